@@ -196,6 +196,8 @@ bool brain_next_effect(struct brain *b, struct brain_effect *ret) {
     }
 }
 
+bool brain_pending(const struct brain *b) { return b->due.first != NULL; }
+
 /* ---- life ------------------------------------------------------------------------------------------------------ */
 
 static const char *config_fault(const struct brain_config *cfg) {
