@@ -333,8 +333,9 @@ static uint32_t nodes_with_room(struct brain *b, struct sched_node *v, uint32_t 
     uint32_t n = 0, slots = 0;
     const struct node_record *r = NULL;
     while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
-        uint32_t held = job_book_on_node(b->jobs, r->id), ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
-        registry_sched_node(r, b->now, held, &v[n]);
+        struct sched_load load = job_book_on_node(b->jobs, r->id);
+        uint32_t held = load.running, ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
+        registry_sched_node(r, b->now, &load, &v[n]);
         if (held >= ahead || v[n].blocked) continue;
         v[n].slots = ahead;
         v[n].free_slots = ahead - held;

@@ -14,7 +14,7 @@ vl_ms node_now(struct node *n) { return os_clock_now(&n->clock); }
 
 void node_fail(struct node *n, enum vl_err err, const char *why) {
     vl_log(n->cfg.log, node_now(n), VL_ERROR, why, VL_S("error", vl_err_text(err)));
-    if (n->hooks.failed) n->hooks.failed(n->hooks.arg, err, why);
+    if (n->hooks.failed) n->hooks.failed(n->hooks.daemon, err, why);
 }
 
 /* ---- commands and their replies --------------------------------------------------------------------------------- */
@@ -228,10 +228,10 @@ static void effect(struct node *n, const struct brain_effect *e) {
         if (n->hooks.node_changed) n->hooks.node_changed(n->hooks.arg, e->node);
         return;
     case BRAIN_JOINED:
-        if (n->hooks.joined) n->hooks.joined(n->hooks.arg);
+        if (n->hooks.joined) n->hooks.joined(n->hooks.daemon);
         return;
     case BRAIN_REFUSED:
-        if (n->hooks.refused) n->hooks.refused(n->hooks.arg, e->err, e->detail);
+        if (n->hooks.refused) n->hooks.refused(n->hooks.daemon, e->err, e->detail);
         return;
     case BRAIN_NOTE: note(n, e); return;
     }

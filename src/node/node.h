@@ -29,13 +29,14 @@ struct node_config {
 
 /* What the program around a node hears; each may be NULL.  Called on the loop; may call the node. */
 struct node_hooks {
-    void *arg;
+    void *arg;    /* of the first three */
+    void *daemon; /* of the others */
     void (*job_changed)(void *arg, struct vl_job_id id);
     void (*task_changed)(void *arg, struct vl_job_id id, uint32_t task);
     void (*node_changed)(void *arg, struct vl_node_id id);
-    void (*joined)(void *arg);                                  /* durable: this node is a member now */
-    void (*refused)(void *arg, enum vl_err err, const char *why); /* the join was refused for good */
-    void (*failed)(void *arg, enum vl_err err, const char *why);  /* the node cannot go on: end the process */
+    void (*joined)(void *daemon);                                  /* durable: this node is a member now */
+    void (*refused)(void *daemon, enum vl_err err, const char *why); /* the join was refused for good */
+    void (*failed)(void *daemon, enum vl_err err, const char *why);  /* the node cannot go on: end the process */
 };
 
 /* Opens the data directory, restores, listens, starts the runner and dials.  Copies cfg and hooks.
