@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "base/id.h"
 
-#define NODE_ID_TEXT 54u /* with the NUL; a peer id of an Ed25519 key always has 52 characters, one to spare */
+#define NODE_ID_TEXT 53u /* with the NUL: a peer id of an Ed25519 key always has 52 characters */
 #define JOB_ID_TEXT 33u
 #define HASH_TEXT 65u
 
