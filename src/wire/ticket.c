@@ -135,7 +135,8 @@ static enum vl_err raw_decode(const uint8_t *raw, size_t n, struct ticket *t) {
     if (t->address.kind == TICKET_IP4) vl_read_bytes(&r, t->address.ip, 4);
     if (t->address.kind == TICKET_IP6) vl_read_bytes(&r, t->address.ip, 16);
     t->address.port = vl_read_u16(&r);
-    if (t->address.kind == TICKET_DNS && r.n <= TICKET_HOST_MAX) vl_read_bytes(&r, t->address.host, r.n);
+    /* all of it is the name: a NUL inside would hide bytes behind it */
+    if (t->address.kind == TICKET_DNS && host_ok((const char *)r.p, r.n)) vl_read_bytes(&r, t->address.host, r.n);
     return vl_reader_end(&r) == VL_OK && address_ok(&t->address) ? VL_OK : VL_ECRYPTO;
 }
 

@@ -139,6 +139,13 @@ TEST(ticket, contents_are_checked_even_when_the_check_is_right) {
     raw[0] = 0x10 | TICKET_IP4;
     raw[n - 2] = raw[n - 1] = 0; /* port 0 */
     CHECK_EQ(VL_ECRYPTO, decode_raw(raw, n));
+    raw[0] = 0x10 | TICKET_DNS;
+    memcpy(raw + 33, "\x1f\x90name", 6);
+    CHECK_OK(decode_raw(raw, 39));
+    raw[39] = 0; /* a NUL would hide what follows it */
+    CHECK_EQ(VL_ECRYPTO, decode_raw(raw, 40));
+    memcpy(raw + 37, "\0x", 2);
+    CHECK_EQ(VL_ECRYPTO, decode_raw(raw, 39));
 }
 
 TEST(ticket, a_newer_one_is_told_apart_by_its_heading) {
