@@ -109,11 +109,12 @@ struct vl_node_id htx_node_id(const struct htx_endpoint *ep);
 struct htx_dial {
     const struct vl_node_id *expect; /* NULL: whoever answers (the verdict decides) */
     const uint8_t *peer_static;      /* 32 bytes; NULL: unknown, which needs XX */
-    uint32_t resume;                 /* detached session to go on with; 0: none.  Implies expect and peer_static. */
+    uint32_t resume;                 /* session to go on with (detached, or to be moved); 0: none.  Implies expect, and
+                                        peer_static unless given. */
     enum htx_pattern pattern;        /* HTX_CHOOSE: IK to resume, else XK when the static key is known, else XX */
 };
 /* A transport to the peer is open: start the handshake as its initiator.
- * VL_ELIMIT: max_links.  VL_ENOTFOUND: no such session.  VL_ESTATE: session is attached, or already being resumed.
+ * VL_ELIMIT: max_links.  VL_ENOTFOUND: no such session.  VL_ESTATE: the session is being resumed already.
  * VL_ERANGE: pattern needs a static key that is not given.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_dial(struct htx_endpoint *ep, vl_ms now, const struct htx_dial *dial, uint32_t *ret_conn);
 /* A transport came in.  VL_ELIMIT: max_links or max_half_open.  VL_ENOMEM. */
@@ -161,17 +162,20 @@ VL_MUST_CHECK enum vl_err htx_tune(struct htx_endpoint *ep, uint32_t session, ui
  * sent on this stream, open another.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_send(struct htx_endpoint *ep, uint32_t session, uint32_t stream, vl_ms now,
                                    const struct vl_span *parts, size_t nparts);
-/* No more messages from us; those queued still go.  The stream ends when both sides closed.  VL_ENOTFOUND.  VL_ECLOSED. */
+/* No more messages from us; those queued still go.  The stream ends when both sides closed.
+ * VL_ENOTFOUND.  VL_ECLOSED.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_close_stream(struct htx_endpoint *ep, uint32_t session, uint32_t stream, vl_ms now);
-/* Ends both directions at once, drops what is queued; the peer gets HTX_STREAM_RESET with `code`.  VL_ENOTFOUND. */
+/* Ends both directions at once, drops what is queued; the peer gets HTX_STREAM_RESET with `code`.
+ * VL_ENOTFOUND.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_reset_stream(struct htx_endpoint *ep, uint32_t session, uint32_t stream, vl_ms now,
                                            uint32_t code);
 /* While on hold the stream's credit is not renewed, so that the peer stops after at most its window.  VL_ENOTFOUND. */
 VL_MUST_CHECK enum vl_err htx_hold(struct htx_endpoint *ep, uint32_t session, uint32_t stream, bool hold);
-/* Unreliable, unordered, <= HTX_DATAGRAM_MAX.  VL_EAGAIN: not attached, or 64 are waiting.  VL_ERANGE. VL_ENOTFOUND. */
+/* Unreliable, unordered, <= HTX_DATAGRAM_MAX.  VL_EAGAIN: not attached, or 64 are waiting.  VL_ERANGE.
+ * VL_ENOTFOUND.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_datagram(struct htx_endpoint *ep, uint32_t session, vl_ms now, struct vl_span payload);
 /* Asks the peer to open no more streams.  Ours may still be opened.  VL_ENOTFOUND. */
-VL_MUST_CHECK enum vl_err htx_goaway(struct htx_endpoint *ep, uint32_t session, vl_ms now, uint32_t code);
+VL_MUST_CHECK enum vl_err htx_goaway(struct htx_endpoint *ep, uint32_t session, uint32_t code);
 /* Ends the session at once; what is queued is dropped, the handle is dead, no further events of it.  Its connection
  * says goodbye and closes.  VL_ENOTFOUND. */
 VL_MUST_CHECK enum vl_err htx_close(struct htx_endpoint *ep, uint32_t session, vl_ms now, uint32_t reason);
@@ -200,7 +204,7 @@ struct htx_event {
     uint64_t capabilities;
     bool resumed;
     vl_ms sent_ms;       /* MESSAGE, DATAGRAM: the sender's clock when it queued the (last frame of the) message */
-    struct vl_span data; /* borrowed until the next call into the endpoint */
+    struct vl_span data; /* borrowed until the next htx_next_event() or htx_input(); of CONN_UP until htx_admit() */
 };
 /* false: nothing is left.  Works off the frames of the record taken last. */
 bool htx_next_event(struct htx_endpoint *ep, struct htx_event *ret_ev);

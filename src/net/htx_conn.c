@@ -77,7 +77,8 @@ void htx_conn_close(struct htx_conn *c, vl_ms now, uint32_t reason, bool keep) {
     struct htx_session *s = c->session;
     if (c->state == CONN_CLOSING) return;
     ep->stats.ended[reason < 16 ? reason : 0]++;
-    c->send_close = c->state != CONN_HANDSHAKE && (!keep || s == NULL) && reason != HTX_CRYPTO;
+    /* CLOSE ends the session at the peer.  A connection whose session lives on ends without a word. */
+    c->send_close = c->state != CONN_HANDSHAKE && !(c->state == CONN_UP && keep) && reason != HTX_CRYPTO;
     c->reason = reason;
     c->state = CONN_CLOSING;
     c->session = NULL;

@@ -55,6 +55,16 @@ struct htx_session *htx_session_of(const struct htx_endpoint *ep, uint32_t handl
     return s == NULL || s->dead ? NULL : s;
 }
 
+uint32_t htx_slot_take(struct htx_slot *slots, uint32_t n, void *object) {
+    uint32_t i = 0;
+    while (i < n && slots[i].object != NULL) i++;
+    if (i == n) return 0;
+    slots[i].generation = (slots[i].generation + 1) & (UINT32_MAX >> SLOT_BITS);
+    if (slots[i].generation == 0) slots[i].generation = 1;
+    slots[i].object = object;
+    return slots[i].generation << SLOT_BITS | i;
+}
+
 void htx_wake_by(struct htx_conn *c, vl_ms at) {
     if (at >= c->timer.at) return;
     enum vl_err err = vl_heap_set(&c->ep->conn_timers, &c->timer, at); /* moving cannot fail */
@@ -101,8 +111,8 @@ enum vl_err htx_endpoint_create(const struct htx_config *cfg, struct htx_endpoin
     ep->sessions = calloc(cfg->limits.max_links, sizeof *ep->sessions);
     ep->events.prev = ep->events.next = &ep->events;
     vl_buf_init(&ep->done, VL_MESSAGE_MAX);
-    crypto_sign_keypair(cfg->sign_seed, &ep->sign);
-    crypto_dh_keypair(cfg->static_secret, &ep->key);
+    crypto_sign_key_from_seed(cfg->sign_seed, &ep->sign);
+    crypto_dh_key_from_seed(cfg->static_secret, &ep->key);
     crypto_drbg_init(&ep->drbg, cfg->seed);
     enum vl_err err = htx_set_certificate(ep, cfg->certificate);
     if (ep->conns == NULL || ep->sessions == NULL) err = VL_ENOMEM;
@@ -148,19 +158,6 @@ void htx_static_public(const struct htx_endpoint *ep, uint8_t ret_key[32]) { mem
 struct vl_node_id htx_node_id(const struct htx_endpoint *ep) { return crypto_sign_node_id(&ep->sign); }
 
 /* -- connections ----------------------------------------------------------------------------------------------------- */
-
-static bool conn_slot(struct htx_endpoint *ep, struct htx_conn *c) {
-    for (uint32_t i = 0; i < ep->limits.max_links; i++) {
-        struct htx_slot *slot = &ep->conns[i];
-        if (slot->object != NULL) continue;
-        slot->generation = (slot->generation + 1) & 0x1fffff;
-        if (slot->generation == 0) slot->generation = 1;
-        slot->object = c;
-        c->handle = slot->generation << SLOT_BITS | i;
-        return true;
-    }
-    return false;
-}
 
 static uint32_t count_half_open(const struct htx_endpoint *ep) {
     uint32_t n = 0;
@@ -208,15 +205,15 @@ static enum vl_err start_conn(struct htx_endpoint *ep, vl_ms now, struct htx_han
     struct htx_conn *c = htx_conn_create(ep, now, config->initiator);
     if (c == NULL) return VL_ENOMEM;
     ep->stats.conns++; /* htx_conn_free() takes it back */
-    if (!conn_slot(ep, c)) err = VL_ELIMIT;
+    c->handle = htx_slot_take(ep->conns, ep->limits.max_links, c);
+    assert(c->handle != 0); /* the callers counted */
     crypto_drbg_bytes(&ep->drbg, ephemeral, sizeof ephemeral);
     config->static_key = &ep->key;
     config->ephemeral_seed = ephemeral;
     config->identity = vl_span(identity, n);
-    if (err == VL_OK) err = htx_handshake_init(c->hs, config);
+    err = htx_handshake_init(c->hs, config);
     sodium_memzero(ephemeral, sizeof ephemeral);
     if (err) {
-        if (c->handle == 0) c->handle = ep->limits.max_links; /* no slot to give back: see below */
         htx_conn_free(c);
         return err;
     }

@@ -12,7 +12,7 @@ enum vl_err htx_identity_make(const struct crypto_sign_key *key, const uint8_t s
     uint8_t bound[40], signature[CRYPTO_SIGNATURE];
     memcpy(bound, static_public, 32);
     vl_put_u64(bound + 32, expiry);
-    enum vl_err err = crypto_sign(key, signature_context, vl_span(bound, sizeof bound), signature);
+    enum vl_err err = crypto_sign_message(key, signature_context, vl_span(bound, sizeof bound), signature);
     if (err) return err;
     struct vl_writer w = vl_writer(ret, HTX_IDENTITY_MAX);
     vl_write_bytes(&w, key->public, 32);
@@ -126,7 +126,7 @@ static void take_identity(struct htx_handshake *hs, vl_ms now, struct vl_span pa
     memcpy(bound, remote_static, 32);
     vl_put_u64(bound + 32, expiry);
     bool right = expiry > now && (!hs->has_expect || memcmp(hs->expect.b, key.p, 32) == 0);
-    if (!right || crypto_verify(key.p, signature_context, vl_span(bound, sizeof bound), signature.p) != VL_OK) {
+    if (!right || crypto_verify_message(key.p, signature_context, vl_span(bound, sizeof bound), signature.p) != VL_OK) {
         fail(hs, HTX_WRONG_PEER);
         return;
     }

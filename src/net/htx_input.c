@@ -135,7 +135,7 @@ static void replace_session(struct htx_conn *c, vl_ms now) {
     if (old != NULL) {
         struct htx_conn *at = old->conn;
         htx_session_lose(old, HTX_UNKNOWN_SESSION);
-        if (at != NULL) htx_conn_close(at, now, HTX_UNKNOWN_SESSION, true);
+        if (at != NULL) htx_conn_close(at, now, HTX_UNKNOWN_SESSION, false);
     }
     c->resume = 0;
     c->resume_sent = false;
@@ -173,7 +173,7 @@ static struct htx_stream *stream_of(struct htx_conn *c, vl_ms now, const struct 
     }
     /* A stream opens all lower ones too (RFC 9000 2.1), so that "highest seen" tells a RESUME all it needs. */
     uint32_t first = s->last_remote == 0 ? (s->dialled ? 2 : 1) : s->last_remote + 2;
-    if ((f->stream - first) / 2 >= HTX_STREAMS_MAX) {
+    if ((f->stream - first) / 2 + s->open_remote >= HTX_STREAMS_MAX + HTX_STREAMS_LINGER) {
         fault(c, now, HTX_LIMIT);
         return NULL;
     }
@@ -213,7 +213,7 @@ static void ack_frame(struct htx_conn *c, vl_ms now, const struct htx_frame *f) 
         return;
     }
     htx_stream_reap(st);
-    htx_mark_dirty(c); /* a place for another long message may be free */
+    if (c->session->unsent > 0) htx_mark_dirty(c); /* a place for another long message may be free */
 }
 
 static void window_frame(struct htx_conn *c, const struct htx_frame *f) {
@@ -227,7 +227,7 @@ static void window_frame(struct htx_conn *c, const struct htx_frame *f) {
         if (limit > st->tx_limit) st->tx_limit = limit;
         htx_stream_activate(st);
     }
-    htx_mark_dirty(c);
+    if (s->unsent > 0) htx_mark_dirty(c);
 }
 
 static void datagram_frame(struct htx_conn *c, const struct htx_frame *f) {
@@ -255,11 +255,11 @@ static void session_frame(struct htx_conn *c, vl_ms now, const struct htx_frame 
         if (!c->ping_out || vl_get_u64(f->payload.p) != c->ping_token) break;
         c->ping_out = false;
         htx_session_rtt(s, now - c->ping_ms);
+        htx_wake_by(c, htx_conn_deadline(c)); /* the next keep-alive */
         break;
     case HTX_T_CLOSE:
         if (f->stream != 0) sequenced_frame(c, now, f);
         else {
-            c->send_close = false;
             htx_conn_close(c, now, vl_get_u32(f->payload.p), false);
             c->send_close = false; /* the peer has said it already */
         }

@@ -27,7 +27,8 @@
 #define HTX_BITMAP 1024u        /* frames a receiver remembers beyond the first gap */
 #define HTX_EARLY_MAX (256u * 1024u)  /* bytes of such frames per session */
 #define HTX_ACK_BYTES (128u * 1024u)  /* received data that is acknowledged without delay */
-#define HTX_STREAMS_HELD (2u * HTX_STREAMS_MAX + 64u) /* both directions, and those that wait for their last ACK */
+#define HTX_STREAMS_LINGER 32u  /* of the peer, beyond the limit: finished there, their last ACK on its way */
+#define HTX_STREAMS_HELD (2u * (HTX_STREAMS_MAX + HTX_STREAMS_LINGER))
 #define HTX_DATAGRAMS_MAX 64u
 #define HTX_GHOSTS_MAX 16u      /* forgotten streams whose frames came again, to be acknowledged */
 #define HTX_QUANTUM 16640u      /* of DRR, more than one record: a visited class always gets to send */
@@ -115,7 +116,7 @@ struct htx_session {
     uint64_t tx_off, tx_limit, rx_bytes, rx_limit;
     uint32_t window;
     vl_ms window_ms;
-    bool window_pending, goaway_pending, settings_received, peer_goaway;
+    bool window_pending, goaway_pending, goaway_said, settings_received, peer_goaway;
     uint32_t goaway_code, peer_goaway_code;
     /* scheduling */
     struct { struct htx_stream *head, *tail; } ring[HTX_CLASSES];
@@ -204,6 +205,8 @@ void htx_unraise(struct htx_pending *p);
 void htx_mark_dirty(struct htx_conn *c);
 struct htx_conn *htx_conn_of(const struct htx_endpoint *ep, uint32_t handle);
 struct htx_session *htx_session_of(const struct htx_endpoint *ep, uint32_t handle); /* NULL when dead */
+/* A free slot for the object, and its handle; 0: all are taken. */
+uint32_t htx_slot_take(struct htx_slot *slots, uint32_t n, void *object);
 /* Brings the timer forward; it is never put back here: an early wake-up costs less than a heap move per frame. */
 void htx_wake_by(struct htx_conn *c, vl_ms at);
 

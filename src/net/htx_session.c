@@ -8,17 +8,6 @@
 /* What libcrypto holds for one AES-GCM or ChaChaPoly context once a large record has passed; measured, see the test. */
 #define AEAD_HIDDEN 1024u
 
-static uint32_t slot_take(struct htx_slot *slots, uint32_t n, void *object) {
-    for (uint32_t i = 0; i < n; i++)
-        if (slots[i].object == NULL) {
-            slots[i].object = object;
-            slots[i].generation = (slots[i].generation + 1) & 0x1fffff;
-            if (slots[i].generation == 0) slots[i].generation = 1;
-            return slots[i].generation << 11 | i;
-        }
-    return 0;
-}
-
 struct htx_session *htx_session_create(struct htx_endpoint *ep, struct htx_conn *c, vl_ms now) {
     struct htx_session *s = calloc(1, sizeof *s);
     if (s == NULL) return NULL;
@@ -37,7 +26,7 @@ struct htx_session *htx_session_create(struct htx_endpoint *ep, struct htx_conn 
                                .ack_at = VL_MS_NEVER };
     memcpy(s->id, c->hash, sizeof s->id);
     memcpy(s->peer_static, c->peer_static, 32);
-    s->handle = slot_take(ep->sessions, ep->limits.max_links, s);
+    s->handle = htx_slot_take(ep->sessions, ep->limits.max_links, s);
     if (s->handle == 0 || vl_heap_set(&ep->session_timers, &s->timer, VL_MS_NEVER) != VL_OK) {
         if (s->handle != 0) ep->sessions[s->handle & 0x7ff].object = NULL;
         free(s);
@@ -96,7 +85,9 @@ void htx_session_attach(struct htx_session *s, struct htx_conn *c, vl_ms now, bo
     (void)err;
     s->pending.bits &= ~(uint32_t)SESSION_BIT_DETACHED; /* not yet told: then it never happened */
     htx_raise(s->ep, &s->pending, SESSION_BIT_UP);
+    if (s->goaway_said) s->goaway_pending = true; /* the connection before may have lost it */
     htx_mark_dirty(c);
+    htx_wake_by(c, htx_conn_deadline(c));
 }
 
 void htx_session_detach(struct htx_session *s, vl_ms now, uint32_t reason) {
