@@ -2,7 +2,7 @@
  * No signature is made or checked here: trust/ does, over the bytes that *_body() names.  Big-endian, versioned.
  *
  * certificate: u8 version=1 | root 32 | node 32 | static 32 | u64 serial | u64 issued_ms | u64 expires_ms | u8 roles |
- *              u8 name length | name | signature 64                                             (186 + name bytes)
+ *              u8 name length | name | signature 64                                             (187 + name bytes)
  * revocations: u8 version=1 | root 32 | u64 number | u64 issued_ms | u32 count | count x (node 32 | u64 serial) |
  *              signature 64, nodes strictly ascending.  An entry revokes every certificate of that node whose serial is
  *              not above the entry's: a node that is admitted again later gets a higher one. */
@@ -24,7 +24,7 @@
 #define REVOCATIONS_MAX 4096u /* so that a list (40 bytes each) fits into one message of VL_MESSAGE_MAX */
 #define REVOCATIONS_BYTES_MAX (53u + 40u * REVOCATIONS_MAX + CERT_SIGNATURE)
 
-/* First half of BLAKE2b-256 ... of the root public key: see village_id_of() in trust/roster.h. */
+/* BLAKE2b-128 of the root public key: see village_id_of() in trust/roster.h. */
 struct village_id {
     uint8_t b[16];
 };
