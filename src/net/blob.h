@@ -43,7 +43,6 @@ struct blob_cfg blob_cfg_default(void);
 enum blob_event_kind {
     BLOB_WANT = 1,     /* u.want */
     BLOB_CANCEL,       /* u.hash: no DONE, no FAILED will come */
-    BLOB_HAVE_PARTIAL, /* u.partial: that many first bytes are on disk from before; directly after WANT */
     BLOB_PEER_UP,      /* u.peer */
     BLOB_PEER_DOWN,    /* u.peer */
     BLOB_RECV,         /* u.recv: one link message of wire/blob.h */
@@ -59,14 +58,11 @@ struct blob_event {
         struct {
             struct vl_hash hash;
             uint64_t size; /* 0: not known */
+            uint64_t have; /* first bytes that are on disk from before; the fetch goes on from there */
             const struct vl_node_id *sources;
             size_t sources_n; /* 1..BLOB_SOURCES_MAX; again for a running hash: the sources are added */
         } want;
         struct vl_hash hash;
-        struct {
-            struct vl_hash hash;
-            uint64_t bytes;
-        } partial;
         struct vl_node_id peer;
         struct {
             struct vl_node_id peer;
@@ -131,7 +127,6 @@ VL_MUST_CHECK enum vl_err blob_create(const struct blob_cfg *cfg, struct blob **
 void blob_destroy(struct blob *b);
 /* Replaces the contents of fx; on error nothing has changed and fx is empty.
  *   WANT          VL_ERANGE size or sources; VL_ELIMIT too many fetches; VL_ENOMEM
- *   HAVE_PARTIAL  VL_ENOTFOUND; VL_ESTATE pieces are on the way already
  *   CANCEL, READ_DONE, WRITE_DONE, VERIFIED   VL_ENOTFOUND: no such fetch or request (any more)
  *   RECV          VL_EPARSE; VL_ENOTFOUND a piece nobody asked for; VL_ELIMIT the peer asks for too much; VL_ENOMEM
  *   PEER_UP       VL_ELIMIT, VL_ENOMEM */
