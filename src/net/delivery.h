@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 #define DELIVERY_WINDOW 256u          /* part of the wire contract: both ends must agree */
-#define DELIVERY_IN_ROW 97u           /* bytes of a PUT_IN row */
+#define DELIVERY_IN_ROW 90u           /* bytes of a PUT_IN row */
 #define DELIVERY_EFFECTS_MAX 16384u   /* most effects of one step: a PURGE of a full destination, twice over */
 #define DELIVERY_QUEUE_MAX 2048u      /* largest legal limits.queue[] */
 #define DELIVERY_TTL_MAX (7ull * 86400000u)
@@ -99,7 +99,7 @@ struct delivery_event {
 };
 
 enum delivery_effect_kind {
-    DELIVERY_PUT_OUT,   /* store row `bytes` under id; peer = destination, at_ms = expiry.  First effect of SEND: its id */
+    DELIVERY_PUT_OUT,   /* store row `bytes` under id; peer = destination, type, at_ms = expiry */
     DELIVERY_DEL_OUT,   /* delete that row */
     DELIVERY_PUT_IN,    /* store or replace row `bytes` under id (names a window, not a message); at_ms = last use */
     DELIVERY_DEL_IN,    /* delete that row */
@@ -146,13 +146,15 @@ struct delivery; /* opaque: counters, queues and windows must agree */
 VL_MUST_CHECK enum vl_err delivery_create(const struct delivery_cfg *cfg, struct delivery **ret);
 void delivery_destroy(struct delivery *d);
 
-/* One event; replaces the contents of fx.  On error nothing has changed and fx is empty.
+/* One event; replaces the contents of fx.  On error nothing but a counter has changed and fx is empty.
+ * The first effect of SEND is PUT_OUT, or DELIVER when it goes to self: its id is the new message's.
  *   SEND          VL_ERANGE payload, type, ttl or priority; VL_ELIMIT queue full (try later); VL_ENOMEM
  *   RECV_*        VL_EPARSE, VL_EVERSION, VL_ECRYPTO bad signature, VL_EDENIED not for us or not from that peer,
  *                 VL_EEXPIRED, VL_ERANGE times that cannot be, VL_EUNSUPPORTED topic, chunk, encrypted; VL_ELIMIT, VL_ENOMEM
- *   RESTORE_*     VL_ECORRUPT not such a row; VL_EEXISTS; VL_ELIMIT; VL_ENOMEM
+ *   RESTORE_*     VL_ECORRUPT not such a row; VL_ESTATE not from an earlier epoch; VL_EEXISTS; VL_ELIMIT; VL_ENOMEM
  *   PEER_UP       VL_ELIMIT, VL_ENOMEM
- *   others        VL_ENOMEM only */
+ *   others        VL_ENOMEM only
+ * VL_ERANGE: no such kind of event. */
 VL_MUST_CHECK enum vl_err delivery_step(struct delivery *d, const struct delivery_event *ev, struct delivery_effects *fx);
 /* When TICK is due: 0 means at once (work was left because the list had its fill), VL_MS_NEVER nothing waits. */
 vl_ms delivery_deadline(const struct delivery *d);
