@@ -95,7 +95,7 @@ void delivery_destroy(struct delivery *d) {
 static bool signature_holds(const uint8_t public[32], const char *context, struct vl_span body, const uint8_t *signature) {
     struct vl_hash h;
     crypto_blake2b256(body, &h);
-    return crypto_verify(public, context, vl_span(h.b, sizeof h.b), signature) == VL_OK;
+    return crypto_verify_message(public, context, vl_span(h.b, sizeof h.b), signature) == VL_OK;
 }
 
 /* Sends what has gathered for t.  Room: 1 effect and ENVELOPE_ACK_MAX bytes. */
@@ -107,7 +107,7 @@ static void ack_flush(struct delivery *d, struct dest *t, struct delivery_effect
     vl_heap_remove(&d->ack_due, &t->ack_due);
     enum vl_err err = envelope_ack_body_encode(t->acks, &body);
     crypto_blake2b256(vl_span(body.p, body.len), &h);
-    if (!err) err = crypto_sign(d->cfg.key, ENVELOPE_ACK_CONTEXT, vl_span(h.b, sizeof h.b), signature);
+    if (!err) err = crypto_sign_message(d->cfg.key, ENVELOPE_ACK_CONTEXT, vl_span(h.b, sizeof h.b), signature);
     if (!err) err = envelope_ack_encode(vl_span(body.p, body.len), signature, &fx->arena);
     assert(err == VL_OK); /* all sizes are our own and fit */
     (void)err;

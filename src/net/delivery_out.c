@@ -346,7 +346,7 @@ static enum vl_err message_seal(struct delivery *d, const struct envelope_body *
     if (err) goto out;
     e.body = vl_span(body.p, body.len);
     crypto_blake2b256(e.body, &h);
-    err = crypto_sign(d->cfg.key, ENVELOPE_CONTEXT, vl_span(h.b, sizeof h.b), e.signature);
+    err = crypto_sign_message(d->cfg.key, ENVELOPE_CONTEXT, vl_span(h.b, sizeof h.b), e.signature);
     if (!err) err = envelope_encode(&e, &row);
     if (err) goto out;
     m->row = row.p;
@@ -515,7 +515,7 @@ static enum vl_err row_open(const struct delivery *d, struct vl_span row, struct
     if (!vl_node_eq(ret->sender, d->cfg.self) || ret->topic.n != 0) return VL_ECORRUPT;
     crypto_blake2b256(e.body, &h);
     /* A flipped bit would be refused by the recipient for as long as the message lives. */
-    if (crypto_verify(d->cfg.self.b, ENVELOPE_CONTEXT, vl_span(h.b, sizeof h.b), e.signature) != VL_OK) return VL_ECORRUPT;
+    if (crypto_verify_message(d->cfg.self.b, ENVELOPE_CONTEXT, vl_span(h.b, sizeof h.b), e.signature) != VL_OK) return VL_ECORRUPT;
     if (ret->epoch >= d->cfg.epoch) return VL_ESTATE;
     if (vl_map_get(&d->messages, ret->id.b) != NULL) return VL_EEXISTS;
     return VL_OK;
