@@ -460,9 +460,9 @@ TEST(delivery, lets_a_sender_without_end_of_epochs_forget_only_its_own) {
         CHECK_OK(receive(&r, 1, 0, vl_span(e.p, e.len)));
         CHECK(r.node[1].in.len <= 3);
     }
-    forge(&r, 2, plain(&r, 2, 1, 1), &e);
+    forge(&r, 2, plain(&r, 2, 1, 77), &e);
     CHECK_OK(receive(&r, 1, 2, vl_span(e.p, e.len)));
-    forge(&r, 3, plain(&r, 3, 1, 1), &e);
+    forge(&r, 3, plain(&r, 3, 1, 78), &e);
     CHECK_EQ(VL_ELIMIT, receive(&r, 1, 3, vl_span(e.p, e.len)));
     CHECK_EQ(4, r.node[1].in.len);
     CHECK_EQ(1, at(&r, 1).refused_limit);
