@@ -3,9 +3,11 @@
  * READ.  Not thread-safe.
  *
  * Fetching: WANT -> request pieces (up to BLOB_PIPELINE at a time) from one source -> WRITE each -> VERIFY the whole ->
- * DONE.  A source that is silent, gone or without the blob is left for the next; a source whose content has the wrong
- * hash is banned for that blob and the fetch starts again from offset 0.  When no source is left: FAILED, or, while one
- * is only disconnected, waiting until it comes up or the time-out ends.
+ * DONE.  A source that is silent, gone or without the blob is left for the next.  Content with the wrong hash is thrown
+ * away; when all of it came from one source, that source is banned for this blob, else nobody can say who lied and the
+ * fetch goes on "solo": from one source at a time, so that the next lie has a name.  When no source is left: FAILED; while
+ * one is only disconnected: waiting, until it comes up or the time-out ends.
+ * The caller carries out WRITE, DISCARD and VERIFY of one hash in the order of the effects.
  * Serving: every request becomes READ; READ_DONE becomes SEND.  A peer gets at most limits.serve_bytes at a time. */
 #ifndef VL_NET_BLOB_H
 #define VL_NET_BLOB_H
@@ -23,6 +25,9 @@
 #define BLOB_PIPELINE 4u            /* pieces asked for ahead: 512 KiB on the way hide a round trip on a LAN */
 #define BLOB_PIECE (VL_CHUNK / 2u)  /* head and content together fit in VL_MESSAGE_MAX; others' frames get a turn */
 #define BLOB_SOURCES_MAX 16u        /* per blob */
+#define BLOB_RUNNING_MAX 64u        /* largest legal limits.running */
+#define BLOB_SERVES_MAX 64u         /* largest legal limits.serves_per_peer */
+#define BLOB_STRIKES_MAX 3u         /* time-outs until a source is given up */
 #define BLOB_EFFECTS_MAX 1024u      /* of one step; what is left waits for the next TICK */
 
 struct blob_limits {
@@ -59,7 +64,7 @@ struct blob_event {
             struct vl_hash hash;
             uint64_t size; /* 0: not known */
             uint64_t have; /* first bytes that are on disk from before; the fetch goes on from there */
-            const struct vl_node_id *sources;
+            const struct vl_node_id *sources; /* preferred first */
             size_t sources_n; /* 1..BLOB_SOURCES_MAX; again for a running hash: the sources are added */
         } want;
         struct vl_hash hash;
