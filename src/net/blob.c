@@ -161,6 +161,7 @@ static enum vl_err peer_up(struct blob *b, struct vl_node_id id) {
     p->id = id;
     enum vl_err err = vl_map_put(&b->peers, id.b, p);
     if (err) free(p);
+    else b->dirty = true;
     return err;
 }
 
@@ -178,7 +179,7 @@ static void peer_down(struct blob *b, struct vl_node_id id, vl_ms now, struct bl
 
 /* ---- events ---- */
 
-static enum vl_err recv(struct blob *b, const struct blob_event *ev, struct blob_effects *fx) {
+static enum vl_err receive(struct blob *b, const struct blob_event *ev, struct blob_effects *fx) {
     struct wire_blob m;
     struct peer *p = vl_map_get(&b->peers, ev->u.recv.peer.b);
     enum vl_err err = p ? wire_blob_decode(ev->u.recv.bytes, &m) : VL_ENOTFOUND;
@@ -197,7 +198,7 @@ static enum vl_err apply(struct blob *b, const struct blob_event *ev, struct blo
     case BLOB_CANCEL: return blob_fetch_cancel(b, ev->u.hash);
     case BLOB_PEER_UP: return peer_up(b, ev->u.peer);
     case BLOB_PEER_DOWN: peer_down(b, ev->u.peer, ev->now, fx); return VL_OK;
-    case BLOB_RECV: return recv(b, ev, fx);
+    case BLOB_RECV: return receive(b, ev, fx);
     case BLOB_READ_DONE: return read_done(b, ev, fx);
     case BLOB_WRITE_DONE: return blob_fetch_written(b, ev, fx);
     case BLOB_VERIFIED: return blob_fetch_verified(b, ev, fx);
@@ -217,7 +218,7 @@ enum vl_err blob_step(struct blob *b, const struct blob_event *ev, struct blob_e
     return VL_OK;
 }
 
-vl_ms blob_deadline(const struct blob *b) { return vl_heap_deadline(&b->due); }
+vl_ms blob_deadline(const struct blob *b) { return b->dirty ? 0 : vl_heap_deadline(&b->due); }
 
 struct blob_counters blob_counters(const struct blob *b) { return b->counters; }
 

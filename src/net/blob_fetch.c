@@ -38,6 +38,7 @@ static void state_set(struct blob *b, struct fetch *f, enum fetch_state state) {
     b->running -= is_running(f);
     f->state = state;
     b->running += is_running(f);
+    if (state == FETCH_WAITING) b->dirty = true;
 }
 
 static void due_set(struct blob *b, struct fetch *f) {
@@ -71,11 +72,15 @@ static void fail(struct blob *b, struct fetch *f, enum vl_err err, struct blob_e
 static void sources_add(struct fetch *f, const struct vl_node_id *ids, size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct source *s = source_find(f, ids[i]);
-        if (s == NULL && f->sources_n < BLOB_SOURCES_MAX) f->sources[f->sources_n++] = (struct source){ .id = ids[i] };
-        if (s != NULL) {
-            s->missing = false; /* it may have it by now */
+        if (s != NULL) { /* it may have it by now */
+            s->missing = false;
             s->strikes = 0;
+            continue;
         }
+        if (f->sources_n < BLOB_SOURCES_MAX) s = &f->sources[f->sources_n++];
+        for (size_t k = 0; s == NULL && k < f->sources_n; k++)
+            if (!source_alive(&f->sources[k]) && !f->sources[k].banned && !f->sources[k].gave) s = &f->sources[k];
+        if (s != NULL) *s = (struct source){ .id = ids[i] };
     }
 }
 
@@ -104,6 +109,7 @@ enum vl_err blob_fetch_want(struct blob *b, const struct blob_event *ev) {
     struct fetch *f = find(b, ev->u.want.hash);
     if (f != NULL) {
         sources_add(f, ev->u.want.sources, n);
+        b->dirty = true;
         return VL_OK;
     }
     f = calloc(1, sizeof *f);
@@ -122,6 +128,7 @@ enum vl_err blob_fetch_want(struct blob *b, const struct blob_event *ev) {
     *(b->last ? &b->last->next : &b->first) = f;
     b->last = f;
     due_set(b, f);
+    b->dirty = true;
     b->counters.wanted++;
     b->counters.active++;
     return VL_OK;
@@ -317,28 +324,38 @@ static void time_out(struct blob *b, struct fetch *f, vl_ms now, struct blob_eff
         f->sources[f->current].strikes++;
         leave_source(b, f, fx);
     }
-    if (f->state == FETCH_WAITING && now >= vl_ms_add(f->progress_ms, b->cfg.limits.fetch_timeout_ms))
+    if (f->state != FETCH_WAITING || now < vl_ms_add(f->progress_ms, b->cfg.limits.fetch_timeout_ms)) return;
+    bool hope;
+    if (source_pick(b, f, &hope) == NULL) {
         fail(b, f, VL_ETIMEOUT, fx);
+        return;
+    }
+    f->progress_ms = now; /* it only waits for its turn */
+    due_set(b, f);
 }
 
-/* False: it has no source left, and is gone. */
-static bool try_start(struct blob *b, struct fetch *f, vl_ms now, struct blob_effects *fx) {
+/* Starts it, leaves it waiting, or ends it for want of sources. */
+static void try_start(struct blob *b, struct fetch *f, vl_ms now, struct blob_effects *fx) {
     bool hope;
     const struct source *s = source_pick(b, f, &hope);
     if (!hope) {
         fail(b, f, any_banned(f) ? VL_ECRYPTO : any_silent(f) ? VL_ETIMEOUT : VL_ENOTFOUND, fx);
-        return false;
+        return;
     }
-    /* Between two sources in solo mode nothing of the first may stay. */
     if (s != NULL && b->running < b->cfg.limits.running) start(b, f, s, now, fx);
-    return true;
 }
 
 void blob_fetch_run(struct blob *b, vl_ms now, struct blob_effects *fx) {
     while (vl_heap_deadline(&b->due) <= now && !blob_fx_full(fx)) time_out(b, (struct fetch *)vl_heap_top(&b->due), now, fx);
-    for (struct fetch *f = b->first, *next; f != NULL && !blob_fx_full(fx); f = next) {
+    if (!b->dirty) return;
+    b->dirty = false;
+    for (struct fetch *f = b->first, *next; f != NULL; f = next) {
         next = f->next;
-        if (f->state == FETCH_WAITING) (void)try_start(b, f, now, fx);
+        if (blob_fx_full(fx)) {
+            b->dirty = true;
+            return;
+        }
+        if (f->state == FETCH_WAITING) try_start(b, f, now, fx);
     }
 }
 

@@ -59,6 +59,7 @@ struct blob {
     struct fetch *first, *last;
     struct vl_heap due;
     uint32_t running;
+    bool dirty; /* a waiting fetch may be able to start, or has lost its last hope */
     uint64_t next_req;
     struct blob_counters counters;
 };
