@@ -93,7 +93,7 @@ struct registry_event {
     vl_ms now;
     struct vl_node_id node;
     const struct heartbeat *heartbeat;
-    const char *name, *addr; /* NUL-terminated, shorter than VL_NAME_MAX and VL_ADDR_MAX; NULL: unchanged, or empty */
+    const char *name, *addr; /* NUL-terminated, task_name_ok() and printable ASCII < VL_ADDR_MAX; NULL: unchanged, or empty */
     struct vl_span record;
     bool flag;
 };
