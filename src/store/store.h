@@ -110,7 +110,7 @@ typedef void store_done(void *arg, const struct store_result *result);
  * never from within this call; on an error it is not called.
  * VL_ELIMIT: the queue is full (see store_room()) or the batch is too large; VL_ERANGE, VL_ENOMEM: see above.
  * Outcomes of a batch: VL_OK, durable.  VL_EEXISTS, VL_ERANGE, VL_ESTALE: this batch alone was refused.
- * VL_ENOSPC, VL_EIO, VL_ENOMEM, VL_ECORRUPT: the machine failed; then every batch submitted before the owner was told
+ * VL_ENOSPC, VL_EIO, VL_ENOMEM, VL_EBUSY (a foreign program holds the file), VL_ECORRUPT: the machine failed; then every batch submitted before the owner was told
  * (by store_poll) fails with the same error, so that the stored state is a prefix of what was submitted and an
  * event never becomes durable without those before it.  Later batches are tried again. */
 VL_MUST_CHECK enum vl_err store_submit(struct store *s, struct store_batch *b, store_done *done, void *arg);
@@ -118,7 +118,8 @@ VL_MUST_CHECK enum vl_err store_submit(struct store *s, struct store_batch *b, s
 size_t store_room(const struct store *s);
 /* Submitted and not yet delivered. */
 size_t store_pending(const struct store *s);
-/* Delivers outcomes, at most those that are ready on entry; returns how many.  No iterator may be open. */
+/* Delivers outcomes, at most those that are ready on entry; returns how many.  No iterator may be open.
+ * An outcome's callback may submit and read; it must not poll, flush or close this store. */
 size_t store_poll(struct store *s);
 /* Readable when store_poll() has something to deliver; owned by the store; -1: driver without one (mem), poll after
  * each step. */
