@@ -180,7 +180,8 @@ VL_MUST_CHECK enum vl_err store_snapshot_get(struct store *s, unsigned stream, u
 /* --- care ------------------------------------------------------------------------------------------------------ */
 
 /* Writes a consistent copy of all that is committed to the new file `path` while writes go on; the file appears
- * complete or not at all.  `done` comes from store_poll() with .err VL_OK, VL_ENOSPC, VL_EIO, VL_EEXISTS (path exists).
+ * complete or not at all.  `done` comes from store_poll() with .err VL_OK, VL_ENOSPC, VL_EIO, VL_EEXISTS (path exists), VL_EDENIED,
+ * VL_ENOTFOUND (no such directory).
  * VL_EBUSY: one is running already; VL_EUNSUPPORTED: driver without one (mem); VL_ERANGE: path too long. */
 VL_MUST_CHECK enum vl_err store_backup(struct store *s, const char *path, store_done *done, void *arg);
 
