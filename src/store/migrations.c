@@ -11,6 +11,8 @@ const struct store_migration store_migrations[] = {
       " updated_ms INTEGER NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY(id)) STRICT, WITHOUT ROWID;"
       "CREATE INDEX jobs_by_state ON jobs(state, id);"
 
+      "CREATE TABLE specs(job BLOB NOT NULL, record BLOB NOT NULL, PRIMARY KEY(job)) STRICT, WITHOUT ROWID;"
+
       "CREATE TABLE tasks(job BLOB NOT NULL, idx INTEGER NOT NULL, state INTEGER NOT NULL, node BLOB,"
       " record BLOB NOT NULL, PRIMARY KEY(job, idx)) STRICT, WITHOUT ROWID;"
 
@@ -18,7 +20,8 @@ const struct store_migration store_migrations[] = {
       " PRIMARY KEY(id)) STRICT, WITHOUT ROWID;"
       "CREATE INDEX outbox_by_expires_ms ON outbox(expires_ms, id);"
 
-      "CREATE TABLE inbox(id BLOB NOT NULL, seen_ms INTEGER NOT NULL, PRIMARY KEY(id)) STRICT, WITHOUT ROWID;"
+      "CREATE TABLE inbox(id BLOB NOT NULL, seen_ms INTEGER NOT NULL, record BLOB,"
+      " PRIMARY KEY(id)) STRICT, WITHOUT ROWID;"
       "CREATE INDEX inbox_by_seen_ms ON inbox(seen_ms, id);"
 
       "CREATE TABLE tickets(id BLOB NOT NULL, expires_ms INTEGER NOT NULL, record BLOB NOT NULL,"
@@ -41,8 +44,10 @@ const struct store_migration store_migrations[] = {
       " PRIMARY KEY(hash)) STRICT, WITHOUT ROWID;"
       "CREATE INDEX blobs_by_used_ms ON blobs(used_ms, hash);"
 
+      "CREATE TABLE small_blobs(hash BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(hash)) STRICT, WITHOUT ROWID;"
+
       "CREATE TABLE job_events(job BLOB NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
-      " detail TEXT NOT NULL, PRIMARY KEY(job, seq)) STRICT, WITHOUT ROWID;"
+      " detail TEXT NOT NULL, idx INTEGER, node BLOB, PRIMARY KEY(job, seq)) STRICT, WITHOUT ROWID;"
 
       "CREATE TABLE topology(at_ms INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY(at_ms)) STRICT, WITHOUT ROWID;"
 

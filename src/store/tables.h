@@ -32,6 +32,11 @@
     C(JOBS, RECORD, record, BLOB, VALUE)                                                                               \
     I(JOBS, STATE, state)
 
+/* What was asked for, kept apart because it is large and never changes while the row of the job often does. */
+#define STORE_SPECS_TABLE(C, I)                                                                                        \
+    C(SPECS, JOB, job, BLOB, KEY)                                                                                      \
+    C(SPECS, RECORD, record, BLOB, VALUE)
+
 #define STORE_TASKS_TABLE(C, I)                                                                                        \
     C(TASKS, JOB, job, BLOB, KEY)                                                                                      \
     C(TASKS, IDX, idx, INT, KEY)                                                                                       \
@@ -47,10 +52,11 @@
     C(OUTBOX, BYTES, bytes, BLOB, VALUE)                                                                               \
     I(OUTBOX, EXPIRES_MS, expires_ms)
 
-/* Ids already seen: de-duplication. */
+/* De-duplication: ids already seen, or receive windows with their state in record. */
 #define STORE_INBOX_TABLE(C, I)                                                                                        \
     C(INBOX, ID, id, BLOB, KEY)                                                                                        \
     C(INBOX, SEEN_MS, seen_ms, INT, VALUE)                                                                             \
+    C(INBOX, RECORD, record, BLOB, MAYBE)                                                                              \
     I(INBOX, SEEN_MS, seen_ms)
 
 #define STORE_TICKETS_TABLE(C, I)                                                                                      \
@@ -91,12 +97,19 @@
     C(BLOBS, PINS, pins, INT, VALUE)                                                                                   \
     I(BLOBS, USED_MS, used_ms)
 
+/* Blobs of at most VL_INLINE_MAX bytes, which live here instead of in a file. */
+#define STORE_SMALL_BLOBS_TABLE(C, I)                                                                                  \
+    C(SMALL_BLOBS, HASH, hash, BLOB, KEY)                                                                              \
+    C(SMALL_BLOBS, BYTES, bytes, BLOB, VALUE)
+
 #define STORE_JOB_EVENTS_TABLE(C, I)                                                                                   \
     C(JOB_EVENTS, JOB, job, BLOB, KEY)                                                                                 \
     C(JOB_EVENTS, SEQ, seq, INT, KEY)                                                                                  \
     C(JOB_EVENTS, AT_MS, at_ms, INT, VALUE)                                                                            \
     C(JOB_EVENTS, KIND, kind, TEXT, VALUE)                                                                             \
-    C(JOB_EVENTS, DETAIL, detail, TEXT, VALUE)
+    C(JOB_EVENTS, DETAIL, detail, TEXT, VALUE)                                                                         \
+    C(JOB_EVENTS, IDX, idx, INT, MAYBE)                                                                                \
+    C(JOB_EVENTS, NODE, node, BLOB, MAYBE)
 
 #define STORE_TOPOLOGY_TABLE(C, I)                                                                                     \
     C(TOPOLOGY, AT_MS, at_ms, INT, KEY)                                                                                \
@@ -120,6 +133,7 @@
 #define STORE_TABLES(T)                                                                                                \
     T(NODES, nodes)                                                                                                    \
     T(JOBS, jobs)                                                                                                      \
+    T(SPECS, specs)                                                                                                    \
     T(TASKS, tasks)                                                                                                    \
     T(OUTBOX, outbox)                                                                                                  \
     T(INBOX, inbox)                                                                                                    \
@@ -129,6 +143,7 @@
     T(IDEMPOTENCY, idempotency)                                                                                        \
     T(RECEIPTS, receipts)                                                                                              \
     T(BLOBS, blobs)                                                                                                    \
+    T(SMALL_BLOBS, small_blobs)                                                                                        \
     T(JOB_EVENTS, job_events)                                                                                          \
     T(TOPOLOGY, topology)                                                                                              \
     T(LOG, log)                                                                                                        \
