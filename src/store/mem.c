@@ -166,6 +166,7 @@ static enum vl_err apply(struct mem *m, struct store_batch *b) {
 
 static size_t make_durable(struct mem *m, size_t n) {
     size_t done = 0;
+    uint64_t before = m->metrics.batches;
     for (struct store_batch *b; done < n && (b = store_queue_pop(&m->submitted)) != NULL; done++) {
         b->err = apply(m, b);
         if (b->err == VL_OK) {
@@ -180,7 +181,7 @@ static size_t make_durable(struct mem *m, size_t n) {
         }
         store_queue_push(&m->decided, b);
     }
-    m->metrics.commits += done != 0;
+    m->metrics.commits += m->metrics.batches != before;
     return done;
 }
 
