@@ -57,11 +57,10 @@ static void refill(struct load *l) {
     make_row(l->next++, l->scatter, id, record);
     struct store_batch *b = store_batch_create();
     store_batch_put(b, STORE_OUTBOX,
-                    (struct store_value[STORE_OUTBOX_COLUMNS]){
-                        [STORE_OUTBOX_ID] = store_blob(id, sizeof id),
-                        [STORE_OUTBOX_DST] = store_blob(record, 32),
-                        [STORE_OUTBOX_EXPIRES_MS] = store_int((int64_t)l->next),
-                        [STORE_OUTBOX_BYTES] = store_blob(record, RECORD) });
+                    (struct store_value[STORE_OUTBOX_COLUMNS]){ [STORE_OUTBOX_ID] = store_blob(id, sizeof id),
+                                                                [STORE_OUTBOX_DST] = store_blob(record, 32),
+                                                                [STORE_OUTBOX_EXPIRES_MS] = store_int((int64_t)l->next),
+                                                                [STORE_OUTBOX_BYTES] = store_blob(record, RECORD) });
     if (store_submit(l->store, b, on_done, l) != VL_OK) die("submit", "refused");
 }
 

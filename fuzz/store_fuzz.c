@@ -47,10 +47,14 @@ static struct store_value some_value(enum store_type type, uint8_t x) {
     static const char *const texts[] = { "", "a", "ab", "b\x7f", "\xc3\xa9", "bad\xff" };
     static const int64_t ints[] = { 0, 1, 2, -1, INT64_MIN, INT64_MAX };
     switch (type) {
-    case STORE_NULL: return store_null();
-    case STORE_INT: return store_int(ints[x % 6]);
-    case STORE_TEXT: return store_text(texts[x % 6]);
-    case STORE_BLOB: return some_blob(x);
+    case STORE_NULL:
+        return store_null();
+    case STORE_INT:
+        return store_int(ints[x % 6]);
+    case STORE_TEXT:
+        return store_text(texts[x % 6]);
+    case STORE_BLOB:
+        return some_blob(x);
     }
     return store_null();
 }
@@ -64,10 +68,22 @@ static const struct {
     uint8_t order[2][3]; /* columns of index 0 and 1 */
     uint8_t order_n[2];
 } tables[] = {
-    { STORE_JOBS, 6, 1, { STORE_BLOB, STORE_INT, STORE_INT, STORE_INT, STORE_TEXT, STORE_BLOB }, 2, { { 0 }, { 1, 0 } }, { 1, 2 } },
+    { STORE_JOBS,
+      6,
+      1,
+      { STORE_BLOB, STORE_INT, STORE_INT, STORE_INT, STORE_TEXT, STORE_BLOB },
+      2,
+      { { 0 }, { 1, 0 } },
+      { 1, 2 } },
     { STORE_TASKS, 5, 2, { STORE_BLOB, STORE_INT, STORE_INT, STORE_BLOB, STORE_BLOB }, 1, { { 0, 1 } }, { 2 } },
     { STORE_RECEIPTS, 4, 3, { STORE_BLOB, STORE_INT, STORE_INT, STORE_BLOB }, 1, { { 0, 1, 2 } }, { 3 } },
-    { STORE_IDEMPOTENCY, 5, 1, { STORE_TEXT, STORE_INT, STORE_BLOB, STORE_INT, STORE_BLOB }, 2, { { 0 }, { 1, 0 } }, { 1, 2 } },
+    { STORE_IDEMPOTENCY,
+      5,
+      1,
+      { STORE_TEXT, STORE_INT, STORE_BLOB, STORE_INT, STORE_BLOB },
+      2,
+      { { 0 }, { 1, 0 } },
+      { 1, 2 } },
     { STORE_META, 2, 1, { STORE_TEXT, STORE_BLOB }, 1, { { 0 } }, { 1 } },
 };
 #define TABLES (sizeof tables / sizeof tables[0])
@@ -79,13 +95,25 @@ static void add_op(struct store_batch *b, struct vl_reader *r, uint8_t kind) {
     uint8_t x = vl_read_u8(r), index = x % tables[t].indexes;
     switch (kind % 8) {
     case 0:
-    case 1: store_batch_put(b, tables[t].table, v); break;
-    case 2: store_batch_insert(b, tables[t].table, v); break;
-    case 3: store_batch_delete(b, tables[t].table, v, 1 + x % tables[t].keys); break;
-    case 4: store_batch_delete_less(b, tables[t].table, index, v[tables[t].order[index][0]], 1 + x % 5); break;
+    case 1:
+        store_batch_put(b, tables[t].table, v);
+        break;
+    case 2:
+        store_batch_insert(b, tables[t].table, v);
+        break;
+    case 3:
+        store_batch_delete(b, tables[t].table, v, 1 + x % tables[t].keys);
+        break;
+    case 4:
+        store_batch_delete_less(b, tables[t].table, index, v[tables[t].order[index][0]], 1 + x % 5);
+        break;
     case 5:
-    case 6: store_batch_append(b, 1 + x % 2, some_blob(x).s); break;
-    case 7: store_batch_snapshot(b, 1 + x % 2, x & 8 ? STORE_SEQ_HEAD : x >> 4, some_blob(x).s); break;
+    case 6:
+        store_batch_append(b, 1 + x % 2, some_blob(x).s);
+        break;
+    case 7:
+        store_batch_snapshot(b, 1 + x % 2, x & 8 ? STORE_SEQ_HEAD : x >> 4, some_blob(x).s);
+        break;
     }
 }
 
@@ -129,8 +157,14 @@ static void compare_scan(struct pair *p, struct vl_reader *r) {
         v[i] = some_value(tables[t].types[tables[t].order[index][i]], vl_read_u8(r));
     uint8_t n_prefix = vl_read_u8(r) % (tables[t].order_n[index] + 1);
     uint8_t n_from = vl_read_u8(r) % (tables[t].order_n[index] - n_prefix + 1);
-    struct store_query q = { .table = tables[t].table, .index = index, .descending = x & 64, .inclusive = x & 128,
-                             .prefix = v, .n_prefix = n_prefix, .from = v + n_prefix, .n_from = n_from,
+    struct store_query q = { .table = tables[t].table,
+                             .index = index,
+                             .descending = x & 64,
+                             .inclusive = x & 128,
+                             .prefix = v,
+                             .n_prefix = n_prefix,
+                             .from = v + n_prefix,
+                             .n_from = n_from,
                              .limit = 1 + (x >> 3) % 7 };
     struct store_iter *it[PAIRS] = { NULL };
     enum vl_err a = store_scan(p->s[0], &q, &it[0]), b = store_scan(p->s[1], &q, &it[1]);
@@ -201,11 +235,10 @@ static void remove_all(const char *dir) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     /* In memory where there is such a place: the disk's syncs are not what is tested here. */
-    char dir[64] = "/dev/shm/store_fuzz.XXXXXX";
-    if (mkdtemp(dir) == NULL) {
-        (void)strcpy(dir, "/tmp/store_fuzz.XXXXXX");
-        if (mkdtemp(dir) == NULL) return 0;
-    }
+    char memory[] = "/dev/shm/store_fuzz.XXXXXX", disk[] = "/tmp/store_fuzz.XXXXXX";
+    const char *dir = mkdtemp(memory);
+    if (dir == NULL) dir = mkdtemp(disk);
+    if (dir == NULL) return 0;
     struct pair pair = { 0 };
     struct vl_reader r = vl_reader(p, n < 4096 ? n : 4096);
     must(store_mem_open(&pair.s[0]) == VL_OK && store_sqlite_open(dir, &pair.s[1], NULL) == VL_OK, "opening");

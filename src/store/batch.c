@@ -92,7 +92,8 @@ static bool check(struct store_batch *b, enum store_table table, const struct st
     const struct store_info *t = store_info(table);
     if (b->err != VL_OK) return false;
     if (t == NULL || store_is_private(table)) b->err = VL_ERANGE;
-    for (size_t i = 0; i < n && b->err == VL_OK; i++) b->err = store_value_check(&t->columns[i], &v[i], STORE_VALUE_MAX);
+    for (size_t i = 0; i < n && b->err == VL_OK; i++)
+        b->err = store_value_check(&t->columns[i], &v[i], STORE_VALUE_MAX);
     return b->err == VL_OK;
 }
 

@@ -55,10 +55,13 @@ static int span_cmp(struct vl_span a, struct vl_span b) {
 int store_value_cmp(const struct store_value *a, const struct store_value *b) {
     if (a->type != b->type) return (a->type > b->type) - (a->type < b->type);
     switch (a->type) {
-    case STORE_NULL: return 0;
-    case STORE_INT: return (a->i > b->i) - (a->i < b->i);
+    case STORE_NULL:
+        return 0;
+    case STORE_INT:
+        return (a->i > b->i) - (a->i < b->i);
     case STORE_TEXT:
-    case STORE_BLOB: return span_cmp(a->s, b->s);
+    case STORE_BLOB:
+        return span_cmp(a->s, b->s);
     }
     return 0;
 }

@@ -5,7 +5,14 @@
 
 #include "store/catalogue.h"
 
-enum store_op_kind { STORE_OP_PUT, STORE_OP_INSERT, STORE_OP_DELETE, STORE_OP_LESS, STORE_OP_APPEND, STORE_OP_SNAPSHOT };
+enum store_op_kind {
+    STORE_OP_PUT,
+    STORE_OP_INSERT,
+    STORE_OP_DELETE,
+    STORE_OP_LESS,
+    STORE_OP_APPEND,
+    STORE_OP_SNAPSHOT
+};
 
 /* v: the row (put, insert, append, snapshot), the key's first n columns (delete), the bound (less).
  * Append and snapshot carry a row of STORE_LOG or STORE_SNAPSHOTS whose seq is filled in by store_op_number(). */
@@ -57,9 +64,9 @@ struct store_queue {
 };
 void store_queue_init(struct store_queue *q);
 void store_queue_push(struct store_queue *q, struct store_batch *b);
-struct store_batch *store_queue_pop(struct store_queue *q); /* NULL when empty */
+struct store_batch *store_queue_pop(struct store_queue *q);              /* NULL when empty */
 void store_queue_move(struct store_queue *from, struct store_queue *to); /* appends all of `from` */
-void store_queue_free(struct store_queue *q); /* destroys the batches */
+void store_queue_free(struct store_queue *q);                            /* destroys the batches */
 
 struct store_ops {
     const char *name;

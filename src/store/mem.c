@@ -131,10 +131,14 @@ static enum vl_err apply_op(struct mem *m, struct store_batch *b, struct store_o
     struct mem_table *t = &m->tables[op->table];
     enum vl_err err;
     switch (op->kind) {
-    case STORE_OP_PUT: return put(m, t, op->v, true);
-    case STORE_OP_INSERT: return put(m, t, op->v, false);
-    case STORE_OP_DELETE: return delete_prefix(m, t, op->v, op->n);
-    case STORE_OP_LESS: return delete_less(m, t, op->index, op->v, op->max_rows);
+    case STORE_OP_PUT:
+        return put(m, t, op->v, true);
+    case STORE_OP_INSERT:
+        return put(m, t, op->v, false);
+    case STORE_OP_DELETE:
+        return delete_prefix(m, t, op->v, op->n);
+    case STORE_OP_LESS:
+        return delete_less(m, t, op->index, op->v, op->max_rows);
     case STORE_OP_APPEND:
         err = store_op_number(b, op, &m->heads);
         return err == VL_OK ? put(m, t, op->v, false) : err;
@@ -243,7 +247,9 @@ static enum vl_err mem_next(struct store_iter *base) {
 
 static void mem_end(struct store_iter *it) { free(it); }
 
-static void mem_metrics(struct store *s, struct store_metrics *ret_metrics) { *ret_metrics = ((struct mem *)s)->metrics; }
+static void mem_metrics(struct store *s, struct store_metrics *ret_metrics) {
+    *ret_metrics = ((struct mem *)s)->metrics;
+}
 
 static void mem_close(struct store *s) {
     struct mem *m = (struct mem *)s;

@@ -17,7 +17,8 @@ struct mem_row {
 struct mem_row *mem_row_create(struct mem_table *t, const struct store_value *values) {
     size_t n = t->info->n_columns, head = sizeof(struct mem_row) + t->info->n_indexes * sizeof(struct mem_link);
     size_t bytes = head + n * sizeof *values;
-    for (size_t i = 0; i < n; i++) bytes += values[i].type == STORE_TEXT || values[i].type == STORE_BLOB ? values[i].s.n + 1 : 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += values[i].type == STORE_TEXT || values[i].type == STORE_BLOB ? values[i].s.n + 1 : 0;
     struct mem_row *r = malloc(bytes);
     if (r == NULL) return NULL;
     struct store_value *v = (struct store_value *)(void *)((uint8_t *)r + head);

@@ -11,20 +11,27 @@ enum vl_err sqlite_err(sqlite3 *db, int rc) {
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
-    case SQLITE_DONE: return VL_OK;
-    case SQLITE_NOMEM: return VL_ENOMEM;
-    case SQLITE_FULL: return VL_ENOSPC;
+    case SQLITE_DONE:
+        return VL_OK;
+    case SQLITE_NOMEM:
+        return VL_ENOMEM;
+    case SQLITE_FULL:
+        return VL_ENOSPC;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return VL_EBUSY;
+    case SQLITE_LOCKED:
+        return VL_EBUSY;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return VL_ECORRUPT;
+    case SQLITE_NOTADB:
+        return VL_ECORRUPT;
     case SQLITE_CONSTRAINT:
         return rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_UNIQUE ? VL_EEXISTS : VL_ERANGE;
     case SQLITE_MISMATCH:
-    case SQLITE_TOOBIG: return VL_ERANGE;
+    case SQLITE_TOOBIG:
+        return VL_ERANGE;
     case SQLITE_PERM:
     case SQLITE_AUTH:
-    case SQLITE_READONLY: return VL_EDENIED;
+    case SQLITE_READONLY:
+        return VL_EDENIED;
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN: {
         if (rc == SQLITE_IOERR_NOMEM) return VL_ENOMEM;

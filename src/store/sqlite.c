@@ -23,8 +23,12 @@ enum vl_err sqlite_prepare(sqlite3 *db, const struct vl_buf *sql, sqlite3_stmt *
 enum vl_err sqlite_bind(sqlite3 *db, sqlite3_stmt *st, size_t i, const struct store_value *v) {
     int rc = SQLITE_OK, at = (int)i;
     switch (v->type) {
-    case STORE_NULL: rc = sqlite3_bind_null(st, at); break;
-    case STORE_INT: rc = sqlite3_bind_int64(st, at, v->i); break;
+    case STORE_NULL:
+        rc = sqlite3_bind_null(st, at);
+        break;
+    case STORE_INT:
+        rc = sqlite3_bind_int64(st, at, v->i);
+        break;
     case STORE_TEXT:
     case STORE_BLOB: {
         /* A NULL pointer would bind null. */
@@ -125,7 +129,7 @@ static const struct store_ops sqlite_ops = {
 
 static enum vl_err say_errno(struct vl_errmsg *msg, const char *path, const char *what) {
     int e = errno;
-    enum vl_err err = e == ENOSPC || e == EDQUOT               ? VL_ENOSPC
+    enum vl_err err = e == ENOSPC || e == EDQUOT                ? VL_ENOSPC
                       : e == EACCES || e == EPERM || e == EROFS ? VL_EDENIED
                       : e == ENOMEM                             ? VL_ENOMEM
                                                                 : VL_EIO;
@@ -210,9 +214,9 @@ static enum vl_err set_wal(sqlite3 *db, const char *path, struct vl_errmsg *msg)
     (void)sqlite3_finalize(st);
     if (err == VL_OK && !wal) err = VL_EUNSUPPORTED;
     if (err == VL_OK) err = sqlite_run(db, "PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608");
-    return err == VL_OK ? VL_OK
-                        : vl_errmsg_set(msg, err, "%s: no write-ahead log on this file system: %s", path,
-                                        sqlite3_errmsg(db));
+    return err == VL_OK
+               ? VL_OK
+               : vl_errmsg_set(msg, err, "%s: no write-ahead log on this file system: %s", path, sqlite3_errmsg(db));
 }
 
 static enum vl_err open_files(struct sqlite_store *s, struct vl_errmsg *msg) {

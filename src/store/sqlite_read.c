@@ -25,7 +25,9 @@ static enum vl_err fetch(sqlite3_stmt *st, const struct store_info *t, struct st
     for (int i = 0; i < t->n_columns; i++) {
         const void *p = NULL;
         switch (sqlite3_column_type(st, i)) {
-        case SQLITE_INTEGER: row[i] = store_int(sqlite3_column_int64(st, i)); break;
+        case SQLITE_INTEGER:
+            row[i] = store_int(sqlite3_column_int64(st, i));
+            break;
         case SQLITE_TEXT:
             p = sqlite3_column_text(st, i);
             row[i] = store_blob(p, (size_t)sqlite3_column_bytes(st, i));
@@ -35,8 +37,11 @@ static enum vl_err fetch(sqlite3_stmt *st, const struct store_info *t, struct st
             p = sqlite3_column_blob(st, i);
             row[i] = store_blob(p, (size_t)sqlite3_column_bytes(st, i));
             break;
-        case SQLITE_NULL: row[i] = store_null(); break;
-        default: return VL_ECORRUPT;
+        case SQLITE_NULL:
+            row[i] = store_null();
+            break;
+        default:
+            return VL_ECORRUPT;
         }
         bool span = row[i].type == STORE_TEXT || row[i].type == STORE_BLOB;
         if (span && p == NULL && row[i].s.n != 0) return VL_ENOMEM;

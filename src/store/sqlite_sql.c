@@ -90,8 +90,7 @@ enum vl_err sql_scan(struct vl_buf *out, const struct sql_scan_shape *shape) {
     SQL(&s, "SELECT ");
     columns(&s, t, t->n_columns);
     from_table(&s, t, shape->index);
-    for (size_t i = 0; i < p; i++)
-        SQL(&s, "%s%s=?%zu", i == 0 ? " WHERE " : " AND ", t->columns[order[i]].name, i + 1);
+    for (size_t i = 0; i < p; i++) SQL(&s, "%s%s=?%zu", i == 0 ? " WHERE " : " AND ", t->columns[order[i]].name, i + 1);
     if (f != 0) {
         SQL(&s, "%s(", p == 0 ? " WHERE " : " AND ");
         ordered(&s, t, order + p, f, "");

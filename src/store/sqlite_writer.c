@@ -50,11 +50,15 @@ static enum vl_err statement(struct writer *w, enum store_table table, unsigned 
 static unsigned kind_of(const struct store_op *op) {
     switch (op->kind) {
     case STORE_OP_PUT:
-    case STORE_OP_SNAPSHOT: return WRITE_PUT;
+    case STORE_OP_SNAPSHOT:
+        return WRITE_PUT;
     case STORE_OP_INSERT:
-    case STORE_OP_APPEND: return WRITE_INSERT;
-    case STORE_OP_DELETE: return WRITE_DELETE + (unsigned)op->n - 1;
-    case STORE_OP_LESS: return WRITE_LESS + op->index;
+    case STORE_OP_APPEND:
+        return WRITE_INSERT;
+    case STORE_OP_DELETE:
+        return WRITE_DELETE + (unsigned)op->n - 1;
+    case STORE_OP_LESS:
+        return WRITE_LESS + op->index;
     }
     return WRITE_KINDS;
 }
@@ -204,7 +208,8 @@ static void commit_group(struct sqlite_store *s, struct store_queue *group) {
 
 /* --- chores between the groups --------------------------------------------------------------------------------- */
 
-static int on_wal(void *arg, __attribute__((unused)) sqlite3 *db, __attribute__((unused)) const char *name, int frames) {
+static int on_wal(void *arg, __attribute__((unused)) sqlite3 *db, __attribute__((unused)) const char *name,
+                  int frames) {
     ((struct writer *)arg)->wal_frames = (uint64_t)frames;
     return SQLITE_OK;
 }

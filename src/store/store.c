@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct store_value store_null(void) { return (struct store_value){ .type = STORE_NULL }; }
-struct store_value store_int(int64_t i) { return (struct store_value){ .type = STORE_INT, .i = i }; }
+struct store_value store_null(void) {
+    return (struct store_value){ .type = STORE_NULL };
+}
+struct store_value store_int(int64_t i) {
+    return (struct store_value){ .type = STORE_INT, .i = i };
+}
 struct store_value store_text(const char *s) {
     return (struct store_value){ .type = STORE_TEXT, .s = { (const uint8_t *)s, strlen(s) } };
 }
@@ -225,8 +229,9 @@ enum vl_err store_log_read(struct store *s, unsigned stream, uint64_t after_seq,
     if (after_seq < covered) after_seq = covered;
     l->next = after_seq + 1;
     struct store_value prefix = store_int(stream), from = store_int((int64_t)after_seq);
-    struct store_query q = { .table = STORE_LOG, .prefix = &prefix, .n_prefix = 1, .from = &from, .n_from = 1,
-                             .limit = limit };
+    struct store_query q = {
+        .table = STORE_LOG, .prefix = &prefix, .n_prefix = 1, .from = &from, .n_from = 1, .limit = limit
+    };
     err = scan(s, &q, &l->iter);
     if (err != VL_OK) {
         free(l);

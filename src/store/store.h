@@ -26,17 +26,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_GROUP_BATCHES 64u            /* architecture.md section 2: batches of one commit at most ... */
-#define STORE_GROUP_US 2000u               /* ... or what arrives in this time */
-#define STORE_QUEUE_BATCHES 8192u          /* submitted and not yet delivered */
-#define STORE_QUEUE_BYTES (8u << 20)       /* same, memory: half the resident budget of a daemon */
-#define STORE_BATCH_OPS 32768u             /* a job of VL_JOB_TASKS_MAX tasks with receipts is one event */
-#define STORE_VALUE_MAX (8u << 20)         /* one value, one event */
-#define STORE_SNAPSHOT_MAX (64u << 20)     /* one snapshot */
-#define STORE_SCAN_MAX 10000u              /* rows of one scan: bounds the read transaction */
-#define STORE_SEQ_HEAD UINT64_MAX          /* store_batch_snapshot: all events up to this batch */
-#define STORE_LATENCY_BUCKETS 24           /* bucket i counts times < 2^i us; the last one the rest (> 4 s) */
-#define STORE_ERRORS 32                    /* slots of failures by error: index is -vl_err */
+#define STORE_GROUP_BATCHES 64u        /* architecture.md section 2: batches of one commit at most ... */
+#define STORE_GROUP_US 2000u           /* ... or what arrives in this time */
+#define STORE_QUEUE_BATCHES 8192u      /* submitted and not yet delivered */
+#define STORE_QUEUE_BYTES (8u << 20)   /* same, memory: half the resident budget of a daemon */
+#define STORE_BATCH_OPS 32768u         /* a job of VL_JOB_TASKS_MAX tasks with receipts is one event */
+#define STORE_VALUE_MAX (8u << 20)     /* one value, one event */
+#define STORE_SNAPSHOT_MAX (64u << 20) /* one snapshot */
+#define STORE_SCAN_MAX 10000u          /* rows of one scan: bounds the read transaction */
+#define STORE_SEQ_HEAD UINT64_MAX      /* store_batch_snapshot: all events up to this batch */
+#define STORE_LATENCY_BUCKETS 24       /* bucket i counts times < 2^i us; the last one the rest (> 4 s) */
+#define STORE_ERRORS 32                /* slots of failures by error: index is -vl_err */
 
 /* --- values and rows ------------------------------------------------------------------------------------------- */
 
@@ -62,7 +62,7 @@ struct store_row {
 };
 /* The getters assert that the column has that type: asking for another is a bug of the caller. */
 int64_t store_row_int(const struct store_row *r, unsigned column);
-const char *store_row_text(const struct store_row *r, unsigned column); /* "" when null */
+const char *store_row_text(const struct store_row *r, unsigned column);    /* "" when null */
 struct vl_span store_row_blob(const struct store_row *r, unsigned column); /* empty when null */
 bool store_row_is_null(const struct store_row *r, unsigned column);
 /* Copies a blob of exactly n bytes (an id, a hash).  VL_ECORRUPT: null or another size; dst untouched. */
@@ -110,9 +110,10 @@ typedef void store_done(void *arg, const struct store_result *result);
  * never from within this call; on an error it is not called.
  * VL_ELIMIT: the queue is full (see store_room()) or the batch is too large; VL_ERANGE, VL_ENOMEM: see above.
  * Outcomes of a batch: VL_OK, durable.  VL_EEXISTS, VL_ERANGE, VL_ESTALE: this batch alone was refused.
- * VL_ENOSPC, VL_EIO, VL_ENOMEM, VL_EBUSY (a foreign program holds the file), VL_ECORRUPT: the machine failed; then every batch submitted before the owner was told
- * (by store_poll) fails with the same error, so that the stored state is a prefix of what was submitted and an
- * event never becomes durable without those before it.  Later batches are tried again. */
+ * VL_ENOSPC, VL_EIO, VL_ENOMEM, VL_EBUSY (a foreign program holds the file), VL_ECORRUPT: the machine failed; then
+ * every batch submitted before the owner was told (by store_poll) fails with the same error, so that the stored state
+ * is a prefix of what was submitted and no event becomes durable without those before it.  After such an outcome the
+ * owner's own state is ahead of the stored one: build it again from the store, then submit; that is tried as usual. */
 VL_MUST_CHECK enum vl_err store_submit(struct store *s, struct store_batch *b, store_done *done, void *arg);
 /* Batches that store_submit() takes now for certain.  0: stop feeding events until store_poll() delivered some. */
 size_t store_room(const struct store *s);
@@ -180,23 +181,23 @@ VL_MUST_CHECK enum vl_err store_snapshot_get(struct store *s, unsigned stream, u
 /* --- care ------------------------------------------------------------------------------------------------------ */
 
 /* Writes a consistent copy of all that is committed to the new file `path` while writes go on; the file appears
- * complete or not at all.  `done` comes from store_poll() with .err VL_OK, VL_ENOSPC, VL_EIO, VL_EEXISTS (path exists), VL_EDENIED,
- * VL_ENOTFOUND (no such directory).
+ * complete or not at all.  `done` comes from store_poll() with .err VL_OK, VL_ENOSPC, VL_EIO, VL_EDENIED,
+ * VL_EEXISTS (path exists), VL_ENOTFOUND (no such directory).
  * VL_EBUSY: one is running already; VL_EUNSUPPORTED: driver without one (mem); VL_ERANGE: path too long. */
 VL_MUST_CHECK enum vl_err store_backup(struct store *s, const char *path, store_done *done, void *arg);
 
 /* All counters since open. */
 struct store_metrics {
-    uint64_t batches;                /* committed */
-    uint64_t commits;                /* transactions that carried them */
-    uint64_t rows;                   /* written or deleted */
-    uint64_t bytes;                  /* of values in committed batches */
-    uint64_t refused;                /* by store_submit(): the queue was full */
-    uint64_t failed[STORE_ERRORS];   /* batches, by -err */
+    uint64_t batches;                          /* committed */
+    uint64_t commits;                          /* transactions that carried them */
+    uint64_t rows;                             /* written or deleted */
+    uint64_t bytes;                            /* of values in committed batches */
+    uint64_t refused;                          /* by store_submit(): the queue was full */
+    uint64_t failed[STORE_ERRORS];             /* batches, by -err */
     uint64_t commit_us[STORE_LATENCY_BUCKETS]; /* one transaction: begin to durable */
     uint64_t ack_us[STORE_LATENCY_BUCKETS];    /* one batch: submit to durable */
     uint64_t checkpoints;
-    uint64_t wal_bytes;              /* now; 0 where there is no such file */
+    uint64_t wal_bytes;                  /* now; 0 where there is no such file */
     uint64_t queue_batches, queue_bytes; /* now */
 };
 void store_metrics_get(struct store *s, struct store_metrics *ret_metrics);

@@ -5,7 +5,7 @@
  * To add an index: one I row and one migration.  A test compares the migrated schema with this file.
  *
  *   C(TABLE, COLUMN, sql_name, TYPE, KIND)   TYPE: INT (64-bit signed), TEXT (UTF-8, no NUL), BLOB
- *                                            KIND: KEY (part of the primary key), VALUE (never null), MAYBE (may be null)
+ *                                            KIND: KEY (in the primary key), VALUE (never null), MAYBE (may be null)
  *   I(TABLE, COLUMN, sql_name)               rows in order of that column, ties in order of the primary key
  *
  * Key columns come first; index columns are never null.  Order is: integers by value, text and blobs by bytes

@@ -19,8 +19,8 @@ static void on_mem(void (*body)(struct store *s)) {
 static void on_sqlite(void (*body)(struct store *s)) {
     struct store *s = NULL;
     struct vl_errmsg msg = { "" };
-    char dir[512];
-    (void)strcpy(dir, scratch_dir());
+    char dir[DIR_MAX];
+    scratch_dir(dir);
     enum vl_err err = store_sqlite_open(dir, &s, &msg);
     CHECK_STR("", msg.text);
     CHECK_OK(err);
@@ -123,7 +123,7 @@ struct chain {
 static void chain_next(void *arg, const struct store_result *r) {
     struct chain *c = arg;
     CHECK_OK(r->err);
-    (void)strcpy(c->seen, get_meta(c->s, "n"));
+    (void)snprintf(c->seen, sizeof c->seen, "%s", get_meta(c->s, "n"));
     if (--c->left == 0) return;
     struct store_batch *b = store_batch_create();
     char text[16];
@@ -253,13 +253,13 @@ CONTRACT(puts_replaces_inserts_and_deletes_rows) {
 
 static void put_task(struct store_batch *b, uint8_t job, int64_t idx, bool placed) {
     uint8_t id[16] = { job };
-    store_batch_put(b, STORE_TASKS,
-                    (struct store_value[STORE_TASKS_COLUMNS]){
-                        [STORE_TASKS_JOB] = store_blob(id, 16),
-                        [STORE_TASKS_IDX] = store_int(idx),
-                        [STORE_TASKS_STATE] = store_int(1),
-                        [STORE_TASKS_NODE] = placed ? store_blob("node", 4) : store_null(),
-                        [STORE_TASKS_RECORD] = store_blob("", 0) });
+    store_batch_put(
+        b, STORE_TASKS,
+        (struct store_value[STORE_TASKS_COLUMNS]){ [STORE_TASKS_JOB] = store_blob(id, 16),
+                                                   [STORE_TASKS_IDX] = store_int(idx),
+                                                   [STORE_TASKS_STATE] = store_int(1),
+                                                   [STORE_TASKS_NODE] = placed ? store_blob("node", 4) : store_null(),
+                                                   [STORE_TASKS_RECORD] = store_blob("", 0) });
 }
 
 CONTRACT(deletes_all_rows_under_the_first_part_of_a_key) {
@@ -286,8 +286,8 @@ CONTRACT(deletes_the_lowest_rows_below_a_bound_and_no_more_than_asked) {
     for (uint8_t i = 0; i < 10; i++) {
         uint8_t id[16] = { (uint8_t)(100 - i) };
         store_batch_put(b, STORE_INBOX,
-                        (struct store_value[STORE_INBOX_COLUMNS]){ [STORE_INBOX_ID] = store_blob(id, 16),
-                                                                   [STORE_INBOX_SEEN_MS] = store_int(i) });
+                        (struct store_value[STORE_INBOX_COLUMNS]){
+                            [STORE_INBOX_ID] = store_blob(id, 16), [STORE_INBOX_SEEN_MS] = store_int(i) });
     }
     CHECK_OK(commit(s, b));
     b = store_batch_create();
@@ -330,8 +330,12 @@ CONTRACT(scans_pages_by_filter_and_cursor_in_both_directions) {
     CHECK_STR("5 4 3 2", scan_jobs(s, &q));
     q.inclusive = true;
     CHECK_STR("6 5 4 3", scan_jobs(s, &q));
-    q = (struct store_query){ .table = STORE_JOBS, .index = STORE_JOBS_BY_STATE, .prefix = &zero, .n_prefix = 1,
-                              .descending = true, .limit = 10 };
+    q = (struct store_query){ .table = STORE_JOBS,
+                              .index = STORE_JOBS_BY_STATE,
+                              .prefix = &zero,
+                              .n_prefix = 1,
+                              .descending = true,
+                              .limit = 10 };
     CHECK_STR("9 6 3", scan_jobs(s, &q));
     q.from = &six;
     q.n_from = 1;
@@ -351,8 +355,9 @@ CONTRACT(scans_pages_by_filter_and_cursor_in_both_directions) {
     q.descending = true;
     CHECK_STR("7 4 1 9 6 3", scan_jobs(s, &q));
     struct store_value exact[2] = { store_int(0), store_blob(id, 16) };
-    q = (struct store_query){ .table = STORE_JOBS, .index = STORE_JOBS_BY_STATE, .prefix = exact, .n_prefix = 2,
-                              .limit = 10 };
+    q = (struct store_query){
+        .table = STORE_JOBS, .index = STORE_JOBS_BY_STATE, .prefix = exact, .n_prefix = 2, .limit = 10
+    };
     CHECK_STR("6", scan_jobs(s, &q)); /* a filter on all columns */
 }
 
@@ -367,7 +372,9 @@ CONTRACT(refuses_queries_that_do_not_fit_the_table) {
     CHECK_EQ(VL_ERANGE, store_scan(s, &q, &it));
     q = (struct store_query){ .table = STORE_JOBS, .from = &text, .n_from = 1, .limit = 1 };
     CHECK_EQ(VL_ERANGE, store_scan(s, &q, &it));
-    q = (struct store_query){ .table = STORE_JOBS, .index = STORE_JOBS_BY_STATE, .prefix = &n, .n_prefix = 3, .limit = 1 };
+    q = (struct store_query){
+        .table = STORE_JOBS, .index = STORE_JOBS_BY_STATE, .prefix = &n, .n_prefix = 3, .limit = 1
+    };
     CHECK_EQ(VL_ERANGE, store_scan(s, &q, &it));
     q = (struct store_query){ .table = STORE_LOG, .limit = 1 };
     CHECK_EQ(VL_ERANGE, store_scan(s, &q, &it));
@@ -406,9 +413,9 @@ CONTRACT(gives_values_back_as_they_were) {
     static uint8_t big[300000];
     for (size_t i = 0; i < sizeof big; i++) big[i] = (uint8_t)(i * 7);
     struct store_value row[STORE_NODES_COLUMNS] = {
-        [STORE_NODES_ID] = store_blob("\0\xff\0", 3),     [STORE_NODES_NAME] = store_text("Zo\xc3\xab \xf0\x9f\x8f\xa1"),
-        [STORE_NODES_STATE] = store_int(INT64_MIN),       [STORE_NODES_JOINED_MS] = store_int(INT64_MAX),
-        [STORE_NODES_SEEN_MS] = store_int(0),             [STORE_NODES_RECORD] = store_blob(big, sizeof big),
+        [STORE_NODES_ID] = store_blob("\0\xff\0", 3), [STORE_NODES_NAME] = store_text("Zo\xc3\xab \xf0\x9f\x8f\xa1"),
+        [STORE_NODES_STATE] = store_int(INT64_MIN),   [STORE_NODES_JOINED_MS] = store_int(INT64_MAX),
+        [STORE_NODES_SEEN_MS] = store_int(0),         [STORE_NODES_RECORD] = store_blob(big, sizeof big),
     };
     struct store_batch *b = store_batch_create();
     store_batch_put(b, STORE_NODES, row);

@@ -1,4 +1,5 @@
-/* What the store does when the machine under it fails: refused writes, failed syncs, a full disk, power cuts, kill -9. */
+/* What the store does when the machine under it fails: refused writes, failed syncs, a full disk, power cuts, kill -9.
+ */
 #include "store/sqlite.h"
 
 #include "base/prng.h"
@@ -18,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[512];
+static char dir[DIR_MAX];
 
 static struct store *open_in(const char *where) {
     struct store *s = NULL;
@@ -30,7 +31,7 @@ static struct store *open_in(const char *where) {
 }
 
 static struct store *begin(void) {
-    (void)strcpy(dir, scratch_dir());
+    scratch_dir(dir);
     fault_vfs_install();
     return open_in(dir);
 }
@@ -58,7 +59,7 @@ static struct store_batch *step(int64_t i) {
 static int check_history(struct store *s) {
     int n = (int)count_rows(s, STORE_TOPOLOGY);
     CHECK_EQ(n, count_events(s, STORE_STREAM_FOG, 0));
-    CHECK_EQ(n, n == 0 ? 0 : atoi(get_meta(s, "last")));
+    CHECK_EQ(n, n == 0 ? 0 : strtol(get_meta(s, "last"), NULL, 10));
     for (int64_t i = 1; i <= n; i++) {
         struct store_value key = store_int(i);
         struct store_row r;
@@ -126,7 +127,7 @@ TEST(fault, fails_all_that_was_submitted_before_the_owner_heard_of_it) {
 TEST(fault, of_the_disk_during_a_checkpoint_loses_nothing) {
     struct store *s = begin();
     int n = 0;
-    for (int k = 0; k < 40; k++) {
+    for (int k = 0; k < 24; k++) {
         if (k % 4 == 3) fault_writes(FAULT_FULL, 300, 200);
         for (int i = 0; i < 64; i++) {
             if (commit(s, step(n + 1)) == VL_OK) n++;
@@ -234,7 +235,7 @@ static int run_and_kill(int first, int steps, unsigned more_us) {
 }
 
 TEST(fault, kill_9_at_random_moments_loses_nothing_that_was_acknowledged) {
-    (void)strcpy(dir, scratch_dir());
+    scratch_dir(dir);
     struct vl_prng r;
     vl_prng_seed(&r, 9);
     int have = 0;
@@ -272,7 +273,7 @@ static void fill_and_recover(void) {
     store_close(s);
 }
 
-static char mounted[512];
+static char mounted[DIR_MAX];
 static void unmount(void) {
     if (mounted[0] == 0) return;
     (void)umount2(mounted, MNT_DETACH);
@@ -281,12 +282,12 @@ static void unmount(void) {
 }
 
 TEST(fault, a_full_disk_is_refused_clearly_and_writing_goes_on_when_there_is_room_again) {
-    (void)strcpy(dir, scratch_dir());
+    scratch_dir(dir);
     if (mount("tmpfs", dir, "tmpfs", 0, "size=3m") != 0) {
         (void)rmdir(dir);
         SKIP("mounting a small file system is not permitted here");
     }
-    (void)strcpy(mounted, dir);
+    memcpy(mounted, dir, sizeof mounted);
     (void)atexit(unmount); /* when a check fails */
     fill_and_recover();
     unmount();

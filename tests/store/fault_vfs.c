@@ -116,7 +116,9 @@ static void count_down_to_cut(void) {
 }
 
 static sqlite3_file *real(sqlite3_file *f) { return ((struct file *)f)->real; }
-static int x_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at) { return real(f)->pMethods->xRead(real(f), p, n, at); }
+static int x_read(sqlite3_file *f, void *p, int n, sqlite3_int64 at) {
+    return real(f)->pMethods->xRead(real(f), p, n, at);
+}
 static int x_size(sqlite3_file *f, sqlite3_int64 *n) { return real(f)->pMethods->xFileSize(real(f), n); }
 static int x_lock(sqlite3_file *f, int x) { return real(f)->pMethods->xLock(real(f), x); }
 static int x_unlock(sqlite3_file *f, int x) { return real(f)->pMethods->xUnlock(real(f), x); }
@@ -198,11 +200,12 @@ static struct image *image_of(const char *path) {
     return m;
 }
 
-static int x_open(__attribute__((unused)) sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *ret_flags) {
-    static const sqlite3_io_methods methods = {
-        2,       x_close,   x_read,    x_write,   x_truncate, x_sync,   x_size,    x_lock,     x_unlock,
-        x_reserved, x_control, x_sector, x_device, x_shm_map,  x_shm_lock, x_shm_barrier, x_shm_unmap, NULL, NULL
-    };
+static int x_open(__attribute__((unused)) sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags,
+                  int *ret_flags) {
+    static const sqlite3_io_methods methods = { 2,        x_close,   x_read,     x_write,       x_truncate,  x_sync,
+                                                x_size,   x_lock,    x_unlock,   x_reserved,    x_control,   x_sector,
+                                                x_device, x_shm_map, x_shm_lock, x_shm_barrier, x_shm_unmap, NULL,
+                                                NULL };
     struct file *mine = (struct file *)f;
     *mine = (struct file){ .real = (sqlite3_file *)(void *)(mine + 1) };
     int rc = g.below->xOpen(g.below, name, mine->real, flags, ret_flags);

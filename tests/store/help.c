@@ -8,12 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *scratch_dir(void) {
-    static char dir[512];
+void scratch_dir(char ret_dir[DIR_MAX]) {
     const char *base = getenv("TMPDIR");
-    (void)snprintf(dir, sizeof dir, "%s/store_test.XXXXXX", base == NULL ? "/tmp" : base);
-    CHECK(mkdtemp(dir) != NULL);
-    return dir;
+    (void)snprintf(ret_dir, DIR_MAX, "%s/store_test.XXXXXX", base == NULL ? "/tmp" : base);
+    CHECK(mkdtemp(ret_dir) != NULL);
 }
 
 const char *path_in(const char *dir, const char *name) {
@@ -52,8 +50,9 @@ enum vl_err commit(struct store *s, struct store_batch *b) {
 }
 
 static void add_meta(struct store_batch *b, const char *key, const char *value, bool insert) {
-    struct store_value row[STORE_META_COLUMNS] = { [STORE_META_KEY] = store_text(key),
-                                                   [STORE_META_VALUE] = store_blob(value, strlen(value)) };
+    struct store_value row[STORE_META_COLUMNS] = {
+        [STORE_META_KEY] = store_text(key), [STORE_META_VALUE] = store_blob(value, strlen(value))
+    };
     if (insert) {
         store_batch_insert(b, STORE_META, row);
     } else {
@@ -81,13 +80,12 @@ const char *get_meta(struct store *s, const char *key) {
 void put_job(struct store_batch *b, uint8_t id, int64_t state) {
     uint8_t bytes[16] = { id };
     store_batch_put(b, STORE_JOBS,
-                    (struct store_value[STORE_JOBS_COLUMNS]){
-                        [STORE_JOBS_ID] = store_blob(bytes, sizeof bytes),
-                        [STORE_JOBS_STATE] = store_int(state),
-                        [STORE_JOBS_SUBMITTED_MS] = store_int(1000 + id),
-                        [STORE_JOBS_UPDATED_MS] = store_int(2000 + id),
-                        [STORE_JOBS_NAME] = store_text("job"),
-                        [STORE_JOBS_RECORD] = store_blob("record", 6) });
+                    (struct store_value[STORE_JOBS_COLUMNS]){ [STORE_JOBS_ID] = store_blob(bytes, sizeof bytes),
+                                                              [STORE_JOBS_STATE] = store_int(state),
+                                                              [STORE_JOBS_SUBMITTED_MS] = store_int(1000 + id),
+                                                              [STORE_JOBS_UPDATED_MS] = store_int(2000 + id),
+                                                              [STORE_JOBS_NAME] = store_text("job"),
+                                                              [STORE_JOBS_RECORD] = store_blob("record", 6) });
 }
 
 const char *scan_jobs(struct store *s, const struct store_query *q) {

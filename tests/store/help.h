@@ -4,8 +4,9 @@
 
 #include "store/store.h"
 
-/* A new directory under $TMPDIR or /tmp; static storage, good until the next call. */
-const char *scratch_dir(void);
+#define DIR_MAX 512
+/* A new directory under $TMPDIR or /tmp. */
+void scratch_dir(char ret_dir[DIR_MAX]);
 /* Removes a directory of plain files. */
 void remove_dir(const char *dir);
 /* "dir/name", static storage, good until the next call. */

@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[512]; /* of the test that runs */
+static char dir[DIR_MAX]; /* of the test that runs */
 
-static void begin(void) { (void)strcpy(dir, scratch_dir()); }
+static void begin(void) { scratch_dir(dir); }
 
 static struct store *open_store(void) {
     struct store *s = NULL;
@@ -206,7 +206,8 @@ TEST(migrations, make_exactly_the_catalogue) {
     /* and nothing else: the list of migrations is the one table more */
     CHECK_EQ(STORE_TABLE_COUNT + 1, ask_raw(db, "SELECT count(*) FROM sqlite_schema WHERE type='table'"));
     CHECK_EQ(indexes, ask_raw(db, "SELECT count(*) FROM sqlite_schema WHERE type='index' AND sql IS NOT NULL"));
-    CHECK_EQ(STORE_TABLE_COUNT + 1, ask_raw(db, "SELECT count(*) FROM pragma_table_list WHERE strict AND schema='main'"));
+    CHECK_EQ(STORE_TABLE_COUNT + 1,
+             ask_raw(db, "SELECT count(*) FROM pragma_table_list WHERE strict AND schema='main'"));
     (void)sqlite3_close(db);
     remove_dir(dir);
 }
@@ -269,8 +270,12 @@ TEST(statements, never_sort_and_find_their_place_by_an_index) {
         const struct store_info *t = store_info((enum store_table)table);
         for (unsigned bits = 0; bits < t->n_indexes * 256u; bits++) {
             uint8_t order[STORE_ORDER_MAX];
-            struct sql_scan_shape shape = { .table = (uint8_t)table, .index = (uint8_t)(bits >> 8), .descending = bits & 1,
-                                            .inclusive = bits & 2, .n_prefix = bits >> 2 & 7, .n_from = bits >> 5 & 7 };
+            struct sql_scan_shape shape = { .table = (uint8_t)table,
+                                            .index = (uint8_t)(bits >> 8),
+                                            .descending = bits & 1,
+                                            .inclusive = bits & 2,
+                                            .n_prefix = bits >> 2 & 7,
+                                            .n_from = bits >> 5 & 7 };
             size_t n = store_order(t, shape.index, order);
             if (shape.n_prefix > n || shape.n_from > n - shape.n_prefix) continue;
             vl_buf_clear(&sql);
@@ -497,7 +502,9 @@ TEST(damage, of_one_bit_in_an_event_or_a_snapshot_is_not_replayed) {
     CHECK_OK(commit(s, b));
     store_close(s);
     sqlite3 *db = open_raw();
-    run_raw(db, "UPDATE log SET payload=CAST('evenu' AS BLOB) WHERE seq=2; UPDATE snapshots SET bytes=CAST('statf' AS BLOB)");
+    run_raw(
+        db,
+        "UPDATE log SET payload=CAST('evenu' AS BLOB) WHERE seq=2; UPDATE snapshots SET bytes=CAST('statf' AS BLOB)");
     (void)sqlite3_close(db);
     s = open_store();
     struct store_log *l = NULL;
