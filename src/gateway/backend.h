@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct job_spec; /* wire/task.h: the one definition of what a person may submit */
+struct job_spec; /* wire/job.h: the one definition of what a person may submit */
 
 /* ---- views: what a read hands to its sink ---- */
 
