@@ -26,6 +26,7 @@
 #define JOB_EXTRA_VOTES 3u       /* replicas added when results disagree, before the task fails */
 #define JOB_LOST_MAX 20u         /* copies of a task lost with their nodes, before it fails: such a task kills nodes */
 #define JOB_REFUSED_MAX 50u      /* refusals and unanswered assignments of a task */
+#define JOB_REFUSED_WAIT_MAX_MS 60000u
 #define JOB_DEPENDENTS_MAX 1024u /* jobs waiting for one job: bounds the work of one step */
 #define JOB_LEASE_MS 90000u      /* as REGISTRY_LOST_MS: a node silent for that long is lost */
 #define JOB_ACCEPT_MS 90000u     /* an assignment not accepted by then is taken back */
@@ -33,7 +34,6 @@
 #define JOB_RETRY_MS 1000u       /* first back-off after a failure or refusal; doubles */
 #define JOB_RETRY_MAX_MS 300000u
 #define JOB_RUNNING_GRACE_MS 45000u /* a copy younger than this may be missing in a running list that crossed it */
-#define JOB_STRAGGLER_CHECK_MS 1000u
 #define JOB_STRAGGLER_MIN_MS 2000u  /* tasks younger than this are no stragglers, whatever the median */
 #define JOB_STRAGGLER_SAMPLE 3u     /* finished tasks needed for a median */
 #define JOB_TICK_MAX 1024u          /* timers served by one TICK; the deadline stays due */
@@ -95,8 +95,9 @@ struct job_event {
     struct vl_node_id node;
     const struct job_spec *spec;       /* SUBMIT */
     const struct task_report *report;  /* REPORT; inline bytes are not kept: store the blobs first */
-    const struct task_ref *running;    /* NODE_BACK */
+    const struct task_ref *running;    /* NODE_BACK; ascending by task_ref_compare() */
     uint32_t n_running;                /* <= HEARTBEAT_RUNNING_MAX */
+    bool restarted;                    /* NODE_BACK: its process is new, so what it does not list is gone, without grace */
 };
 
 enum job_effect_kind {
@@ -153,7 +154,7 @@ struct job_book *job_book_create(const struct job_config *config);
 void job_book_destroy(struct job_book *b);
 
 /* On any error nothing changed (but a counter of job_book_stats) and the event must not be logged.
- * VL_ERANGE      SUBMIT: a spec that fails job_spec_check(); a task index outside the job.
+ * VL_ERANGE      SUBMIT: a spec that fails job_spec_check(); a task index outside the job; a running list out of order.
  * VL_EEXISTS     SUBMIT: the id is known.
  * VL_ELIMIT      SUBMIT: too many jobs, tasks, dependents, or inputs for one task.
  * VL_ENOTFOUND   no such job; SUBMIT: a job in `after` is unknown.
@@ -165,14 +166,14 @@ VL_MUST_CHECK enum vl_err job_book_step(struct job_book *b, const struct job_eve
 /* When to feed TICK; VL_MS_NEVER when nothing waits. */
 vl_ms job_book_deadline(const struct job_book *b);
 
-/* Placing.  Fills up to max tasks that want a copy at `now`, best first: critical jobs, then by age with a handicap of 10 min
+/* Placing.  Fills up to max tasks that want a copy, best first: critical jobs, then by age with a handicap of 10 min
  * per class below high, so that nothing starves.  A task that wants several copies is given once per call.
  * cursor: zeroed to begin; afterwards the next call goes on behind the last task given.  Returns the number filled. */
 struct job_cursor {
     uint64_t key[2];
     uint32_t task;
 };
-uint32_t job_book_ready(const struct job_book *b, vl_ms now, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
+uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
 
 /* What to send for a live copy.  Spans borrow from the book until the next step; merge inputs get names "00012.stdout" that
  * live in `names`.  No inline bytes, no sources: the caller adds them.  VL_ENOTFOUND: no such live copy. */
@@ -184,8 +185,8 @@ VL_MUST_CHECK enum vl_err job_book_assignment(const struct job_book *b, struct v
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);
-/* Live copies the book has on the node. */
-uint32_t job_book_on_node(const struct job_book *b, struct vl_node_id node);
+/* What the live copies on the node were promised. */
+struct sched_load job_book_on_node(const struct job_book *b, struct vl_node_id node);
 
 /* Views.  Spans borrow from the book until the next step.  False: no such job or task. */
 struct job_view {

@@ -1,11 +1,12 @@
 /* receipt.h - signed receipts: a worker states what it ran on which inputs and what came out (FOG-11).
- * Signature: Ed25519 (RFC 8032) over "village receipt v1" and a NUL, then the canonical encoding of all fields but the
- * signature; the prefix keeps a signature from being valid as any other message of the village.
+ * Signature: Ed25519 (RFC 8032) under the context "village-receipt-1:" over the canonical encoding of all fields but the
+ * signature itself.
  * Roots: BLAKE2b-256 over a domain prefix, the count, and (name length, name, size, hash) of each file sorted by name.
  * The output root leaves "stderr" out: diagnostics may differ between honest replicas. */
 #ifndef VL_FOG_RECEIPT_H
 #define VL_FOG_RECEIPT_H
 
+#include "crypto/sign.h"
 #include "wire/task.h"
 
 struct vl_hash receipt_input_root(const struct task_spec *spec);
@@ -15,10 +16,9 @@ struct vl_hash receipt_program(const struct task_spec *spec);
 /* Any text that names compiler, options and runtime exactly. */
 struct vl_hash receipt_toolchain(struct vl_span description);
 
-/* Signs in place: sets r->node and r->signature.  seed is the Ed25519 seed (32 bytes) of the node.
- * VL_ERANGE: ended before started.  VL_ENOMEM. */
-VL_MUST_CHECK enum vl_err receipt_sign(struct receipt *r, const uint8_t seed[32]);
-/* VL_ECRYPTO: not signed by r->node.  VL_ENOMEM. */
+/* Signs in place: sets r->node and r->signature; borrows the key.  VL_ERANGE: epoch 0, or ended before started. */
+VL_MUST_CHECK enum vl_err receipt_sign(struct receipt *r, const struct crypto_sign_key *key);
+/* VL_ECRYPTO: not signed by r->node.  VL_ERANGE: as above. */
 VL_MUST_CHECK enum vl_err receipt_verify(const struct receipt *r);
 /* A report's receipt checked in full: present, signed by `from`, the same run, times and exit code, and the root of the
  * report's outputs; program and inputs those of `spec` (NULL: not compared).  VL_ECRYPTO, VL_ENOTFOUND (no receipt). */

@@ -93,7 +93,7 @@ struct registry_event {
     vl_ms now;
     struct vl_node_id node;
     const struct heartbeat *heartbeat;
-    const char *name, *addr; /* NUL-terminated, shorter than VL_NAME_MAX and VL_ADDR_MAX; NULL: unchanged, or empty */
+    const char *name, *addr; /* NUL-terminated, task_name_ok() and printable ASCII < VL_ADDR_MAX; NULL: unchanged, or empty */
     struct vl_span record;
     bool flag;
 };
@@ -145,9 +145,9 @@ bool registry_topology_at(const struct registry *r, uint32_t i, struct topology 
 /* True while a partition is suspected: do not redistribute. */
 bool registry_paused(const struct registry *r, vl_ms now);
 
-/* The scheduler's view of one node: health, breaker, flapping and maintenance as SCHED_* bits.  `running` of the coordinator's
- * own books is taken when it is larger than the last heartbeat knew (pass 0 when unknown), and lowers free_slots. */
-void registry_sched_node(const struct node_record *n, vl_ms now, uint32_t running, struct sched_node *ret);
+/* The scheduler's view of one node: health, breaker, flapping and maintenance as SCHED_* bits.  Free figures are the smaller of
+ * what the last heartbeat said and what is left after `promised` (NULL: nothing), since a heartbeat is up to 30 s old. */
+void registry_sched_node(const struct node_record *n, vl_ms now, const struct sched_load *promised, struct sched_node *ret);
 
 /* Durable form, <= REGISTRY_RECORD_MAX bytes.  VL_ELIMIT, VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err registry_record_encode(const struct node_record *n, struct vl_buf *out);

@@ -29,6 +29,12 @@ struct sched_node {
     uint64_t memory_total, disk_total;
 };
 
+/* What the coordinator's books have already promised of a node. */
+struct sched_load {
+    uint32_t running;
+    uint64_t memory_bytes, disk_bytes;
+};
+
 struct sched_avoid {
     struct vl_node_id node;
     bool hard; /* true: another replica is there, never; false: failed there before, only when nothing else fits */

@@ -41,9 +41,16 @@ struct heartbeat {
     uint32_t load_milli;  /* system load / cpus in 1/1000, cut at 1,000,000 */
     uint64_t memory_free_bytes, disk_free_bytes;
     uint64_t done, failed; /* tasks since the process started */
-    uint32_t n_running; /* every run it holds, until its report is acknowledged; all different */
+    uint32_t n_running; /* every run it holds, until its report is acknowledged; ascending by task_ref_compare() */
     struct task_ref running[HEARTBEAT_RUNNING_MAX];
 };
+
+/* Order by job, task, epoch: < 0, 0, > 0 as memcmp. */
+int task_ref_compare(const struct task_ref *a, const struct task_ref *b);
+/* Sorts and drops duplicates; returns the new count. */
+uint32_t task_refs_sort(struct task_ref *refs, uint32_t n);
+/* Strictly ascending? */
+bool task_refs_sorted(const struct task_ref *refs, uint32_t n);
 
 VL_MUST_CHECK enum vl_err heartbeat_encode(const struct heartbeat *h, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err heartbeat_decode(struct vl_span in, struct heartbeat *ret);

@@ -10,7 +10,7 @@
 #define JOB_ATTEMPTS_MAX 10u    /* API: max_attempts 1..10 */
 #define JOB_TTL_DEFAULT_MS (7ull * 86400000u) /* a job that has not ended by then expires */
 #define JOB_TTL_MAX_MS (90ull * 86400000u)
-#define JOB_SPEC_MAX (2u << 20) /* encoded: 10,000 inputs of at most 107 bytes, arguments, and the rest */
+#define JOB_SPEC_MAX (2u << 20) /* encoded: 10,000 inputs of at most 104 bytes, arguments, and the rest */
 
 struct job_spec {
     struct vl_span name; /* empty or task_name_ok() */
@@ -44,5 +44,8 @@ bool job_inputs_next(struct vl_span *rest, struct task_input *ret);
 VL_MUST_CHECK enum vl_err job_spec_check(const struct job_spec *spec, struct vl_errmsg *msg);
 VL_MUST_CHECK enum vl_err job_spec_encode(const struct job_spec *spec, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err job_spec_decode(struct vl_span in, struct job_spec *ret);
+/* Decodes what job_spec_encode() of this process made, or job_spec_decode() has accepted: framing only, so that thousands of
+ * inputs are not walked each time.  VL_EPARSE, VL_EVERSION. */
+VL_MUST_CHECK enum vl_err job_spec_reopen(struct vl_span own, struct job_spec *ret);
 
 #endif

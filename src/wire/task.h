@@ -25,6 +25,7 @@
 #define TASK_TIMEOUT_MAX_MS (30ull * 86400000u)
 #define TASK_MEMORY_MAX (1ull << 44)   /* 16 TiB: above any machine we know, below overflow in sums */
 #define TASK_PROCESSES_MAX 4096u
+#define TASK_INDEX_MAX 20000u /* VL_JOB_TASKS_MAX map tasks and their merges stay below */
 
 enum task_kind { TASK_WASM = 1, TASK_NATIVE = 2 };
 enum task_priority {
@@ -120,9 +121,9 @@ struct task_report {
     uint32_t task;
     uint64_t epoch;
     enum task_outcome outcome;
-    int32_t error;          /* enum vl_err number, 0 when done */
+    int32_t error;          /* enum vl_err number: 0 when done, else negative */
     struct vl_span detail;  /* text for people, UTF-8 without control characters, <= TASK_ERROR_MAX; may be empty */
-    int32_t exit_code;      /* of the program; 128 + signal when killed; 0 when it never ran */
+    int32_t exit_code;      /* of the program, 0 when done; 128 + signal when killed; 0 when it never ran */
     vl_ms started_ms, ended_ms; /* by the worker's clock; 0 when it never ran; ended >= started */
     uint64_t cpu_us, peak_bytes;
     uint32_t n_outputs; /* <= VL_TASK_OUTPUTS_MAX; names differ */
@@ -152,6 +153,8 @@ VL_MUST_CHECK enum vl_err revoke_decode(struct vl_span in, struct revoke *ret);
 VL_MUST_CHECK enum vl_err task_status_encode(const struct task_status *s, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err task_status_decode(struct vl_span in, struct task_status *ret);
 VL_MUST_CHECK enum vl_err receipt_encode(const struct receipt *r, struct vl_buf *out);
+/* The encoding without the signature: what is signed. */
+VL_MUST_CHECK enum vl_err receipt_body_encode(const struct receipt *r, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err receipt_decode(struct vl_span in, struct receipt *ret);
 VL_MUST_CHECK enum vl_err task_report_encode(const struct task_report *r, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err task_report_decode(struct vl_span in, struct task_report *ret);
