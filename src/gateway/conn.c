@@ -141,6 +141,7 @@ static void idle(struct http_conn *c) {
 }
 
 void conn_drive(struct http_conn *c) {
+    const struct http_server *s = c->server;
     if (c->running || c->state == CONN_CLOSING) return;
     c->running = true;
     for (unsigned chunks = 0;;) {
@@ -152,6 +153,7 @@ void conn_drive(struct http_conn *c) {
             source_step(c, ++chunks % 8 == 0); /* now and then others get their turn */
         } else {
             if (out_idle(c)) idle(c);
+            if (c->state == CONN_TUNNEL && s->batching == c) continue; /* it had more to send */
             break;
         }
     }
