@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DISCARD_MAX (4u << 20) /* body of a blob we have: read it and keep the connection, or answer and close */
+
 /* ---- out ---- */
 
 struct blob_out {
@@ -107,7 +109,7 @@ void api_blob_get(struct gateway *g, struct http_req *r, const struct call *k) {
 struct blob_in {
     struct gateway *g;
     struct http_req *r;
-    void *upload; /* NULL: committed or aborted */
+    void *upload; /* NULL: the blob is here already, the body is read to be thrown away */
     char hash[HASH_TEXT];
 };
 
@@ -129,7 +131,7 @@ static void put_error(struct blob_in *in, enum vl_err err, const char *detail) {
 static enum vl_err in_write(void *arg, struct vl_span data) {
     struct blob_in *in = arg;
     const struct backend *b = in->g->backend;
-    enum vl_err err = b->ops->blob_write(b->self, in->upload, data.p, data.n);
+    enum vl_err err = in->upload ? b->ops->blob_write(b->self, in->upload, data.p, data.n) : VL_OK;
     if (err == VL_OK) return VL_OK;
     b->ops->blob_abort(b->self, in->upload);
     in->r->sink.write = NULL; /* answered here: the sink is over */
@@ -149,13 +151,17 @@ static void on_committed(void *arg, enum vl_err err, const char *detail) {
 static void in_end(void *arg) {
     struct blob_in *in = arg;
     const struct backend *b = in->g->backend;
+    if (in->upload == NULL) {
+        on_committed(in, VL_EEXISTS, NULL);
+        return;
+    }
     enum vl_err err = b->ops->blob_commit(b->self, in->upload, on_committed, in);
     if (err != VL_OK) on_committed(in, err, NULL);
 }
 
 static void in_abort(void *arg) {
     struct blob_in *in = arg;
-    in->g->backend->ops->blob_abort(in->g->backend->self, in->upload);
+    if (in->upload) in->g->backend->ops->blob_abort(in->g->backend->self, in->upload);
     free(in);
 }
 
@@ -176,7 +182,8 @@ void api_blob_put(struct gateway *g, struct http_req *r, const struct call *k) {
     *in = (struct blob_in){ .g = g, .r = r };
     hash_format(hash, in->hash);
     enum vl_err err = b->ops->blob_begin(b->self, hash, r->head->length, &in->upload);
-    if (err == VL_OK) {
+    bool discard = err == VL_EEXISTS && r->head->length <= DISCARD_MAX && !r->head->expect_continue;
+    if (err == VL_OK || discard) {
         r->sink = (struct http_sink){ .write = in_write, .end = in_end, .abort = in_abort, .arg = in };
         return;
     }

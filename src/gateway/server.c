@@ -159,6 +159,7 @@ uint16_t http_server_port(const struct http_server *s) { return s->port; }
 const struct http_stats *http_server_stats(const struct http_server *s) { return &s->stats; }
 uint64_t http_server_now(const struct http_server *s) { return uv_now(s->loop); }
 bool http_server_draining(const struct http_server *s) { return s->draining; }
+void *http_server_user(const struct http_server *s) { return s->config.user; }
 
 struct vl_buf *http_server_scratch(struct http_server *s) {
     if (s->scratch.cap > CHUNK_OUT * 4u) vl_buf_free(&s->scratch); /* one large list must not stay resident */

@@ -117,6 +117,7 @@ const struct http_stats *http_server_stats(const struct http_server *s);
 struct vl_buf *http_server_scratch(struct http_server *s);
 uint64_t http_server_now(const struct http_server *s); /* ms of the loop's clock */
 bool http_server_draining(const struct http_server *s);
+void *http_server_user(const struct http_server *s); /* of the config */
 
 void http_reply(struct http_req *r, const struct http_answer *a);
 /* Answer of `length` bytes that `source` yields; takes the source even when the client is gone. */
