@@ -156,7 +156,7 @@ void job_book_destroy(struct job_book *b);
 /* On any error nothing changed (but a counter of job_book_stats) and the event must not be logged.
  * VL_ERANGE      SUBMIT: a spec that fails job_spec_check(); a task index outside the job; a running list out of order.
  * VL_EEXISTS     SUBMIT: the id is known.
- * VL_ELIMIT      SUBMIT: too many jobs, tasks, dependents, or inputs for one task.
+ * VL_ELIMIT      SUBMIT: too many jobs, tasks, dependents, or inputs for one task; PLACED: too many copies to remember.
  * VL_ENOTFOUND   no such job; SUBMIT: a job in `after` is unknown.
  * VL_ESTATE      PLACED: the task wants no copy, or another replica is on that node; CANCEL: ended; FORGET: not ended.
  * VL_ESTALE      ACCEPTED, STARTED, REPORT: the epoch is not alive.
@@ -230,7 +230,7 @@ bool job_book_older(const struct job_book *b, uint64_t below_seq, struct job_vie
 bool job_book_oldest_ended(const struct job_book *b, struct job_view *ret);
 
 struct job_stats {
-    uint32_t jobs, ended, tasks, ready, live; /* now; ready: tasks queued or backing off that want a copy; live: copies */
+    uint32_t jobs, ended, tasks, ready, live; /* now; ready: tasks in the queue; live: copies */
     uint32_t by_state[10];                    /* jobs by enum job_state */
     uint64_t stale, denied;                   /* since create; not part of a snapshot */
 };
