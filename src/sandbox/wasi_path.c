@@ -139,7 +139,7 @@ WASI_FN(path_open, uint32_t dir, uint32_t lookup, uint32_t at, uint32_t n, uint3
     struct wasi_fd *d = wasi_fd_get(w, dir);
     char path[PATH_BYTES];
     bool slash;
-    uint32_t fd;
+    uint32_t fd = 0;
     (void)lookup; /* there are no symbolic links to follow */
     (void)inheriting;
     if (d == NULL) return W_BADF;
