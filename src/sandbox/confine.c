@@ -176,15 +176,16 @@ static int drop_capabilities(void) {
 }
 
 /* Files can be touched below root_fd only.  The set of rights is version 1 of the interface (Linux 5.13). */
-static int landlock_root(int root_fd) {
-    struct landlock_ruleset_attr attr = { .handled_access_fs = (1ull << 13) - 1 };
+static int landlock_root(int root_fd, int version) {
+    uint64_t refer = version >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0; /* else moving between folders is forbidden */
+    struct landlock_ruleset_attr attr = { .handled_access_fs = ((1ull << 13) - 1) | refer };
     long rules = syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0u);
     if (rules < 0) return errno;
     struct landlock_path_beneath_attr below = {
         .parent_fd = root_fd,
         .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
                           LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-                          LANDLOCK_ACCESS_FS_MAKE_DIR,
+                          LANDLOCK_ACCESS_FS_MAKE_DIR | refer,
     };
     int err = syscall(SYS_landlock_add_rule, (int)rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0u) ? errno : 0;
     if (!err && syscall(SYS_landlock_restrict_self, (int)rules, 0u)) err = errno;
@@ -210,7 +211,8 @@ enum vl_err confine_create(struct confine *c, struct vl_errmsg *why) {
     c->native_fd = export_filter(native_filter(false));
     c->native_net_fd = export_filter(native_filter(true));
     c->chroot = c->root || child_can_chroot();
-    c->landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 1;
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    c->landlock = version > 0 ? (int)version : 0;
     return VL_OK;
 }
 
@@ -257,7 +259,7 @@ int confine_enter(const struct confine *c, int root_fd, uint32_t slot, int paren
     if (c->root && (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)) return errno;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
     err = drop_capabilities();
-    if (!err && c->landlock) err = landlock_root(root_fd);
+    if (!err && c->landlock) err = landlock_root(root_fd, c->landlock);
     /* Changing the user clears it, so it comes last; a parent that died before is seen by its id. */
     if (!err && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) err = errno;
     if (!err && getppid() != parent) err = ECHILD;

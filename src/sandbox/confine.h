@@ -19,7 +19,7 @@
 struct confine {
     bool root;         /* the runner is root: tasks get uids of their own */
     bool chroot;       /* as root, or by a user namespace */
-    bool landlock;
+    int landlock;      /* version of its interface; 0: this kernel has none */
     struct vl_buf load, run; /* BPF: while a module is loaded; while it runs */
     int native_fd;     /* memory file with the BPF of native tasks, for bubblewrap; close-on-exec; -1: not made */
     int native_net_fd; /* the same for tasks with network */

@@ -1,10 +1,10 @@
 #include "sandbox/wasi.h"
 
 #include "base/map.h"
+#include "crypto/random.h"
 #include "sandbox/wasi_priv.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -79,7 +79,7 @@ void wasi_init(wasi *w, const struct sandbox_run *run, const struct wasi_input *
                  .disk_left = run->limits.disk_bytes, .files_left = run->limits.files,
                  .deterministic = run->deterministic, .clock_ns = WASI_CLOCK_START };
     for (uint32_t i = 0; i < run->inputs_n; i++) w->inputs[i] = inputs[i];
-    memcpy(w->seed, run->seed, sizeof w->seed);
+    crypto_drbg_init(&w->random, run->seed);
     uint64_t pages = run->limits.memory_bytes / 65536;
     w->pages_max = pages > 65535 ? 65535 : (uint32_t)pages;
     w->fds[0] = (struct wasi_fd){ .kind = WASI_FILE, .host = 0, .readable = true };
@@ -178,15 +178,8 @@ WASI_FN(clock_res_get, uint32_t id, uint32_t out) {
 WASI_FN(random_get, uint32_t at, uint32_t n) {
     uint8_t *p = wasi_mem(w, at, n);
     if (p == NULL) return W_FAULT;
-    if (n == 0) return W_OK;
-    if (!w->deterministic) {
-        randombytes_buf(p, n);
-        return W_OK;
-    }
-    static const uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
-    memset(p, 0, n);
-    crypto_stream_chacha20_xor_ic(p, p, n, nonce, w->random_block, w->seed);
-    w->random_block += (n + 63ull) / 64; /* a call starts at a new block: the bytes depend on the sequence of calls only */
+    if (w->deterministic) crypto_drbg_bytes(&w->random, p, n);
+    else crypto_random(p, n);
     return W_OK;
 }
 

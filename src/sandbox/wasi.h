@@ -10,6 +10,7 @@
 
 #include "base/bounds.h"
 #include "base/bytes.h"
+#include "crypto/drbg.h"
 #include "sandbox/request.h"
 
 #include <stdbool.h>
@@ -79,8 +80,8 @@ typedef struct Z_wasi_snapshot_preview1_instance_t {
     uint32_t files_left;
     uint32_t pages_max;
     bool deterministic;
-    uint8_t seed[32];
-    uint64_t random_block, clock_ns;
+    struct crypto_drbg random;
+    uint64_t clock_ns;
     struct wasi_fd fds[WASI_FDS_MAX];
 } wasi;
 
