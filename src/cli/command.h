@@ -54,6 +54,7 @@ struct cli_command {
     size_t n_options;
     const char *about;   /* more than the summary, paragraphs separated by \n */
     const char *example; /* lines, each a command */
+    const char *json;    /* what --json prints; NULL: the command prints no JSON */
     const char *exits;   /* "0 1 2": codes of enum cli_exit */
     int (*run)(struct cli *cli);
 };
