@@ -1,0 +1,105 @@
+#include "os/blob_dir.h"
+
+#include "base/text.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum vl_err os_blob_dir_open(struct os_blob_dir *d, const char *dir) {
+    char sub[640];
+    if (snprintf(d->dir, sizeof d->dir, "%s", dir) > 400) return VL_ERANGE;
+    snprintf(sub, sizeof sub, "%s/part", dir);
+    return os_mkdir_all(sub, 0700);
+}
+
+void os_blob_path(const struct os_blob_dir *d, const struct vl_hash *h, char dst[640]) {
+    char hex[65];
+    vl_hex_encode(h->b, sizeof h->b, hex);
+    snprintf(dst, 640, "%s/%.2s/%s", d->dir, hex, hex);
+}
+
+void os_blob_part_path(const struct os_blob_dir *d, const struct vl_hash *h, char dst[640]) {
+    char hex[65];
+    vl_hex_encode(h->b, sizeof h->b, hex);
+    snprintf(dst, 640, "%s/part/%s", d->dir, hex);
+}
+
+static enum vl_err file_size(const char *path, uint64_t *ret) {
+    struct stat st;
+    if (stat(path, &st) != 0) return os_err(errno);
+    if (!S_ISREG(st.st_mode)) return VL_ENOTFOUND;
+    *ret = (uint64_t)st.st_size;
+    return VL_OK;
+}
+
+enum vl_err os_blob_size(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t *ret) {
+    char path[640];
+    os_blob_path(d, h, path);
+    return file_size(path, ret);
+}
+
+uint64_t os_blob_part_size(const struct os_blob_dir *d, const struct vl_hash *h) {
+    char path[640];
+    uint64_t n = 0;
+    os_blob_part_path(d, h, path);
+    return file_size(path, &n) == VL_OK ? n : 0;
+}
+
+enum vl_err os_blob_read(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t offset, void *p, size_t n) {
+    char path[640];
+    os_blob_path(d, h, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return os_err(errno);
+    ssize_t got = pread(fd, p, n, (off_t)offset);
+    enum vl_err err = got == (ssize_t)n ? VL_OK : got < 0 ? os_err(errno) : VL_ERANGE;
+    close(fd);
+    return err;
+}
+
+enum vl_err os_blob_write(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t offset, const void *p, size_t n) {
+    char path[640];
+    os_blob_part_path(d, h, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return os_err(errno);
+    ssize_t put = pwrite(fd, p, n, (off_t)offset);
+    enum vl_err err = put == (ssize_t)n ? VL_OK : put < 0 ? os_err(errno) : VL_ENOSPC;
+    if (close(fd) != 0 && err == VL_OK) err = os_err(errno);
+    return err;
+}
+
+void os_blob_discard(const struct os_blob_dir *d, const struct vl_hash *h) {
+    char path[640];
+    os_blob_part_path(d, h, path);
+    unlink(path);
+}
+
+void os_blob_remove(const struct os_blob_dir *d, const struct vl_hash *h) {
+    char path[640];
+    os_blob_path(d, h, path);
+    unlink(path);
+}
+
+enum vl_err os_blob_adopt(const struct os_blob_dir *d, const struct vl_hash *h, const char *path) {
+    char to[640], dir[640];
+    uint64_t n;
+    os_blob_path(d, h, to);
+    if (file_size(to, &n) == VL_OK) {
+        unlink(path);
+        return VL_OK;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return os_err(errno);
+    enum vl_err err = fsync(fd) == 0 ? VL_OK : os_err(errno);
+    close(fd);
+    if (err) return err;
+    snprintf(dir, sizeof dir, "%s/%02x", d->dir, h->b[0]);
+    if (mkdir(dir, 0700) == 0) err = os_dir_sync(d->dir);
+    else if (errno != EEXIST) err = os_err(errno);
+    if (err) return err;
+    if (rename(path, to) != 0) return os_err(errno);
+    return os_dir_sync(dir);
+}

@@ -1,0 +1,60 @@
+/* link.h - the messages of a link: one kind byte, then the body.  Strict: unknown kinds and trailing bytes are errors.
+ * Heartbeat, envelope, acknowledgement and blob bodies have codecs of their own (task.h, envelope.h, blob.h). */
+#ifndef VL_WIRE_LINK_H
+#define VL_WIRE_LINK_H
+
+#include "base/bounds.h"
+#include "base/bytes.h"
+#include "base/id.h"
+
+enum link_kind { /* on the wire: never renumber */
+    LINK_HEARTBEAT = 1,
+    LINK_ENVELOPE = 2,
+    LINK_ACK = 3,
+    LINK_BLOB = 4,
+    LINK_BLOB_OFFER = 5,
+    LINK_BLOB_HAVE = 6,
+    LINK_JOIN = 7,
+    LINK_JOIN_REPLY = 8,
+    LINK_REVOCATIONS = 9, /* body: the signed list of wire/cert.h */
+};
+
+#define LINK_CERT_MAX 512u
+
+struct link_join {
+    uint8_t secret[16];
+    uint8_t static_key[32];
+    char name[VL_NAME_MAX];
+    uint32_t roles;
+};
+struct link_join_reply {
+    enum vl_err code;
+    char detail[160];
+    uint8_t cert[LINK_CERT_MAX];
+    size_t cert_len;
+    uint8_t root_key[32];
+};
+struct link_blob_offer {
+    struct vl_hash hash;
+    uint64_t size; /* bytes, 1..VL_BLOB_MAX */
+};
+struct link_blob_have {
+    struct vl_hash hash;
+    enum vl_err code;
+};
+
+/* Splits a message.  VL_EPARSE: empty or unknown kind.  The body is borrowed from `msg`. */
+VL_MUST_CHECK enum vl_err link_split(struct vl_span msg, enum link_kind *ret_kind, struct vl_span *ret_body);
+
+/* Encoders append kind and body to `b`: the errors of vl_buf_append(), or VL_ERANGE for text that is too long.
+ * Decoders take the body: VL_EPARSE. */
+VL_MUST_CHECK enum vl_err link_join_encode(const struct link_join *m, struct vl_buf *b);
+VL_MUST_CHECK enum vl_err link_join_decode(struct vl_span body, struct link_join *ret);
+VL_MUST_CHECK enum vl_err link_join_reply_encode(const struct link_join_reply *m, struct vl_buf *b);
+VL_MUST_CHECK enum vl_err link_join_reply_decode(struct vl_span body, struct link_join_reply *ret);
+VL_MUST_CHECK enum vl_err link_blob_offer_encode(const struct link_blob_offer *m, struct vl_buf *b);
+VL_MUST_CHECK enum vl_err link_blob_offer_decode(struct vl_span body, struct link_blob_offer *ret);
+VL_MUST_CHECK enum vl_err link_blob_have_encode(const struct link_blob_have *m, struct vl_buf *b);
+VL_MUST_CHECK enum vl_err link_blob_have_decode(struct vl_span body, struct link_blob_have *ret);
+
+#endif
