@@ -1,5 +1,6 @@
 #include "cli/pages.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum vl_err put_choices(struct vl_buf *out, const char *choices) {

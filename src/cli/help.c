@@ -4,6 +4,7 @@
 #include "cli/session.h"
 #include "cli/units.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
