@@ -202,7 +202,7 @@ const struct name_text environment[] = {
     { "VILLAGE_TOKEN", "the access token, as --token" },
     { "VILLAGE_DATA", "the data folder, as --data" },
     { "XDG_DATA_HOME", "where data folders live; default ~/.local/share" },
-    { "NO_COLOR", "when set to anything, as --no-color" },
+    { "NO_COLOR", "when not empty, as --no-color" },
 };
 const size_t environment_n = sizeof environment / sizeof environment[0];
 

@@ -33,7 +33,7 @@ const char *page_exit_text(int code) {
 static enum vl_err put_row(struct vl_buf *out, const char *left, const char *text, size_t indent) {
     size_t column = strlen(left);
     enum vl_err err = vl_buf_printf(out, "%s", left);
-    if (column + 2 > indent) {
+    if (column > 0 && column + 2 > indent) {
         if (err == VL_OK) err = vl_buf_printf(out, "\n");
         column = 0;
     }
