@@ -214,13 +214,13 @@ static void session_up(struct brain *b, const struct htx_event *ev) {
     if (old != NULL) { /* the node restarted, or its old link died unseen: the newer one counts */
         uint32_t session = old->session;
         peer_forget(b, old, true);
-        (void)htx_close(b->htx, session, b->now, HTX_SUPERSEDED);
+        vl_ignore(htx_close(b->htx, session, b->now, HTX_SUPERSEDED));
     }
     p = calloc(1, sizeof *p);
     if (p == NULL || vl_map_put(&b->by_session, &ev->session, p) || vl_map_put(&b->by_node, ev->node.b, p)) {
         vl_map_del(&b->by_session, &ev->session);
         free(p);
-        (void)htx_close(b->htx, ev->session, b->now, HTX_LIMIT);
+        vl_ignore(htx_close(b->htx, ev->session, b->now, HTX_LIMIT));
         return;
     }
     p->node = ev->node;
@@ -240,7 +240,7 @@ void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason) {
     if (p == NULL) return;
     uint32_t session = p->session;
     peer_forget(b, p, true);
-    (void)htx_close(b->htx, session, b->now, reason);
+    vl_ignore(htx_close(b->htx, session, b->now, reason));
 }
 
 /* ---- joining, seen from the one who joins ------------------------------------------------------------------------- */
