@@ -400,8 +400,10 @@ TEST(noise, the_last_nonce_is_two_to_the_64_minus_2) {
     CHECK_OK(noise_cipher_seal(&to, vl_span(NULL, 0), (const uint8_t *)"x", 1, m));
     CHECK_OK(noise_cipher_open(&from, vl_span(NULL, 0), m, 17, m));
     CHECK_EQ('x', m[0]);
-    CHECK_EQ(VL_ELIMIT, noise_cipher_seal(&to, vl_span(NULL, 0), (const uint8_t *)"x", 1, m));
-    CHECK_EQ(VL_ELIMIT, noise_cipher_open(&from, vl_span(NULL, 0), m, 17, m));
+    for (int i = 0; i < 2; i++) { /* asking again does not wrap to nonce 0 */
+        CHECK_EQ(VL_ELIMIT, noise_cipher_seal(&to, vl_span(NULL, 0), (const uint8_t *)"x", 1, m));
+        CHECK_EQ(VL_ELIMIT, noise_cipher_open(&from, vl_span(NULL, 0), m, 17, m));
+    }
     noise_cipher_destroy(&to);
     noise_cipher_destroy(&from);
 }

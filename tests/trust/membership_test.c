@@ -435,6 +435,22 @@ TEST(membership, serials_never_come_twice_after_a_rebuild) {
     world_end(&w);
 }
 
+TEST(membership, a_serial_seen_in_a_member_alone_is_not_given_again) {
+    struct world w, other;
+    world_start(&w, 0, 10);
+    world_start(&other, 0, 10);
+    struct membership_event ev = asks(MEMBERSHIP_ADMIT, T0, 0, 1), back = { .kind = MEMBERSHIP_RESTORE };
+    CHECK_OK(step(&w, &ev));
+    for (size_t i = 0; i < w.out.effects; i++)
+        if (w.out.effect[i].kind == MEMBERSHIP_PUT_MEMBER) back.u.restore = w.out.effect[i];
+    CHECK_OK(membership_step(other.m, &back, &other.out));
+    ev = asks(MEMBERSHIP_ADMIT, T0, 0, 2);
+    CHECK_OK(step(&other, &ev));
+    CHECK_EQ(2, other.out.cert.serial);
+    world_end(&w);
+    world_end(&other);
+}
+
 TEST(membership, refuses_to_restore_a_member_of_another_village) {
     struct world w, other;
     world_start(&w, 0, 10);

@@ -194,8 +194,11 @@ TEST(revocations, end_at_their_limit) {
     struct revocations list;
     memset(raw + n, 0, CERT_SIGNATURE);
     CHECK_OK(revocations_decode(vl_span(raw, n + CERT_SIGNATURE), &list));
-    vl_put_u32(raw + 49, REVOCATIONS_MAX + 1);
-    CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n + CERT_SIGNATURE + 40), &list));
+    vl_put_u32(raw + 49, REVOCATIONS_MAX + 1); /* one more, well formed */
+    memcpy(raw + n, v[REVOCATIONS_MAX].node.b, 32);
+    vl_put_u64(raw + n + 32, v[REVOCATIONS_MAX].serial);
+    memset(raw + n + 40, 0, CERT_SIGNATURE);
+    CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n + 40 + CERT_SIGNATURE), &list));
     free(v);
     free(raw);
 }
