@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { serverNow } from "../api";
 import { ago, moment } from "../format";
+import { state } from "../store";
 import { IconCheck, IconCopy } from "./icons";
 
 const ticks = new Set<() => void>();
@@ -28,12 +29,15 @@ export function Ago({ at }: { at: number | null | undefined }) {
   return <time dateTime={new Date(at).toISOString()} title={moment(at)}>{ago(serverNow() - at)}</time>;
 }
 
-/** The age of a number on this page, by our own clock. Silent while it is fresh, so that it is seen when it is not. */
+const FRESH_MS = 7_000; // a live connection is heard from every 5 s
+const STALE_MS = 15_000;
+
+/** When a number on this page was last known to be true: while the connection lives, silence means nothing changed. */
 export function Age({ at }: { at: number }) {
   useTick();
-  if (!at) return <span class="age">waiting for data</span>;
-  const old = Date.now() - at;
-  return <span class={old > 15_000 ? "age stale" : "age"}>{old < 2_500 ? "just now" : ago(old)}</span>;
+  if (!at) return <span class="age">no data yet</span>;
+  const old = Date.now() - (state.link === "live" ? Math.max(at, state.heardAt) : at);
+  return <span class={old > STALE_MS ? "age stale" : "age"}>{old < FRESH_MS ? "now" : ago(old)}</span>;
 }
 
 const WORDS: Record<string, string> = { verifying: "verifying", submitted: "waiting", priced: "waiting", placed: "placed" };

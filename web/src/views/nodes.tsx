@@ -13,7 +13,7 @@ export const LoadBar = ({ node }: { node: VillageNode }) => {
   if (node.state === "offline") return <span class="faint">–</span>;
   return (
     <span class="load">
-      <Bar total={100} parts={[{ state: load > 90 ? "hot" : "load", n: load }]} label={`load ${percent(load)}`} />
+      <Bar total={100} parts={[{ state: "load", n: load }]} label={`load ${percent(load)}`} />
       <span class="figure">{percent(node.load_milli / 10)}</span>
     </span>
   );
@@ -24,7 +24,7 @@ const columns: Column<VillageNode>[] = [
     <a class="title" href={href(["nodes", n.id])}>{n.name || short(n.id)}{n.self && <span class="tag">gateway</span>}<span class="mono faint">{short(n.id)}</span></a>
   ) },
   { key: "state", title: "State", sort: (n) => NODE_STATES.indexOf(n.state), cell: (n) => <State of={n.state} /> },
-  { key: "load", title: "Load", sort: (n) => (n.state === "offline" ? -1 : n.load_milli), cell: (n) => <LoadBar node={n} /> },
+  { key: "load", title: "Load", wide: true, sort: (n) => (n.state === "offline" ? -1 : n.load_milli), cell: (n) => <LoadBar node={n} /> },
   { key: "running", title: "Running", right: true, sort: (n) => n.running, cell: (n) => <>{count(n.running)}<span class="faint"> / {count(n.running + n.free_slots)}</span></> },
   { key: "cpus", title: "CPUs", right: true, sort: (n) => n.cpus, cell: (n) => count(n.cpus) },
   { key: "memory", title: "Memory", right: true, sort: (n) => n.memory_bytes, cell: (n) => bytes(n.memory_bytes) },

@@ -23,11 +23,10 @@ function House({ node }: { node: VillageNode }) {
   const gone = node.state === "offline";
   return (
     <a class={`house s-${node.state}`} href={href(["nodes", node.id])}>
-      <span class="house-name">{node.name || short(node.id)}</span>
-      <State of={node.state} />
-      <Bar total={100} parts={[{ state: gone ? "offline" : load > 90 ? "hot" : "load", n: gone ? 0 : load }]} label={gone ? "no load known" : `load ${percent(load)}`} />
+      <span class="house-head"><span class="house-name">{node.name || short(node.id)}</span><State of={node.state} /></span>
+      <Bar total={100} parts={[{ state: "load", n: gone ? 0 : load }]} label={gone ? "no load known" : `load ${percent(load)}`} />
       <span class="house-figures">
-        {gone ? <span>seen <Ago at={node.seen_ms} /></span> : <span>{percent(load)} of {plural(node.cpus, "CPU")}</span>}
+        {gone ? <span>seen <Ago at={node.seen_ms} /></span> : <span>{percent(load)}<span class="of"> of {plural(node.cpus, "CPU")}</span></span>}
         <span>{node.running > 0 ? `${node.running} running` : ""}</span>
       </span>
     </a>
@@ -78,10 +77,10 @@ function Throughput() {
   const minutes = (BUCKETS * BUCKET_MS) / 60_000;
   return (
     <section class="tile wide-tile" aria-labelledby="t-rate">
-      <h2 id="t-rate">Tasks per second</h2>
+      <div class="tile-head"><h2 id="t-rate">Tasks per second</h2><Age at={state.jobsAt} /></div>
       <p class="big" data-test="rate">{perSecond(now)}</p>
       <Columns values={bars} label={`Tasks finished per second in the last ${minutes} minutes; most ${perSecond(Math.max(...bars))}`} />
-      <p class="under"><span>last {minutes} min, peak {perSecond(Math.max(...bars))}</span><Age at={state.jobsAt} /></p>
+      <p class="under">{minutes} min, peak {perSecond(Math.max(...bars))}</p>
     </section>
   );
 }
@@ -102,25 +101,22 @@ export function Overview() {
       <h1 class="hidden">Overview</h1>
       <div class="tiles">
         <section class="tile" aria-labelledby="t-nodes">
-          <h2 id="t-nodes"><a href={href(["nodes"])}>Nodes ready</a></h2>
+          <div class="tile-head"><h2 id="t-nodes"><a href={href(["nodes"])}>Nodes ready</a></h2><Age at={state.nodesAt} /></div>
           <p class="big" data-test="nodes-ready">{state.nodesAt ? count(ready.length) : "–"}<small> of {count(nodes.length)}</small></p>
           <Bar parts={byState} total={nodes.length} label={byState.map((b) => `${b.n} ${b.state}`).join(", ")} />
-          <p class="under">
-            <span>{byState.filter((b) => b.n > 0).map((b) => `${b.n} ${b.state}`).join(", ") || "no nodes"}</span>
-            <Age at={state.nodesAt} />
-          </p>
+          <p class="under">{byState.filter((b) => b.n > 0).map((b) => `${b.n} ${b.state}`).join(", ") || "no nodes"}</p>
         </section>
         <section class="tile" aria-labelledby="t-jobs">
-          <h2 id="t-jobs"><a href={href(["jobs"])}>Active jobs</a></h2>
+          <div class="tile-head"><h2 id="t-jobs"><a href={href(["jobs"])}>Active jobs</a></h2><Age at={state.jobsAt} /></div>
           <p class="big" data-test="jobs-active">{state.jobsAt ? count(active.length) : "–"}<small> {plural(running, "task")} running</small></p>
           <Bar parts={[{ state: "running", n: Math.min(running, slots) }]} total={slots} label={`${running} of ${slots} slots in use`} />
-          <p class="under"><span>{plural(waiting, "task")} waiting, {plural(slots, "slot")}</span><Age at={state.jobsAt} /></p>
+          <p class="under">{plural(waiting, "task")} waiting, {plural(slots, "slot")}</p>
         </section>
         <Throughput />
         <section class="tile" aria-labelledby="t-health">
-          <h2 id="t-health">Gateway</h2>
+          <div class="tile-head"><h2 id="t-health">Gateway</h2><Age at={state.healthAt} /></div>
           <p class={`big health-${state.health?.status ?? "unknown"}`} data-test="health">{state.health ? (state.health.status === "ok" ? "Healthy" : state.health.status) : "–"}</p>
-          <p class="under grow"><span>{state.health ? `up ${duration(state.health.uptime_ms)}` : ""}</span><Age at={state.healthAt} /></p>
+          <p class="under">{state.health ? `up ${duration(state.health.uptime_ms)}` : ""}</p>
         </section>
       </div>
       <section aria-labelledby="h-attention" class="panel"><h2 id="h-attention" class="hidden">Needs attention</h2><Attention nodes={nodes} jobs={jobs} /></section>
