@@ -90,6 +90,7 @@ void coordinator_join(struct brain *b, const struct peer *p, struct vl_span body
         ev.u.join.node = p->node;
         ev.u.join.name = m.name;
         ev.u.join.roles = (uint8_t)(m.roles & CERT_ROLES_ALL);
+        if (!p->guest) ev.kind = MEMBERSHIP_RENEW;
         err = member_step(b, &ev, r);
     }
     answer.code = err;
