@@ -279,10 +279,10 @@ TEST(htx_limits, the_memory_it_reports_is_what_the_allocator_gave) {
     struct pair p;
     enum { LINKS = 64 };
     pair_init(&p, NULL, NULL);
-    uint32_t first[2];
+    p.side[1].forget = true;
     pair_dial(&p, HTX_XK, false);
-    first[0] = p.side[0].session;
-    first[1] = p.side[1].session;
+    CHECK_OK(try_send(&p, pair_open(&p, 0, HTX_NORMAL), VL_MESSAGE_MAX)); /* what the endpoints share */
+    pair_pump(&p);
     struct mallinfo2 before = mallinfo2();
     for (int i = 0; i < LINKS; i++) {
         pair_dial(&p, HTX_XK, false);
@@ -298,7 +298,6 @@ TEST(htx_limits, the_memory_it_reports_is_what_the_allocator_gave) {
     print_message("# a pair of links: %zu bytes reported, %zu allocated\n", a.memory + b.memory, each);
     CHECK(each < 2 * 40 * 1024);
     CHECK(a.memory + b.memory > each * 7 / 10);
-    CHECK(first[0] != 0 && first[1] != 0);
     pair_free(&p);
 #endif
 }

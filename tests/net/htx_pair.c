@@ -49,7 +49,7 @@ static void note(struct pair *p, struct pair_side *s, const struct htx_event *ev
     else if (ev->type == HTX_MESSAGE) {
         uint8_t n[4];
         vl_put_u32(n, (uint32_t)ev->data.n);
-        if (ev->stream < PAIR_STREAMS) {
+        if (ev->stream < PAIR_STREAMS && !s->forget) {
             CHECK_OK(vl_buf_append(&s->got[ev->stream], n, 4));
             CHECK_OK(vl_buf_append(&s->got[ev->stream], ev->data.p, ev->data.n));
         }
