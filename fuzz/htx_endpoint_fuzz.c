@@ -47,7 +47,8 @@ static void move(bool drop, uint8_t flip) {
     for (unsigned i = 0; i < 2; i++) {
         struct side *s = &sides[i], *to = &sides[1 - i];
         if (s->conn != 0) s->n = htx_output(s->ep, s->conn, now, s->wire, sizeof s->wire);
-        while (htx_next_output_conn(s->ep) != 0) {}
+        while (htx_next_output_conn(s->ep) != 0) {
+        }
         events(s);
         if (drop || to->conn == 0) continue;
         if (flip != 0 && s->n > 0) s->wire[flip % s->n] ^= flip;
@@ -82,15 +83,22 @@ static void act(uint8_t op, uint8_t arg) {
     struct side *s = &sides[op >> 7];
     uint32_t stream = arg % STREAMS;
     switch (op & 15) {
-    case 0: dial(arg); break;
-    case 1: cut(); break;
-    case 2: move(true, 0), cut(); break;
+    case 0:
+        dial(arg);
+        break;
+    case 1:
+        cut();
+        break;
+    case 2:
+        move(true, 0), cut();
+        break;
     case 3:
         now += arg * 256u;
         for (unsigned i = 0; i < 2; i++) htx_expire(sides[i].ep, now), events(&sides[i]);
         break;
     case 4:
-        if (s->session && htx_open(s->ep, s->session, (enum htx_priority)(arg % 5), &stream) == VL_OK && stream < STREAMS)
+        if (s->session && htx_open(s->ep, s->session, (enum htx_priority)(arg % 5), &stream) == VL_OK &&
+            stream < STREAMS)
             s->opened[stream] = true;
         break;
     case 5:
@@ -99,14 +107,24 @@ static void act(uint8_t op, uint8_t arg) {
     case 6:
         if (arg % 8 == 0 && htx_reset_stream(s->ep, s->session, stream, now, arg) == VL_OK) s->opened[stream] = false;
         break;
-    case 7: (void)!htx_hold(s->ep, s->session, stream, arg & 128); break;
-    case 8: (void)!htx_tune(s->ep, s->session, stream, (enum htx_priority)(arg / 50), arg & 1); break;
-    case 9: (void)!htx_datagram(s->ep, s->session, now, vl_span(data, arg)); break;
+    case 7:
+        (void)!htx_hold(s->ep, s->session, stream, arg & 128);
+        break;
+    case 8:
+        (void)!htx_tune(s->ep, s->session, stream, (enum htx_priority)(arg / 50), arg & 1);
+        break;
+    case 9:
+        (void)!htx_datagram(s->ep, s->session, now, vl_span(data, arg));
+        break;
     case 10:
         if (arg == 255 && htx_close(s->ep, s->session, now, arg) == VL_OK) lost(s);
         break;
-    case 11: move(false, arg); break;
-    case 12: (void)!htx_goaway(s->ep, s->session, arg); break;
+    case 11:
+        move(false, arg);
+        break;
+    case 12:
+        (void)!htx_goaway(s->ep, s->session, arg);
+        break;
     case 13:
     case 14: {
         if (!s->opened[stream]) break;
@@ -115,7 +133,8 @@ static void act(uint8_t op, uint8_t arg) {
         if (htx_send(s->ep, s->session, stream, now, &part, 1) == VL_OK) s->sent[stream]++;
         break;
     }
-    default: move(false, 0);
+    default:
+        move(false, 0);
     }
 }
 
@@ -123,8 +142,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     now = 1000;
     for (unsigned i = 0; i < 2; i++) {
-        struct htx_config c = { .suite = HTX_CHACHAPOLY_SHA256, .limits = htx_limits_default(), .sign_seed = { (uint8_t)i },
-                                .static_secret = { (uint8_t)i, 2 }, .seed = { (uint8_t)i, 3 } };
+        struct htx_config c = { .suite = HTX_CHACHAPOLY_SHA256,
+                                .limits = htx_limits_default(),
+                                .sign_seed = { (uint8_t)i },
+                                .static_secret = { (uint8_t)i, 2 },
+                                .seed = { (uint8_t)i, 3 } };
         c.limits.max_links = 8;
         c.limits.send_budget = 400000;
         c.limits.rekey_records = 5;

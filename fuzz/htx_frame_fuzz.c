@@ -16,13 +16,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
         htx_frame_put_header(out, &f);
         if (memcmp(out, p + at, HTX_HEADER) != 0) abort();
     }
-    if (n >= HTX_HEADER + HTX_CRC && n <= VL_FRAME_MAX && n != 0 && p[n - 1] & 1) { /* so that checksums can be passed */
+    if (n >= HTX_HEADER + HTX_CRC && n <= VL_FRAME_MAX && n != 0 &&
+        p[n - 1] & 1) { /* so that checksums can be passed */
         memcpy(out, p, n);
         vl_put_u32(out + n - HTX_CRC, htx_crc32(out, n - HTX_CRC));
         if (htx_frame_decode_bare(vl_span(out, n), &f, &len) == VL_OK && len > n) abort();
     }
     if (htx_frame_decode_bare(vl_span(p, n), &f, &len) == VL_OK) {
-        if (htx_frame_encode_bare(&f, out, sizeof out, &again) != VL_OK || again != len || memcmp(out, p, len) != 0) abort();
+        if (htx_frame_encode_bare(&f, out, sizeof out, &again) != VL_OK || again != len || memcmp(out, p, len) != 0)
+            abort();
     }
     return 0;
 }

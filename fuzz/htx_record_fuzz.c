@@ -1,6 +1,6 @@
-/* Preface, handshake and records.  Even first byte: the bytes go to an accepting endpoint as they are.  Odd: a peer with
- * the right keys completes an IK handshake and the bytes are the frames of its records (u8 length x 64 each); with the
- * second bit the session is up and frames get true headers from five bytes each (type, flags, stream, seq, length).
+/* Preface, handshake and records.  Even first byte: the bytes go to an accepting endpoint as they are.  Odd: a peer
+ * with the right keys completes an IK handshake and the bytes are the frames of its records (u8 length x 64 each); with
+ * the second bit the session is up and frames get true headers from five bytes each (type, flags, stream, seq, length).
  * Sources: src/net, src/crypto, src/base; libsodium, libcrypto, liblz4. */
 #include "net/htx_priv.h"
 
@@ -59,8 +59,13 @@ static void keyed(struct htx_endpoint *ep, uint32_t conn, bool built, const uint
     crypto_sign_key_from_seed(seed, &sign);
     htx_static_public(ep, remote);
     if (htx_identity_make(&sign, key.public, 9999999, 0, vl_span(NULL, 0), identity, &len) != VL_OK) abort();
-    struct htx_handshake_config hc = { .initiator = true, .pattern = HTX_IK, .suite = HTX_AESGCM_SHA256, .static_key = &key,
-                                       .remote_static = remote, .ephemeral_seed = seed, .identity = vl_span(identity, len) };
+    struct htx_handshake_config hc = { .initiator = true,
+                                       .pattern = HTX_IK,
+                                       .suite = HTX_AESGCM_SHA256,
+                                       .static_key = &key,
+                                       .remote_static = remote,
+                                       .ephemeral_seed = seed,
+                                       .identity = vl_span(identity, len) };
     if (htx_handshake_init(&hs, &hc) != VL_OK) abort();
     give(ep, conn, buf, htx_handshake_put(&hs, buf));
     len = htx_output(ep, conn, 1000, buf, sizeof buf);
@@ -94,15 +99,20 @@ static void keyed(struct htx_endpoint *ep, uint32_t conn, bool built, const uint
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
-    struct htx_config c = { .suite = HTX_AESGCM_SHA256, .limits = htx_limits_default(), .sign_seed = { 1 },
-                            .static_secret = { 2 }, .seed = { 3 } };
+    struct htx_config c = { .suite = HTX_AESGCM_SHA256,
+                            .limits = htx_limits_default(),
+                            .sign_seed = { 1 },
+                            .static_secret = { 2 },
+                            .seed = { 3 } };
     struct htx_endpoint *ep = NULL;
     uint32_t conn = 0;
     c.limits.max_links = 2;
     if (n == 0) return 0;
     if (htx_endpoint_create(&c, &ep) != VL_OK || htx_accept(ep, 1000, &conn) != VL_OK) abort();
-    if (p[0] & 1) keyed(ep, conn, p[0] & 2, p + 1, n - 1);
-    else give(ep, conn, p + 1, n - 1);
+    if (p[0] & 1)
+        keyed(ep, conn, p[0] & 2, p + 1, n - 1);
+    else
+        give(ep, conn, p + 1, n - 1);
     htx_expire(ep, 1000000);
     events(ep);
     htx_endpoint_destroy(ep);

@@ -16,21 +16,36 @@ static const struct {
     size_t n;
     uint32_t reason; /* HTX_NORMAL_END: allowed */
 } frames[] = {
-    { HTX_T_DATA, 0, 0, 1, 1, HTX_PROTOCOL },         { HTX_T_DATA, 0, 1, 0, 1, HTX_PROTOCOL },
-    { HTX_T_DATA, HTX_FLAG_MORE, 1, 1, 0, HTX_PROTOCOL }, { HTX_T_DATA, CRC, 1, 1, 1, HTX_PROTOCOL },
-    { HTX_T_DATA, 0, 2, 1, 1, HTX_PROTOCOL },         { HTX_T_DATA, HTX_FLAG_LZ4, 1, 1, 4, HTX_PROTOCOL },
-    { HTX_T_DATA, 0, 1, 1025, 1, HTX_LIMIT },         { HTX_T_DATA, 0, 1, 1024, 1, HTX_NORMAL_END },
-    { HTX_T_DATA, 0, 2 * 160 + 1, 1, 1, HTX_LIMIT },  { HTX_T_DATA, 0, 2 * 160 - 1, 1, 1, HTX_NORMAL_END },
-    { HTX_T_ACK, 0, 0, 0, 8, HTX_PROTOCOL },          { HTX_T_ACK, 0, 1, 0, 7, HTX_PROTOCOL },
-    { HTX_T_WINDOW, 0, 0, 0, 9, HTX_PROTOCOL },       { HTX_T_WINDOW, 0, 0, 1, 8, HTX_PROTOCOL },
-    { HTX_T_WINDOW, HTX_FLAG_MORE, 0, 0, 8, HTX_PROTOCOL }, { HTX_T_PING, 0, 0, 0, 0, HTX_PROTOCOL },
-    { HTX_T_PING, 0, 1, 0, 8, HTX_PROTOCOL },         { HTX_T_PONG, 0, 0, 0, 8, HTX_NORMAL_END },
-    { HTX_T_CLOSE, 0, 1, 1, 3, HTX_PROTOCOL },        { HTX_T_RESET, 0, 0, 0, 4, HTX_PROTOCOL },
-    { HTX_T_DATAGRAM, 0, 1, 0, 4, HTX_PROTOCOL },     { HTX_T_DATAGRAM, 0, 0, 0, HTX_DATAGRAM_MAX + 1, HTX_PROTOCOL },
-    { HTX_T_SETTINGS, 0, 0, 0, 0, HTX_PROTOCOL },     { HTX_T_GOAWAY, 0, 0, 0, 3, HTX_PROTOCOL },
-    { HTX_T_RESUME, 0, 0, 0, 36, HTX_PROTOCOL },      { HTX_T_KEYUPDATE, 0, 0, 0, 1, HTX_PROTOCOL },
-    { 13, 0, 0, 0, 0, HTX_PROTOCOL },                 { 127, 0, 0, 0, 0, HTX_PROTOCOL },
-    { 128, 15 & ~CRC, 9, 9, 100, HTX_NORMAL_END },    { 255, 0, 0, 0, 0, HTX_NORMAL_END },
+    { HTX_T_DATA, 0, 0, 1, 1, HTX_PROTOCOL },
+    { HTX_T_DATA, 0, 1, 0, 1, HTX_PROTOCOL },
+    { HTX_T_DATA, HTX_FLAG_MORE, 1, 1, 0, HTX_PROTOCOL },
+    { HTX_T_DATA, CRC, 1, 1, 1, HTX_PROTOCOL },
+    { HTX_T_DATA, 0, 2, 1, 1, HTX_PROTOCOL },
+    { HTX_T_DATA, HTX_FLAG_LZ4, 1, 1, 4, HTX_PROTOCOL },
+    { HTX_T_DATA, 0, 1, 1025, 1, HTX_LIMIT },
+    { HTX_T_DATA, 0, 1, 1024, 1, HTX_NORMAL_END },
+    { HTX_T_DATA, 0, 2 * 160 + 1, 1, 1, HTX_LIMIT },
+    { HTX_T_DATA, 0, 2 * 160 - 1, 1, 1, HTX_NORMAL_END },
+    { HTX_T_ACK, 0, 0, 0, 8, HTX_PROTOCOL },
+    { HTX_T_ACK, 0, 1, 0, 7, HTX_PROTOCOL },
+    { HTX_T_WINDOW, 0, 0, 0, 9, HTX_PROTOCOL },
+    { HTX_T_WINDOW, 0, 0, 1, 8, HTX_PROTOCOL },
+    { HTX_T_WINDOW, HTX_FLAG_MORE, 0, 0, 8, HTX_PROTOCOL },
+    { HTX_T_PING, 0, 0, 0, 0, HTX_PROTOCOL },
+    { HTX_T_PING, 0, 1, 0, 8, HTX_PROTOCOL },
+    { HTX_T_PONG, 0, 0, 0, 8, HTX_NORMAL_END },
+    { HTX_T_CLOSE, 0, 1, 1, 3, HTX_PROTOCOL },
+    { HTX_T_RESET, 0, 0, 0, 4, HTX_PROTOCOL },
+    { HTX_T_DATAGRAM, 0, 1, 0, 4, HTX_PROTOCOL },
+    { HTX_T_DATAGRAM, 0, 0, 0, HTX_DATAGRAM_MAX + 1, HTX_PROTOCOL },
+    { HTX_T_SETTINGS, 0, 0, 0, 0, HTX_PROTOCOL },
+    { HTX_T_GOAWAY, 0, 0, 0, 3, HTX_PROTOCOL },
+    { HTX_T_RESUME, 0, 0, 0, 36, HTX_PROTOCOL },
+    { HTX_T_KEYUPDATE, 0, 0, 0, 1, HTX_PROTOCOL },
+    { 13, 0, 0, 0, 0, HTX_PROTOCOL },
+    { 127, 0, 0, 0, 0, HTX_PROTOCOL },
+    { 128, 15 & ~CRC, 9, 9, 100, HTX_NORMAL_END },
+    { 255, 0, 0, 0, 0, HTX_NORMAL_END },
     { HTX_T_PAD, 0, 0, 0, 1000, HTX_NORMAL_END },
 };
 
@@ -58,9 +73,9 @@ TEST(htx_hostile, refuses_a_frame_header_that_lies) {
         struct raw r;
         raw_up(&r, NULL, true);
         raw_frame(&r, HTX_T_PAD, 0, 0, 0, "abc", 3);
-        if (i == 0) r.plain[0] ^= 1;           /* magic */
-        if (i == 1) r.plain[2] = 0x20;         /* version */
-        if (i == 2) r.plain[7] = 4;            /* longer than the record */
+        if (i == 0) r.plain[0] ^= 1;      /* magic */
+        if (i == 1) r.plain[2] = 0x20;    /* version */
+        if (i == 2) r.plain[7] = 4;       /* longer than the record */
         if (i == 3) r.n = HTX_HEADER - 1; /* shorter than a header */
         raw_send(&r);
         CHECK_EQ(HTX_PROTOCOL, r.last[HTX_SESSION_LOST].reason);
@@ -72,9 +87,10 @@ TEST(htx_hostile, refuses_first_frames_other_than_settings_and_resume) {
     for (uint8_t type = 0; type < HTX_T_KNOWN; type++) {
         struct raw r;
         static const uint8_t zeros[64];
-        size_t n = type == HTX_T_CLOSE || type == HTX_T_RESET || type == HTX_T_GOAWAY ? 4 : type == HTX_T_RESUME ? 36
-                 : type == HTX_T_KEYUPDATE || type == HTX_T_SETTINGS                ? 0
-                                                                                    : 8;
+        size_t n = type == HTX_T_CLOSE || type == HTX_T_RESET || type == HTX_T_GOAWAY ? 4
+                   : type == HTX_T_RESUME                                             ? 36
+                   : type == HTX_T_KEYUPDATE || type == HTX_T_SETTINGS                ? 0
+                                                                                      : 8;
         raw_up(&r, NULL, false);
         raw_frame(&r, type, 0, type <= HTX_T_ACK ? 1 : 0, type == HTX_T_DATA, zeros, n);
         raw_send(&r);
@@ -92,8 +108,10 @@ TEST(htx_hostile, a_damaged_or_replayed_record_ends_the_connection_and_keeps_the
         raw_up(&r, NULL, true);
         raw_frame(&r, HTX_T_PAD, 0, 0, 0, NULL, 0);
         CHECK_OK(htx_record_seal(&r.tx, r.plain, r.n, wire));
-        if (replay) raw_give(&r, wire, r.n + 18);
-        else wire[10] ^= 1;
+        if (replay)
+            raw_give(&r, wire, r.n + 18);
+        else
+            wire[10] ^= 1;
         CHECK_EQ(0, r.seen[HTX_CONN_CLOSE]);
         raw_give(&r, wire, r.n + 18);
         CHECK_EQ(HTX_CRYPTO, r.last[HTX_CONN_CLOSE].reason);
@@ -218,10 +236,10 @@ TEST(htx_hostile, refuses_compression_bombs_and_broken_blocks) {
         uint32_t raw_size = VL_MESSAGE_MAX;
         size_t len = (size_t)n + 4;
         raw_up(&r, NULL, true);
-        if (i == 1) raw_size++;              /* past the limit */
-        if (i == 2) raw_size--;              /* more comes out than was said */
+        if (i == 1) raw_size++; /* past the limit */
+        if (i == 2) raw_size--; /* more comes out than was said */
         if (i == 3) raw_size = 0;
-        if (i == 4) len = 900;               /* cut, and 291:1 */
+        if (i == 4) len = 900; /* cut, and 291:1 */
         if (i == 5) block[n / 2] ^= 0x55;
         vl_put_u32((uint8_t *)block, raw_size);
         raw_frame(&r, HTX_T_DATA, HTX_FLAG_LZ4, 1, 1, block, len);
@@ -270,12 +288,15 @@ TEST(htx_hostile, a_resume_of_another_node_finds_nothing) {
     pair_free(&p);
 }
 
-/* -- the path before the keys --------------------------------------------------------------------------------------- */
+/* -- the path before the keys ---------------------------------------------------------------------------------------
+ */
 
 TEST(htx_hostile, answers_a_foreign_preface_with_its_own_and_closes) {
-    static const uint8_t prefaces[][8] = { { 'G', 'E', 'T', ' ', '/', ' ', 'H', 'T' }, { 'H', 'T', 'X', '1', 2, 2, 1, 0 },
-                                           { 'H', 'T', 'X', '1', 1, 4, 1, 0 },         { 'H', 'T', 'X', '1', 1, 0, 1, 0 },
-                                           { 'H', 'T', 'X', '1', 1, 2, 3, 0 },         { 'H', 'T', 'X', '1', 1, 2, 1, 1 } };
+    static const uint8_t prefaces[][8] = {
+        { 'G', 'E', 'T', ' ', '/', ' ', 'H', 'T' }, { 'H', 'T', 'X', '1', 2, 2, 1, 0 },
+        { 'H', 'T', 'X', '1', 1, 4, 1, 0 },         { 'H', 'T', 'X', '1', 1, 0, 1, 0 },
+        { 'H', 'T', 'X', '1', 1, 2, 3, 0 },         { 'H', 'T', 'X', '1', 1, 2, 1, 1 }
+    };
     for (size_t i = 0; i < 6; i++) {
         struct pair p;
         static uint8_t buf[HTX_RECORD_WIRE_MAX];
@@ -291,7 +312,8 @@ TEST(htx_hostile, answers_a_foreign_preface_with_its_own_and_closes) {
     }
 }
 
-/* Carries the handshake by hand; byte `at` of what the side `who` says is changed by `flip`.  True: both sessions up. */
+/* Carries the handshake by hand; byte `at` of what the side `who` says is changed by `flip`.  True: both sessions up.
+ */
 static bool flipped(enum htx_pattern pattern, unsigned who, size_t at, uint8_t flip, size_t *ret_said) {
     struct pair p;
     uint8_t key[32];
@@ -366,8 +388,10 @@ TEST(htx_hostile, refuses_a_wrong_key_and_a_wrong_node) {
         CHECK_OK(htx_dial(p.side[0].ep, p.now, &dial, &p.side[0].conn));
         CHECK_OK(htx_accept(p.side[1].ep, p.now, &p.side[1].conn));
         pair_pump(&p);
-        if (i == 1) CHECK_EQ(HTX_CRYPTO, p.side[1].last[HTX_CONN_CLOSE].reason);
-        else CHECK_EQ(HTX_WRONG_PEER, p.side[0].last[HTX_CONN_CLOSE].reason);
+        if (i == 1)
+            CHECK_EQ(HTX_CRYPTO, p.side[1].last[HTX_CONN_CLOSE].reason);
+        else
+            CHECK_EQ(HTX_WRONG_PEER, p.side[0].last[HTX_CONN_CLOSE].reason);
         CHECK_EQ(0, p.side[0].seen[HTX_CONN_UP] + p.side[1].seen[HTX_SESSION_UP]);
         pair_free(&p);
     }

@@ -51,7 +51,7 @@ TEST(htx_limits, a_stream_on_hold_stops_at_its_window_and_goes_on_when_released)
     for (int i = 0; i < 1000; i++) pair_send(&p, 0, held, zeros, 1024);
     pair_pump(&p);
     CHECK_EQ(256, p.side[1].seen[HTX_MESSAGE]); /* 256 KiB exactly */
-    pair_send(&p, 0, other, zeros, 100000);      /* others are not held up */
+    pair_send(&p, 0, other, zeros, 100000);     /* others are not held up */
     pair_pump(&p);
     CHECK_EQ(257, p.side[1].seen[HTX_MESSAGE]);
     pair_wait(&p, 60000); /* to be without credit is not to be slow */
@@ -112,7 +112,7 @@ TEST(htx_limits, shares_bytes_eight_four_two_one_and_lets_control_go_first) {
     while (wire < 3u << 20) wire += htx_output(p.side[0].ep, p.side[0].conn, p.now, buf, sizeof buf);
     double share[5];
     for (int c = HTX_HIGH; c <= HTX_BULK; c++) share[c] = (double)htx_stream_find(s, stream[c])->tx_off / (double)wire;
-    CHECK(share[1] > 0.47 && share[1] < 0.57);   /* 8/15 less headers */
+    CHECK(share[1] > 0.47 && share[1] < 0.57); /* 8/15 less headers */
     CHECK(share[2] > 0.22 && share[2] < 0.30);
     CHECK(share[3] > 0.10 && share[3] < 0.16);
     CHECK(share[4] > 0.045 && share[4] < 0.085);

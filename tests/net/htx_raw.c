@@ -37,14 +37,17 @@ void raw_take(struct raw *r) {
                 struct htx_frame f;
                 CHECK_OK(htx_frame_read(vl_span(plain + k, got - k), &f, &len));
                 r->frames[f.type]++;
-                r->value[f.type] = f.payload.n >= 8 ? vl_get_u64(f.payload.p) : f.payload.n >= 4 ? vl_get_u32(f.payload.p) : 0;
+                r->value[f.type] = f.payload.n >= 8   ? vl_get_u64(f.payload.p)
+                                   : f.payload.n >= 4 ? vl_get_u32(f.payload.p)
+                                                      : 0;
                 r->newest[f.type] = f;
                 if (f.type == HTX_T_KEYUPDATE) CHECK_OK(htx_record_rekey(&r->rx, r->now));
             }
         }
 }
 
-void raw_frame(struct raw *r, uint8_t type, uint8_t flags, uint32_t stream, uint32_t seq, const void *payload, size_t n) {
+void raw_frame(struct raw *r, uint8_t type, uint8_t flags, uint32_t stream, uint32_t seq, const void *payload,
+               size_t n) {
     struct htx_frame f = { .type = type, .flags = flags, .stream = stream, .seq = seq, .timestamp_ms = r->now };
     f.payload.n = n;
     CHECK(r->n + HTX_HEADER + n <= sizeof r->plain);

@@ -23,7 +23,8 @@ struct raw {
 /* Connects with IK, admits; when `begin`, SETTINGS are exchanged and the session is up. */
 void raw_up(struct raw *r, const struct htx_config *config, bool begin);
 void raw_down(struct raw *r);
-void raw_frame(struct raw *r, uint8_t type, uint8_t flags, uint32_t stream, uint32_t seq, const void *payload, size_t n);
+void raw_frame(struct raw *r, uint8_t type, uint8_t flags, uint32_t stream, uint32_t seq, const void *payload,
+               size_t n);
 void raw_u64(struct raw *r, uint8_t type, uint32_t stream, uint32_t seq, uint64_t value);
 /* Sends what was built as one record, works off events and reads the answers. */
 void raw_send(struct raw *r);

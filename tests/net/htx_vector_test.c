@@ -13,9 +13,12 @@ struct vector {
     enum htx_suite suite;
     struct vl_span message[3], hash, record, rekeyed;
 };
-#define S(a) { a, sizeof a }
-#define THREE(n, p, s) { p, s, { S(n##_1), S(n##_2), S(n##_3) }, S(n##_hash), S(n##_record), S(n##_rekeyed) }
-#define TWO(n, p, s) { p, s, { S(n##_1), S(n##_2) }, S(n##_hash), S(n##_record), S(n##_rekeyed) }
+#define S(a)                                                                                                           \
+    { a, sizeof a }
+#define THREE(n, p, s)                                                                                                 \
+    { p, s, { S(n##_1), S(n##_2), S(n##_3) }, S(n##_hash), S(n##_record), S(n##_rekeyed) }
+#define TWO(n, p, s)                                                                                                   \
+    { p, s, { S(n##_1), S(n##_2) }, S(n##_hash), S(n##_record), S(n##_rekeyed) }
 static const struct vector vectors[] = {
     THREE(vector_xx_aesgcm, HTX_XX, HTX_AESGCM_SHA256), THREE(vector_xx_chachapoly, HTX_XX, HTX_CHACHAPOLY_SHA256),
     THREE(vector_xk_aesgcm, HTX_XK, HTX_AESGCM_SHA256), THREE(vector_xk_chachapoly, HTX_XK, HTX_CHACHAPOLY_SHA256),
@@ -40,7 +43,8 @@ static void start(const struct vector *v, struct htx_handshake hs[2]) {
         memset(seed, 0x61 + i, 32);
         memset(ephemeral, 0x51 + i, 32);
         crypto_sign_key_from_seed(seed, &sign);
-        CHECK_OK(htx_identity_make(&sign, key[i].public, VECTOR_EXPIRY, (uint64_t)(7 + i), vl_span_str(cert), identity, &n));
+        CHECK_OK(
+            htx_identity_make(&sign, key[i].public, VECTOR_EXPIRY, (uint64_t)(7 + i), vl_span_str(cert), identity, &n));
         struct htx_handshake_config config = { .initiator = i == 0,
                                                .pattern = v->pattern,
                                                .suite = v->suite,
@@ -82,7 +86,9 @@ TEST(htx_vector, both_sides_speak_the_handshakes_byte_for_byte) {
             struct htx_record r = { .cipher = k == 0 ? send : recv };
             if (k == 0) { /* the initiator seals what the script sealed */
                 uint8_t plain[256], out[300];
-                struct htx_frame f = { .flags = HTX_FLAG_ACKREQ, .stream = 1, .seq = 1, .timestamp_ms = 0x19012345678u };
+                struct htx_frame f = {
+                    .flags = HTX_FLAG_ACKREQ, .stream = 1, .seq = 1, .timestamp_ms = 0x19012345678u
+                };
                 f.payload = vl_span_str("hello");
                 htx_frame_put_header(plain, &f);
                 memcpy(plain + 24, "hello", 5);
@@ -96,7 +102,9 @@ TEST(htx_vector, both_sides_speak_the_handshakes_byte_for_byte) {
                 CHECK_EQ(v->record.n, 85 + 18);
                 CHECK_MEM(v->record.p, out, v->record.n);
                 CHECK_OK(htx_record_rekey(&r, 0));
-                f = (struct htx_frame){ .type = HTX_T_PAD, .timestamp_ms = 0x19012345678u, .payload = vl_span_str("pad") };
+                f = (struct htx_frame){ .type = HTX_T_PAD,
+                                        .timestamp_ms = 0x19012345678u,
+                                        .payload = vl_span_str("pad") };
                 htx_frame_put_header(plain, &f);
                 memcpy(plain + 24, "pad", 3);
                 CHECK_OK(htx_record_seal(&r, plain, 27, out));
@@ -166,7 +174,9 @@ TEST(htx_vector, decodes_and_encodes_each_type_in_the_bare_form) {
 
 TEST(htx_vector, bare_frames_have_an_exact_greatest_size) {
     static uint8_t payload[HTX_BARE_PAYLOAD_MAX + 1], out[VL_FRAME_MAX];
-    struct htx_frame f = { .type = HTX_T_DATA, .stream = 1, .seq = 1, .payload = vl_span(payload, HTX_BARE_PAYLOAD_MAX) };
+    struct htx_frame f = {
+        .type = HTX_T_DATA, .stream = 1, .seq = 1, .payload = vl_span(payload, HTX_BARE_PAYLOAD_MAX)
+    };
     size_t len = 0;
     CHECK_OK(htx_frame_encode_bare(&f, out, sizeof out, &len));
     CHECK_EQ(VL_FRAME_MAX, len);
@@ -184,7 +194,9 @@ TEST(htx_vector, resume_says_what_the_script_says) {
     struct htx_stream one = { .id = 1, .rx_seq = 1, .rx_limit = HTX_WINDOW_STREAM };
     struct htx_stream two = { .id = 2, .rx_seq = 3, .rx_limit = HTX_WINDOW_STREAM, .early = &five };
     struct htx_stream *streams[] = { &one, &two };
-    struct htx_session s = { .streams = streams, .nstreams = 2, .rx_bytes = 5, .rx_limit = HTX_WINDOW_SESSION, .last_remote = 2 };
+    struct htx_session s = {
+        .streams = streams, .nstreams = 2, .rx_bytes = 5, .rx_limit = HTX_WINDOW_SESSION, .last_remote = 2
+    };
     memcpy(s.id, vector_xk_aesgcm_hash, 16);
     uint8_t out[256];
     CHECK_EQ(sizeof vector_resume, htx_resume_size(&s));

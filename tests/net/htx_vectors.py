@@ -130,8 +130,8 @@ def bare(*args, **kw):
 
 def show(name, data):
     print("static const uint8_t %s[] = {" % name)
-    for i in range(0, len(data), 20):
-        print("    " + ", ".join("0x%02x" % b for b in data[i:i + 20]) + ",")
+    for i in range(0, len(data), 16):
+        print("    " + ", ".join("0x%02x" % b for b in data[i:i + 16]) + ",")
     print("};")
 
 
