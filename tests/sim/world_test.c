@@ -256,10 +256,8 @@ static uint64_t storm(uint64_t seed, struct observer *o, const char **ret_failur
     for (unsigned i = 0; i < 300 && !err; i++) {
         uint32_t from = (uint32_t)vl_prng_below(r, o->n), to = (from + 1 + (uint32_t)vl_prng_below(r, o->n - 1)) % o->n;
         uint32_t size = (uint32_t)vl_prng_below(r, 3000);
-        if (world_is_up(w, from)) {
-            (void)!courier_send(world_node(w, from), to, world_clock(w, from), size);
-            world_clock_step(w, from, 0); /* its deadline may have changed */
-        }
+        struct letter letter = { .to = to, .size = size };
+        world_call(w, from, courier_send, &letter);
         err = world_run(w, world_now(w) + vl_prng_below(r, 400));
     }
     if (!err) err = world_heal(w);
