@@ -315,6 +315,38 @@ TEST(blob, finds_the_liar_among_sources_that_took_turns) {
     }
 }
 
+/* Node 1 is honest but loses its link after every few pieces and is back at once; node 2 stays, and lies. */
+static void fetch_beside_a_liar(struct rig *r, uint64_t hint) {
+    unsigned rounds = 0;
+    r->node[1].dies_after = 5;
+    all_up(r);
+    want(r, hint, 0, 1, 2);
+    while (r->head < r->tail && rounds < 40) {
+        work_one(r);
+        if (r->node[1].served < r->node[1].dies_after) continue;
+        r->node[1].dies_after = r->node[1].served + 5;
+        peer_set(r, 0, 1, true);
+        rounds++;
+    }
+    CHECK(rounds < 40);
+    expect_done(r);
+}
+
+TEST(blob, gets_past_a_liar_beside_a_source_that_comes_and_goes) {
+    struct rig *r = rig_make(12 * BLOB_PIECE, NULL);
+    r->node[2].content[r->size - 1] ^= 1;
+    fetch_beside_a_liar(r, r->size);
+    CHECK_EQ(2, blob_counters(r->node[0].b).lies);
+    rig_free(r);
+}
+
+TEST(blob, gets_past_a_source_that_names_another_size_than_the_first) {
+    struct rig *r = rig_make(12 * BLOB_PIECE, NULL);
+    r->node[2].size -= 7;
+    fetch_beside_a_liar(r, 0);
+    rig_free(r);
+}
+
 TEST(blob, fails_when_all_sources_lie_and_keeps_nothing) {
     struct rig *r = rig_make(2 * BLOB_PIECE, NULL);
     for (unsigned i = 1; i < NODES; i++) r->node[i].content[i] ^= 1;
