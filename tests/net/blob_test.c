@@ -134,6 +134,7 @@ static void carry_out(struct rig *r, unsigned at, const struct blob_effect *e) {
         queue(r, j);
         break;
     case BLOB_SEND:
+        r->node[at].served += at != 0;
         while (to < NODES && !vl_node_eq(r->node[to].id, e->peer)) to++;
         CHECK(to < NODES);
         CHECK(e->head.n + e->data.n <= VL_MESSAGE_MAX);
@@ -173,7 +174,6 @@ static void work_one(struct rig *r) {
         ev.u.read.found = n->content != NULL && j.offset <= n->size;
         ev.u.read.size = n->size;
         if (ev.u.read.found) ev.u.read.data = vl_span(n->content + j.offset, n->size - j.offset < j.n ? n->size - j.offset : j.n);
-        n->served++;
     } else if (j.kind == BLOB_WRITE_DONE) {
         ev.u.write.hash = j.hash;
         ev.u.write.offset = j.offset;
@@ -344,6 +344,17 @@ TEST(blob, gets_past_a_source_that_names_another_size_than_the_first) {
     struct rig *r = rig_make(12 * BLOB_PIECE, NULL);
     r->node[2].size -= 7;
     fetch_beside_a_liar(r, 0);
+    rig_free(r);
+}
+
+TEST(blob, forgets_the_size_that_a_vanished_source_named) {
+    struct rig *r = rig_make(12 * BLOB_PIECE, NULL);
+    r->node[1].size -= 7;
+    r->node[1].dies_after = 5;
+    all_up(r);
+    want(r, 0, 0, 1, 2);
+    for (unsigned i = 0; i < 1000 && r->head < r->tail; i++) work_one(r);
+    expect_done(r);
     rig_free(r);
 }
 
