@@ -2,7 +2,7 @@
  * No signature is made or checked here: trust/ does, over the bytes that *_body() names.  Big-endian, versioned.
  *
  * certificate: u8 version=1 | root 32 | node 32 | static 32 | u64 serial | u64 issued_ms | u64 expires_ms | u8 roles |
- *              u8 name length | name | signature 64                                             (186 + name bytes)
+ *              u8 name length | name | signature 64                                             (187 + name bytes)
  * revocations: u8 version=1 | root 32 | u64 number | u64 issued_ms | u32 count | count x (node 32 | u64 serial) |
  *              signature 64, nodes strictly ascending.  An entry revokes every certificate of that node whose serial is
  *              not above the entry's: a node that is admitted again later gets a higher one. */
@@ -24,7 +24,7 @@
 #define REVOCATIONS_MAX 4096u /* so that a list (40 bytes each) fits into one message of VL_MESSAGE_MAX */
 #define REVOCATIONS_BYTES_MAX (53u + 40u * REVOCATIONS_MAX + CERT_SIGNATURE)
 
-/* First half of BLAKE2b-256 ... of the root public key: see village_id_of() in trust/roster.h. */
+/* BLAKE2b-128 of the root public key: see village_id_of() in trust/roster.h. */
 struct village_id {
     uint8_t b[16];
 };
@@ -35,19 +35,20 @@ enum cert_role { CERT_WORKER = 1, CERT_GATEWAY = 2, CERT_COORDINATOR = 4 };
 #define CERT_ROLES_ALL (CERT_WORKER | CERT_GATEWAY | CERT_COORDINATOR)
 
 struct cert {
-    uint8_t root[32];       /* Ed25519 key of the village */
-    struct vl_node_id node; /* Ed25519 key of the member */
-    uint8_t static_key[32]; /* its X25519 static key for links */
-    uint64_t serial;        /* > 0, unique in the village, growing */
+    uint8_t root[32];            /* Ed25519 key of the village */
+    struct vl_node_id node;      /* Ed25519 key of the member */
+    uint8_t static_key[32];      /* its X25519 static key for links */
+    uint64_t serial;             /* > 0, unique in the village, growing */
     vl_ms issued_ms, expires_ms; /* valid while issued <= now < expires */
-    uint8_t roles;          /* of enum cert_role, at least one */
-    char name[VL_NAME_MAX]; /* UTF-8, 1..CERT_NAME_MAX bytes, no control characters, NUL-terminated */
+    uint8_t roles;               /* of enum cert_role, at least one */
+    char name[VL_NAME_MAX];      /* UTF-8, 1..CERT_NAME_MAX bytes, no control characters, NUL-terminated */
     uint8_t signature[CERT_SIGNATURE];
 };
 
 /* VL_OK when name is what a certificate may carry, else VL_EPARSE. */
 VL_MUST_CHECK enum vl_err cert_name_check(const char *name);
-/* VL_ERANGE: a field out of its range (as above, or expires <= issued).  VL_ELIMIT: cap too small (CERT_BYTES_MAX does). */
+/* VL_ERANGE: a field out of its range (as above, or expires <= issued).  VL_ELIMIT: cap too small (CERT_BYTES_MAX
+ * does). */
 VL_MUST_CHECK enum vl_err cert_encode(const struct cert *cert, uint8_t *dst, size_t cap, size_t *ret_n);
 /* Exactly what cert_encode() writes.  VL_EPARSE; VL_EVERSION: another version (nothing else was looked at). */
 VL_MUST_CHECK enum vl_err cert_decode(struct vl_span in, struct cert *ret);

@@ -1,0 +1,182 @@
+/* brain.h - one member of a village as a pure state machine: the cores wired together.
+ * Links (net/htx), durable messages (net/delivery), blobs (net/blob), certificates (trust/membership), and on the
+ * coordinator the registry, the job book and the scheduler (fog/).  node/ drives it with sockets, a store and a runner; sim/ with
+ * virtual ones.  No I/O, no clock, no threads.
+ *
+ * Durability: a step that changes state yields BRAIN_COMMIT with its records.  Every later effect that the outside can see
+ * waits inside until brain_committed() says that this batch, and so all before it, is on disk (architecture.md section 2).
+ *
+ * After every call: take effects with brain_next_effect() until it returns false, then drain brain_next_output_conn(). */
+#ifndef VL_BRAIN_BRAIN_H
+#define VL_BRAIN_BRAIN_H
+
+#include "base/bounds.h"
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/ms.h"
+#include "brain/record.h"
+#include "fog/job.h"
+#include "fog/registry.h"
+#include "trust/membership.h"
+#include "wire/task.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BRAIN_SLOTS_MAX 256u /* of a node: its queue and reports must fit HEARTBEAT_RUNNING_MAX */
+
+struct brain;
+
+struct brain_config {
+    uint8_t sign_seed[32];     /* Ed25519: the node's identity */
+    uint8_t static_secret[32]; /* X25519 */
+    uint8_t seed[32];          /* fresh random bytes each start */
+    uint64_t boot_epoch;       /* grows with each start of this node: message ids never repeat */
+    char name[VL_NAME_MAX];
+    char addr[VL_ADDR_MAX]; /* where this node listens, shown to others; "" when it does not */
+
+    bool coordinator;      /* holds the root key, the registry and the job book */
+    uint8_t root_seed[32]; /* coordinator only: Ed25519 seed of the village's root key */
+
+    /* member: where the coordinator is, and what is known of it */
+    char coordinator_addr[VL_ADDR_MAX];
+    uint8_t root_key[32];       /* of the village; all zero before the join */
+    struct vl_span certificate; /* own, as given by the coordinator; empty before the join; copied */
+    uint8_t ticket_village[16]; /* before the join: the village id of the ticket and its secret */
+    uint8_t ticket_secret[16];
+
+    struct node_caps caps; /* what this machine can do; caps.slots: tasks at once, 0: takes no work */
+    vl_ms heartbeat_ms;         /* 0: the default of fog/registry.h */
+    vl_ms lost_ms;              /* coordinator: silence after which a node is lost; 0: the default */
+};
+
+/* ---- life ---- */
+
+/* Copies the configuration.  `now` is the time of start.  VL_ENOMEM, VL_ERANGE, VL_ECRYPTO: keys or certificate unusable. */
+VL_MUST_CHECK enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain **ret_brain);
+void brain_destroy(struct brain *b); /* NULL is a no-op; wipes keys */
+
+/* Before brain_start(): give back what was stored, in the order of enum record_kind, the log last.
+ * VL_ECORRUPT: the record does not decode; VL_ENOMEM, VL_ELIMIT. */
+VL_MUST_CHECK enum vl_err brain_restore(struct brain *b, vl_ms now, const struct record *r);
+/* All is restored: dial, schedule, go on.  Nothing leaves before this. */
+void brain_start(struct brain *b, vl_ms now);
+
+/* ---- connections: handles are those of net/htx ---- */
+
+VL_MUST_CHECK enum vl_err brain_accept(struct brain *b, vl_ms now, uint32_t *ret_conn); /* errors of htx_accept() */
+/* A BRAIN_DIAL succeeded.  Errors of htx_dial(): close the transport. */
+VL_MUST_CHECK enum vl_err brain_dialled(struct brain *b, vl_ms now, uint32_t dial, uint32_t *ret_conn);
+void brain_dial_failed(struct brain *b, vl_ms now, uint32_t dial);
+/* All of p is taken (what the endpoint leaves is kept inside, bounded).  VL_ECLOSED, VL_ENOTFOUND: close the transport. */
+VL_MUST_CHECK enum vl_err brain_input(struct brain *b, uint32_t conn, vl_ms now, const void *p, size_t n);
+size_t brain_output(struct brain *b, uint32_t conn, vl_ms now, void *buf, size_t cap); /* as htx_output() */
+uint32_t brain_next_output_conn(struct brain *b);
+void brain_conn_lost(struct brain *b, uint32_t conn, vl_ms now);
+
+vl_ms brain_deadline(const struct brain *b);
+void brain_tick(struct brain *b, vl_ms now);
+
+/* ---- the store's answers ---- */
+
+/* Batches up to `seq` are durable. */
+void brain_committed(struct brain *b, vl_ms now, uint64_t seq);
+
+/* ---- commands (coordinator); each is answered by one BRAIN_REPLY with its token ---- */
+
+void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
+                      const struct record_answer *answer /* NULL: none; stored with the job */);
+void brain_cancel_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id);
+void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t secret[16], uint32_t uses, vl_ms ttl_ms);
+void brain_revoke_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t id[8]);
+void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
+void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool on);
+void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct record_answer *answer);
+
+/* ---- the runner and the blob directory answer ---- */
+
+/* The runner is ready (again): tasks that were with it are started anew. */
+void brain_runner_ready(struct brain *b, vl_ms now, uint32_t features);
+void brain_runner_lost(struct brain *b, vl_ms now);
+/* What the next heartbeats say of this machine. */
+void brain_machine(struct brain *b, vl_ms now, uint32_t load_milli, uint64_t disk_free);
+void brain_task_started(struct brain *b, vl_ms now, uint64_t task);
+struct brain_task_end {
+    uint64_t task;
+    enum task_outcome outcome;
+    int32_t exit_code;
+    enum vl_err err;
+    const char *detail; /* for people; borrowed */
+    uint64_t cpu_us, peak_bytes;
+    struct vl_hash toolchain;
+    const struct task_output *outputs; /* already in the blob directory, or inline when small; borrowed */
+    size_t outputs_n;
+};
+void brain_task_ended(struct brain *b, vl_ms now, const struct brain_task_end *end);
+/* size: of the whole blob; bytes: what lies at the offset asked for. */
+void brain_blob_read(struct brain *b, vl_ms now, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes);
+void brain_blob_written(struct brain *b, vl_ms now, struct vl_hash hash, uint64_t offset, enum vl_err err);
+void brain_blob_verified(struct brain *b, vl_ms now, struct vl_hash hash, enum vl_err err);
+/* Answer to BRAIN_BLOB_FIND: complete (size > 0 or empty blob), or only `partial` bytes of it. */
+void brain_blob_found(struct brain *b, vl_ms now, struct vl_hash hash, bool complete, uint64_t size, uint64_t partial);
+
+/* ---- effects ---- */
+
+enum brain_effect_kind {
+    BRAIN_COMMIT,       /* seq, records: write them in one transaction, then brain_committed(seq) */
+    BRAIN_DIAL,         /* dial, addr: open a transport, then brain_dialled() or brain_dial_failed() */
+    BRAIN_CONN_CLOSE,   /* conn: write what brain_output() still gives, then close and brain_conn_lost() */
+    BRAIN_TASK_RUN,     /* task, assignment: blobs are here; run it */
+    BRAIN_TASK_KILL,    /* task */
+    BRAIN_BLOB_FIND,    /* hash */
+    BRAIN_BLOB_READ,    /* req, hash, offset, length */
+    BRAIN_BLOB_WRITE,   /* hash, offset, bytes: to the partial file */
+    BRAIN_BLOB_VERIFY,  /* hash, size: hash the partial file and adopt it */
+    BRAIN_BLOB_DISCARD, /* hash: the partial file is worthless */
+    BRAIN_REPLY,        /* token, err, detail; ticket for brain_create_ticket() */
+    BRAIN_JOB_CHANGED,  /* job: tell subscribers */
+    BRAIN_TASK_CHANGED, /* job, index */
+    BRAIN_NODE_CHANGED, /* node */
+    BRAIN_JOINED,       /* certificate, root key: this node is a member now (durable by the record before it) */
+    BRAIN_REFUSED,      /* err, detail: the join was refused for good */
+    BRAIN_NOTE,         /* err, detail, node: something worth a log line */
+};
+/* All pointers are borrowed until the next call into the brain. */
+struct brain_effect {
+    enum brain_effect_kind kind;
+    uint64_t seq, token, task, req;
+    uint32_t dial, conn, index;
+    const struct record *records;
+    size_t records_n;
+    const char *addr, *detail;
+    const struct assignment *assignment;
+    struct vl_hash hash;
+    uint64_t offset, length;
+    struct vl_span bytes; /* BLOB_WRITE; REPLY: ticket record */
+    enum vl_err err;
+    struct vl_job_id job;
+    struct vl_node_id node;
+};
+bool brain_next_effect(struct brain *b, struct brain_effect *ret);
+bool brain_pending(const struct brain *b); /* an effect waits to be taken */
+
+/* ---- views for the API: borrowed until the next call into the brain ---- */
+
+struct vl_node_id brain_node_id(const struct brain *b);
+bool brain_is_member(const struct brain *b);
+/* Memory ran out in a step that cannot be undone: destroy this brain and build it again from the store. */
+bool brain_failed(const struct brain *b);
+void brain_village_id(const struct brain *b, uint8_t ret[16]);
+const struct registry *brain_registry(const struct brain *b);   /* NULL when not the coordinator */
+const struct job_book *brain_jobs(const struct brain *b);       /* same */
+const struct membership *brain_members(const struct brain *b);  /* same */
+
+struct brain_counters {
+    uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;
+    uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
+};
+void brain_counters(const struct brain *b, struct brain_counters *ret);
+
+#endif
