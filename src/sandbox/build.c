@@ -236,7 +236,8 @@ bool build_reaped(struct runner *r, pid_t pid, int status) {
     } else {
         toolchain_explain(status, p.path, text, sizeof text);
     }
-    if (tree_remove(r->work_fd, p.name)) r->stop = true; /* the work folder is broken: nothing can be promised any more */
+    enum vl_err left = tree_remove(r->work_fd, p.name);
+    (void)left; /* a dying process of the jail may still write there; make_place() removes the rest */
     finish(r, b, ok, false, text);
     return true;
 }
@@ -247,7 +248,7 @@ void build_tick(struct runner *r, uint64_t now_us, uint64_t *deadline_us) {
         if (!b->used || !b->pid || b->timed_out) continue;
         uint64_t end = b->started_us + TOOLCHAIN_WALL_MS * 1000ull;
         if (now_us >= end) {
-            b->timed_out = true;
+            b->timed_out = r->strangers = true;
             kill(b->pid, SIGKILL);
         } else if (end < *deadline_us) {
             *deadline_us = end;
