@@ -135,11 +135,12 @@ static bool write_input(int dir, const struct vl_buf *bytes) {
 }
 
 static bool make_place(struct runner *r, const struct build *b, const struct place *p, const struct vl_buf *bytes) {
-    if (tree_remove(r->work_fd, p->name) || mkdirat(r->work_fd, p->name, 0700) != 0) return false;
+    if (tree_remove(r->work_fd, p->name) || mkdirat(r->work_fd, p->name, 0755) != 0) return false;
     int fd = openat(r->work_fd, p->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return false;
     uid_t id = CONFINE_UID_FIRST + BUILD_UID_SLOT + (uint32_t)(b - r->builds);
-    bool ok = write_input(fd, bytes) && (!r->confine.root || fchown(fd, id, id) == 0);
+    /* bubblewrap enters it as root without capabilities; the folder above is closed to others */
+    bool ok = fchmod(fd, 0755) == 0 && write_input(fd, bytes) && (!r->confine.root || fchown(fd, id, id) == 0);
     close(fd);
     return ok;
 }

@@ -88,7 +88,8 @@ static bool make_place(struct runner *r, const struct job *j, const struct job_p
     snprintf(sub, sizeof sub, "%s/%s/root/in", r->work, p->name);
     if (mkdir(sub, 0755) != 0) return false;
     snprintf(sub, sizeof sub, "%s/%s/root/out", r->work, p->name);
-    return mkdir(sub, 0700) == 0 && own(r, j, sub);
+    /* bubblewrap enters it as root without capabilities; the folder above is closed to others */
+    return mkdir(sub, 0755) == 0 && chmod(sub, 0755) == 0 && own(r, j, sub);
 }
 
 static void started(struct runner *r, struct job *j, pid_t pid) {
