@@ -160,6 +160,7 @@ struct brain_effect {
     struct vl_node_id node;
 };
 bool brain_next_effect(struct brain *b, struct brain_effect *ret);
+bool brain_pending(const struct brain *b); /* an effect waits to be taken */
 
 /* ---- views for the API: borrowed until the next call into the brain ---- */
 

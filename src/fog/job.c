@@ -1,0 +1,513 @@
+#include "fog/job.h"
+
+#include "fog/job_priv.h"
+#include "fog/receipt.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void job_config_defaults(struct job_config *ret) {
+    *ret = (struct job_config){ .max_jobs = VL_JOBS_MAX, .max_tasks = 2000000, .lease_ms = JOB_LEASE_MS,
+                                .accept_ms = JOB_ACCEPT_MS, .overtime_ms = JOB_OVERTIME_MS };
+}
+
+struct job_book *job_book_create(const struct job_config *config) {
+    assert(config->max_jobs > 0 && config->max_jobs <= VL_JOBS_MAX && config->max_tasks > 0);
+    assert(config->lease_ms > 0 && config->accept_ms > 0 && config->overtime_ms > 0);
+    struct job_book *b = calloc(1, sizeof *b);
+    if (b == NULL) return NULL;
+    b->config = *config;
+    vl_map_init(&b->jobs, sizeof(struct vl_job_id), config->max_jobs, config->seed);
+    vl_map_init(&b->nodes, sizeof(struct vl_node_id), 2 * VL_NODES_MAX, config->seed);
+    struct order *trees[] = { &b->by_seq, &b->ready, &b->ended, &b->task_timers, &b->job_timers, &b->release };
+    for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) trees[i]->seed = config->seed + i;
+    b->next_seq = 1;
+    return b;
+}
+
+void job_book_destroy(struct job_book *b) {
+    if (b == NULL) return;
+    size_t it = 0;
+    for (struct job *j; (j = vl_map_next(&b->jobs, &it, NULL)) != NULL;) job_free(b, j);
+    vl_map_free(&b->jobs);
+    vl_map_free(&b->nodes);
+    free(b);
+}
+
+static enum vl_err step_submit(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    const struct job_spec *spec = ev->spec;
+    if (book_find(b, ev->job) != NULL) return VL_EEXISTS;
+    enum vl_err err = job_spec_check(spec, NULL);
+    if (err) return err;
+    if (b->jobs.len >= b->config.max_jobs || job_task_total(spec) > b->config.max_tasks - b->n_tasks) return VL_ELIMIT;
+    const struct job *broken = NULL;
+    for (uint32_t i = 0; i < spec->n_after; i++) {
+        const struct job *other = book_find(b, spec->after[i]);
+        if (other == NULL) return VL_ENOTFOUND;
+        if (job_state_final((enum job_state)other->state) && other->state != JOB_DONE) broken = other;
+    }
+    struct vl_buf buf;
+    vl_buf_init(&buf, JOB_SPEC_MAX);
+    struct job *j = NULL;
+    err = job_spec_encode(spec, &buf);
+    if (err == VL_OK) err = job_new(spec, vl_span(buf.p, buf.len), &j);
+    vl_buf_free(&buf);
+    if (err) return err;
+    j->id = ev->job;
+    j->seq = b->next_seq;
+    j->submitted_ms = ev->now;
+    j->expires_ms = vl_ms_add(ev->now, spec->ttl_ms ? spec->ttl_ms : JOB_TTL_DEFAULT_MS);
+    err = fx_reserve(fx, fx_of_job(j));
+    if (err == VL_OK) err = job_enter(b, j, spec);
+    if (err) {
+        job_free(b, j);
+        return err;
+    }
+    b->next_seq++;
+    fx_history(fx, j, UINT32_MAX, JOB_H_SUBMITTED, "%u tasks", j->n_tasks);
+    job_set_state(b, j, JOB_PRICED);
+    fx_history(fx, j, UINT32_MAX, JOB_H_PRICED, "price 0: there is no market yet");
+    fx_job(b, fx, j);
+    if (broken != NULL && !broken->release) {
+        job_end(b, j, JOB_FAILED, ev->now, VL_ESTATE, "a job it waits for has ended without success", fx);
+        return VL_OK;
+    }
+    for (uint32_t i = 0; i < j->n_tasks; i++) task_settle(b, &j->tasks[i], ev->now, fx);
+    job_settle(b, j, ev->now, fx);
+    return VL_OK;
+}
+
+/* The oldest copy that is over, when one must be forgotten to remember another. */
+static struct copy *forgettable(const struct task *t) {
+    struct copy *c = t->copies;
+    while (c != NULL && c->state != COPY_FAILED && c->state != COPY_GONE && c->state != COPY_AWAY) c = c->next;
+    return c;
+}
+_Static_assert(JOB_COPIES_MAX > JOB_REPLICAS_MAX + JOB_EXTRA_VOTES + 1, "replicas, extra votes and a duplicate");
+
+static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct job *j = book_find(b, ev->job);
+    if (j == NULL) return VL_ENOTFOUND;
+    struct task *t = job_task(j, ev->task);
+    if (t == NULL) return VL_ERANGE;
+    if (!t->queued) return VL_ESTATE;
+    for (const struct copy *c = t->copies; c != NULL; c = c->next)
+        if ((copy_live(c) || c->state == COPY_VOTE) && vl_node_eq(c->node->id, ev->node)) return VL_ESTATE;
+    if (t->n_copies >= JOB_COPIES_MAX && forgettable(t) == NULL) return VL_ELIMIT;
+    enum vl_err err = fx_reserve(fx, fx_of_job(j));
+    if (err) return err;
+    struct copy *c = calloc(1, sizeof *c);
+    struct node_load *n = NULL;
+    err = c ? node_get(b, ev->node, &n) : VL_ENOMEM;
+    if (err) {
+        free(c);
+        return err;
+    }
+    n->refs++;
+    if (t->n_copies >= JOB_COPIES_MAX) copy_free(b, forgettable(t));
+    /* A replacement fences off what was lost; a duplicate replaces nothing. */
+    bool replaces = (uint32_t)t->live + t->votes < t->target;
+    for (struct copy *old = t->copies; old != NULL && replaces; old = old->next) {
+        if (old->state != COPY_AWAY) continue;
+        copy_set(b, old, COPY_GONE);
+        replaces = false;
+    }
+    c->node = n;
+    c->task = t;
+    c->epoch = ++t->epoch;
+    c->placed_ms = c->touched_ms = ev->now;
+    c->deadline_ms = vl_ms_add(ev->now, b->config.accept_ms);
+    c->state = COPY_PLACED;
+    struct copy **end = &t->copies;
+    while (*end != NULL) end = &(*end)->next;
+    *end = c;
+    t->n_copies++;
+    copy_link(b, c);
+    j->placed = true;
+    fx_assign(fx, c);
+    fx_history(fx, j, ev->task, JOB_H_PLACED, "epoch %llu", (unsigned long long)c->epoch);
+    task_settle(b, t, ev->now, fx);
+    job_settle(b, j, ev->now, fx);
+    return VL_OK;
+}
+
+/* The copy that a message from a node is about.  AWAY ones only when `away`. */
+static enum vl_err find_copy(struct job_book *b, const struct job_event *ev, struct vl_job_id job, uint32_t task, uint64_t epoch,
+                             bool away, struct copy **ret) {
+    struct job *j = book_find(b, job);
+    if (j == NULL) return VL_ENOTFOUND;
+    struct task *t = job_task(j, task);
+    if (t == NULL) return VL_ERANGE;
+    struct copy *c = task_copy(t, epoch);
+    if (c != NULL && !vl_node_eq(c->node->id, ev->node)) {
+        b->denied++;
+        return VL_EDENIED;
+    }
+    if (c == NULL || !(copy_live(c) || (away && c->state == COPY_AWAY))) {
+        b->stale++;
+        return VL_ESTALE;
+    }
+    *ret = c;
+    return VL_OK;
+}
+
+static enum vl_err step_status(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct copy *c;
+    enum vl_err err = find_copy(b, ev, ev->job, ev->task, ev->epoch, false, &c);
+    if (err) return err;
+    enum copy_state to = ev->kind == JOB_EV_STARTED ? COPY_STARTED : COPY_ACCEPTED;
+    if (c->state >= to) {
+        fx->changed = false; /* said before, or overtaken */
+        return VL_OK;
+    }
+    struct task *t = c->task;
+    err = fx_reserve(fx, fx_of_job(t->job));
+    if (err) return err;
+    copy_set(b, c, to);
+    c->touched_ms = ev->now;
+    c->deadline_ms = vl_ms_add(ev->now, t->job->timeout_ms + b->config.overtime_ms);
+    if (to == COPY_STARTED) {
+        c->started_ms = ev->now;
+        if (t->job->started_ms == 0) t->job->started_ms = ev->now;
+        fx_history(fx, t->job, ev->task, JOB_H_STARTED, "epoch %llu", (unsigned long long)ev->epoch);
+    }
+    task_settle(b, t, ev->now, fx);
+    job_settle(b, t->job, ev->now, fx);
+    return VL_OK;
+}
+
+/* Owned encoding of the report without inline bytes: those are blobs of the store by now. */
+static enum vl_err keep_report(const struct task_report *r, uint8_t **ret, uint32_t *ret_len) {
+    struct task_report bare = *r;
+    for (uint32_t i = 0; i < bare.n_outputs && i < VL_TASK_OUTPUTS_MAX; i++) bare.outputs[i].inline_bytes = vl_span(NULL, 0);
+    struct vl_buf buf;
+    vl_buf_init(&buf, VL_PAYLOAD_MAX);
+    enum vl_err err = task_report_encode(&bare, &buf);
+    uint8_t *p = err == VL_OK ? malloc(buf.len) : NULL;
+    if (err == VL_OK && p == NULL) err = VL_ENOMEM;
+    if (err == VL_OK) {
+        memcpy(p, buf.p, buf.len);
+        *ret = p;
+        *ret_len = (uint32_t)buf.len;
+    }
+    vl_buf_free(&buf);
+    return err;
+}
+
+static enum vl_err step_report(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    const struct task_report *r = ev->report;
+    struct copy *c;
+    enum vl_err err = find_copy(b, ev, r->job, r->task, r->epoch, true, &c);
+    if (err) return err;
+    struct task *t = c->task;
+    struct job *j = t->job;
+    uint8_t *kept = NULL;
+    uint32_t kept_len = 0;
+    err = fx_reserve(fx, fx_of_job(j));
+    if (err == VL_OK) err = keep_report(r, &kept, &kept_len);
+    if (err) return err;
+    if (j->started_ms == 0) j->started_ms = ev->now;
+    if (r->outcome == TASK_DONE) {
+        c->report = kept;
+        c->report_len = kept_len;
+        c->root = receipt_output_root(r->outputs, r->n_outputs);
+        copy_set(b, c, COPY_VOTE);
+        task_judge(b, t, ev->now, fx);
+    } else if (r->outcome == TASK_FAILED) {
+        copy_set(b, c, COPY_FAILED);
+        free(t->report);
+        t->report = kept;
+        t->report_len = kept_len;
+        const char *why = vl_err_text((enum vl_err)r->error);
+        task_failed(b, t, ev->now, r->error, r->detail.n ? r->detail : vl_span_str(why), fx);
+    } else {
+        free(kept);
+        copy_set(b, c, COPY_GONE);
+        t->error = r->error;
+        fx_history(fx, j, r->task, r->outcome == TASK_REFUSED ? JOB_H_TASK_REFUSED : JOB_H_NODE_LOST, "%.*s",
+                   (int)r->detail.n, r->detail.n ? (const char *)r->detail.p : "");
+        if (r->outcome == TASK_REFUSED)
+            task_refused(b, t, ev->now, fx);
+        else
+            task_lost(b, t, ev->now, fx);
+    }
+    job_settle(b, j, ev->now, fx);
+    return VL_OK;
+}
+
+/* Next copy of the node above `at`; the key survives whatever happens to the copy itself. */
+static struct copy *copy_above(const struct node_load *n, const uint64_t at[2]) {
+    return (struct copy *)(void *)order_above(&n->copies, at[0], at[1]);
+}
+_Static_assert(offsetof(struct copy, on_node) == 0, "copy_above casts");
+
+/* Effects that a change of every copy on the node can cause: copies of one job are neighbours in its tree. */
+static size_t fx_of_node(const struct node_load *n) {
+    size_t sum = 0;
+    uint64_t at[2] = { 0, 0 }, job = 0;
+    for (const struct copy *c; (c = copy_above(n, at)) != NULL; memcpy(at, c->on_node.key, sizeof at)) {
+        if (c->on_node.key[0] != job) sum += fx_of_job(c->task->job);
+        job = c->on_node.key[0];
+        sum += 8;
+    }
+    return sum;
+}
+
+static enum vl_err step_node_lost(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct node_load *n = node_find(b, ev->node);
+    fx->changed = false;
+    if (n == NULL) return VL_OK;
+    enum vl_err err = fx_reserve(fx, fx_of_node(n));
+    if (err) return err;
+    n->refs++; /* stays while copies of it go */
+    uint64_t at[2] = { 0, 0 };
+    for (struct copy *c; (c = copy_above(n, at)) != NULL;) {
+        memcpy(at, c->on_node.key, sizeof at);
+        if (!copy_live(c)) continue;
+        struct task *t = c->task;
+        struct job *j = t->job;
+        fx->changed = true;
+        copy_set(b, c, COPY_AWAY);
+        fx_history(fx, j, task_index(t), JOB_H_NODE_LOST, "epoch %llu", (unsigned long long)c->epoch);
+        task_lost(b, t, ev->now, fx);
+        const struct copy *next = copy_above(n, at);
+        if (next == NULL || next->task->job != j) job_settle(b, j, ev->now, fx);
+    }
+    n->refs--;
+    node_put(b, n);
+    return VL_OK;
+}
+
+static bool listed(const struct task_ref *running, uint32_t n, const struct copy *c) {
+    struct task_ref want = { .job = c->task->job->id, .task = task_index(c->task), .epoch = c->epoch };
+    uint32_t lo = 0, hi = n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        int d = task_ref_compare(&running[mid], &want);
+        if (d == 0) return true;
+        if (d < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return false;
+}
+
+/* What a running list says about one copy of the node. */
+enum verdict { KEEP, REVIVE, ACCEPT, LOSE, DROP };
+static enum verdict verdict_of(const struct copy *c, vl_ms now, bool restarted, const struct task_ref *running, uint32_t n) {
+    bool there = listed(running, n, c);
+    const struct task *t = c->task;
+    if (c->state == COPY_AWAY) return there && (uint32_t)t->live + t->votes < t->target ? REVIVE : DROP; /* a duplicate took over */
+    if (c->state == COPY_PLACED) return there ? ACCEPT : KEEP; /* not there: still on its way, accept_ms bounds that */
+    if (there || (!restarted && now < vl_ms_add(c->touched_ms, JOB_RUNNING_GRACE_MS))) return KEEP;
+    return LOSE;
+}
+
+static bool known_run(const struct job_book *b, struct vl_node_id node, const struct task_ref *ref) {
+    const struct job *j = book_find(b, ref->job);
+    const struct task *t = j ? job_task(j, ref->task) : NULL;
+    const struct copy *c = t ? task_copy(t, ref->epoch) : NULL;
+    return c != NULL && vl_node_eq(c->node->id, node) && (copy_live(c) || c->state == COPY_AWAY);
+}
+
+static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, vl_ms now, struct job_effects *fx) {
+    struct task *t = c->task;
+    struct job *j = t->job;
+    switch (v) {
+    case KEEP: return;
+    case REVIVE:
+        fx_history(fx, j, task_index(t), JOB_H_RECONNECTED, "epoch %llu", (unsigned long long)c->epoch);
+        copy_set(b, c, c->started_ms ? COPY_STARTED : COPY_ACCEPTED);
+        c->touched_ms = now;
+        c->deadline_ms = vl_ms_add(now, j->timeout_ms + b->config.overtime_ms);
+        task_settle(b, t, now, fx);
+        break;
+    case ACCEPT:
+        copy_set(b, c, COPY_ACCEPTED);
+        c->touched_ms = now;
+        c->deadline_ms = vl_ms_add(now, j->timeout_ms + b->config.overtime_ms);
+        task_settle(b, t, now, fx);
+        break;
+    case LOSE:
+        fx_history(fx, j, task_index(t), JOB_H_NODE_LOST, "epoch %llu: the node has it no more", (unsigned long long)c->epoch);
+        copy_set(b, c, COPY_GONE);
+        task_lost(b, t, now, fx);
+        break;
+    case DROP:
+        copy_set(b, c, COPY_GONE);
+        task_settle(b, t, now, fx);
+        break;
+    }
+}
+
+static enum vl_err step_node_back(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    if (ev->n_running > HEARTBEAT_RUNNING_MAX || !task_refs_sorted(ev->running, ev->n_running)) return VL_ERANGE;
+    struct node_load *n = node_find(b, ev->node);
+    enum vl_err err = fx_reserve(fx, (n ? fx_of_node(n) : 0) + ev->n_running);
+    if (err) return err;
+    fx->changed = false;
+    uint64_t at[2] = { 0, 0 };
+    if (n != NULL) n->refs++;
+    for (struct copy *c; n != NULL && (c = copy_above(n, at)) != NULL;) {
+        memcpy(at, c->on_node.key, sizeof at);
+        enum verdict v = verdict_of(c, ev->now, ev->restarted, ev->running, ev->n_running);
+        if (v == KEEP) continue;
+        struct job *j = c->task->job;
+        fx->changed = true;
+        apply_verdict(b, c, v, ev->now, fx);
+        job_settle(b, j, ev->now, fx);
+    }
+    for (uint32_t i = 0; i < ev->n_running; i++)
+        if (!known_run(b, ev->node, &ev->running[i]))
+            fx_revoke(fx, ev->node, ev->running[i].job, ev->running[i].task, ev->running[i].epoch);
+    if (n != NULL) {
+        n->refs--;
+        node_put(b, n);
+    }
+    return VL_OK;
+}
+
+bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
+                      uint32_t n_running) {
+    const struct node_load *n = node_find(b, node);
+    uint64_t at[2] = { 0, 0 };
+    for (const struct copy *c; n != NULL && (c = copy_above(n, at)) != NULL; memcpy(at, c->on_node.key, sizeof at))
+        if (verdict_of(c, now, false, running, n_running) != KEEP) return true;
+    for (uint32_t i = 0; i < n_running; i++)
+        if (!known_run(b, node, &running[i])) return true;
+    return false;
+}
+
+static enum vl_err step_cancel(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct job *j = book_find(b, ev->job);
+    if (j == NULL) return VL_ENOTFOUND;
+    if (job_state_final((enum job_state)j->state)) return VL_ESTATE;
+    enum vl_err err = fx_reserve(fx, fx_of_job(j));
+    if (err == VL_OK) job_end(b, j, JOB_CANCELLED, ev->now, 0, "", fx);
+    return err;
+}
+
+static enum vl_err step_forget(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct job *j = book_find(b, ev->job);
+    if (j == NULL) return VL_ENOTFOUND;
+    if (!job_state_final((enum job_state)j->state) || j->release) return VL_ESTATE;
+    enum vl_err err = fx_reserve(fx, 1);
+    if (err) return err;
+    fx->v[fx->n++] = (struct job_effect){ .kind = JOB_FX_FORGOTTEN, .job = j->id, .task = UINT32_MAX };
+    vl_map_del(&b->jobs, j->id.b);
+    order_del(&b->by_seq, &j->by_seq);
+    order_del(&b->ended, &j->queue);
+    b->n_ended--;
+    b->by_state[j->state]--;
+    b->n_tasks -= j->n_tasks;
+    job_free(b, j);
+    return VL_OK;
+}
+
+static void tick_task(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
+    struct job *j = t->job;
+    for (;;) {
+        struct copy *c = t->copies;
+        while (c != NULL && !(copy_live(c) && c->deadline_ms <= now)) c = c->next;
+        if (c == NULL) break;
+        bool silent = c->state == COPY_PLACED;
+        fx_revoke(fx, c->node->id, j->id, task_index(t), c->epoch);
+        fx_history(fx, j, task_index(t), JOB_H_TIMEOUT, "epoch %llu: %s", (unsigned long long)c->epoch,
+                   silent ? "not accepted" : "ran too long");
+        copy_set(b, c, silent ? COPY_GONE : COPY_FAILED);
+        if (silent) {
+            task_refused(b, t, now, fx);
+            continue;
+        }
+        free(t->report); /* of an earlier failure: it would explain this one wrongly */
+        t->report = NULL;
+        t->report_len = 0;
+        task_failed(b, t, now, VL_ETIMEOUT, vl_span_str(vl_err_text(VL_ETIMEOUT)), fx);
+    }
+    task_settle(b, t, now, fx);
+    job_settle(b, j, now, fx);
+}
+
+static void tick_job(struct job_book *b, struct job *j, vl_ms now, struct job_effects *fx) {
+    if (now >= j->expires_ms) {
+        job_end(b, j, JOB_EXPIRED, now, VL_EEXPIRED, "it did not end within its time to live", fx);
+        return;
+    }
+    uint64_t age = straggler_age(j);
+    for (uint32_t i = 0; i < j->n_maps && age != VL_MS_NEVER; i++) {
+        struct task *t = &j->tasks[i];
+        bool slow = false;
+        for (const struct copy *c = t->copies; c != NULL && !t->duplicate; c = c->next)
+            slow |= c->state == COPY_STARTED && vl_ms_add(c->started_ms, age) <= now;
+        if (!slow) continue;
+        t->duplicate = true;
+        fx_history(fx, j, i, JOB_H_DUPLICATED, "older than %llu ms", (unsigned long long)age);
+        task_settle(b, t, now, fx);
+    }
+    job_settle(b, j, now, fx);
+}
+
+/* One thing that is due.  VL_ENOTFOUND: nothing is. */
+static enum vl_err tick_one(struct job_book *b, vl_ms now, struct job_effects *fx) {
+    struct job *ended = job_of(order_first(&b->release), offsetof(struct job, timer));
+    struct job *j = job_of(order_first(&b->job_timers), offsetof(struct job, timer));
+    struct order_node *tn = order_first(&b->task_timers);
+    enum vl_err err;
+    if (ended != NULL) {
+        err = fx_reserve(fx, (size_t)ended->n_waiters * 16);
+        if (err == VL_OK) job_release(b, ended, now, fx);
+    } else if (j != NULL && j->timer.key[0] <= now) {
+        err = fx_reserve(fx, fx_of_job(j));
+        if (err == VL_OK) tick_job(b, j, now, fx);
+    } else if (tn != NULL && tn->key[0] <= now) {
+        struct task *t = (struct task *)(void *)tn;
+        err = fx_reserve(fx, fx_of_job(t->job));
+        if (err == VL_OK) tick_task(b, t, now, fx);
+    } else {
+        return VL_ENOTFOUND;
+    }
+    return err;
+}
+_Static_assert(offsetof(struct task, timer) == 0, "tick_one casts");
+
+static enum vl_err step_tick(struct job_book *b, vl_ms now, struct job_effects *fx) {
+    fx->changed = false;
+    for (uint32_t i = 0; i < JOB_TICK_MAX; i++) {
+        enum vl_err err = tick_one(b, now, fx);
+        if (err == VL_ENOTFOUND) break;
+        if (err) return fx->changed ? VL_OK : err; /* what was done stands; the rest stays due */
+        fx->changed = true;
+    }
+    return VL_OK;
+}
+
+enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    fx->n = 0;
+    fx->changed = true;
+    b->step++;
+    enum vl_err err = VL_ERANGE;
+    switch (ev->kind) {
+    case JOB_EV_SUBMIT: err = step_submit(b, ev, fx); break;
+    case JOB_EV_PLACED: err = step_placed(b, ev, fx); break;
+    case JOB_EV_ACCEPTED:
+    case JOB_EV_STARTED: err = step_status(b, ev, fx); break;
+    case JOB_EV_REPORT: err = step_report(b, ev, fx); break;
+    case JOB_EV_NODE_LOST: err = step_node_lost(b, ev, fx); break;
+    case JOB_EV_NODE_BACK: err = step_node_back(b, ev, fx); break;
+    case JOB_EV_CANCEL: err = step_cancel(b, ev, fx); break;
+    case JOB_EV_TICK: err = step_tick(b, ev->now, fx); break;
+    case JOB_EV_FORGET: err = step_forget(b, ev, fx); break;
+    }
+    if (err) {
+        fx->n = 0;
+        fx->changed = false;
+    }
+    return err;
+}
+
+vl_ms job_book_deadline(const struct job_book *b) {
+    if (order_first(&b->release) != NULL) return 0;
+    const struct order_node *t = order_first(&b->task_timers), *j = order_first(&b->job_timers);
+    return vl_ms_min(t ? t->key[0] : VL_MS_NEVER, j ? j->key[0] : VL_MS_NEVER);
+}
