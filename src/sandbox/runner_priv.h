@@ -65,7 +65,7 @@ struct module_note {
 struct runner {
     int fd, signals, work_fd;
     pid_t self;
-    bool greeted, stop;
+    bool greeted, stop, strangers; /* strangers: a jail was killed whose pid 1 is unknown */
     struct confine confine;
     struct toolchain tools;
     struct cgroups cgroups;
