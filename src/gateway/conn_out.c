@@ -29,7 +29,7 @@ static void on_written(uv_write_t *w, int status) {
         return;
     }
     vl_buf_free(&c->flight);
-    if (c->state == CONN_HEAD && c->pending.len == 0) conn_arm(c, c->in.len > 0 ? HTTP_HEAD_MS : HTTP_IDLE_MS);
+    if (c->state == CONN_HEAD && c->pending.len == 0) conn_arm(c, c->in.len > 0 ? c->server->config.times.head_ms : c->server->config.times.idle_ms);
     conn_drive(c);
 }
 
@@ -45,7 +45,7 @@ static void start_write(struct http_conn *c) {
         conn_close(c);
         return;
     }
-    if (c->state != CONN_TUNNEL) conn_arm(c, HTTP_WRITE_MS);
+    if (c->state != CONN_TUNNEL) conn_arm(c, c->server->config.times.write_ms);
 }
 
 void out_flush(struct http_conn *c) {
@@ -269,7 +269,7 @@ void http_conn_finish(struct http_conn *c) {
     struct http_tunnel t = c->tunnel;
     c->tunnel.data = NULL;
     c->state = CONN_LINGER;
-    conn_arm(c, HTTP_LINGER_MS);
+    conn_arm(c, c->server->config.times.linger_ms);
     t.closed(t.arg);
     conn_drive(c);
 }
