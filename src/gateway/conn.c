@@ -76,7 +76,18 @@ void conn_timeout(struct http_conn *c) {
         c->tunnel.tick(c->tunnel.arg);
         return;
     }
-    if (c->state == CONN_WAIT && out_idle(c)) return; /* the answer is ours to give */
+    if (!out_idle(c)) { /* a slow reader may take its time as long as it takes anything at all */
+        size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+        if (left < c->unsent) {
+            c->unsent = left;
+            conn_arm(c, c->server->config.times.write_ms);
+            return;
+        }
+        c->server->stats.timed_out++;
+        conn_close(c);
+        return;
+    }
+    if (c->state == CONN_WAIT) return; /* the answer is ours to give */
     if (c->state == CONN_BODY) {
         uint64_t age = uv_now(c->server->loop) - c->body_began;
         uint64_t allowed = c->server->config.times.body_grace_ms + c->body_got * 1000u / HTTP_BODY_RATE;
@@ -86,7 +97,7 @@ void conn_timeout(struct http_conn *c) {
         }
     }
     c->server->stats.timed_out++;
-    if (out_idle(c) && (c->state == CONN_BODY || (c->state == CONN_HEAD && c->in.len > 0))) {
+    if (c->state == CONN_BODY || (c->state == CONN_HEAD && c->in.len > 0)) {
         conn_refuse(c, 408);
         conn_drive(c);
         return;
@@ -123,7 +134,7 @@ static void end_our_side(struct http_conn *c) {
 }
 
 static bool can_take(const struct http_conn *c) {
-    return c->in.len > 0 && !c->starved && c->state == CONN_HEAD && c->pending.len < HTTP_BACKLOG_MAX;
+    return c->in.len > 0 && !c->starved && c->state == CONN_HEAD && http_conn_backlog(c) < HTTP_BACKLOG_MAX;
 }
 
 static void idle(struct http_conn *c) {

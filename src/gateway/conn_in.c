@@ -219,7 +219,7 @@ static bool take_head(struct http_conn *c, struct vl_span *in) {
             return false;
         }
         *c->head = *h;
-        conn_arm(c, c->server->config.times.head_ms);
+        if (out_idle(c)) conn_arm(c, c->server->config.times.head_ms);
         return false;
     }
     c->head = NULL; /* h itself stays valid until the end of this function */
@@ -274,7 +274,7 @@ void conn_take(struct http_conn *c, struct vl_span data) {
     if (data.n > 0) c->starved = false;
     if (s->batching == NULL && out_idle(c)) s->batching = c;
     while (in.n > 0) {
-        if (c->state == CONN_HEAD && c->pending.len < HTTP_BACKLOG_MAX) {
+        if (c->state == CONN_HEAD && http_conn_backlog(c) < HTTP_BACKLOG_MAX) {
             if (!take_head(c, &in)) break;
         } else if (c->state == CONN_BODY) {
             take_body(c, &in);

@@ -70,10 +70,11 @@ bool send_all(uv_loop_t *loop, int fd, const void *p, size_t n) {
 size_t hear_some(uv_loop_t *loop, int fd, void *dst, size_t n, unsigned ms) {
     uint64_t end = now_ms() + ms;
     for (;;) {
-        turn(loop);
         ssize_t k = recv(fd, dst, n, MSG_DONTWAIT);
         if (k >= 0) return (size_t)k;
-        if (errno != EAGAIN || now_ms() >= end) return 0;
+        bool broken = errno != EAGAIN;
+        turn(loop);
+        if (broken || now_ms() >= end) return 0;
         struct pollfd p = { .fd = fd, .events = POLLIN };
         poll(&p, 1, 1);
     }
