@@ -252,7 +252,7 @@ TEST(ws, closes_on_malformed_frames) {
         { { 0x89, 0xfe, 0, 200, 1, 2, 3, 4 }, 8, 0 },          /* control frame too long: closed without a status */
         { { 0x80, 0x80, 1, 2, 3, 4 }, 6, 1002 },               /* continuation of nothing */
         { { 0x82, 0x80, 1, 2, 3, 4 }, 6, 1003 },               /* binary */
-        { { 0x81, 0xfe, 0x20, 0x00, 1, 2, 3, 4 }, 8, 1009 },   /* 8 KiB */
+        { { 0x81, 0xfe, 0x20, 0x00, 1, 2, 3, 4, 9 }, 9, 1009 }, /* announces 8 KiB */
         { { 0x81, 0x81, 0, 0, 0, 0, 0xff }, 7, 1007 },         /* not UTF-8 */
     };
     struct house h;
