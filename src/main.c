@@ -20,8 +20,8 @@
 #define DRAIN_MS 2000u
 #define TOKEN_TEXT 53u /* 32 random bytes as base32 */
 
-extern const struct asset village_assets[];
-extern const size_t village_assets_n;
+extern const struct asset web_assets[];
+extern const size_t web_assets_n;
 
 struct daemon {
     uv_loop_t loop;
@@ -133,7 +133,7 @@ static enum vl_err gateway_start(struct daemon *d, struct vl_errmsg *msg) {
     enum vl_err err = token_take(d, d->options->data_dir, msg);
     if (err) return err;
     struct gateway_config cfg = { .host = host, .port = (uint16_t)strtoul(colon + 1, NULL, 10), .token = d->token,
-                                  .version = VILLAGE_VERSION, .assets = village_assets, .assets_n = village_assets_n,
+                                  .version = VILLAGE_VERSION, .assets = web_assets, .assets_n = web_assets_n,
                                   .log = &d->log };
     struct backend backend = node_backend(&d->backend);
     err = gateway_create(&d->loop, &cfg, &backend, msg, &d->gateway);

@@ -226,6 +226,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     vl_buf_init(&b->snapshot, 256u << 20);
     vl_buf_init(&b->rx, VL_MESSAGE_MAX);
     vl_map_init(&b->by_session, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
+    vl_map_init(&b->by_conn, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
     vl_map_init(&b->by_node, sizeof(struct vl_node_id), VL_LINKS_MAX, vl_prng_next(&b->rng));
     b->heartbeat_at = b->reoffer_at = VL_MS_NEVER;
     b->dial_at = b->schedule_at = VL_MS_NEVER;
@@ -257,6 +258,9 @@ void brain_destroy(struct brain *b) {
     roster_destroy(b->roster);
     size_t it = 0;
     for (struct peer *p; (p = vl_map_next(&b->by_session, &it, NULL));) free(p);
+    it = 0;
+    for (struct peer *p; (p = vl_map_next(&b->by_conn, &it, NULL));) free(p);
+    vl_map_free(&b->by_conn);
     vl_map_free(&b->by_session);
     vl_map_free(&b->by_node);
     if (b->due.last) list_free(&b->due);

@@ -132,7 +132,7 @@ static void revoke_run(struct brain *b, const struct job_effect *fx) {
         if (vl_node_eq(fx->node, b->self))
             held_inside(b, OUT_SELF_REVOKE, b->self, LANE_MESSAGE, 0, vl_span(buf.p, buf.len));
         else
-            (void)message_send(b, fx->node, MSG_REVOKE, ENVELOPE_HIGH, vl_span(buf.p, buf.len), NULL);
+            vl_ignore(message_send(b, fx->node, MSG_REVOKE, ENVELOPE_HIGH, vl_span(buf.p, buf.len), NULL));
     }
     vl_buf_free(&buf);
 }
@@ -234,11 +234,11 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
         case REGISTRY_NODE_REMOVED:
             record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
-            (void)coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node });
+            vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
         case REGISTRY_NODE_LOST:
             note(b, VL_ETIMEOUT, e->node, "node lost: its tasks are moved");
-            (void)coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node });
+            vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
         case REGISTRY_NODE_SUSPECT: note(b, VL_ETIMEOUT, e->node, "node silent: it gets no new tasks"); break;
         case REGISTRY_NODE_BACK: note(b, VL_OK, e->node, "node is back"); break; /* its heartbeat is compared anyway */
@@ -253,8 +253,8 @@ void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct
     b->counters.heartbeats++;
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_HEARTBEAT, .now = b->now, .node = node, .heartbeat = h });
     if (job_book_differs(b->jobs, b->now, node, h->running, h->n_running))
-        (void)coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_BACK, .now = b->now, .node = node,
-                                                      .running = h->running, .n_running = h->n_running });
+        vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_BACK, .now = b->now, .node = node,
+                                                          .running = h->running, .n_running = h->n_running }));
     b->schedule_due = true;
 }
 
@@ -362,7 +362,7 @@ void coordinator_schedule(struct brain *b) {
         tasks = calloc(max, sizeof *tasks);
         choice = calloc(max, sizeof *choice);
         struct job_cursor cursor = { 0 };
-        if (tasks && choice) got = job_book_ready(b->jobs, b->now, &cursor, tasks, max);
+        if (tasks && choice) got = job_book_ready(b->jobs, &cursor, tasks, max);
     }
     if (got > 0 && sched_place(b->strategy, &b->sched_state, nodes, n, tasks, got, choice) == VL_OK) {
         for (uint32_t i = 0; i < got; i++) {

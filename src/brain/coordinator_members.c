@@ -53,7 +53,7 @@ static void revocations_publish(struct brain *b) {
         return;
     }
     if (membership_revocations(b->membership, list, REVOCATIONS_BYTES_MAX, &n) == VL_OK && n > 0) {
-        (void)roster_revoke(b->roster, vl_span(list, n));
+        vl_ignore(roster_revoke(b->roster, vl_span(list, n)));
         held_inside(b, OUT_BROADCAST, b->self, LANE_CONTROL, LINK_REVOCATIONS, vl_span(list, n));
     }
     free(list);
@@ -90,6 +90,7 @@ void coordinator_join(struct brain *b, const struct peer *p, struct vl_span body
         ev.u.join.node = p->node;
         ev.u.join.name = m.name;
         ev.u.join.roles = (uint8_t)(m.roles & CERT_ROLES_ALL);
+        if (!p->guest) ev.kind = MEMBERSHIP_RENEW;
         err = member_step(b, &ev, r);
     }
     answer.code = err;
@@ -327,10 +328,10 @@ static void retention(struct brain *b) {
 void coordinator_tick(struct brain *b) {
     if (registry_deadline(b->registry) <= b->now)
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_TICK, .now = b->now });
-    if (job_book_deadline(b->jobs) <= b->now) (void)coordinator_job(b, &(struct job_event){ .kind = JOB_EV_TICK, .now = b->now });
+    if (job_book_deadline(b->jobs) <= b->now) vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_TICK, .now = b->now }));
     if (membership_deadline(b->membership) <= b->now) {
         struct membership_result *r = result_new(b);
-        if (r) (void)member_step(b, &(struct membership_event){ .kind = MEMBERSHIP_TICK, .now = b->now }, r);
+        if (r) vl_ignore(member_step(b, &(struct membership_event){ .kind = MEMBERSHIP_TICK, .now = b->now }, r));
         free(r);
     }
     if (b->schedule_at <= b->now) b->schedule_due = true;

@@ -119,12 +119,24 @@ static void coordinator_link_down(struct brain *b) {
 
 /* ---- who may come in -------------------------------------------------------------------------------------------- */
 
+/* Remembers who is behind a connection until its session comes up. */
+static bool pending_add(struct brain *b, const struct htx_event *ev, const struct cert *cert) {
+    struct peer *p = calloc(1, sizeof *p);
+    if (p == NULL || vl_map_put(&b->by_conn, &ev->conn, p)) {
+        free(p);
+        return false;
+    }
+    p->node = ev->node;
+    p->guest = cert == NULL;
+    if (cert) p->cert = *cert;
+    memcpy(p->static_key, ev->peer_static, sizeof p->static_key);
+    return true;
+}
+
 static void conn_up(struct brain *b, const struct htx_event *ev) {
     struct cert cert;
-    bool admit = false, guest = ev->data.n == 0;
-    if (guest) {
-        admit = b->cfg.coordinator; /* only to ask for membership */
-    } else {
+    bool guest = ev->data.n == 0, admit = guest && b->cfg.coordinator; /* a guest may only ask for membership */
+    if (!guest) {
         enum vl_err err = roster_check(b->roster, ev->data, b->now, &cert);
         if (err == VL_OK && (!vl_node_eq(cert.node, ev->node) || memcmp(cert.static_key, ev->peer_static, 32) != 0))
             err = VL_ECRYPTO; /* a certificate of somebody else */
@@ -132,6 +144,7 @@ static void conn_up(struct brain *b, const struct htx_event *ev) {
         admit = err == VL_OK;
         if (err) note(b, err, ev->node, roster_problem(err));
     }
+    admit = admit && pending_add(b, ev, guest ? NULL : &cert);
     if (!admit) b->counters.peers_denied++;
     if (htx_admit(b->htx, ev->conn, b->now, admit) || !admit) return;
     if (!b->cfg.coordinator) { /* known from now on: the next handshake is XK, then IK */
@@ -160,10 +173,30 @@ static void send_join(struct brain *b, struct peer *p) {
     vl_buf_free(&buf);
 }
 
+/* Certificates end while links live on: looked at with every heartbeat.  A member asks for a new one in the second half of
+ * the life of its own. */
+static bool still_member(struct brain *b, struct peer *p) {
+    enum vl_err err = roster_recheck(b->roster, &p->cert, b->now);
+    if (err == VL_OK) return true;
+    note(b, err, p->node, roster_problem(err));
+    held_inside(b, OUT_CLOSE, p->node, LANE_CONTROL, 0, (struct vl_span){ 0 });
+    return false;
+}
+
+static void renew(struct brain *b, struct peer *p) {
+    struct cert own;
+    if (p->renewing || cert_decode(vl_span(b->certificate, b->certificate_n), &own)) return;
+    if (b->now < own.issued_ms + (own.expires_ms - own.issued_ms) / 2) return;
+    p->renewing = true;
+    send_join(b, p); /* of a member it needs no ticket */
+}
+
 static void send_heartbeat(struct brain *b) {
+    struct peer *up = b->cfg.coordinator ? NULL : link_peer(b, b->coordinator);
     struct heartbeat h;
     struct vl_buf buf;
     vl_buf_init(&buf, VL_MESSAGE_MAX);
+    if (up && b->member && still_member(b, up)) renew(b, up);
     worker_heartbeat(b, &h);
     b->heartbeat_at = heartbeat_next(&b->rng, b->now, b->cfg.heartbeat_ms);
     if (b->cfg.coordinator)
@@ -202,10 +235,11 @@ static void peer_forget(struct brain *b, struct peer *p, bool tell) {
 }
 
 static void session_up(struct brain *b, const struct htx_event *ev) {
-    struct peer *p = vl_map_get(&b->by_session, &ev->session);
+    struct peer *p = vl_map_get(&b->by_session, &ev->session), *fresh = vl_map_del(&b->by_conn, &ev->conn);
     b->dial_failures = 0;
     b->dial = 0;
     if (p != NULL) { /* resumed: nothing was lost */
+        free(fresh);
         p->attached = true;
         if (b->cfg.coordinator && !p->guest) coordinator_peer_up(b, p);
         return;
@@ -214,25 +248,21 @@ static void session_up(struct brain *b, const struct htx_event *ev) {
     if (old != NULL) { /* the node restarted, or its old link died unseen: the newer one counts */
         uint32_t session = old->session;
         peer_forget(b, old, true);
-        (void)htx_close(b->htx, session, b->now, HTX_SUPERSEDED);
+        vl_ignore(htx_close(b->htx, session, b->now, HTX_SUPERSEDED));
     }
-    p = calloc(1, sizeof *p);
-    if (p == NULL || vl_map_put(&b->by_session, &ev->session, p) || vl_map_put(&b->by_node, ev->node.b, p)) {
+    if (fresh == NULL || vl_map_put(&b->by_session, &ev->session, fresh) || vl_map_put(&b->by_node, ev->node.b, fresh)) {
         vl_map_del(&b->by_session, &ev->session);
-        free(p);
-        (void)htx_close(b->htx, ev->session, b->now, HTX_LIMIT);
+        free(fresh);
+        vl_ignore(htx_close(b->htx, ev->session, b->now, HTX_LIMIT));
         return;
     }
-    p->node = ev->node;
-    p->session = ev->session;
-    p->attached = true;
-    p->guest = ev->data.n == 0 && b->cfg.coordinator;
-    memcpy(p->static_key, ev->peer_static, sizeof p->static_key);
+    fresh->session = ev->session;
+    fresh->attached = true;
     if (!b->cfg.coordinator) b->dial_session = ev->session;
     if (!b->cfg.coordinator && !b->member)
-        send_join(b, p);
+        send_join(b, fresh);
     else
-        peer_ready(b, p);
+        peer_ready(b, fresh);
 }
 
 void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason) {
@@ -240,7 +270,7 @@ void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason) {
     if (p == NULL) return;
     uint32_t session = p->session;
     peer_forget(b, p, true);
-    (void)htx_close(b->htx, session, b->now, reason);
+    vl_ignore(htx_close(b->htx, session, b->now, reason));
 }
 
 /* ---- joining, seen from the one who joins ------------------------------------------------------------------------- */
@@ -288,26 +318,31 @@ enum vl_err identity_restore(struct brain *b, struct vl_span bytes) {
     return htx_set_certificate(b->htx, vl_span(b->certificate, b->certificate_n));
 }
 
-static void joined(struct brain *b, const struct peer *p, struct vl_span body) {
+static void joined(struct brain *b, struct peer *p, struct vl_span body) {
     struct link_join_reply m;
     struct cert cert;
-    struct vl_span none = { 0 };
-    if (b->member || b->cfg.coordinator || link_join_reply_decode(body, &m)) {
+    bool first = !b->member;
+    if (b->cfg.coordinator || (b->member && !p->renewing) || link_join_reply_decode(body, &m)) {
         b->counters.messages_bad++;
         return;
     }
+    p->renewing = false;
     if (m.code == VL_OK) m.code = roster_check(b->roster, vl_span(m.cert, m.cert_len), b->now, &cert);
     if (m.code == VL_OK && (!vl_node_eq(cert.node, b->self) || htx_set_certificate(b->htx, vl_span(m.cert, m.cert_len))))
         m.code = VL_ECRYPTO;
     if (m.code) {
-        struct brain_effect *e = effect_held(b, BRAIN_REFUSED, none, m.detail[0] ? m.detail : roster_problem(m.code));
-        e->err = m.code;
+        const char *why = m.detail[0] ? m.detail : roster_problem(m.code);
+        if (first)
+            effect_held(b, BRAIN_REFUSED, (struct vl_span){ 0 }, why)->err = m.code;
+        else
+            note(b, m.code, p->node, why);
         return;
     }
     memcpy(b->certificate, m.cert, m.cert_len);
     b->certificate_n = m.cert_len;
     b->member = true;
     identity_record(b);
+    if (!first) return;
     effect_held(b, BRAIN_JOINED, vl_span(m.cert, m.cert_len), NULL);
     link_close_node(b, p->node, HTX_NORMAL_END); /* come back with the certificate */
     b->dial_failures = 0;
@@ -318,10 +353,12 @@ static void joined(struct brain *b, const struct peer *p, struct vl_span body) {
 
 static void member_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body) {
     struct heartbeat h;
+    enum vl_err err;
     struct delivery_event dev = { .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
     struct blob_event bev = { .kind = BLOB_RECV, .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
     switch (kind) {
     case LINK_HEARTBEAT:
+        if (b->cfg.coordinator && !still_member(b, p)) return;
         if (b->cfg.coordinator && heartbeat_decode(body, &h) == VL_OK)
             coordinator_heartbeat(b, p->node, &h);
         else
@@ -339,7 +376,8 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
         if (b->cfg.coordinator) coordinator_status(b, p->node, body);
         return;
     case LINK_REVOCATIONS:
-        if (roster_revoke(b->roster, body)) b->counters.messages_bad++;
+        err = roster_revoke(b->roster, body);
+        if (err && err != VL_ESTALE) b->counters.messages_bad++; /* an older list comes from an honest peer too */
         return;
     case LINK_JOIN: /* a member that lost the reply, or wants to renew */
         if (b->cfg.coordinator) coordinator_join(b, p, body);
@@ -379,6 +417,7 @@ static void event(struct brain *b, const struct htx_event *ev) {
     case HTX_CONN_UP: conn_up(b, ev); return;
     case HTX_CONN_CLOSE:
         effect_now(b, BRAIN_CONN_CLOSE, (struct vl_span){ 0 }, NULL)->conn = ev->conn;
+        free(vl_map_del(&b->by_conn, &ev->conn));
         if (ev->conn == b->dial_conn && b->dial != 0) coordinator_link_down(b); /* refused in the handshake */
         return;
     case HTX_SESSION_UP: session_up(b, ev); return;
@@ -458,6 +497,7 @@ uint32_t brain_next_output_conn(struct brain *b) { return htx_next_output_conn(b
 void brain_conn_lost(struct brain *b, uint32_t conn, vl_ms now) {
     step_begin(b, now);
     htx_conn_lost(b->htx, conn, b->now);
+    free(vl_map_del(&b->by_conn, &conn));
     link_pump(b);
     if (conn == b->dial_conn) {
         if (b->dial != 0) coordinator_link_down(b); /* it ended before the session came up */

@@ -31,10 +31,11 @@ enum lane { LANE_CONTROL = 0, LANE_MESSAGE = 1, LANE_BLOB = 2, LANES = 3 };
 struct peer {
     struct vl_node_id node;
     uint32_t session, stream[LANES];
-    bool guest;    /* came without a certificate: may only ask to join */
-    bool attached; /* has a live connection now */
+    bool guest;     /* came without a certificate: may only ask to join */
+    bool attached;  /* has a live connection now */
+    bool renewing;  /* asked for a newer certificate on this link */
     uint8_t static_key[32];
-    char name[VL_NAME_MAX];
+    struct cert cert; /* of members */
 };
 
 /* Something to do once the batch `after` is durable; what the shell sees is an effect, the rest happens inside. */
@@ -108,6 +109,7 @@ struct brain {
     struct vl_buf rx; /* the message being handled */
     struct roster *roster;
     struct vl_map by_session, by_node; /* struct peer */
+    struct vl_map by_conn;             /* struct peer, admitted but without a session yet */
     struct vl_node_id coordinator;
     bool coordinator_known;
     uint8_t coordinator_static[32];

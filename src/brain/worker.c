@@ -99,7 +99,7 @@ static void report_fill(struct brain *b, struct wtask *t, const struct brain_tas
                                    .toolchain = end->toolchain, .program = receipt_program(&t->a.spec),
                                    .input_root = receipt_input_root(&t->a.spec),
                                    .output_root = receipt_output_root(r->outputs, r->n_outputs) };
-    if (receipt_sign(&r->receipt, b->cfg.sign_seed)) r->has_receipt = false;
+    if (receipt_sign(&r->receipt, &b->key)) r->has_receipt = false;
 }
 
 static void task_finish(struct brain *b, struct wtask *t, const struct brain_task_end *end) {

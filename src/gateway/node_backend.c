@@ -209,7 +209,7 @@ static void be_jobs(void *self, int state, const struct vl_job_id *before, uint3
             job_row_decode(store_row_blob(&row, STORE_JOBS_RECORD), &r) == VL_OK)
             job_show(id, &r, sink, arg);
     }
-    (void)store_end(it);
+    vl_ignore(store_end(it));
 }
 
 static enum vl_err job_get(struct store *s, struct vl_job_id id, struct job_row *ret) {
@@ -277,7 +277,7 @@ static enum vl_err be_tasks(void *self, struct vl_job_id id, uint32_t first, uin
         struct job_task_view waiting;
         const struct job_book *book = brain_jobs(node_brain(node_of(self)));
         if (store_get(store_of(self), STORE_TASKS, key, &row) == VL_OK)
-            (void)!task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &r);
+            vl_ignore(task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &r));
         else if (book && job_book_task(book, id, i, &waiting))
             r.input = waiting.input;
         task_show(i, &r, sink, arg);
@@ -589,16 +589,16 @@ static void publish_task(void *arg, const struct view_task *v) {
 
 void node_backend_job_changed(void *arg, struct vl_job_id id) {
     struct node_backend *b = arg;
-    if (b->gateway) (void)be_job(b, id, publish_job, NULL, b);
+    if (b->gateway) vl_ignore(be_job(b, id, publish_job, NULL, b));
 }
 
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task) {
     struct node_backend *b = arg;
     struct task_publisher p = { .gateway = b->gateway, .job = id };
-    if (b->gateway) (void)be_tasks(b, id, task, 1, publish_task, &p);
+    if (b->gateway) vl_ignore(be_tasks(b, id, task, 1, publish_task, &p));
 }
 
 void node_backend_node_changed(void *arg, struct vl_node_id id) {
     struct node_backend *b = arg;
-    if (b->gateway) (void)be_node(b, id, publish_node, b);
+    if (b->gateway) vl_ignore(be_node(b, id, publish_node, b));
 }

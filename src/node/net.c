@@ -195,10 +195,9 @@ enum vl_err net_listen(struct node *n, const char *addr, struct vl_errmsg *msg) 
         return vl_errmsg_set(msg, VL_EBUSY, "%s is in use by another program: choose another with --listen", addr);
     if (rc != 0) return vl_errmsg_set(msg, rc == UV_EACCES ? VL_EDENIED : VL_EIO, "cannot listen on %s: %s", addr, uv_strerror(rc));
     if (uv_tcp_getsockname(&n->listener, (struct sockaddr *)&bound, &len) != 0) return VL_EIO;
-    if (bound.ss_family == AF_INET6)
-        snprintf(n->addr, sizeof n->addr, "[%s]:%u", host, ntohs(((struct sockaddr_in6 *)&bound)->sin6_port));
-    else
-        snprintf(n->addr, sizeof n->addr, "%s:%u", host, ntohs(((struct sockaddr_in *)&bound)->sin_port));
+    bool v6 = bound.ss_family == AF_INET6; /* the port is where the kernel put it when 0 was asked for */
+    unsigned number = ntohs(v6 ? ((struct sockaddr_in6 *)&bound)->sin6_port : ((struct sockaddr_in *)&bound)->sin_port);
+    if (snprintf(n->addr, sizeof n->addr, v6 ? "[%s]:%u" : "%s:%u", host, number) >= (int)sizeof n->addr) return VL_ERANGE;
     return VL_OK;
 }
 

@@ -318,7 +318,7 @@ void node_slow_fired(uv_timer_t *t) {
         vl_put_u64(now, node_now(n));
         persist_meta_put(batch, "clock", vl_span(now, sizeof now));
         persist_trim(batch, node_now(n));
-        (void)!store_submit(n->store, batch, NULL, NULL);
+        vl_ignore(store_submit(n->store, batch, NULL, NULL));
     } else {
         store_batch_destroy(batch);
     }

@@ -75,7 +75,7 @@ static void scan(struct cache *c, DIR *d) {
 
 enum vl_err cache_open(struct cache *c, const char *dir, uint64_t max_bytes) {
     *c = (struct cache){ .max_bytes = max_bytes };
-    if (strlen(dir) + NAME_LEN + 2 > sizeof c->dir) return VL_ELIMIT;
+    if (strlen(dir) >= sizeof c->dir) return VL_ELIMIT;
     snprintf(c->dir, sizeof c->dir, "%s", dir);
     enum vl_err err = os_mkdir_all(dir, 0700);
     if (err) return err;

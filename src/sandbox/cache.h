@@ -21,7 +21,7 @@ struct cache_entry {
     struct timespec mtime; /* when it was checked */
 };
 struct cache {
-    char dir[SANDBOX_PATH_MAX];
+    char dir[SANDBOX_PATH_MAX - 136]; /* a slash and the name of an entry fit behind it */
     struct cache_entry *v;
     uint32_t n;
     uint64_t bytes, max_bytes, clock;

@@ -268,3 +268,16 @@ int confine_enter(const struct confine *c, int root_fd, uint32_t slot, int paren
 
 int confine_load(const struct confine *c) { return install(&c->load); }
 int confine_run(const struct confine *c) { return install(&c->run); }
+
+int confine_native(const struct confine *c) {
+    struct vl_buf b;
+    vl_buf_init(&b, BPF_MAXINSNS * sizeof(struct sock_filter));
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+    int err = drop_capabilities();
+    if (!err && vl_buf_reserve(&b, b.max) != VL_OK) err = ENOMEM;
+    ssize_t n = err ? -1 : pread(c->native_fd, b.p, b.max, 0);
+    if (!err && n <= 0) err = EIO;
+    if (err) return err;
+    b.len = (size_t)n;
+    return install(&b);
+}

@@ -43,5 +43,7 @@ int confine_enter(const struct confine *c, int root_fd, uint32_t slot, int paren
 int confine_load(const struct confine *c);
 /* Only what WASI needs is possible from here. */
 int confine_run(const struct confine *c);
+/* For a program started without bubblewrap: no new privileges, no capabilities, the filter of native tasks. */
+int confine_native(const struct confine *c);
 
 #endif

@@ -303,8 +303,7 @@ static enum vl_err join(struct membership *m, const event *ev, result *ret) {
 static enum vl_err admit(struct membership *m, const event *ev, result *ret) {
     if (ev->u.join.roles == 0 || (ev->u.join.roles & ~(uint32_t)CERT_ROLES_ALL) != 0) return VL_ERANGE;
     struct member_record wanted;
-    enum vl_err err =
-        member_wanted(m, ev, (uint8_t)ev->u.join.roles, (struct ticket_id){ { 0 } }, &wanted);
+    enum vl_err err = member_wanted(m, ev, (uint8_t)ev->u.join.roles, (struct ticket_id){ { 0 } }, &wanted);
     if (err) return err;
     const struct member_record *have = member_find(m, ev->u.join.node);
     if (have && same_static(have, ev) && have->cert.roles == wanted.cert.roles &&
@@ -346,7 +345,8 @@ static enum vl_err expel(struct membership *m, const event *ev, result *ret) {
 }
 
 static enum vl_err tick(struct membership *m, const event *ev, result *ret) {
-    const size_t most = MEMBERSHIP_EFFECTS_MAX - 1; /* one is left for the counters; the rest comes with the next tick */
+    const size_t most =
+        MEMBERSHIP_EFFECTS_MAX - 1; /* one is left for the counters; the rest comes with the next tick */
     for (size_t i = m->ticket_n; i-- > 0 && ret->effects < most;) {
         if (ev->now < vl_ms_add(m->tickets[i].expires_ms, MEMBERSHIP_TICKET_KEEP)) continue;
         emit(ret, &(struct membership_record){ .kind = MEMBERSHIP_DROP_TICKET, .u.ticket = m->tickets[i] });
@@ -395,11 +395,17 @@ static enum vl_err restore(struct membership *m, const struct membership_record 
         m->counters.list_number = rec->u.counters.list_number;
         m->counters.list_issued_ms = rec->u.counters.list_issued_ms;
         return VL_OK;
-    case MEMBERSHIP_PUT_TICKET: return restore_ticket(m, &rec->u.ticket, false);
-    case MEMBERSHIP_DROP_TICKET: return restore_ticket(m, &rec->u.ticket, true);
-    case MEMBERSHIP_PUT_MEMBER: return restore_member(m, &rec->u.member);
-    case MEMBERSHIP_DROP_MEMBER: free(vl_map_del(&m->members, rec->u.member.cert.node.b)); return VL_OK;
-    case MEMBERSHIP_PUT_REVOCATION: return revoked_put(m, &rec->u.revocation);
+    case MEMBERSHIP_PUT_TICKET:
+        return restore_ticket(m, &rec->u.ticket, false);
+    case MEMBERSHIP_DROP_TICKET:
+        return restore_ticket(m, &rec->u.ticket, true);
+    case MEMBERSHIP_PUT_MEMBER:
+        return restore_member(m, &rec->u.member);
+    case MEMBERSHIP_DROP_MEMBER:
+        free(vl_map_del(&m->members, rec->u.member.cert.node.b));
+        return VL_OK;
+    case MEMBERSHIP_PUT_REVOCATION:
+        return revoked_put(m, &rec->u.revocation);
     case MEMBERSHIP_DROP_REVOCATION:
         i = revoked_place(m, rec->u.revocation.entry.node, &found);
         if (found) revoked_remove(m, i);
@@ -420,14 +426,22 @@ static vl_ms next_deadline(const struct membership *m) {
 
 static enum vl_err dispatch(struct membership *m, const event *ev, result *ret) {
     switch (ev->kind) {
-    case MEMBERSHIP_TICKET_CREATE: return ticket_create(m, ev, ret);
-    case MEMBERSHIP_TICKET_REVOKE: return ticket_revoke(m, ev, ret);
-    case MEMBERSHIP_JOIN: return join(m, ev, ret);
-    case MEMBERSHIP_ADMIT: return admit(m, ev, ret);
-    case MEMBERSHIP_RENEW: return renew(m, ev, ret);
-    case MEMBERSHIP_EXPEL: return expel(m, ev, ret);
-    case MEMBERSHIP_TICK: return tick(m, ev, ret);
-    case MEMBERSHIP_RESTORE: return restore(m, &ev->u.restore);
+    case MEMBERSHIP_TICKET_CREATE:
+        return ticket_create(m, ev, ret);
+    case MEMBERSHIP_TICKET_REVOKE:
+        return ticket_revoke(m, ev, ret);
+    case MEMBERSHIP_JOIN:
+        return join(m, ev, ret);
+    case MEMBERSHIP_ADMIT:
+        return admit(m, ev, ret);
+    case MEMBERSHIP_RENEW:
+        return renew(m, ev, ret);
+    case MEMBERSHIP_EXPEL:
+        return expel(m, ev, ret);
+    case MEMBERSHIP_TICK:
+        return tick(m, ev, ret);
+    case MEMBERSHIP_RESTORE:
+        return restore(m, &ev->u.restore);
     }
     return VL_ERANGE;
 }
@@ -447,7 +461,8 @@ vl_ms membership_deadline(const struct membership *m) { return m->deadline; }
 const char *membership_problem(enum vl_err err) {
     if (err == VL_OK) return "welcome";
     if (err == VL_ENOTFOUND) return "this village knows no such ticket: ask its owner for a new one";
-    if (err == VL_EDENIED) return "the ticket was revoked, or this node was expelled: ask the village's owner for a new one";
+    if (err == VL_EDENIED)
+        return "the ticket was revoked, or this node was expelled: ask the village's owner for a new one";
     if (err == VL_EEXPIRED) return "the ticket has expired: ask the village's owner for a new one";
     if (err == VL_EUSED) return "the ticket is used up: ask the village's owner for a new one";
     if (err == VL_ELIMIT) return "the village is full";
@@ -458,7 +473,9 @@ const char *membership_problem(enum vl_err err) {
 
 /* --- views --- */
 
-struct village_id membership_village(const struct membership *m) { return village_id_of(m->root.public); }
+struct village_id membership_village(const struct membership *m) {
+    return village_id_of(m->root.public);
+}
 size_t membership_count(const struct membership *m) { return m->members.len; }
 const struct member_record *membership_get(const struct membership *m, struct vl_node_id node) {
     return member_find(m, node);

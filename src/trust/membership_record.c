@@ -6,19 +6,23 @@
 #define RECORD_VERSION 1u
 
 static bool ticket_in_range(const struct ticket_record *t) {
-    return t->created_ms < t->expires_ms && t->uses > 0 && t->uses <= MEMBERSHIP_TICKET_USES_MAX && t->used <= t->uses &&
-           t->roles != 0 && (t->roles & ~CERT_ROLES_ALL) == 0;
+    return t->created_ms < t->expires_ms && t->uses > 0 && t->uses <= MEMBERSHIP_TICKET_USES_MAX &&
+           t->used <= t->uses && t->roles != 0 && (t->roles & ~CERT_ROLES_ALL) == 0;
 }
 
 static bool in_range(const struct membership_record *rec) {
     switch (rec->kind) {
-    case MEMBERSHIP_PUT_COUNTERS: return rec->u.counters.next_serial > 0;
-    case MEMBERSHIP_PUT_TICKET: return ticket_in_range(&rec->u.ticket);
-    case MEMBERSHIP_PUT_REVOCATION: return rec->u.revocation.entry.serial > 0;
+    case MEMBERSHIP_PUT_COUNTERS:
+        return rec->u.counters.next_serial > 0;
+    case MEMBERSHIP_PUT_TICKET:
+        return ticket_in_range(&rec->u.ticket);
+    case MEMBERSHIP_PUT_REVOCATION:
+        return rec->u.revocation.entry.serial > 0;
     case MEMBERSHIP_PUT_MEMBER: /* the certificate's codec looks */
     case MEMBERSHIP_DROP_TICKET:
     case MEMBERSHIP_DROP_MEMBER:
-    case MEMBERSHIP_DROP_REVOCATION: return true;
+    case MEMBERSHIP_DROP_REVOCATION:
+        return true;
     }
     return false;
 }
@@ -74,17 +78,27 @@ enum vl_err membership_record_encode(const struct membership_record *rec, uint8_
         vl_write_u64(&w, rec->u.counters.list_number);
         vl_write_u64(&w, rec->u.counters.list_issued_ms);
         break;
-    case MEMBERSHIP_PUT_TICKET: write_ticket(&w, &rec->u.ticket); break;
-    case MEMBERSHIP_DROP_TICKET: vl_write_bytes(&w, rec->u.ticket.secret_hash, 32); break;
-    case MEMBERSHIP_PUT_MEMBER: err = write_member(&w, &rec->u.member); break;
-    case MEMBERSHIP_DROP_MEMBER: vl_write_bytes(&w, rec->u.member.cert.node.b, 32); break;
+    case MEMBERSHIP_PUT_TICKET:
+        write_ticket(&w, &rec->u.ticket);
+        break;
+    case MEMBERSHIP_DROP_TICKET:
+        vl_write_bytes(&w, rec->u.ticket.secret_hash, 32);
+        break;
+    case MEMBERSHIP_PUT_MEMBER:
+        err = write_member(&w, &rec->u.member);
+        break;
+    case MEMBERSHIP_DROP_MEMBER:
+        vl_write_bytes(&w, rec->u.member.cert.node.b, 32);
+        break;
     case MEMBERSHIP_PUT_REVOCATION:
         vl_write_bytes(&w, rec->u.revocation.entry.node.b, 32);
         vl_write_u64(&w, rec->u.revocation.entry.serial);
         vl_write_u64(&w, rec->u.revocation.at_ms);
         vl_write_u64(&w, rec->u.revocation.until_ms);
         break;
-    case MEMBERSHIP_DROP_REVOCATION: vl_write_bytes(&w, rec->u.revocation.entry.node.b, 32); break;
+    case MEMBERSHIP_DROP_REVOCATION:
+        vl_write_bytes(&w, rec->u.revocation.entry.node.b, 32);
+        break;
     }
     if (err) return err;
     if (w.failed) return VL_ELIMIT;
@@ -107,17 +121,27 @@ enum vl_err membership_record_decode(struct vl_span in, struct membership_record
         rec.u.counters.list_number = vl_read_u64(&r);
         rec.u.counters.list_issued_ms = vl_read_u64(&r);
         break;
-    case MEMBERSHIP_PUT_TICKET: read_ticket(&r, &rec.u.ticket); break;
-    case MEMBERSHIP_DROP_TICKET: vl_read_bytes(&r, rec.u.ticket.secret_hash, 32); break;
-    case MEMBERSHIP_PUT_MEMBER: err = read_member(&r, &rec.u.member); break;
-    case MEMBERSHIP_DROP_MEMBER: vl_read_bytes(&r, rec.u.member.cert.node.b, 32); break;
+    case MEMBERSHIP_PUT_TICKET:
+        read_ticket(&r, &rec.u.ticket);
+        break;
+    case MEMBERSHIP_DROP_TICKET:
+        vl_read_bytes(&r, rec.u.ticket.secret_hash, 32);
+        break;
+    case MEMBERSHIP_PUT_MEMBER:
+        err = read_member(&r, &rec.u.member);
+        break;
+    case MEMBERSHIP_DROP_MEMBER:
+        vl_read_bytes(&r, rec.u.member.cert.node.b, 32);
+        break;
     case MEMBERSHIP_PUT_REVOCATION:
         vl_read_bytes(&r, rec.u.revocation.entry.node.b, 32);
         rec.u.revocation.entry.serial = vl_read_u64(&r);
         rec.u.revocation.at_ms = vl_read_u64(&r);
         rec.u.revocation.until_ms = vl_read_u64(&r);
         break;
-    case MEMBERSHIP_DROP_REVOCATION: vl_read_bytes(&r, rec.u.revocation.entry.node.b, 32); break;
+    case MEMBERSHIP_DROP_REVOCATION:
+        vl_read_bytes(&r, rec.u.revocation.entry.node.b, 32);
+        break;
     }
     if (err) return err;
     err = vl_reader_end(&r);

@@ -31,7 +31,9 @@ void roster_destroy(struct roster *r) {
     free(r);
 }
 
-struct village_id roster_village(const struct roster *r) { return r->village; }
+struct village_id roster_village(const struct roster *r) {
+    return r->village;
+}
 
 enum vl_err roster_revoke(struct roster *r, struct vl_span encoded) {
     struct revocations list;
@@ -58,7 +60,9 @@ enum vl_err roster_revoke(struct roster *r, struct vl_span encoded) {
 }
 
 uint64_t roster_list_number(const struct roster *r) { return r->list.number; }
-struct vl_span roster_list(const struct roster *r) { return vl_span(r->raw, r->raw_n); }
+struct vl_span roster_list(const struct roster *r) {
+    return vl_span(r->raw, r->raw_n);
+}
 
 enum vl_err roster_recheck(const struct roster *r, const struct cert *cert, vl_ms now) {
     if (vl_ms_add(now, ROSTER_SKEW_MS) < cert->issued_ms) return VL_EAGAIN;

@@ -1,4 +1,5 @@
-/* signing.h - who signs what in a village: the root key signs certificates and revocation lists, each under its context. */
+/* signing.h - who signs what in a village: the root key signs certificates and revocation lists, each under its
+ * context. */
 #ifndef VL_TRUST_SIGNING_H
 #define VL_TRUST_SIGNING_H
 

@@ -15,8 +15,8 @@
 #define RAW_MAX (1u + 16u + TICKET_SECRET + 2u + TICKET_HOST_MAX + CHECK_BYTES)
 #define HEAD "vl"
 
-/* RFC 1123 2.1 and RFC 3696 2: letters, digits, inner hyphens; the last label not all digits, so that no address reads as a
- * name.  Lower case only. */
+/* RFC 1123 2.1 and RFC 3696 2: letters, digits, inner hyphens; the last label not all digits, so that no address reads
+ * as a name.  Lower case only. */
 static bool host_ok(const char *host, size_t n) {
     if (n == 0 || n > TICKET_HOST_MAX) return false;
     bool alpha = false;
@@ -41,8 +41,10 @@ static bool address_ok(const struct ticket_address *a) {
     if (a->port == 0) return false;
     switch (a->kind) {
     case TICKET_IP4:
-    case TICKET_IP6: return true;
-    case TICKET_DNS: return host_ok(a->host, strnlen(a->host, sizeof a->host));
+    case TICKET_IP6:
+        return true;
+    case TICKET_DNS:
+        return host_ok(a->host, strnlen(a->host, sizeof a->host));
     }
     return false;
 }
@@ -93,7 +95,9 @@ void ticket_address_format(const struct ticket_address *a, char dst[VL_ADDR_MAX]
         inet_ntop(AF_INET6, a->ip, ip, sizeof ip);
         snprintf(dst, VL_ADDR_MAX, "[%s]:%u", ip, a->port);
         return;
-    case TICKET_DNS: snprintf(dst, VL_ADDR_MAX, "%.*s:%u", (int)TICKET_HOST_MAX, a->host, a->port); return;
+    case TICKET_DNS:
+        snprintf(dst, VL_ADDR_MAX, "%.*s:%u", (int)TICKET_HOST_MAX, a->host, a->port);
+        return;
     }
     dst[0] = '\0';
 }

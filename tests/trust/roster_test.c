@@ -1,5 +1,6 @@
 #include "trust/roster.h"
 
+#include "crypto/hash.h"
 #include "crypto/random.h"
 #include "trust/signing.h"
 
@@ -150,13 +151,22 @@ TEST(roster, a_signature_for_one_purpose_is_worth_nothing_for_another) {
     struct cert c = sample();
     uint8_t raw[CERT_BYTES_MAX];
     size_t n = signed_cert(&root, raw);
-    CHECK_OK(crypto_sign_message(&root, "village-revocations-1:", cert_body(vl_span(raw, n)), raw + n - CERT_SIGNATURE));
+    CHECK_OK(
+        crypto_sign_message(&root, "village-revocations-1:", cert_body(vl_span(raw, n)), raw + n - CERT_SIGNATURE));
     CHECK_OK(cert_decode(vl_span(raw, n), &c));
     CHECK_EQ(VL_ECRYPTO, cert_verify(&c, vl_span(raw, n)));
+    struct roster *r = roster_create(village_id_of(root.public));
+    struct vl_hash hash;
+    uint8_t list[256];
+    n = signed_list(&root, 1, 1, list);
+    crypto_blake2b256(vl_span(list, n - CERT_SIGNATURE), &hash);
+    CHECK_OK(crypto_sign_message(&root, "village-cert-1:", vl_span(hash.b, 32), list + n - CERT_SIGNATURE));
+    CHECK_EQ(VL_ECRYPTO, roster_revoke(r, vl_span(list, n)));
+    roster_destroy(r);
 }
 
 TEST(roster, names_each_trouble_in_its_own_words) {
-    static const enum vl_err all[] = { VL_OK,     VL_EPARSE, VL_EVERSION, VL_EDENIED,
+    static const enum vl_err all[] = { VL_OK,      VL_EPARSE, VL_EVERSION, VL_EDENIED,
                                        VL_ECRYPTO, VL_EAGAIN, VL_EEXPIRED, VL_ESTALE };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         for (size_t k = 0; k < i; k++) CHECK(strcmp(roster_problem(all[i]), roster_problem(all[k])) != 0);

@@ -19,6 +19,15 @@ static struct ticket sample(const char *address) {
     return t;
 }
 
+static void check_same(const struct ticket *a, const struct ticket *b) {
+    CHECK_MEM(a->village.b, b->village.b, sizeof a->village.b);
+    CHECK_MEM(a->secret, b->secret, sizeof a->secret);
+    CHECK_EQ(a->address.kind, b->address.kind);
+    CHECK_EQ(a->address.port, b->address.port);
+    CHECK_MEM(a->address.ip, b->address.ip, sizeof a->address.ip);
+    CHECK_MEM(a->address.host, b->address.host, sizeof a->address.host);
+}
+
 TEST(ticket, is_one_short_string_that_reads_back) {
     static const struct {
         const char *address;
@@ -36,12 +45,12 @@ TEST(ticket, is_one_short_string_that_reads_back) {
         CHECK_EQ(rows[i].len, strlen(text));
         CHECK_MEM("vl1", text, 3);
         CHECK_OK(ticket_decode(text, &back));
-        CHECK_MEM(&t, &back, sizeof t);
+        check_same(&t, &back);
         ticket_address_format(&back.address, address);
         CHECK_STR(rows[i].address, address);
         for (char *c = text; *c; c++) *c = (char)toupper(*c); /* as a QR code carries it */
         CHECK_OK(ticket_decode(text, &back));
-        CHECK_MEM(&t, &back, sizeof t);
+        check_same(&t, &back);
     }
 }
 
@@ -53,7 +62,7 @@ TEST(ticket, longest_name_fits_exactly) {
     CHECK_OK(ticket_encode(&t, text));
     CHECK_EQ(TICKET_TEXT - 1, strlen(text));
     CHECK_OK(ticket_decode(text, &back));
-    CHECK_MEM(&t, &back, sizeof t);
+    check_same(&t, &back);
     memset(address, 'x', 64);
     strcpy(address + 64, ":8888");
     CHECK_EQ(VL_EPARSE, ticket_address_parse(address, &t.address));
@@ -91,7 +100,8 @@ TEST(ticket, every_mistyped_cut_or_doubled_character_is_called_damaged) {
 }
 
 TEST(ticket, something_else_is_not_a_ticket) {
-    static const char *const bad[] = { "", "v", "vl", "vlan", "vl0abc", "hello", "12D3KooWBtg3aaRM", "http://x", " vl1abc" };
+    static const char *const bad[] = { "",         "v",      "vl", "vlan", "vl0abc", "hello", "12D3KooWBtg3aaRM",
+                                       "http://x", " vl1abc" };
     struct ticket t;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK_EQ(VL_EPARSE, ticket_decode(bad[i], &t));
     static char huge[5000] = "vl1";
@@ -173,10 +183,34 @@ TEST(ticket, refuses_to_write_an_address_that_nobody_can_dial) {
 
 TEST(ticket_address, reads_the_three_kinds_and_nothing_else) {
     static const char *const bad[] = {
-        "",          ":",           "192.0.2.1",      "192.0.2.1:",      "192.0.2.1:0",   "192.0.2.1:65536", "192.0.2.1:080",
-        "1.2.3:80",  "256.1.1.1:8", "2001:db8::1:80", "[2001:db8::1]",   "[]:80",         "[192.0.2.1]:80",  "[::1]x:80",
-        "-a.b:80",   "a-.b:80",     "a..b:80",        ".a:80",           "a.:80",         "a_b:80",          "a b:80",
-        "a.1:80",    "a:+80",       "a:8 0",          "a:99999999999",   "[fe80::1%1]:9", "\xc3\xb6.org:80", "a/b:80",
+        "",
+        ":",
+        "192.0.2.1",
+        "192.0.2.1:",
+        "192.0.2.1:0",
+        "192.0.2.1:65536",
+        "192.0.2.1:080",
+        "1.2.3:80",
+        "256.1.1.1:8",
+        "2001:db8::1:80",
+        "[2001:db8::1]",
+        "[]:80",
+        "[192.0.2.1]:80",
+        "[::1]x:80",
+        "-a.b:80",
+        "a-.b:80",
+        "a..b:80",
+        ".a:80",
+        "a.:80",
+        "a_b:80",
+        "a b:80",
+        "a.1:80",
+        "a:+80",
+        "a:8 0",
+        "a:99999999999",
+        "[fe80::1%1]:9",
+        "\xc3\xb6.org:80",
+        "a/b:80",
     };
     struct ticket_address a = { .port = 7 };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK_EQ(VL_EPARSE, ticket_address_parse(bad[i], &a));
