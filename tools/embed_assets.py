@@ -3,7 +3,7 @@
 
 Usage: tools/embed_assets.py FOLDER OUT.c      or      tools/embed_assets.py --without OUT.c
 
-The table is `const struct asset village_assets[]` with `const size_t village_assets_n`. Each file is kept as it is and, where that
+The table is `const struct asset web_assets[]` with `const size_t web_assets_n`. Each file is kept as it is and, where that
 is smaller, as gzip. The output depends on the content only, so that builds can be repeated byte for byte. --without makes
 a table with one page that says how to get the dashboard.
 """
@@ -79,9 +79,9 @@ def main():
         rows.append(f"    {{ .path = {c_string(path)}, .type = {c_string(kind)}, .etag = {c_string(chr(34) + etag + chr(34))},\n"
                     f"      .bytes = plain_{i}, .n = {len(data)}, .gz_bytes = {gz}, .hashed = {hashed} }},")
     text = ("/* Made by tools/embed_assets.py. */\n#include \"gateway/assets.h\"\n\n"
-            "extern const struct asset village_assets[];\nextern const size_t village_assets_n;\n\n"
-            + "\n".join(arrays) + "\nconst struct asset village_assets[] = {\n" + "\n".join(rows)
-            + f"\n}};\nconst size_t village_assets_n = {len(files)};\n")
+            "extern const struct asset web_assets[];\nextern const size_t web_assets_n;\n\n"
+            + "\n".join(arrays) + "\nconst struct asset web_assets[] = {\n" + "\n".join(rows)
+            + f"\n}};\nconst size_t web_assets_n = {len(files)};\n")
     with open(sys.argv[2], "w", encoding="ascii") as out:
         out.write(text)
 
