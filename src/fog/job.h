@@ -1,6 +1,7 @@
 /* job.h - core: the coordinator's job book (FOG-04, FOG-08, FOG-10).  Event sourced: the log of the events that changed it is
  * the truth, a book is rebuilt from snapshots and the events after them.  No clock, no I/O.  Not thread-safe.
  *
+ * Times are > 0 (0 means "not yet") and never run backwards.
  * One event = one step.  The caller steps, writes the event to its log when effects->changed says so, commits, and only then
  * carries out the effects.  Replaying the log (effects thrown away) gives the same book, byte for byte in its snapshot.
  *

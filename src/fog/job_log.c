@@ -275,6 +275,7 @@ static enum vl_err restore_task(struct job_book *b, struct task *t, struct vl_re
     t->ended_ms = vl_read_u64(r);
     t->error = (int32_t)vl_read_u32(r);
     t->failures = vl_read_u16(r);
+    unpack_require(r, t->failures <= JOB_ATTEMPTS_MAX + JOB_COPIES_MAX);
     t->refusals = vl_read_u16(r);
     t->losses = vl_read_u16(r);
     t->target = unpack_u8_in(r, t->job->replicas, (uint8_t)(t->job->replicas + JOB_EXTRA_VOTES));
@@ -327,7 +328,7 @@ static bool tasks_rebuild(struct job_book *b, struct job *j) {
         if (queued) task_queue(b, t, true);
         if (state >= JOB_TASK_DONE) continue;
         task_settle(b, t, 0, NULL);
-        if (t->state != state || t->queued != (queued || (want > 0 && t->not_before == 0))) return false;
+        if (t->state != state || t->queued != queued) return false;
     }
     return true;
 }
