@@ -113,7 +113,9 @@ typedef void store_done(void *arg, const struct store_result *result);
  * VL_ENOSPC, VL_EIO, VL_ENOMEM, VL_EBUSY (a foreign program holds the file), VL_ECORRUPT: the machine failed; then
  * every batch submitted before the owner was told (by store_poll) fails with the same error, so that the stored state
  * is a prefix of what was submitted and no event becomes durable without those before it.  After such an outcome the
- * owner's own state is ahead of the stored one: build it again from the store, then submit; that is tried as usual. */
+ * owner's own state is ahead of the stored one: build it again from the store, then submit; that is tried as usual.
+ * (When a sync failed and the machine then crashes before anything else is written, the refused group may be found
+ * committed after all: still a prefix, but an error is no promise of absence.) */
 VL_MUST_CHECK enum vl_err store_submit(struct store *s, struct store_batch *b, store_done *done, void *arg);
 /* Batches that store_submit() takes now for certain.  0: stop feeding events until store_poll() delivered some. */
 size_t store_room(const struct store *s);

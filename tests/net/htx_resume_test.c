@@ -9,7 +9,9 @@
 
 #define MESSAGES 40u
 
-static size_t size_of(uint32_t stream, uint32_t i) { return (i * 7919u + stream * 104729u) % 5 == 0 ? 40000 + i : 100 + i; }
+static size_t size_of(uint32_t stream, uint32_t i) {
+    return (i * 7919u + stream * 104729u) % 5 == 0 ? 40000 + i : 100 + i;
+}
 
 static uint8_t byte_of(uint32_t stream, uint32_t i, size_t at) { return (uint8_t)(stream * 31 + i * 17 + at * 3); }
 
@@ -38,8 +40,10 @@ static void check_got(struct pair *p, unsigned who, uint32_t stream, uint32_t co
 static void resume_until_up(struct pair *p) {
     for (int i = 0; i < 50 && p->side[0].conn == 0; i++) {
         p->now += 5;
-        if (p->side[0].session != 0) pair_dial(p, HTX_CHOOSE, true);
-        else pair_dial(p, HTX_XK, false);
+        if (p->side[0].session != 0)
+            pair_dial(p, HTX_CHOOSE, true);
+        else
+            pair_dial(p, HTX_XK, false);
     }
 }
 

@@ -492,6 +492,39 @@ TEST(damage, is_found_when_opening_after_an_unclean_stop) {
     remove_dir(dir);
 }
 
+TEST(damage, met_while_reading_ends_the_scan_with_an_error) {
+    begin();
+    struct store *s = open_store();
+    for (uint8_t i = 0; i < 200; i++) {
+        struct store_batch *b = store_batch_create();
+        put_job(b, i, i);
+        CHECK_OK(store_submit(s, b, NULL, NULL));
+    }
+    store_close(s);
+    sqlite3 *db = open_raw();
+    int64_t root = ask_raw(db, "SELECT rootpage FROM sqlite_schema WHERE name='jobs'");
+    (void)sqlite3_close(db);
+    uint8_t junk[64];
+    memset(junk, 0xa5, sizeof junk);
+    overwrite("store.db", (root - 1) * 4096, junk, sizeof junk);
+    s = open_store(); /* after a clean stop the file is not searched */
+    struct store_query q = { .table = STORE_JOBS, .limit = 300 };
+    struct store_iter *it = NULL;
+    struct store_row r;
+    enum vl_err err = store_scan(s, &q, &it);
+    if (err == VL_OK) {
+        CHECK(!store_next(it, &r));
+        err = store_end(it);
+    }
+    CHECK_EQ(VL_ECORRUPT, err);
+    CHECK_STR("-", get_meta(s, "other tables still answer"));
+    struct store_batch *b = store_batch_create();
+    put_job(b, 1, 1);
+    CHECK_EQ(VL_ECORRUPT, commit(s, b));
+    store_close(s);
+    remove_dir(dir);
+}
+
 TEST(damage, of_one_bit_in_an_event_or_a_snapshot_is_not_replayed) {
     begin();
     struct store *s = open_store();
