@@ -71,7 +71,7 @@ void api_blob_get(struct gateway *g, struct http_req *r, const struct call *k) {
     const struct backend *b = g->backend;
     struct vl_hash hash;
     uint64_t size = 0, first = 0, last = 0;
-    char fields[320], etag[HASH_TEXT + 2];
+    char fields[640], etag[ROUTE_PARAM_MAX + 2];
     void *reader = NULL;
     if (hash_parse(k->param, &hash) != VL_OK || b->ops->blob_open(b->self, hash, &reader, &size) != VL_OK) {
         api_not_found(r, "This node has no blob of that hash.");
@@ -99,7 +99,7 @@ void api_blob_get(struct gateway *g, struct http_req *r, const struct call *k) {
         api_error(r, VL_ENOMEM, NULL);
         return;
     }
-    *o = (struct blob_out){ .b = b, .reader = reader, .at = first };
+    *o = (struct blob_out){ .b = b, .reader = reader, .at = range == RANGE_OK ? first : 0 };
     struct http_answer a = { .status = range == RANGE_OK ? 206 : 200, .type = "application/octet-stream", .fields = fields };
     http_reply_stream(r, &a, length, (struct http_source){ .read = out_read, .close = out_close, .arg = o });
 }

@@ -95,6 +95,7 @@ static void own_samples(struct gateway *g, struct metric_page *p) {
         { "village_websocket_events_total", "Events put into topics.", METRIC_COUNTER, (double)w->events },
         { "village_websocket_frames_total", "Event frames sent.", METRIC_COUNTER, (double)w->frames },
         { "village_websocket_dropped_total", "Clients dropped for reading too slowly.", METRIC_COUNTER, (double)w->dropped },
+        { "village_websocket_holes_total", "Events that could not be kept for subscribers.", METRIC_COUNTER, (double)w->holes },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         sample(p, rows[i].name, rows[i].help, rows[i].type, NULL, NULL, rows[i].value);

@@ -130,7 +130,7 @@ static bool begin_body(struct http_conn *c, const char *base, const struct http_
     c->chunked = h->chunked;
     c->state = CONN_BODY;
     http_chunks_init(&c->chunks);
-    conn_arm(c, HTTP_BODY_GRACE_MS);
+    conn_arm(c, c->server->config.times.body_grace_ms);
     if (h->expect_continue && vl_buf_append(out_open(c), "HTTP/1.1 100 Continue\r\n\r\n", 25) != VL_OK) goto fail;
     if (r->sink.write) return true; /* no one needs the head again */
     if (c->head == NULL) {
@@ -219,7 +219,7 @@ static bool take_head(struct http_conn *c, struct vl_span *in) {
             return false;
         }
         *c->head = *h;
-        conn_arm(c, HTTP_HEAD_MS);
+        if (out_idle(c)) conn_arm(c, c->server->config.times.head_ms);
         return false;
     }
     c->head = NULL; /* h itself stays valid until the end of this function */
@@ -274,7 +274,7 @@ void conn_take(struct http_conn *c, struct vl_span data) {
     if (data.n > 0) c->starved = false;
     if (s->batching == NULL && out_idle(c)) s->batching = c;
     while (in.n > 0) {
-        if (c->state == CONN_HEAD && c->pending.len < HTTP_BACKLOG_MAX) {
+        if (c->state == CONN_HEAD && http_conn_backlog(c) < HTTP_BACKLOG_MAX) {
             if (!take_head(c, &in)) break;
         } else if (c->state == CONN_BODY) {
             take_body(c, &in);

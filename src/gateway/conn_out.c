@@ -29,7 +29,7 @@ static void on_written(uv_write_t *w, int status) {
         return;
     }
     vl_buf_free(&c->flight);
-    if (c->state == CONN_HEAD && c->pending.len == 0) conn_arm(c, c->in.len > 0 ? HTTP_HEAD_MS : HTTP_IDLE_MS);
+    if (c->state == CONN_HEAD && c->pending.len == 0) conn_arm(c, c->in.len > 0 ? c->server->config.times.head_ms : c->server->config.times.idle_ms);
     conn_drive(c);
 }
 
@@ -40,12 +40,13 @@ static void start_write(struct http_conn *c) {
     uv_buf_t b = uv_buf_init((char *)c->flight.p, (unsigned)c->flight.len);
     c->writing = true;
     c->server->stats.bytes_out += c->flight.len;
+    c->unsent = c->flight.len + 1; /* so that the first look at it finds progress */
     if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &b, 1, on_written) != 0) {
         c->writing = false;
         conn_close(c);
         return;
     }
-    if (c->state != CONN_TUNNEL) conn_arm(c, HTTP_WRITE_MS);
+    if (c->state != CONN_TUNNEL) conn_arm(c, c->server->config.times.write_ms);
 }
 
 void out_flush(struct http_conn *c) {
@@ -163,13 +164,17 @@ static void done(struct http_req *r, uint16_t status, uint64_t bytes) {
 
 void http_reply(struct http_req *r, const struct http_answer *a) {
     struct http_conn *c = r->conn;
+    bool close = false, ok = true;
     assert(!r->answered);
-    done(r, a->status, a->body.n);
     if (c) {
-        bool close = will_close(r), bodiless = a->status == 204 || a->status == 304;
-        bool ok = put_head(r, a, !bodiless, a->body.n, close);
+        bool bodiless = a->status == 204 || a->status == 304;
+        close = will_close(r);
+        ok = put_head(r, a, !bodiless, a->body.n, close);
         if (ok && a->body.n > 0 && r->method != HTTP_HEAD && !bodiless)
             ok = vl_buf_append(out_open(c), a->body.p, a->body.n) == VL_OK;
+    }
+    done(r, a->status, a->body.n); /* only now: it may free what the body lies in */
+    if (c) {
         conn_answered(c, close);
         if (!ok) conn_close(c);
         else conn_drive(c);
@@ -269,7 +274,7 @@ void http_conn_finish(struct http_conn *c) {
     struct http_tunnel t = c->tunnel;
     c->tunnel.data = NULL;
     c->state = CONN_LINGER;
-    conn_arm(c, HTTP_LINGER_MS);
+    conn_arm(c, c->server->config.times.linger_ms);
     t.closed(t.arg);
     conn_drive(c);
 }

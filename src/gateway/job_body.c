@@ -86,7 +86,8 @@ static enum vl_err pack_strings(struct job_body *b, const json_t *root, struct s
     const json_t *merge = json_object_get(root, "merge");
     struct job_spec *s = &b->spec;
     size_t args = 0, env = 0, merge_args = 0;
-    enum vl_err err = pack_list(&b->strings, json_object_get(root, "args"), &args);
+    enum vl_err err = vl_buf_reserve(&b->strings, 1); /* never NULL: offsets are taken into it */
+    if (err == VL_OK) err = pack_list(&b->strings, json_object_get(root, "args"), &args);
     if (err == VL_OK) err = pack_env(&b->strings, json_object_get(root, "env"), &env);
     if (err == VL_OK) err = pack_list(&b->strings, json_object_get(merge, "args"), &merge_args);
     if (err == VL_ENOMEM) return err;

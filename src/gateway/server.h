@@ -92,7 +92,13 @@ struct http_callbacks {
     void (*done)(void *user, const struct http_req *r, uint16_t status, uint64_t bytes); /* for metrics and logs */
 };
 
+/* Time-outs; 0 takes the constant above. */
+struct http_times {
+    uint32_t idle_ms, head_ms, body_grace_ms, write_ms, linger_ms;
+};
+
 struct http_config {
+    struct http_times times;
     const char *host;
     uint16_t port;
     uint32_t max_connections;

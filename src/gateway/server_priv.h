@@ -35,6 +35,7 @@ struct http_conn {
     struct vl_buf in;   /* input not yet taken; a request's first byte is its first */
     struct vl_buf body; /* head and decoded body of a request in pieces */
     struct vl_buf pending, flight; /* to send; being sent by `write` */
+    size_t unsent; /* of `flight`, when the time-out last looked */
     uint64_t body_left;  /* with Content-Length */
     uint64_t body_got;
     uint64_t body_began; /* loop ms */

@@ -50,11 +50,12 @@ static void leave(struct client *c) {
     if (--c->busy == 0 && c->conn == NULL) client_free(c);
 }
 
-/* Lets wslay say what it has queued (pongs, closes); ends the connection when both sides have closed. */
+/* Lets wslay say what it has queued (pongs, closes). Once we said close it is on us to end the connection (RFC 6455 7.1.1);
+ * waiting for the client's own close would let a broken one hold it open. */
 static void flush_control(struct client *c) {
     c->busy++;
     if (c->conn && wslay_event_want_write(c->ws)) wslay_event_send(c->ws);
-    if (c->conn && !wslay_event_want_read(c->ws) && !wslay_event_want_write(c->ws)) http_conn_finish(c->conn);
+    if (c->conn && wslay_event_get_close_sent(c->ws)) http_conn_finish(c->conn);
     leave(c);
 }
 
@@ -189,7 +190,7 @@ void ws_hub_publish(struct ws_hub *h, const char *topic, struct vl_span data) {
     if (t == NULL) return;
     h->stats.events++;
     /* An event that cannot be kept leaves a hole, and the hole makes its subscribers resync. */
-    (void)topic_publish(t, data.n > 0, data);
+    if (topic_publish(t, data.n > 0, data) != VL_OK) h->stats.holes++;
     t->dirty = h->dirty = true;
 }
 

@@ -14,7 +14,7 @@
 
 struct ws_stats {
     uint32_t clients;
-    uint64_t events, frames, dropped;
+    uint64_t events, frames, dropped, holes;
 };
 
 struct ws_hub;

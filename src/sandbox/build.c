@@ -135,11 +135,12 @@ static bool write_input(int dir, const struct vl_buf *bytes) {
 }
 
 static bool make_place(struct runner *r, const struct build *b, const struct place *p, const struct vl_buf *bytes) {
-    if (tree_remove(r->work_fd, p->name) || mkdirat(r->work_fd, p->name, 0700) != 0) return false;
+    if (tree_remove(r->work_fd, p->name) || mkdirat(r->work_fd, p->name, 0755) != 0) return false;
     int fd = openat(r->work_fd, p->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return false;
     uid_t id = CONFINE_UID_FIRST + BUILD_UID_SLOT + (uint32_t)(b - r->builds);
-    bool ok = write_input(fd, bytes) && (!r->confine.root || fchown(fd, id, id) == 0);
+    /* bubblewrap enters it as root without capabilities; the folder above is closed to others */
+    bool ok = fchmod(fd, 0755) == 0 && write_input(fd, bytes) && (!r->confine.root || fchown(fd, id, id) == 0);
     close(fd);
     return ok;
 }
@@ -236,7 +237,8 @@ bool build_reaped(struct runner *r, pid_t pid, int status) {
     } else {
         toolchain_explain(status, p.path, text, sizeof text);
     }
-    if (tree_remove(r->work_fd, p.name)) r->stop = true; /* the work folder is broken: nothing can be promised any more */
+    enum vl_err left = tree_remove(r->work_fd, p.name);
+    (void)left; /* a dying process of the jail may still write there; make_place() removes the rest */
     finish(r, b, ok, false, text);
     return true;
 }
@@ -247,7 +249,7 @@ void build_tick(struct runner *r, uint64_t now_us, uint64_t *deadline_us) {
         if (!b->used || !b->pid || b->timed_out) continue;
         uint64_t end = b->started_us + TOOLCHAIN_WALL_MS * 1000ull;
         if (now_us >= end) {
-            b->timed_out = true;
+            b->timed_out = r->strangers = true;
             kill(b->pid, SIGKILL);
         } else if (end < *deadline_us) {
             *deadline_us = end;

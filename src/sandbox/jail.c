@@ -73,7 +73,10 @@ void jail_begin(struct jail *j, const struct jail_options *o) {
             "--ro-bind-try", "/etc/nsswitch.conf", "/etc/nsswitch.conf", "--ro-bind-try", "/etc/ssl", "/etc/ssl");
     ADD(j, "--proc", "/proc", "--dev", "/dev", "--size", text(j, "%llu", (unsigned long long)o->tmp_bytes), "--perms",
         "1777", "--tmpfs", "/tmp");
-    int fd = o->network ? o->confine->native_net_fd : o->confine->native_fd;
+    /* Opened anew: bubblewrap reads to the end, and descriptors that were inherited share one position. */
+    const char *filter = text(j, "/proc/self/fd/%d", o->network ? o->confine->native_net_fd : o->confine->native_fd);
+    int fd = open(filter, O_RDONLY);
+    if (fd < 0) j->full = true;
     ADD(j, "--seccomp", text(j, "%d", fd));
 }
 
@@ -103,7 +106,6 @@ bool jail_probe(const struct confine *c) {
         static struct jail j;
         int null = open("/dev/null", O_RDWR);
         if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0) _exit(125);
-        fcntl(c->native_fd, F_SETFD, 0);
         jail_begin(&j, &o);
         jail_command(&j, &o);
         jail_add(&j, "/usr/bin/true");

@@ -32,12 +32,12 @@ struct jail_options {
     int info_fd;         /* bubblewrap writes {"child-pid": N} there; -1: not wanted */
 };
 
-/* Everything up to the caller's own mounts; then jail_add() those, jail_command(), jail_add() the program's words. */
+/* In the child that will exec: opens the filter for bubblewrap.  Everything up to the caller's own mounts; then jail_add() those, jail_command(), jail_add() the program's words. */
 void jail_begin(struct jail *j, const struct jail_options *o);
 void jail_add(struct jail *j, const char *word);
 /* Ends the options of bubblewrap. */
 void jail_command(struct jail *j, const struct jail_options *o);
-/* In a child, never returns; 126 when there were too many words, 127 when bubblewrap is missing. Descriptors that
+/* In a child, never returns; 126 when there were too many words or no filter, 127 when bubblewrap is missing. Descriptors that
  * bubblewrap shall have must not be close-on-exec. */
 _Noreturn void jail_exec(struct jail *j);
 

@@ -136,7 +136,6 @@ void native_main(const struct native *n) {
         if (i > 0) jail_add(&j, p);
     if (!cgroup_enter(n->cgroups, n->slot)) fail(n, "entering the control group", errno);
     limits(n);
-    fcntl(run->network ? n->confine->native_net_fd : n->confine->native_fd, F_SETFD, 0);
     fcntl(n->info_fd, F_SETFD, 0);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != n->parent) fail(n, "tying the task to the runner", errno);
     n->report->phase = WASI_RUNNING;

@@ -57,13 +57,13 @@ static const char tail_text[] =
 
 /* A module without imports gets an instantiate function of one argument. */
 static const char script_text[] =
-    "wasm2c -n prog in.wasm -o m.c 2>log || exit 101\n"
+    "wasm2c -n prog in.wasm -o m.c || exit 101\n"
     "if ! grep -q 'Z_prog_instantiate(Z_prog_instance_t\\*, ' m.h; then\n"
     "  echo 'struct Z_wasi_snapshot_preview1_instance_t; static void one(Z_prog_instance_t *i,"
     " struct Z_wasi_snapshot_preview1_instance_t *w) { Z_prog_instantiate(i); }' >t.c; inst=one\n"
     "else :>t.c; inst=Z_prog_instantiate; fi\n"
     "cat header >>m.h && cat t.c tail >>m.c || exit 102\n"
-    "gcc -O$1 $2 -DVILLAGE_ABI=$3 -DVILLAGE_INSTANTIATE=$inst m.c -lgcc -o out.so 2>>log || exit 102\n";
+    "gcc -O$1 $2 -DVILLAGE_ABI=$3 -DVILLAGE_INSTANTIATE=$inst m.c -lgcc -o out.so || exit 102\n";
 
 /* ---------------------------------------------------------------------------------------------- probing */
 
@@ -151,7 +151,8 @@ static _Noreturn void child(const struct toolchain *t, const struct confine *c, 
     int d = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     int null = open("/dev/null", O_RDWR);
     if (d < 0 || fchdir(d) != 0 || null < 0) _exit(125);
-    if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0) _exit(125);
+    int log = openat(d, TOOLCHAIN_LOG, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    if (log < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(log, 2) < 0) _exit(125);
     if (!write_file(d, "header", header_text, sizeof header_text - 1)) _exit(125);
     if (!write_file(d, "tail", tail_text, sizeof tail_text - 1)) _exit(125);
     if (!limit(RLIMIT_CPU, TOOLCHAIN_CPU_S) || !limit(RLIMIT_AS, TOOLCHAIN_MEMORY) || !limit(RLIMIT_FSIZE, 256u << 20) ||
@@ -160,7 +161,6 @@ static _Noreturn void child(const struct toolchain *t, const struct confine *c, 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(125);
     if (!t->jailed) exec_bare(c, uid_slot, words);
     struct jail_options o = { .confine = c, .tmp_bytes = 512u << 20, .uid_slot = uid_slot, .processes = 32, .info_fd = -1 };
-    fcntl(c->native_fd, F_SETFD, 0);
     jail_begin(&j, &o);
     const char *const mounts[] = { "--bind", dir, "/b", "--chdir", "/b", "--setenv", "PATH", "/usr/bin:/bin", "--setenv",
                                    "LC_ALL", "C" };
@@ -193,5 +193,5 @@ void toolchain_explain(int status, const char *dir, char *text, size_t cap) {
     else if (code == 128 + SIGXCPU || code == 128 + SIGKILL || strstr(log, "CPU time limit") || strstr(log, "Killed"))
         snprintf(text, cap, "compiling the module takes more than %u s or 1 GiB: make it smaller", TOOLCHAIN_CPU_S);
     else if (code == 102) snprintf(text, cap, "the C compiler failed: %s", log);
-    else snprintf(text, cap, "the compiler could not be started (status %d)", code);
+    else snprintf(text, cap, "the compiler could not be started (status %d): %s", code, log);
 }

@@ -16,17 +16,17 @@ uint32_t wasi_errno(int e) {
     static const struct {
         int host;
         uint8_t guest;
-    } rows[] = { { 0, W_OK },           { EACCES, W_ACCES },     { EBADF, W_BADF },   { EBUSY, W_BUSY },
-                 { EEXIST, W_EXIST },   { EFAULT, W_FAULT },     { EFBIG, W_FBIG },   { EILSEQ, W_ILSEQ },
-                 { EINTR, W_INTR },     { EINVAL, W_INVAL },     { EIO, W_IO },       { EISDIR, W_ISDIR },
-                 { ELOOP, W_LOOP },     { EMFILE, W_MFILE },     { ENAMETOOLONG, W_NAMETOOLONG },
-                 { ENFILE, W_NFILE },   { ENOENT, W_NOENT },     { ENOMEM, W_NOMEM }, { ENOSPC, W_NOSPC },
-                 { EDQUOT, W_NOSPC },   { ENOSYS, W_NOSYS },     { ENOTDIR, W_NOTDIR }, { ENOTEMPTY, W_NOTEMPTY },
-                 { EOPNOTSUPP, W_NOTSUP }, { EOVERFLOW, W_OVERFLOW }, { EPERM, W_PERM }, { EROFS, W_ROFS },
-                 { ESPIPE, W_SPIPE },   { EXDEV, W_NOTCAPABLE } /* openat2: the path leaves its folder */ };
+    } rows[] = { { 0, WI_OK },           { EACCES, WI_ACCES },     { EBADF, WI_BADF },   { EBUSY, WI_BUSY },
+                 { EEXIST, WI_EXIST },   { EFAULT, WI_FAULT },     { EFBIG, WI_FBIG },   { EILSEQ, WI_ILSEQ },
+                 { EINTR, WI_INTR },     { EINVAL, WI_INVAL },     { EIO, WI_IO },       { EISDIR, WI_ISDIR },
+                 { ELOOP, WI_LOOP },     { EMFILE, WI_MFILE },     { ENAMETOOLONG, WI_NAMETOOLONG },
+                 { ENFILE, WI_NFILE },   { ENOENT, WI_NOENT },     { ENOMEM, WI_NOMEM }, { ENOSPC, WI_NOSPC },
+                 { EDQUOT, WI_NOSPC },   { ENOSYS, WI_NOSYS },     { ENOTDIR, WI_NOTDIR }, { ENOTEMPTY, WI_NOTEMPTY },
+                 { EOPNOTSUPP, WI_NOTSUP }, { EOVERFLOW, WI_OVERFLOW }, { EPERM, WI_PERM }, { EROFS, WI_ROFS },
+                 { ESPIPE, WI_SPIPE },   { EXDEV, WI_NOTCAPABLE } /* openat2: the path leaves its folder */ };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].host == e) return rows[i].guest;
-    return W_IO;
+    return WI_IO;
 }
 
 uint8_t *wasi_mem(const wasi *w, uint32_t at, uint64_t n) {
@@ -125,25 +125,25 @@ uint32_t wasm_guest_grow(wasm_rt_memory_t *m, uint32_t delta) {
 static uint32_t give_strings(wasi *w, struct vl_span packed, uint32_t n, uint32_t list, uint32_t buf) {
     uint8_t *text = wasi_mem(w, buf, packed.n);
     uint8_t *table = wasi_mem(w, list, 4ull * n);
-    if (text == NULL || table == NULL) return W_FAULT;
+    if (text == NULL || table == NULL) return WI_FAULT;
     if (packed.n) memcpy(text, packed.p, packed.n);
     size_t at = 0;
     for (uint32_t i = 0; i < n; i++) {
         wasi_le32(table + 4ul * i, buf + (uint32_t)at);
         at += strlen((const char *)packed.p + at) + 1;
     }
-    return W_OK;
+    return WI_OK;
 }
 
 WASI_FN(args_get, uint32_t list, uint32_t buf) { return give_strings(w, w->argv, w->argc, list, buf); }
 WASI_FN(environ_get, uint32_t list, uint32_t buf) { return give_strings(w, w->env, w->envc, list, buf); }
 
 WASI_FN(args_sizes_get, uint32_t n, uint32_t size) {
-    return wasi_put32(w, n, w->argc) && wasi_put32(w, size, (uint32_t)w->argv.n) ? W_OK : W_FAULT;
+    return wasi_put32(w, n, w->argc) && wasi_put32(w, size, (uint32_t)w->argv.n) ? WI_OK : WI_FAULT;
 }
 
 WASI_FN(environ_sizes_get, uint32_t n, uint32_t size) {
-    return wasi_put32(w, n, w->envc) && wasi_put32(w, size, (uint32_t)w->env.n) ? W_OK : W_FAULT;
+    return wasi_put32(w, n, w->envc) && wasi_put32(w, size, (uint32_t)w->env.n) ? WI_OK : WI_FAULT;
 }
 
 /* ---------------------------------------------------------------------------------------------- time and chance */
@@ -158,7 +158,7 @@ uint64_t wasi_now(wasi *w, bool monotonic) {
 /* witx clockid: 0 realtime, 1 monotonic, 2 process CPU, 3 thread CPU. */
 WASI_FN(clock_time_get, uint32_t id, uint64_t precision, uint32_t out) {
     (void)precision;
-    if (id > 3) return W_INVAL;
+    if (id > 3) return WI_INVAL;
     uint64_t now;
     if (id >= 2 && !w->deterministic) {
         struct timespec t;
@@ -167,20 +167,20 @@ WASI_FN(clock_time_get, uint32_t id, uint64_t precision, uint32_t out) {
     } else {
         now = wasi_now(w, id == 1);
     }
-    return wasi_put64(w, out, now) ? W_OK : W_FAULT;
+    return wasi_put64(w, out, now) ? WI_OK : WI_FAULT;
 }
 
 WASI_FN(clock_res_get, uint32_t id, uint32_t out) {
-    if (id > 3) return W_INVAL;
-    return wasi_put64(w, out, w->deterministic ? WASI_CLOCK_STEP : 1) ? W_OK : W_FAULT;
+    if (id > 3) return WI_INVAL;
+    return wasi_put64(w, out, w->deterministic ? WASI_CLOCK_STEP : 1) ? WI_OK : WI_FAULT;
 }
 
 WASI_FN(random_get, uint32_t at, uint32_t n) {
     uint8_t *p = wasi_mem(w, at, n);
-    if (p == NULL) return W_FAULT;
+    if (p == NULL) return WI_FAULT;
     if (w->deterministic) crypto_drbg_bytes(&w->random, p, n);
     else crypto_random(p, n);
-    return W_OK;
+    return WI_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------- waiting */
@@ -206,7 +206,7 @@ static struct subscription subscription_read(wasi *w, const uint8_t *p) {
     struct subscription s = { .userdata = get64(p), .tag = p[8] };
     if (s.tag == 0) {
         s.clock = p[16];
-        if (s.clock > 1) s.error = W_NOTSUP;
+        if (s.clock > 1) s.error = WI_NOTSUP;
         s.end = get64(p + 24);
         uint64_t now = p[40] & 1 ? 0 : wasi_now(w, s.clock == 1);
         s.end = s.end > UINT64_MAX - now ? UINT64_MAX : s.end + now;
@@ -214,8 +214,8 @@ static struct subscription subscription_read(wasi *w, const uint8_t *p) {
         return s;
     }
     uint32_t fd = (uint32_t)get64(p + 16);
-    if (s.tag > 2) s.error = W_INVAL;
-    else if (wasi_fd_get(w, fd) == NULL) s.error = W_BADF;
+    if (s.tag > 2) s.error = WI_INVAL;
+    else if (wasi_fd_get(w, fd) == NULL) s.error = WI_BADF;
     return s;
 }
 
@@ -224,13 +224,13 @@ static void event_write(uint8_t *p, const struct subscription *s) {
     wasi_le64(p, s->userdata);
     p[8] = (uint8_t)s->error;
     p[10] = s->tag;
-    if (s->tag != 0 && s->error == W_OK) wasi_le64(p + 16, 1); /* bytes: files are always ready */
+    if (s->tag != 0 && s->error == WI_OK) wasi_le64(p + 16, 1); /* bytes: files are always ready */
 }
 
 WASI_FN(poll_oneoff, uint32_t in, uint32_t out, uint32_t n, uint32_t ret) {
-    if (n == 0 || n > WASI_POLL_MAX) return W_INVAL;
+    if (n == 0 || n > WASI_POLL_MAX) return WI_INVAL;
     const uint8_t *subs = wasi_mem(w, in, 48ull * n);
-    if (subs == NULL || wasi_mem(w, out, 32ull * n) == NULL || wasi_mem(w, ret, 4) == NULL) return W_FAULT;
+    if (subs == NULL || wasi_mem(w, out, 32ull * n) == NULL || wasi_mem(w, ret, 4) == NULL) return WI_FAULT;
     struct subscription all[WASI_POLL_MAX]; /* copied: input and output may overlap */
     uint64_t first = UINT64_MAX;
     uint32_t clock = 1, ready = 0;
@@ -245,17 +245,17 @@ WASI_FN(poll_oneoff, uint32_t in, uint32_t out, uint32_t n, uint32_t ret) {
     if (ready == 0) sleep_until(w, first, clock);
     uint32_t done = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (all[i].tag == 0 && all[i].error == W_OK && (ready > 0 || all[i].end > first)) continue;
+        if (all[i].tag == 0 && all[i].error == WI_OK && (ready > 0 || all[i].end > first)) continue;
         event_write(wasi_mem(w, out + 32u * done, 32), &all[i]);
         done++;
     }
     wasi_put32(w, ret, done);
-    return W_OK;
+    return WI_OK;
 }
 
 WASI_FN(sched_yield) {
     (void)w;
-    return W_OK;
+    return WI_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------- the end */
@@ -266,7 +266,7 @@ void Z_wasi_snapshot_preview1Z_proc_exit(wasi *w, uint32_t code) { wasi_end(w, S
 WASI_FN(proc_raise, uint32_t signal) {
     (void)w;
     (void)signal;
-    return W_NOTSUP;
+    return WI_NOTSUP;
 }
 
 /* ---------------------------------------------------------------------------------------------- no network */
@@ -274,7 +274,7 @@ WASI_FN(proc_raise, uint32_t signal) {
 WASI_FN(sock_accept, uint32_t fd, uint32_t flags, uint32_t out) {
     (void)flags;
     (void)out;
-    return wasi_fd_get(w, fd) ? W_NOTSUP : W_BADF;
+    return wasi_fd_get(w, fd) ? WI_NOTSUP : WI_BADF;
 }
 
 WASI_FN(sock_recv, uint32_t fd, uint32_t iovs, uint32_t n, uint32_t flags, uint32_t size, uint32_t out) {
@@ -283,7 +283,7 @@ WASI_FN(sock_recv, uint32_t fd, uint32_t iovs, uint32_t n, uint32_t flags, uint3
     (void)flags;
     (void)size;
     (void)out;
-    return wasi_fd_get(w, fd) ? W_NOTSUP : W_BADF;
+    return wasi_fd_get(w, fd) ? WI_NOTSUP : WI_BADF;
 }
 
 WASI_FN(sock_send, uint32_t fd, uint32_t iovs, uint32_t n, uint32_t flags, uint32_t out) {
@@ -291,10 +291,10 @@ WASI_FN(sock_send, uint32_t fd, uint32_t iovs, uint32_t n, uint32_t flags, uint3
     (void)n;
     (void)flags;
     (void)out;
-    return wasi_fd_get(w, fd) ? W_NOTSUP : W_BADF;
+    return wasi_fd_get(w, fd) ? WI_NOTSUP : WI_BADF;
 }
 
 WASI_FN(sock_shutdown, uint32_t fd, uint32_t how) {
     (void)how;
-    return wasi_fd_get(w, fd) ? W_NOTSUP : W_BADF;
+    return wasi_fd_get(w, fd) ? WI_NOTSUP : WI_BADF;
 }

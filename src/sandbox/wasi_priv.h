@@ -12,23 +12,23 @@
     uint32_t Z_wasi_snapshot_preview1Z_##name(wasi *w __VA_OPT__(, ) __VA_ARGS__);                                     \
     uint32_t Z_wasi_snapshot_preview1Z_##name(wasi *w __VA_OPT__(, ) __VA_ARGS__)
 
-/* witx: errno.  Only those we answer. */
+/* witx: errno.  Only those we answer.  (Not W_: unistd.h has a W_OK of its own.) */
 enum {
-    W_OK = 0, W_2BIG = 1, W_ACCES = 2, W_BADF = 8, W_BUSY = 10, W_EXIST = 20, W_FAULT = 21, W_FBIG = 22, W_ILSEQ = 25,
-    W_INTR = 27, W_INVAL = 28, W_IO = 29, W_ISDIR = 31, W_LOOP = 32, W_MFILE = 33, W_NAMETOOLONG = 37, W_NFILE = 41,
-    W_NOENT = 44, W_NOMEM = 48, W_NOSPC = 51, W_NOSYS = 52, W_NOTDIR = 54, W_NOTEMPTY = 55, W_NOTSUP = 58,
-    W_OVERFLOW = 61, W_PERM = 63, W_ROFS = 69, W_SPIPE = 70, W_XDEV = 75, W_NOTCAPABLE = 76,
+    WI_OK = 0, WI_2BIG = 1, WI_ACCES = 2, WI_BADF = 8, WI_BUSY = 10, WI_EXIST = 20, WI_FAULT = 21, WI_FBIG = 22, WI_ILSEQ = 25,
+    WI_INTR = 27, WI_INVAL = 28, WI_IO = 29, WI_ISDIR = 31, WI_LOOP = 32, WI_MFILE = 33, WI_NAMETOOLONG = 37, WI_NFILE = 41,
+    WI_NOENT = 44, WI_NOMEM = 48, WI_NOSPC = 51, WI_NOSYS = 52, WI_NOTDIR = 54, WI_NOTEMPTY = 55, WI_NOTSUP = 58,
+    WI_OVERFLOW = 61, WI_PERM = 63, WI_ROFS = 69, WI_SPIPE = 70, WI_XDEV = 75, WI_NOTCAPABLE = 76,
 };
-enum { W_TYPE_UNKNOWN = 0, W_TYPE_DIR = 3, W_TYPE_FILE = 4, W_TYPE_SYMLINK = 7 };
-#define W_RIGHT_READ (1ull << 1)
-#define W_RIGHT_SEEK (1ull << 2)
-#define W_RIGHT_TELL (1ull << 5)
-#define W_RIGHT_WRITE (1ull << 6)
-#define W_RIGHTS_WRITING ((1ull << 0) | W_RIGHT_WRITE | (1ull << 8) | (1ull << 22)) /* datasync, write, allocate, size */
-#define W_RIGHTS_READING (W_RIGHT_READ | (1ull << 14))                             /* read, readdir */
-#define W_RIGHTS_ALL ((1ull << 29) - 1)
-#define W_FDFLAG_APPEND 1u
-#define W_FDFLAGS_ALL 31u
+enum { WI_TYPE_UNKNOWN = 0, WI_TYPE_DIR = 3, WI_TYPE_FILE = 4, WI_TYPE_SYMLINK = 7 };
+#define WI_RIGHT_READ (1ull << 1)
+#define WI_RIGHT_SEEK (1ull << 2)
+#define WI_RIGHT_TELL (1ull << 5)
+#define WI_RIGHT_WRITE (1ull << 6)
+#define WI_RIGHTS_WRITING ((1ull << 0) | WI_RIGHT_WRITE | (1ull << 8) | (1ull << 22)) /* datasync, write, allocate, size */
+#define WI_RIGHTS_READING (WI_RIGHT_READ | (1ull << 14))                             /* read, readdir */
+#define WI_RIGHTS_ALL ((1ull << 29) - 1)
+#define WI_FDFLAG_APPEND 1u
+#define WI_FDFLAGS_ALL 31u
 
 uint32_t wasi_errno(int host_errno);
 
