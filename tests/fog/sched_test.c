@@ -131,6 +131,19 @@ TEST(sched, never_promises_more_than_a_node_has) {
     }
 }
 
+TEST(sched, task_kept_off_by_its_replicas_does_not_keep_the_next_one_off) {
+    struct sched_node n[1] = { free_node(0, 4) };
+    struct sched_task t[2] = { small_task(), small_task() };
+    t[0].avoid[t[0].n_avoid++] = (struct sched_avoid){ node_n(0), true };
+    for (uint32_t k = 0; k < 2; k++) {
+        struct sched_choice c[2];
+        struct sched_state memory_of = { 0 };
+        CHECK_OK(sched_place(sched_strategy_at(k), &memory_of, n, 1, t, 2, c));
+        CHECK_EQ(SCHED_AVOIDED, c[0].reason);
+        CHECK_EQ(SCHED_PLACED, c[1].reason);
+    }
+}
+
 TEST(sched, refuses_nodes_out_of_order) {
     struct sched_node n[2] = { free_node(1, 1), free_node(0, 1) };
     struct sched_task t = small_task();
@@ -266,6 +279,8 @@ TEST(receipt, roots_ignore_the_order_of_files_and_stderr_but_nothing_else) {
     p[2].size = 99;
     CHECK(vl_hash_eq(root, receipt_output_root(p, 3)));
     CHECK(!vl_hash_eq(root, receipt_output_root(p, 1)));
+    struct task_spec in = { .n_inputs = 1, .inputs = { { .name = o[0].name, .hash = o[0].hash, .size = o[0].size } } };
+    CHECK(!vl_hash_eq(receipt_input_root(&in), receipt_output_root(o, 1))); /* inputs never pass for outputs */
     p[0].size++;
     CHECK(!vl_hash_eq(root, receipt_output_root(p, 3)));
 }
