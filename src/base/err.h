@@ -52,6 +52,9 @@ const char *vl_err_text(enum vl_err err);
 const char *vl_err_name(enum vl_err err);
 enum vl_class vl_err_class(enum vl_err err);
 
+/* For results that change nothing for the caller; says so, where a cast would not be enough for VL_MUST_CHECK. */
+static inline void vl_ignore(enum vl_err err) { (void)err; }
+
 /* A message for people: configuration, CLI and REST fill it beside the code. */
 struct vl_errmsg {
     char text[256];

@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BRAIN_SLOTS_MAX 1024u
+#define BRAIN_SLOTS_MAX 256u /* of a node: its queue and reports must fit HEARTBEAT_RUNNING_MAX */
 
 struct brain;
 
@@ -47,8 +47,7 @@ struct brain_config {
     uint8_t ticket_village[16]; /* before the join: the village id of the ticket and its secret */
     uint8_t ticket_secret[16];
 
-    struct heartbeat_caps caps; /* what this machine can do */
-    uint32_t slots;             /* tasks at once, 0: takes no work */
+    struct node_caps caps; /* what this machine can do; caps.slots: tasks at once, 0: takes no work */
     vl_ms heartbeat_ms;         /* 0: the default of fog/registry.h */
     vl_ms lost_ms;              /* coordinator: silence after which a node is lost; 0: the default */
 };
@@ -101,6 +100,8 @@ void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct
 /* The runner is ready (again): tasks that were with it are started anew. */
 void brain_runner_ready(struct brain *b, vl_ms now, uint32_t features);
 void brain_runner_lost(struct brain *b, vl_ms now);
+/* What the next heartbeats say of this machine. */
+void brain_machine(struct brain *b, vl_ms now, uint32_t load_milli, uint64_t disk_free);
 void brain_task_started(struct brain *b, vl_ms now, uint64_t task);
 struct brain_task_end {
     uint64_t task;
@@ -114,7 +115,8 @@ struct brain_task_end {
     size_t outputs_n;
 };
 void brain_task_ended(struct brain *b, vl_ms now, const struct brain_task_end *end);
-void brain_blob_read(struct brain *b, vl_ms now, uint64_t req, enum vl_err err, struct vl_span bytes);
+/* size: of the whole blob; bytes: what lies at the offset asked for. */
+void brain_blob_read(struct brain *b, vl_ms now, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes);
 void brain_blob_written(struct brain *b, vl_ms now, struct vl_hash hash, uint64_t offset, enum vl_err err);
 void brain_blob_verified(struct brain *b, vl_ms now, struct vl_hash hash, enum vl_err err);
 /* Answer to BRAIN_BLOB_FIND: complete (size > 0 or empty blob), or only `partial` bytes of it. */
@@ -158,11 +160,14 @@ struct brain_effect {
     struct vl_node_id node;
 };
 bool brain_next_effect(struct brain *b, struct brain_effect *ret);
+bool brain_pending(const struct brain *b); /* an effect waits to be taken */
 
 /* ---- views for the API: borrowed until the next call into the brain ---- */
 
 struct vl_node_id brain_node_id(const struct brain *b);
 bool brain_is_member(const struct brain *b);
+/* Memory ran out in a step that cannot be undone: destroy this brain and build it again from the store. */
+bool brain_failed(const struct brain *b);
 void brain_village_id(const struct brain *b, uint8_t ret[16]);
 const struct registry *brain_registry(const struct brain *b);   /* NULL when not the coordinator */
 const struct job_book *brain_jobs(const struct brain *b);       /* same */

@@ -14,7 +14,7 @@
 /* Restored in this order.  Numbers are not stored. */
 enum record_kind {
     RECORD_IDENTITY = 1,  /* bytes: village and certificate of this member (brain-private form) */
-    RECORD_MEMBER,        /* key: node; bytes */
+    RECORD_MEMBER,        /* key: node, number: 0 member, 1 revocation, 2 counters; bytes */
     RECORD_TICKET,        /* key: 8 bytes of ticket id; at_ms: expiry; bytes */
     RECORD_REVOCATIONS,   /* bytes: the signed list */
     RECORD_NODE,          /* key: node; state, text: name, at_ms: joined, number: seen; bytes */
@@ -29,7 +29,7 @@ enum record_kind {
     RECORD_HISTORY,       /* (view) key: job, number: sequence; at_ms, text: kind; bytes: detail (text), index, node */
     RECORD_RECEIPT,       /* (view) key: job, index, number: epoch; bytes: wire/task.h receipt */
     RECORD_TOPOLOGY,      /* (view) at_ms; bytes: wire/view.h */
-    RECORD_ANSWER,        /* answer: reply to keep for an Idempotency-Key */
+    RECORD_ANSWER,        /* key: of the answer, node: hash of the request; at_ms: expiry; bytes: answer to an Idempotency-Key */
 };
 
 #define RECORD_ANSWER_MAX 4096u
@@ -51,7 +51,6 @@ struct record {
     vl_ms at_ms;
     struct vl_node_id node;
     struct vl_span text, bytes; /* borrowed */
-    const struct record_answer *answer;
 };
 
 #endif

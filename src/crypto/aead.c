@@ -6,7 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#define AES_EVP_MIN 512u     /* bytes from which libcrypto beats libsodium */
+#define AES_EVP_MIN 512u /* bytes from which libcrypto beats libsodium */
 #define CHACHA_EVP_MIN 1024u
 
 _Static_assert(sizeof(crypto_aead_aes256gcm_state) <= sizeof((struct crypto_aead *)0)->aes, "state of libsodium");

@@ -36,8 +36,10 @@ void crypto_sha256(struct vl_span in, uint8_t ret[32]) { crypto_hash_sha256(ret,
 
 size_t crypto_hash_len(enum crypto_hash_kind kind) {
     switch (kind) {
-    case CRYPTO_SHA256: return 32;
-    case CRYPTO_BLAKE2B: return 64;
+    case CRYPTO_SHA256:
+        return 32;
+    case CRYPTO_BLAKE2B:
+        return 64;
     }
     assert(!"a hash of this folder");
     return 0;

@@ -35,7 +35,7 @@ enum crypto_hash_kind { CRYPTO_SHA256 = 1, CRYPTO_BLAKE2B = 2 }; /* BLAKE2B: 64 
 size_t crypto_hash_len(enum crypto_hash_kind kind);
 /* Digest of a || b into crypto_hash_len(kind) bytes; dst may be a's or b's memory. */
 void crypto_hash2(enum crypto_hash_kind kind, struct vl_span a, struct vl_span b, uint8_t *dst);
-/* HMAC over a || b || c, crypto_hash_len(kind) bytes.  BLAKE2b too goes through HMAC, not its own key: so Noise says. */
+/* HMAC over a || b || c, crypto_hash_len(kind) bytes.  BLAKE2b goes through HMAC as well (Noise 4.3). */
 void crypto_hmac(enum crypto_hash_kind kind, struct vl_span key, struct vl_span a, struct vl_span b, struct vl_span c,
                  uint8_t *dst);
 /* dst: crypto_hash_len(kind) bytes. */

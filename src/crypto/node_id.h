@@ -1,5 +1,5 @@
 /* node_id.h - names as text.  A node: its libp2p peer id, base58btc of the identity multihash of the protobuf-encoded
- * Ed25519 key, "12D3KooW..." (libp2p peer-ids spec).  A job: 32 hex digits.  A hash: 64 hex digits.  Pure, not secret. */
+ * Ed25519 key, "12D3KooW..." (libp2p peer-ids spec).  A job: 32 hex digits.  A hash: 64 hex digits.  Pure. */
 #ifndef VL_CRYPTO_NODE_ID_H
 #define VL_CRYPTO_NODE_ID_H
 

@@ -56,8 +56,7 @@ static size_t sealed_len(const struct noise *ns, size_t n) { return n + (ns->key
 
 static enum vl_err encrypt_and_hash(struct noise *ns, struct vl_span plain, uint8_t *dst) {
     if (ns->keyed) {
-        enum vl_err err =
-            crypto_aead_seal(&ns->aead, ns->nonce, vl_span(ns->h, hash_len(ns)), plain.p, plain.n, dst);
+        enum vl_err err = crypto_aead_seal(&ns->aead, ns->nonce, vl_span(ns->h, hash_len(ns)), plain.p, plain.n, dst);
         if (err) return err;
         ns->nonce++;
     } else if (plain.n > 0) {

@@ -1,7 +1,7 @@
 /* noise.h - the Noise Protocol Framework, revision 34: patterns XX, XK, IK and X over 25519, with ChaChaPoly or AESGCM
  * and SHA256 or BLAKE2b.  One engine for HTX (XK, IK, XX), libp2p (XX) and BitChat (XX, X).
- * Pure: no clock, no randomness (the ephemeral seed comes in), no allocation of its own; a payload beyond the small-message
- * edge of aead.h makes libcrypto allocate, until noise_destroy().  Not thread-safe. */
+ * Pure: no clock, no randomness (the ephemeral seed comes in), no allocation of its own; a payload beyond the
+ * small-message edge of aead.h makes libcrypto allocate, until noise_destroy().  Not thread-safe. */
 #ifndef VL_CRYPTO_NOISE_H
 #define VL_CRYPTO_NOISE_H
 
@@ -33,7 +33,7 @@ struct noise_config {
     struct vl_span prologue;                /* borrowed during init */
     const struct crypto_dh_key *static_key; /* ours, needed by all four patterns on both sides; copied */
     const uint8_t *remote_static;           /* 32 bytes, copied: initiator of XK, IK, X; else NULL */
-    const uint8_t *ephemeral_seed;          /* 32 fresh random bytes, copied; NULL allowed only for the responder of X */
+    const uint8_t *ephemeral_seed; /* 32 fresh random bytes, copied; NULL allowed only for the responder of X */
 };
 
 enum noise_next {
@@ -76,14 +76,14 @@ enum noise_next noise_next(const struct noise *ns);
 size_t noise_overhead(const struct noise *ns);
 
 /* Next handshake message with this payload (may be empty), noise_overhead() + payload.n bytes at dst, which must not
- * overlap the payload.  VL_ESTATE: not our turn.  VL_ELIMIT: larger than cap or NOISE_MESSAGE_MAX.  Both change nothing.
- * VL_ECRYPTO: low-order remote key; VL_ENOMEM: either ends the handshake (NOISE_FAILED). */
+ * overlap the payload.  VL_ESTATE: not our turn.  VL_ELIMIT: larger than cap or NOISE_MESSAGE_MAX.  Both change
+ * nothing. VL_ECRYPTO: low-order remote key; VL_ENOMEM: either ends the handshake (NOISE_FAILED). */
 VL_MUST_CHECK enum vl_err noise_write(struct noise *ns, struct vl_span payload, uint8_t *dst, size_t cap,
                                       size_t *ret_n);
-/* Takes one handshake message; its payload, message.n - noise_overhead() bytes, goes to dst (no overlap; may be NULL when
- * cap is 0).  Until the handshake is complete a payload has only the security that Noise 7.7 gives it.
- * VL_ESTATE: not our turn.  VL_ELIMIT: payload larger than cap.  Both change nothing.
- * VL_EPARSE: impossible length; VL_ECRYPTO: forged, damaged, other prologue, low-order key; VL_ENOMEM: these end it. */
+/* Takes one handshake message; its payload, message.n - noise_overhead() bytes, goes to dst (no overlap; may be NULL
+ * when cap is 0).  Until the handshake is complete a payload has only the security that Noise 7.7 gives it. VL_ESTATE:
+ * not our turn.  VL_ELIMIT: payload larger than cap.  Both change nothing. VL_EPARSE: impossible length; VL_ECRYPTO:
+ * forged, damaged, other prologue, low-order key; VL_ENOMEM: these end it. */
 VL_MUST_CHECK enum vl_err noise_read(struct noise *ns, struct vl_span message, uint8_t *dst, size_t cap, size_t *ret_n);
 
 /* 32 bytes, or NULL while unknown.  Borrowed; valid after split too, until destroy. */

@@ -25,11 +25,11 @@ struct vl_node_id crypto_sign_node_id(const struct crypto_sign_key *key);
 
 /* Signs context || message.  `context` is a literal that ends with its only ':' ("village-cert-1:"), hence none is a
  * prefix of another; or "" where a foreign protocol signs bare messages.  VL_ELIMIT: longer than CRYPTO_SIGN_MAX. */
-VL_MUST_CHECK enum vl_err crypto_sign_message(const struct crypto_sign_key *key, const char *context, struct vl_span message,
-                                      uint8_t ret[CRYPTO_SIGNATURE]);
+VL_MUST_CHECK enum vl_err crypto_sign_message(const struct crypto_sign_key *key, const char *context,
+                                              struct vl_span message, uint8_t ret[CRYPTO_SIGNATURE]);
 /* Strict: small-order and non-canonical keys and points, and S >= L, are refused.
  * VL_ECRYPTO: not a signature of this message under this key and context.  VL_ELIMIT: as above. */
 VL_MUST_CHECK enum vl_err crypto_verify_message(const uint8_t public[32], const char *context, struct vl_span message,
-                                        const uint8_t signature[CRYPTO_SIGNATURE]);
+                                                const uint8_t signature[CRYPTO_SIGNATURE]);
 
 #endif

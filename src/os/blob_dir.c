@@ -93,7 +93,7 @@ enum vl_err os_blob_adopt(const struct os_blob_dir *d, const struct vl_hash *h, 
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return os_err(errno);
-    enum vl_err err = fsync(fd) == 0 ? VL_OK : os_err(errno);
+    enum vl_err err = fchmod(fd, 0444) == 0 && fsync(fd) == 0 ? VL_OK : os_err(errno);
     close(fd);
     if (err) return err;
     snprintf(dir, sizeof dir, "%s/%02x", d->dir, h->b[0]);
@@ -102,4 +102,16 @@ enum vl_err os_blob_adopt(const struct os_blob_dir *d, const struct vl_hash *h, 
     if (err) return err;
     if (rename(path, to) != 0) return os_err(errno);
     return os_dir_sync(dir);
+}
+
+enum vl_err os_blob_cache(const struct os_blob_dir *d, const struct vl_hash *h, const void *p, size_t n) {
+    char to[640], part[640], dir[640];
+    os_blob_path(d, h, to);
+    os_blob_part_path(d, h, part);
+    snprintf(dir, sizeof dir, "%s/%02x", d->dir, h->b[0]);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) return os_err(errno);
+    unlink(part); /* an older fetch may have left more bytes than these */
+    enum vl_err err = os_blob_write(d, h, 0, p, n);
+    if (err == VL_OK && (chmod(part, 0444) != 0 || rename(part, to) != 0)) err = os_err(errno);
+    return err;
 }

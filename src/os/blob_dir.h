@@ -28,5 +28,7 @@ void os_blob_remove(const struct os_blob_dir *d, const struct vl_hash *h);  /* t
 /* Syncs `path` and gives it its name: the caller has verified that its content hashes to h.  The file moves (rename
  * within one file system).  VL_OK too when the blob is there already (then `path` is removed). */
 VL_MUST_CHECK enum vl_err os_blob_adopt(const struct os_blob_dir *d, const struct vl_hash *h, const char *path);
+/* Writes a complete blob that is durable elsewhere (small ones live in the store): renamed whole, but not synced. */
+VL_MUST_CHECK enum vl_err os_blob_cache(const struct os_blob_dir *d, const struct vl_hash *h, const void *p, size_t n);
 
 #endif

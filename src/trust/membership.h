@@ -17,15 +17,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEMBERSHIP_TICKETS_LIVE 1000u           /* tickets that can still admit somebody */
-#define MEMBERSHIP_TICKETS_MAX 2000u            /* with the dead, kept so that their holder gets a clear answer */
+#define MEMBERSHIP_TICKETS_LIVE 1000u /* tickets that can still admit somebody */
+#define MEMBERSHIP_TICKETS_MAX 2000u  /* with the dead, kept so that their holder gets a clear answer */
 #define MEMBERSHIP_TICKET_USES_MAX 1000u
-#define MEMBERSHIP_TICKET_TTL_MIN 60000u        /* 1 min */
-#define MEMBERSHIP_TICKET_TTL_MAX 2592000000u   /* 30 days */
-#define MEMBERSHIP_TICKET_KEEP 604800000u       /* 7 days: how long a dead ticket is remembered */
-#define MEMBERSHIP_CERT_TTL 31536000000u        /* 365 days, when create is given 0 */
+#define MEMBERSHIP_TICKET_TTL_MIN 60000u      /* 1 min */
+#define MEMBERSHIP_TICKET_TTL_MAX 2592000000u /* 30 days */
+#define MEMBERSHIP_TICKET_KEEP 604800000u     /* 7 days: how long a dead ticket is remembered */
+#define MEMBERSHIP_CERT_TTL 31536000000u      /* 365 days, when create is given 0 */
 #define MEMBERSHIP_EFFECTS_MAX 16u
-#define MEMBERSHIP_RECORD_MAX (CERT_BYTES_MAX + 16u)
+#define MEMBERSHIP_LIST_MARGIN 86400000u /* 1 day in the list after expiry, for slow clocks */
+#define MEMBERSHIP_RECORD_MAX (CERT_BYTES_MAX + 18u)
 #define MEMBERSHIP_TICKET_ID 8u
 
 /* First 8 bytes of the BLAKE2b-256 of the secret; shown as 16 hex digits. */
@@ -42,11 +43,13 @@ struct ticket_record {
     bool revoked;
 };
 struct member_record {
-    struct cert cert;          /* the newest */
-    struct ticket_id ticket;   /* that admitted it; zeros: admitted without one */
+    struct cert cert;        /* the newest */
+    struct ticket_id ticket; /* that admitted it; zeros: admitted without one */
+    vl_ms until_ms;          /* when the last of its certificates, old ones too, has expired */
 };
 struct revocation_record {
     struct revocation entry;
+    vl_ms at_ms;    /* expelled; tickets made before do not let it in again */
     vl_ms until_ms; /* forgotten then: the last certificate it names has expired */
 };
 struct counters_record {
@@ -59,9 +62,9 @@ struct counters_record {
 enum membership_record_kind {
     MEMBERSHIP_PUT_COUNTERS = 1,
     MEMBERSHIP_PUT_TICKET = 2,
-    MEMBERSHIP_DROP_TICKET = 3,     /* ticket.secret_hash only */
+    MEMBERSHIP_DROP_TICKET = 3, /* ticket.secret_hash only */
     MEMBERSHIP_PUT_MEMBER = 4,
-    MEMBERSHIP_DROP_MEMBER = 5,     /* member.cert.node only */
+    MEMBERSHIP_DROP_MEMBER = 5, /* member.cert.node only */
     MEMBERSHIP_PUT_REVOCATION = 6,
     MEMBERSHIP_DROP_REVOCATION = 7, /* revocation.entry.node only */
 };
@@ -104,10 +107,10 @@ struct membership_event {
         struct ticket_id ticket;
         struct {
             uint8_t secret[TICKET_SECRET];
-            struct vl_node_id node;  /* the link has proved that the peer holds this key ... */
-            uint8_t static_key[32];  /* ... and this one */
+            struct vl_node_id node; /* the link has proved that the peer holds this key ... */
+            uint8_t static_key[32]; /* ... and this one */
             const char *name;
-            uint8_t roles; /* wanted; granted are those that the ticket grants too */
+            uint32_t roles; /* wanted; granted are those that the ticket grants too */
         } join;
         struct vl_node_id node;
         struct membership_record restore;
@@ -130,16 +133,20 @@ struct membership *membership_create(const struct crypto_sign_key *root, uint64_
 void membership_destroy(struct membership *m);
 
 /* On any error nothing has changed and no effect is in the result.
- * TICKET_CREATE: VL_ERANGE; VL_ELIMIT live tickets; VL_EEXISTS this very secret.
- * TICKET_REVOKE: VL_ENOTFOUND; VL_OK also when it is dead already.
- * JOIN: VL_ENOTFOUND unknown ticket; VL_EDENIED revoked; VL_EEXPIRED; VL_EUSED; VL_ELIMIT the village is full; VL_EPARSE
- *   name; VL_ERANGE no role in common.  A member that asks again with the keys of its certificate, while that is valid,
- *   gets the same certificate and no use is taken (a lost reply costs nothing): with its own ticket even when that is dead.
- * ADMIT: VL_ELIMIT, VL_EPARSE, VL_ERANGE; idempotent in the same way.
- * RENEW: VL_ENOTFOUND not a member; VL_EEXPIRED too late, it needs a ticket.  While more than half of its life is left and
- *   the static key is the same, the certificate it has.
- * EXPEL: VL_ENOTFOUND; VL_ELIMIT the revocation list is full.      RESTORE: VL_EPARSE contradiction; VL_ELIMIT.
- * All: VL_ENOMEM. */
+ *
+ * - TICKET_CREATE: VL_ERANGE; VL_ELIMIT live tickets; VL_EEXISTS this very secret.
+ * - TICKET_REVOKE: VL_ENOTFOUND; VL_OK also when it is dead already.
+ * - JOIN: VL_ENOTFOUND unknown ticket; VL_EDENIED revoked, or made before this node was expelled; VL_EEXPIRED;
+ *   VL_EUSED; VL_ELIMIT the village is full; VL_EPARSE name; VL_ERANGE no role in common.  A member that asks again
+ *   with the keys of its certificate, while that is valid, gets the same certificate and no use is taken (a lost reply
+ *   costs nothing): with its own ticket even when that is dead.
+ * - ADMIT: VL_ELIMIT, VL_EPARSE, VL_ERANGE.  The same certificate while keys, name and roles are the same and more than
+ *   half of its life is left: send it at every start.
+ * - RENEW: VL_ENOTFOUND not a member; VL_EDENIED expelled; VL_EEXPIRED too late, it needs a ticket.  While more than
+ *   half of its life is left and the static key is the same, the certificate it has.
+ * - EXPEL: VL_ENOTFOUND; VL_ELIMIT the revocation list is full.
+ * - RESTORE: VL_EPARSE contradiction; VL_ELIMIT.
+ * - All: VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err membership_step(struct membership *m, const struct membership_event *ev,
                                           struct membership_result *ret);
 /* When to send TICK; VL_MS_NEVER when there is nothing to forget. */

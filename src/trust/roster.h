@@ -21,8 +21,8 @@ struct roster *roster_create(struct village_id village);
 void roster_destroy(struct roster *r);
 struct village_id roster_village(const struct roster *r);
 
-/* Takes an encoded list (copied).  VL_EPARSE, VL_EVERSION.  VL_EDENIED: of another village.  VL_ECRYPTO: not signed by the
- * root.  VL_ESTALE: older than the list we have; the same number again is VL_OK and changes nothing.  VL_ENOMEM. */
+/* Takes an encoded list (copied).  VL_EPARSE, VL_EVERSION.  VL_EDENIED: of another village.  VL_ECRYPTO: not signed by
+ * the root.  VL_ESTALE: older than the list we have; the same number again is VL_OK and changes nothing.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err roster_revoke(struct roster *r, struct vl_span encoded);
 /* 0: none yet. */
 uint64_t roster_list_number(const struct roster *r);

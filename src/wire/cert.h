@@ -35,19 +35,20 @@ enum cert_role { CERT_WORKER = 1, CERT_GATEWAY = 2, CERT_COORDINATOR = 4 };
 #define CERT_ROLES_ALL (CERT_WORKER | CERT_GATEWAY | CERT_COORDINATOR)
 
 struct cert {
-    uint8_t root[32];       /* Ed25519 key of the village */
-    struct vl_node_id node; /* Ed25519 key of the member */
-    uint8_t static_key[32]; /* its X25519 static key for links */
-    uint64_t serial;        /* > 0, unique in the village, growing */
+    uint8_t root[32];            /* Ed25519 key of the village */
+    struct vl_node_id node;      /* Ed25519 key of the member */
+    uint8_t static_key[32];      /* its X25519 static key for links */
+    uint64_t serial;             /* > 0, unique in the village, growing */
     vl_ms issued_ms, expires_ms; /* valid while issued <= now < expires */
-    uint8_t roles;          /* of enum cert_role, at least one */
-    char name[VL_NAME_MAX]; /* UTF-8, 1..CERT_NAME_MAX bytes, no control characters, NUL-terminated */
+    uint8_t roles;               /* of enum cert_role, at least one */
+    char name[VL_NAME_MAX];      /* UTF-8, 1..CERT_NAME_MAX bytes, no control characters, NUL-terminated */
     uint8_t signature[CERT_SIGNATURE];
 };
 
 /* VL_OK when name is what a certificate may carry, else VL_EPARSE. */
 VL_MUST_CHECK enum vl_err cert_name_check(const char *name);
-/* VL_ERANGE: a field out of its range (as above, or expires <= issued).  VL_ELIMIT: cap too small (CERT_BYTES_MAX does). */
+/* VL_ERANGE: a field out of its range (as above, or expires <= issued).  VL_ELIMIT: cap too small (CERT_BYTES_MAX
+ * does). */
 VL_MUST_CHECK enum vl_err cert_encode(const struct cert *cert, uint8_t *dst, size_t cap, size_t *ret_n);
 /* Exactly what cert_encode() writes.  VL_EPARSE; VL_EVERSION: another version (nothing else was looked at). */
 VL_MUST_CHECK enum vl_err cert_decode(struct vl_span in, struct cert *ret);

@@ -17,6 +17,7 @@ enum link_kind { /* on the wire: never renumber */
     LINK_JOIN = 7,
     LINK_JOIN_REPLY = 8,
     LINK_REVOCATIONS = 9, /* body: the signed list of wire/cert.h */
+    LINK_STATUS = 10,     /* body: task_status of wire/task.h */
 };
 
 #define LINK_CERT_MAX 512u

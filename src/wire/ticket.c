@@ -15,8 +15,8 @@
 #define RAW_MAX (1u + 16u + TICKET_SECRET + 2u + TICKET_HOST_MAX + CHECK_BYTES)
 #define HEAD "vl"
 
-/* RFC 1123 2.1 and RFC 3696 2: letters, digits, inner hyphens; the last label not all digits, so that no address reads as a
- * name.  Lower case only. */
+/* RFC 1123 2.1 and RFC 3696 2: letters, digits, inner hyphens; the last label not all digits, so that no address reads
+ * as a name.  Lower case only. */
 static bool host_ok(const char *host, size_t n) {
     if (n == 0 || n > TICKET_HOST_MAX) return false;
     bool alpha = false;
@@ -41,8 +41,10 @@ static bool address_ok(const struct ticket_address *a) {
     if (a->port == 0) return false;
     switch (a->kind) {
     case TICKET_IP4:
-    case TICKET_IP6: return true;
-    case TICKET_DNS: return host_ok(a->host, strnlen(a->host, sizeof a->host));
+    case TICKET_IP6:
+        return true;
+    case TICKET_DNS:
+        return host_ok(a->host, strnlen(a->host, sizeof a->host));
     }
     return false;
 }
@@ -93,7 +95,9 @@ void ticket_address_format(const struct ticket_address *a, char dst[VL_ADDR_MAX]
         inet_ntop(AF_INET6, a->ip, ip, sizeof ip);
         snprintf(dst, VL_ADDR_MAX, "[%s]:%u", ip, a->port);
         return;
-    case TICKET_DNS: snprintf(dst, VL_ADDR_MAX, "%.*s:%u", (int)TICKET_HOST_MAX, a->host, a->port); return;
+    case TICKET_DNS:
+        snprintf(dst, VL_ADDR_MAX, "%.*s:%u", (int)TICKET_HOST_MAX, a->host, a->port);
+        return;
     }
     dst[0] = '\0';
 }
@@ -135,7 +139,8 @@ static enum vl_err raw_decode(const uint8_t *raw, size_t n, struct ticket *t) {
     if (t->address.kind == TICKET_IP4) vl_read_bytes(&r, t->address.ip, 4);
     if (t->address.kind == TICKET_IP6) vl_read_bytes(&r, t->address.ip, 16);
     t->address.port = vl_read_u16(&r);
-    if (t->address.kind == TICKET_DNS && r.n <= TICKET_HOST_MAX) vl_read_bytes(&r, t->address.host, r.n);
+    /* all of it is the name: a NUL inside would hide bytes behind it */
+    if (t->address.kind == TICKET_DNS && host_ok((const char *)r.p, r.n)) vl_read_bytes(&r, t->address.host, r.n);
     return vl_reader_end(&r) == VL_OK && address_ok(&t->address) ? VL_OK : VL_ECRYPTO;
 }
 

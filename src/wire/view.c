@@ -110,3 +110,44 @@ enum vl_err task_row_decode(struct vl_span in, struct task_row *ret) {
     *ret = row;
     return VL_OK;
 }
+
+enum vl_err topology_row_encode(const struct topology_row *r, struct vl_buf *out) {
+    struct vl_writer w;
+    if (r->n_links > VL_LINKS_MAX) return VL_ERANGE;
+    enum vl_err err = open_writer(out, 64 + 32 * ((size_t)r->n_links + 1), &w);
+    if (err) return err;
+    vl_write_u8(&w, VIEW_VERSION);
+    vl_write_u64(&w, r->at_ms);
+    vl_write_u32(&w, r->nodes);
+    vl_write_u32(&w, r->active);
+    vl_write_u32(&w, r->offline);
+    vl_write_bytes(&w, r->self.b, sizeof r->self.b);
+    vl_write_u32(&w, r->n_links);
+    for (uint32_t i = 0; i < r->n_links; i++) vl_write_bytes(&w, r->links[i].b, sizeof r->links[i].b);
+    return close_writer(out, &w);
+}
+
+enum vl_err topology_row_decode(struct vl_span in, struct topology_row *ret) {
+    struct vl_reader r = vl_reader(in.p, in.n);
+    struct topology_row row = { 0 };
+    uint8_t version = vl_read_u8(&r);
+    if (!r.failed && version != VIEW_VERSION) return VL_EVERSION;
+    row.at_ms = vl_read_u64(&r);
+    row.nodes = vl_read_u32(&r);
+    row.active = vl_read_u32(&r);
+    row.offline = vl_read_u32(&r);
+    vl_read_bytes(&r, row.self.b, sizeof row.self.b);
+    row.n_links = vl_read_u32(&r);
+    if (row.n_links > VL_LINKS_MAX) return VL_EPARSE;
+    row.packed = vl_read_span(&r, 32 * (size_t)row.n_links);
+    enum vl_err err = vl_reader_end(&r);
+    if (err) return err;
+    *ret = row;
+    return VL_OK;
+}
+
+struct vl_node_id topology_row_link(const struct topology_row *r, uint32_t i) {
+    struct vl_node_id id;
+    memcpy(id.b, r->packed.p + 32 * (size_t)i, sizeof id.b);
+    return id;
+}

@@ -28,9 +28,21 @@ struct task_row {
     struct vl_span report; /* encoded task_report; may be empty */
 };
 
+struct topology_row {
+    vl_ms at_ms;
+    uint32_t nodes, active, offline, n_links; /* n_links <= VL_LINKS_MAX */
+    struct vl_node_id self;                   /* near end of every link */
+    const struct vl_node_id *links;           /* far ends; NULL after decode: read them with topology_row_link() */
+    struct vl_span packed;                    /* after decode: 32 bytes each, borrowed */
+};
+
 VL_MUST_CHECK enum vl_err job_row_encode(const struct job_row *r, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err job_row_decode(struct vl_span in, struct job_row *ret);
 VL_MUST_CHECK enum vl_err task_row_encode(const struct task_row *r, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err task_row_decode(struct vl_span in, struct task_row *ret);
+VL_MUST_CHECK enum vl_err topology_row_encode(const struct topology_row *r, struct vl_buf *out);
+VL_MUST_CHECK enum vl_err topology_row_decode(struct vl_span in, struct topology_row *ret);
+/* i < n_links, of a decoded row. */
+struct vl_node_id topology_row_link(const struct topology_row *r, uint32_t i);
 
 #endif

@@ -87,9 +87,7 @@ static void pair_run(struct pair *p, int messages) {
     }
 }
 
-static int messages_of(enum noise_pattern pattern) {
-    return pattern == NOISE_X ? 1 : pattern == NOISE_IK ? 2 : 3;
-}
+static int messages_of(enum noise_pattern pattern) { return pattern == NOISE_X ? 1 : pattern == NOISE_IK ? 2 : 3; }
 
 static void check_vector(const struct noise_vector *v) {
     struct pair p;
@@ -143,8 +141,8 @@ TEST(noise, reproduces_the_sixteen_cacophony_vectors_byte_for_byte) {
     for (size_t i = 0; i < sizeof noise_vectors / sizeof noise_vectors[0]; i++) check_vector(&noise_vectors[i]);
 }
 
-/* A flipped byte of a message in clear is noticed with the next sealed thing; until then a handshake may go on, but it never
- * completes on both sides. */
+/* A flipped byte of a message in clear is noticed with the next sealed thing; until then a handshake may go on, but it
+ * never completes on both sides. */
 static bool completes_with_flip(enum noise_pattern pattern, int message, size_t at, uint8_t bit) {
     struct pair p;
     pair_start(&p, pattern);
@@ -204,7 +202,8 @@ TEST(noise, refuses_every_shorter_message) {
     }
 }
 
-/* The points of order 1, 2, 4 and 8 and non-canonical forms of them (RFC 7748 section 6.1; list of cr.yp.to/ecdh.html). */
+/* The points of order 1, 2, 4 and 8 and non-canonical forms of them (RFC 7748 section 6.1; list of cr.yp.to/ecdh.html).
+ */
 static const char *const low_order[] = {
     "0000000000000000000000000000000000000000000000000000000000000000",
     "0100000000000000000000000000000000000000000000000000000000000000",
@@ -307,7 +306,7 @@ TEST(noise, a_failed_handshake_holds_no_secret_and_does_nothing_more) {
     CHECK_EQ(VL_ESTATE, noise_read(&p.ns[1], vl_span(m, 96), got, sizeof got, &n));
     CHECK_EQ(0, noise_hash(&p.ns[1]).n);
     CHECK(noise_remote_static(&p.ns[1]) == NULL);
-    struct noise blank = { .next = NOISE_FAILED };
+    static const struct noise blank = { .next = NOISE_FAILED }; /* static: its padding is zero too */
     CHECK_MEM(&blank, &p.ns[1], sizeof blank);
     pair_end(&p);
     noise_destroy(NULL);
@@ -401,8 +400,10 @@ TEST(noise, the_last_nonce_is_two_to_the_64_minus_2) {
     CHECK_OK(noise_cipher_seal(&to, vl_span(NULL, 0), (const uint8_t *)"x", 1, m));
     CHECK_OK(noise_cipher_open(&from, vl_span(NULL, 0), m, 17, m));
     CHECK_EQ('x', m[0]);
-    CHECK_EQ(VL_ELIMIT, noise_cipher_seal(&to, vl_span(NULL, 0), (const uint8_t *)"x", 1, m));
-    CHECK_EQ(VL_ELIMIT, noise_cipher_open(&from, vl_span(NULL, 0), m, 17, m));
+    for (int i = 0; i < 2; i++) { /* asking again does not wrap to nonce 0 */
+        CHECK_EQ(VL_ELIMIT, noise_cipher_seal(&to, vl_span(NULL, 0), (const uint8_t *)"x", 1, m));
+        CHECK_EQ(VL_ELIMIT, noise_cipher_open(&from, vl_span(NULL, 0), m, 17, m));
+    }
     noise_cipher_destroy(&to);
     noise_cipher_destroy(&from);
 }

@@ -1,6 +1,6 @@
 /* noise_vectors.h - what 16 Noise handshakes with fixed keys must put on the wire.
- * Facts from the test vectors of haskell-cryptography/cacophony (public domain).  All share the keys, the prologue and the
- * six payloads below; messages after the handshake are transport messages in turn (X: all from the initiator). */
+ * Facts from the test vectors of haskell-cryptography/cacophony (public domain).  All share the keys, the prologue and
+ * the six payloads below; messages after the handshake are transport messages in turn (X: all from the initiator). */
 #ifndef VL_TESTS_NOISE_VECTORS_H
 #define VL_TESTS_NOISE_VECTORS_H
 

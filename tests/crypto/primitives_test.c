@@ -177,8 +177,8 @@ TEST(sign, refuses_small_order_keys_and_a_scalar_that_is_not_reduced) {
     /* R = A = neutral element, S = 0: the equation of RFC 8032 holds for every message */
     CHECK_EQ(VL_ECRYPTO, crypto_verify_message(neutral, "", vl_span_str("anything"), sig));
     /* S + L: the same signature in other bytes */
-    static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-                                       0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
+    static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
+                                       0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
     rfc8032_key_3(&key);
     CHECK_OK(crypto_sign_message(&key, "", vl_span_str("x"), sig));
     CHECK_OK(crypto_verify_message(key.public, "", vl_span_str("x"), sig));
@@ -224,10 +224,11 @@ TEST(dh, both_sides_agree_and_a_low_order_point_is_refused) {
 }
 
 TEST(aead, chachapoly_agrees_with_rfc_8439_appendix_a5) {
-    static const char text[] =
-        "Internet-Drafts are draft documents valid for a maximum of six months and may be updated, replaced, or obsoleted "
-        "by other documents at any time. It is inappropriate to use Internet-Drafts as reference material or to cite them "
-        "other than as /\xe2\x80\x9cwork in progress./\xe2\x80\x9d";
+    static const char text[] = "Internet-Drafts are draft documents valid for a maximum of six months and may be "
+                               "updated, replaced, or obsoleted "
+                               "by other documents at any time. It is inappropriate to use Internet-Drafts as "
+                               "reference material or to cite them "
+                               "other than as /\xe2\x80\x9cwork in progress./\xe2\x80\x9d";
     uint8_t key[32], ad[12], out[sizeof text + 16];
     struct crypto_aead a;
     size_t n = sizeof text - 1;
@@ -256,8 +257,8 @@ TEST(aead, aesgcm_agrees_with_test_cases_13_and_14_of_its_authors) {
 
 static const enum crypto_aead_kind kinds[] = { CRYPTO_CHACHAPOLY, CRYPTO_AESGCM };
 
-/* Both sides of the size at which the implementation changes, against libsodium throughout, and with a context that both
- * seals and opens. */
+/* Both sides of the size at which the implementation changes, against libsodium throughout, and with a context that
+ * both seals and opens. */
 TEST(aead, gives_the_same_bytes_at_every_size_whatever_is_underneath) {
     static uint8_t plain[1100], sealed[1116], want[1116], got[1100];
     uint8_t key[32] = { 5 }, nonce[12];

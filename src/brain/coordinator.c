@@ -1,0 +1,380 @@
+/* The coordinator's side of work: registry and job book, their records, and placing what is ready. */
+#include "brain/priv.h"
+
+#include "crypto/hash.h"
+#include "fog/receipt.h"
+#include "wire/view.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACE_BATCH 256u /* tasks placed in one step: bounds the step and its transaction */
+
+enum vl_err coordinator_create(struct brain *b) {
+    struct registry_config rc;
+    struct job_config jc;
+    struct crypto_sign_key root;
+    registry_config_defaults(&rc);
+    rc.seed = vl_prng_next(&b->rng);
+    rc.self = b->self;
+    if (b->cfg.lost_ms) {
+        rc.lost_ms = b->cfg.lost_ms;
+        rc.suspect_ms = b->cfg.lost_ms * 2 / 3;
+    }
+    job_config_defaults(&jc);
+    jc.seed = vl_prng_next(&b->rng);
+    if (b->cfg.lost_ms) jc.lease_ms = jc.accept_ms = b->cfg.lost_ms;
+    crypto_sign_key_from_seed(b->cfg.root_seed, &root);
+    b->membership = membership_create(&root, 0, VL_NODES_MAX, vl_prng_next(&b->rng));
+    crypto_sign_key_wipe(&root);
+    b->registry = registry_create(&rc);
+    b->jobs = job_book_create(&jc);
+    b->registry_fx = calloc(1, sizeof *b->registry_fx);
+    b->strategy = sched_strategy_find("least_loaded");
+    assert(b->strategy != NULL);
+    return b->membership && b->registry && b->jobs && b->registry_fx ? VL_OK : VL_ENOMEM;
+}
+
+void coordinator_destroy(struct brain *b) {
+    membership_destroy(b->membership);
+    registry_destroy(b->registry);
+    job_book_destroy(b->jobs);
+    job_effects_free(&b->job_fx);
+    free(b->registry_fx);
+    for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
+}
+
+/* ---- the rows that the API reads ------------------------------------------------------------------------------- */
+
+static void job_row_put(struct brain *b, struct vl_job_id id) {
+    struct job_view v;
+    struct vl_buf buf;
+    if (!job_book_job(b->jobs, id, &v)) return;
+    struct job_row row = { .state = (uint8_t)v.state, .kind = v.kind, .priority = v.priority, .replicas = v.replicas,
+                           .attempts = v.attempts, .total = v.total, .waiting = v.waiting, .running = v.running,
+                           .done = v.done, .failed = v.failed, .submitted_ms = v.submitted_ms, .started_ms = v.started_ms,
+                           .ended_ms = v.ended_ms, .error = v.error, .name = v.name, .error_text = v.error_text };
+    vl_buf_init(&buf, 16384);
+    if (job_row_encode(&row, &buf)) {
+        out_of_memory(b);
+    } else {
+        struct record *r = record_add(b, RECORD_JOB, id.b, sizeof id.b, v.name, vl_span(buf.p, buf.len));
+        r->state = (int32_t)v.state;
+        r->at_ms = v.submitted_ms;
+        r->number = b->now;
+    }
+    vl_buf_free(&buf);
+    effect_held(b, BRAIN_JOB_CHANGED, (struct vl_span){ 0 }, NULL)->job = id;
+}
+
+static void task_row_put(struct brain *b, struct vl_job_id id, uint32_t task) {
+    struct job_task_view v;
+    struct vl_buf buf;
+    if (!job_book_task(b->jobs, id, task, &v)) return;
+    struct task_row row = { .state = (uint8_t)v.state, .merge = v.merge, .has_node = v.has_node, .node = v.node,
+                            .attempt = v.attempt, .epoch = v.epoch, .started_ms = v.started_ms, .ended_ms = v.ended_ms,
+                            .error = v.error, .input = v.input, .error_text = v.error_text, .report = v.report };
+    vl_buf_init(&buf, VL_MESSAGE_MAX);
+    if (task_row_encode(&row, &buf)) {
+        out_of_memory(b);
+    } else {
+        struct record *r = record_add(b, RECORD_TASK, id.b, sizeof id.b, (struct vl_span){ 0 }, vl_span(buf.p, buf.len));
+        r->index = task;
+        r->state = (int32_t)v.state;
+        r->has_node = v.has_node;
+        r->node = v.node;
+    }
+    vl_buf_free(&buf);
+    struct brain_effect *e = effect_held(b, BRAIN_TASK_CHANGED, (struct vl_span){ 0 }, NULL);
+    e->job = id;
+    e->index = task;
+}
+
+static void history_put(struct brain *b, const struct job_effect *fx) {
+    const char *kind = job_history_text(fx->history);
+    struct record *r = record_add(b, RECORD_HISTORY, fx->job.b, sizeof fx->job.b, vl_span_str(kind), vl_span_str(fx->detail));
+    static const struct vl_node_id nobody;
+    uint64_t floor = b->now << 20; /* grows across restarts without a stored counter: lines of one ms have 20 bits */
+    b->history = b->history >= floor ? b->history + 1 : floor;
+    r->number = b->history & (UINT64_MAX >> 1);
+    r->at_ms = b->now;
+    r->index = fx->task;
+    r->node = fx->node;
+    r->has_node = !vl_node_eq(fx->node, nobody);
+}
+
+/* ---- effects of the job book ------------------------------------------------------------------------------------ */
+
+static void assign(struct brain *b, const struct job_effect *fx) {
+    struct job_names *names = malloc(sizeof *names);
+    struct assignment *a = malloc(sizeof *a);
+    struct vl_buf buf;
+    vl_buf_init(&buf, VL_PAYLOAD_MAX);
+    enum vl_err err = names && a ? job_book_assignment(b->jobs, fx->job, fx->task, fx->epoch, names, a) : VL_ENOMEM;
+    if (err == VL_OK) err = assignment_encode(a, &buf);
+    if (err == VL_OK && vl_node_eq(fx->node, b->self))
+        held_inside(b, OUT_SELF_ASSIGN, b->self, LANE_MESSAGE, 0, vl_span(buf.p, buf.len));
+    else if (err == VL_OK)
+        err = message_send(b, fx->node, MSG_ASSIGN, (enum envelope_priority)(a->priority - TASK_CRITICAL),
+                           vl_span(buf.p, buf.len), NULL);
+    if (err) note(b, err, fx->node, "an assignment could not be sent; the task is placed again when its lease ends");
+    coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_SENT, .now = b->now, .node = fx->node });
+    free(names);
+    free(a);
+    vl_buf_free(&buf);
+}
+
+static void revoke_run(struct brain *b, const struct job_effect *fx) {
+    struct vl_buf buf;
+    vl_buf_init(&buf, 256);
+    if (revoke_encode(&(struct revoke){ .job = fx->job, .task = fx->task, .epoch = fx->epoch }, &buf) == VL_OK) {
+        if (vl_node_eq(fx->node, b->self))
+            held_inside(b, OUT_SELF_REVOKE, b->self, LANE_MESSAGE, 0, vl_span(buf.p, buf.len));
+        else
+            vl_ignore(message_send(b, fx->node, MSG_REVOKE, ENVELOPE_HIGH, vl_span(buf.p, buf.len), NULL));
+    }
+    vl_buf_free(&buf);
+}
+
+static void forgotten(struct brain *b, struct vl_job_id id) {
+    record_add(b, RECORD_JOB, id.b, sizeof id.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
+}
+
+static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i) {
+    const struct job_effect *e = &fx->v[i];
+    switch (e->kind) {
+    case JOB_FX_ASSIGN: assign(b, e); return;
+    case JOB_FX_REVOKE: revoke_run(b, e); return;
+    case JOB_FX_JOB_CHANGED:
+        for (uint32_t k = i + 1; k < fx->n; k++) /* only the last word of a step is worth a row */
+            if (fx->v[k].kind == JOB_FX_JOB_CHANGED && vl_job_eq(fx->v[k].job, e->job)) return;
+        job_row_put(b, e->job);
+        return;
+    case JOB_FX_TASK_CHANGED:
+        for (uint32_t k = i + 1; k < fx->n; k++)
+            if (fx->v[k].kind == JOB_FX_TASK_CHANGED && fx->v[k].task == e->task && vl_job_eq(fx->v[k].job, e->job)) return;
+        task_row_put(b, e->job, e->task);
+        return;
+    case JOB_FX_HISTORY: history_put(b, e); return;
+    case JOB_FX_FORGOTTEN: forgotten(b, e->job); return;
+    case JOB_FX_JOB_ENDED: return; /* told by JOB_CHANGED */
+    }
+}
+
+enum vl_err coordinator_job(struct brain *b, const struct job_event *ev) {
+    struct job_effects fx = b->job_fx;
+    struct vl_buf buf;
+    b->job_fx = (struct job_effects){ 0 };
+    enum vl_err err = job_book_step(b->jobs, ev, &fx);
+    if (err == VL_ENOMEM) out_of_memory(b);
+    if (err == VL_OK && fx.changed) {
+        vl_buf_init(&buf, JOB_SPEC_MAX + 65536);
+        if (job_event_encode(ev, &buf))
+            out_of_memory(b);
+        else
+            record_add(b, RECORD_LOG, NULL, 0, (struct vl_span){ 0 }, vl_span(buf.p, buf.len));
+        vl_buf_free(&buf);
+        b->log_events++;
+        for (uint32_t i = 0; i < fx.n; i++) job_effect(b, &fx, i);
+        b->schedule_due = true;
+    }
+    job_effects_free(&b->job_fx);
+    b->job_fx = fx;
+    return err;
+}
+
+/* ---- effects of the registry ------------------------------------------------------------------------------------- */
+
+static void node_put(struct brain *b, struct vl_node_id id) {
+    const struct node_record *n = registry_get(b->registry, id);
+    struct vl_buf buf;
+    if (n == NULL) return;
+    vl_buf_init(&buf, REGISTRY_RECORD_MAX);
+    if (registry_record_encode(n, &buf)) {
+        out_of_memory(b);
+    } else {
+        struct record *r = record_add(b, RECORD_NODE, id.b, sizeof id.b, vl_span_str(n->name), vl_span(buf.p, buf.len));
+        r->state = (int32_t)n->state;
+        r->at_ms = n->joined_ms;
+        r->number = n->seen_ms;
+    }
+    vl_buf_free(&buf);
+}
+
+static void topology_put(struct brain *b) {
+    struct topology t;
+    struct vl_buf buf;
+    if (!registry_topology_at(b->registry, 0, &t)) return;
+    vl_buf_init(&buf, 65536);
+    if (topology_row_encode(&(struct topology_row){ .at_ms = t.at_ms, .nodes = t.nodes, .active = t.active,
+                                                    .offline = t.offline, .self = b->self, .n_links = t.n_links,
+                                                    .links = t.links }, &buf) == VL_OK)
+        record_add(b, RECORD_TOPOLOGY, NULL, 0, (struct vl_span){ 0 }, vl_span(buf.p, buf.len))->at_ms = t.at_ms;
+    vl_buf_free(&buf);
+}
+
+void coordinator_registry(struct brain *b, const struct registry_event *ev) {
+    struct registry_effects *fx = malloc(sizeof *fx); /* a lost node makes the job book assign, which comes back here */
+    if (fx == NULL) {
+        out_of_memory(b);
+        return;
+    }
+    enum vl_err err = registry_step(b->registry, ev, fx);
+    if (err == VL_ENOMEM) out_of_memory(b);
+    if (err && err != VL_ENOTFOUND) b->counters.messages_bad++;
+    for (uint32_t i = 0; err == VL_OK && i < fx->n; i++) {
+        const struct registry_effect *e = &fx->v[i];
+        switch (e->kind) {
+        case REGISTRY_NODE_CHANGED:
+            if (e->persist) node_put(b, e->node);
+            effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
+            b->schedule_due = true;
+            break;
+        case REGISTRY_NODE_REMOVED:
+            record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
+            effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
+            vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
+            break;
+        case REGISTRY_NODE_LOST:
+            note(b, VL_ETIMEOUT, e->node, "node lost: its tasks are moved");
+            vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
+            break;
+        case REGISTRY_NODE_SUSPECT: note(b, VL_ETIMEOUT, e->node, "node silent: it gets no new tasks"); break;
+        case REGISTRY_NODE_BACK: note(b, VL_OK, e->node, "node is back"); break; /* its heartbeat is compared anyway */
+        case REGISTRY_PARTITION: note(b, VL_ETIMEOUT, b->self, "many nodes lost at once: waiting before tasks are moved"); break;
+        case REGISTRY_TOPOLOGY: topology_put(b); break;
+        }
+    }
+    free(fx);
+}
+
+void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct heartbeat *h) {
+    b->counters.heartbeats++;
+    coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_HEARTBEAT, .now = b->now, .node = node, .heartbeat = h });
+    if (job_book_differs(b->jobs, b->now, node, h->running, h->n_running))
+        vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_BACK, .now = b->now, .node = node,
+                                                          .running = h->running, .n_running = h->n_running }));
+    b->schedule_due = true;
+}
+
+void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span body) {
+    struct task_status s;
+    if (task_status_decode(body, &s)) {
+        b->counters.messages_bad++;
+        return;
+    }
+    enum vl_err err = coordinator_job(b, &(struct job_event){ .kind = s.phase == TASK_STARTED ? JOB_EV_STARTED : JOB_EV_ACCEPTED,
+                                                              .now = b->now, .job = s.job, .task = s.task,
+                                                              .epoch = s.epoch, .node = node });
+    if (err) b->counters.reports_stale++;
+}
+
+/* Small outputs came inside the report: they become blobs of ours in the same transaction. */
+static void outputs_keep(struct brain *b, const struct task_report *r) {
+    for (uint32_t i = 0; i < r->n_outputs; i++)
+        if (r->outputs[i].inline_bytes.n > 0)
+            record_add(b, RECORD_BLOB, r->outputs[i].hash.b, sizeof r->outputs[i].hash.b, (struct vl_span){ 0 },
+                       r->outputs[i].inline_bytes);
+}
+
+static bool outputs_true(const struct task_report *r) {
+    for (uint32_t i = 0; i < r->n_outputs; i++) {
+        struct vl_hash h;
+        if (r->outputs[i].inline_bytes.n == 0) continue;
+        crypto_blake2b256(r->outputs[i].inline_bytes, &h);
+        if (!vl_hash_eq(h, r->outputs[i].hash)) return false;
+    }
+    return true;
+}
+
+void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span body) {
+    struct task_report *r = malloc(sizeof *r);
+    struct vl_buf buf;
+    if (r == NULL) {
+        out_of_memory(b);
+        return;
+    }
+    enum vl_err err = task_report_decode(body, r);
+    if (err == VL_OK && (!outputs_true(r) || (r->outcome == TASK_DONE && receipt_check(r, node, NULL)))) err = VL_ECRYPTO;
+    if (err) {
+        b->counters.messages_bad++;
+        note(b, err, node, "a report was refused: malformed, or its receipt or outputs are not what they claim");
+        free(r);
+        return;
+    }
+    b->counters.reports++;
+    err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT, .now = b->now, .job = r->job, .task = r->task,
+                                                  .epoch = r->epoch, .node = node, .report = r });
+    if (err) {
+        b->counters.reports_stale++;
+    } else {
+        outputs_keep(b, r);
+        vl_buf_init(&buf, 1024);
+        if (r->has_receipt && receipt_encode(&r->receipt, &buf) == VL_OK) {
+            struct record *rec = record_add(b, RECORD_RECEIPT, r->job.b, sizeof r->job.b, (struct vl_span){ 0 },
+                                            vl_span(buf.p, buf.len));
+            rec->index = r->task;
+            rec->number = r->epoch;
+        }
+        vl_buf_free(&buf);
+        if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) /* a program's own failure is not the node's */
+            coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_RESULT, .now = b->now, .node = node,
+                                                              .flag = r->outcome == TASK_DONE });
+    }
+    b->schedule_due = true;
+    free(r);
+}
+
+/* ---- placing ------------------------------------------------------------------------------------------------------ */
+
+/* Nodes with room, sorted by id; a worker holds a few assignments ahead of its slots, so that it never waits for us. */
+static uint32_t nodes_with_room(struct brain *b, struct sched_node *v, uint32_t max, uint32_t *ret_slots) {
+    uint32_t n = 0, slots = 0;
+    const struct node_record *r = NULL;
+    while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
+        struct sched_load load = job_book_on_node(b->jobs, r->id);
+        uint32_t held = load.running, ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
+        registry_sched_node(r, b->now, &load, &v[n]);
+        if (held >= ahead || v[n].blocked) continue;
+        v[n].slots = ahead;
+        v[n].free_slots = ahead - held;
+        slots += v[n].free_slots;
+        n++;
+    }
+    *ret_slots = slots;
+    return n;
+}
+
+void coordinator_schedule(struct brain *b) {
+    struct job_stats stats;
+    b->schedule_due = false;
+    if (!b->started || registry_paused(b->registry, b->now)) return;
+    job_book_stats(b->jobs, &stats);
+    if (stats.ready == 0) return;
+    uint32_t count = registry_count(b->registry), slots = 0;
+    struct sched_node *nodes = calloc(count ? count : 1, sizeof *nodes);
+    struct sched_task *tasks = NULL;
+    struct sched_choice *choice = NULL;
+    uint32_t n = nodes ? nodes_with_room(b, nodes, count, &slots) : 0;
+    uint32_t max = slots < PLACE_BATCH ? slots : PLACE_BATCH, got = 0;
+    if (max > 0) {
+        tasks = calloc(max, sizeof *tasks);
+        choice = calloc(max, sizeof *choice);
+        struct job_cursor cursor = { 0 };
+        if (tasks && choice) got = job_book_ready(b->jobs, &cursor, tasks, max);
+    }
+    if (got > 0 && sched_place(b->strategy, &b->sched_state, nodes, n, tasks, got, choice) == VL_OK) {
+        for (uint32_t i = 0; i < got; i++) {
+            if (choice[i].reason != SCHED_PLACED) continue;
+            if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED, .now = b->now, .job = tasks[i].job,
+                                                        .task = tasks[i].task, .node = nodes[choice[i].node].id }) == VL_OK)
+                b->counters.placed++;
+        }
+    }
+    b->schedule_due = false; /* placing itself is no reason to place again in this step */
+    b->schedule_at = got == PLACE_BATCH ? b->now : VL_MS_NEVER;
+    free(nodes);
+    free(tasks);
+    free(choice);
+}

@@ -1,0 +1,507 @@
+/* Links of a member: who may come in, the link to the coordinator, joining, and what arrives on a stream. */
+#include "brain/priv.h"
+
+#include "crypto/random.h"
+#include "wire/cert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const enum htx_priority lane_priority[LANES] = { HTX_CONTROL, HTX_HIGH, HTX_BULK };
+
+enum vl_err link_create(struct brain *b) {
+    struct htx_config cfg = { .suite = HTX_AESGCM_SHA256, .limits = htx_limits_default(), .certificate = b->cfg.certificate };
+    struct village_id village;
+    memcpy(cfg.sign_seed, b->cfg.sign_seed, sizeof cfg.sign_seed);
+    memcpy(cfg.static_secret, b->cfg.static_secret, sizeof cfg.static_secret);
+    memcpy(cfg.seed, b->cfg.seed, sizeof cfg.seed);
+    enum vl_err err = htx_endpoint_create(&cfg, &b->htx);
+    crypto_wipe(&cfg, sizeof cfg);
+    if (err) return err;
+    b->member = b->certificate_n > 0;
+    if (b->cfg.coordinator) {
+        struct crypto_sign_key root;
+        crypto_sign_key_from_seed(b->cfg.root_seed, &root);
+        memcpy(b->cfg.root_key, root.public, sizeof root.public);
+        crypto_sign_key_wipe(&root);
+        b->coordinator = b->self;
+        b->coordinator_known = true;
+    }
+    if (b->cfg.coordinator || b->member)
+        village = village_id_of(b->cfg.root_key);
+    else
+        memcpy(village.b, b->cfg.ticket_village, sizeof village.b);
+    b->roster = roster_create(village);
+    return b->roster ? VL_OK : VL_ENOMEM;
+}
+
+void link_start(struct brain *b) {
+    if (!b->cfg.coordinator) b->dial_at = b->now;
+    b->heartbeat_at = b->now;
+}
+
+struct peer *link_peer(const struct brain *b, struct vl_node_id node) { return vl_map_get(&b->by_node, node.b); }
+
+/* ---- sending ---------------------------------------------------------------------------------------------------- */
+
+static bool peer_send(struct brain *b, struct peer *p, enum lane lane, enum link_kind kind, struct vl_span body,
+                      struct vl_span tail) {
+    uint8_t k = (uint8_t)kind;
+    const struct vl_span parts[] = { vl_span(&k, 1), body, tail };
+    if (p->stream[lane] == 0 && htx_open(b->htx, p->session, lane_priority[lane], &p->stream[lane])) return false;
+    enum vl_err err = htx_send(b->htx, p->session, p->stream[lane], b->now, parts, 3);
+    if (err == VL_ELIMIT || err == VL_ECLOSED) { /* stream numbers used up, or reset by the peer: go on with a new one */
+        if (htx_open(b->htx, p->session, lane_priority[lane], &p->stream[lane])) return false;
+        err = htx_send(b->htx, p->session, p->stream[lane], b->now, parts, 3);
+    }
+    return err == VL_OK;
+}
+
+bool link_send(struct brain *b, struct vl_node_id to, enum lane lane, enum link_kind kind, struct vl_span body,
+               struct vl_span tail) {
+    struct peer *p = link_peer(b, to);
+    return p != NULL && peer_send(b, p, lane, kind, body, tail);
+}
+
+void link_broadcast(struct brain *b, enum link_kind kind, struct vl_span body) {
+    size_t it = 0;
+    for (struct peer *p; (p = vl_map_next(&b->by_session, &it, NULL));)
+        if (!p->guest) (void)peer_send(b, p, LANE_CONTROL, kind, body, (struct vl_span){ 0 });
+}
+
+/* ---- the link to the coordinator ---------------------------------------------------------------------------------- */
+
+static void redial_later(struct brain *b) {
+    uint32_t n = b->dial_failures < 7 ? b->dial_failures : 7;
+    vl_ms wait = (vl_ms)BRAIN_REDIAL_MIN_MS << n;
+    if (wait > BRAIN_REDIAL_MAX_MS) wait = BRAIN_REDIAL_MAX_MS;
+    b->dial_failures++;
+    b->dial = 0;
+    b->dial_at = b->now + wait / 2 + vl_prng_below(&b->rng, wait / 2 + 1); /* members must not come back as one */
+}
+
+static void dial_now(struct brain *b) {
+    b->dial_at = VL_MS_NEVER;
+    b->dial = b->dial == UINT32_MAX ? 1 : b->dial + 1;
+    struct vl_span addr = vl_span(b->cfg.coordinator_addr, strlen(b->cfg.coordinator_addr) + 1);
+    struct brain_effect *e = effect_now(b, BRAIN_DIAL, addr, NULL);
+    e->dial = b->dial;
+    e->addr = (const char *)e->bytes.p;
+}
+
+enum vl_err brain_dialled(struct brain *b, vl_ms now, uint32_t dial, uint32_t *ret_conn) {
+    step_begin(b, now);
+    struct htx_dial d = { .resume = b->dial_session };
+    if (b->coordinator_known) {
+        d.expect = &b->coordinator;
+        d.peer_static = b->coordinator_static;
+    }
+    enum vl_err err = dial == b->dial && dial != 0 ? htx_dial(b->htx, b->now, &d, ret_conn) : VL_ESTALE;
+    if (err == VL_OK)
+        b->dial_conn = *ret_conn;
+    else if (err != VL_ESTALE)
+        redial_later(b);
+    step_end(b);
+    return err;
+}
+
+void brain_dial_failed(struct brain *b, vl_ms now, uint32_t dial) {
+    step_begin(b, now);
+    if (dial == b->dial && dial != 0) redial_later(b);
+    step_end(b);
+}
+
+/* A member's link fell or its connection ended: come back, soon at first. */
+static void coordinator_link_down(struct brain *b) {
+    if (b->cfg.coordinator || b->dial_at != VL_MS_NEVER) return;
+    redial_later(b);
+}
+
+/* ---- who may come in -------------------------------------------------------------------------------------------- */
+
+/* Remembers who is behind a connection until its session comes up. */
+static bool pending_add(struct brain *b, const struct htx_event *ev, const struct cert *cert) {
+    struct peer *p = calloc(1, sizeof *p);
+    if (p == NULL || vl_map_put(&b->by_conn, &ev->conn, p)) {
+        free(p);
+        return false;
+    }
+    p->node = ev->node;
+    p->guest = cert == NULL;
+    if (cert) p->cert = *cert;
+    memcpy(p->static_key, ev->peer_static, sizeof p->static_key);
+    return true;
+}
+
+static void conn_up(struct brain *b, const struct htx_event *ev) {
+    struct cert cert;
+    bool guest = ev->data.n == 0, admit = guest && b->cfg.coordinator; /* a guest may only ask for membership */
+    if (!guest) {
+        enum vl_err err = roster_check(b->roster, ev->data, b->now, &cert);
+        if (err == VL_OK && (!vl_node_eq(cert.node, ev->node) || memcmp(cert.static_key, ev->peer_static, 32) != 0))
+            err = VL_ECRYPTO; /* a certificate of somebody else */
+        if (err == VL_OK && !b->cfg.coordinator && !(cert.roles & CERT_COORDINATOR)) err = VL_EDENIED;
+        admit = err == VL_OK;
+        if (err) note(b, err, ev->node, roster_problem(err));
+    }
+    admit = admit && pending_add(b, ev, guest ? NULL : &cert);
+    if (!admit) b->counters.peers_denied++;
+    if (htx_admit(b->htx, ev->conn, b->now, admit) || !admit) return;
+    if (!b->cfg.coordinator) { /* known from now on: the next handshake is XK, then IK */
+        b->coordinator = ev->node;
+        b->coordinator_known = true;
+        memcpy(b->coordinator_static, ev->peer_static, sizeof b->coordinator_static);
+        memcpy(b->cfg.root_key, cert.root, sizeof cert.root);
+    }
+}
+
+static void send_join(struct brain *b, struct peer *p) {
+    struct crypto_dh_key key;
+    struct vl_buf buf;
+    struct link_join join = { .roles = CERT_WORKER };
+    vl_buf_init(&buf, 1024);
+    crypto_dh_key_from_seed(b->cfg.static_secret, &key);
+    memcpy(join.secret, b->cfg.ticket_secret, sizeof join.secret);
+    memcpy(join.static_key, key.public, sizeof join.static_key);
+    memcpy(join.name, b->cfg.name, sizeof join.name);
+    crypto_dh_key_wipe(&key);
+    if (link_join_encode(&join, &buf))
+        out_of_memory(b);
+    else
+        (void)peer_send(b, p, LANE_CONTROL, LINK_JOIN, vl_span(buf.p + 1, buf.len - 1), (struct vl_span){ 0 });
+    crypto_wipe(&join, sizeof join);
+    vl_buf_free(&buf);
+}
+
+/* Certificates end while links live on: looked at with every heartbeat.  A member asks for a new one in the second half of
+ * the life of its own. */
+static bool still_member(struct brain *b, struct peer *p) {
+    enum vl_err err = roster_recheck(b->roster, &p->cert, b->now);
+    if (err == VL_OK) return true;
+    note(b, err, p->node, roster_problem(err));
+    held_inside(b, OUT_CLOSE, p->node, LANE_CONTROL, 0, (struct vl_span){ 0 });
+    return false;
+}
+
+static void renew(struct brain *b, struct peer *p) {
+    struct cert own;
+    if (p->renewing || cert_decode(vl_span(b->certificate, b->certificate_n), &own)) return;
+    if (b->now < own.issued_ms + (own.expires_ms - own.issued_ms) / 2) return;
+    p->renewing = true;
+    send_join(b, p); /* of a member it needs no ticket */
+}
+
+static void send_heartbeat(struct brain *b) {
+    struct peer *up = b->cfg.coordinator ? NULL : link_peer(b, b->coordinator);
+    struct heartbeat h;
+    struct vl_buf buf;
+    vl_buf_init(&buf, VL_MESSAGE_MAX);
+    if (up && b->member && still_member(b, up)) renew(b, up);
+    worker_heartbeat(b, &h);
+    b->heartbeat_at = heartbeat_next(&b->rng, b->now, b->cfg.heartbeat_ms);
+    if (b->cfg.coordinator)
+        coordinator_heartbeat(b, b->self, &h);
+    else if (heartbeat_encode(&h, &buf) == VL_OK)
+        (void)link_send(b, b->coordinator, LANE_CONTROL, LINK_HEARTBEAT, vl_span(buf.p, buf.len), (struct vl_span){ 0 });
+    vl_buf_free(&buf);
+}
+
+/* The link carries members' traffic from here on. */
+static void peer_ready(struct brain *b, struct peer *p) {
+    if (p->guest) return;
+    message_step(b, &(struct delivery_event){ .kind = DELIVERY_PEER_UP, .now = b->now,
+                                              .u.up = { .peer = p->node, .reliable = true } });
+    blobs_step(b, &(struct blob_event){ .kind = BLOB_PEER_UP, .now = b->now, .u.peer = p->node });
+    if (b->cfg.coordinator) {
+        coordinator_peer_up(b, p);
+    } else {
+        send_heartbeat(b);
+        worker_link_up(b);
+    }
+}
+
+static void peer_forget(struct brain *b, struct peer *p, bool tell) {
+    vl_map_del(&b->by_session, &p->session);
+    if (vl_map_get(&b->by_node, p->node.b) == p) {
+        vl_map_del(&b->by_node, p->node.b);
+        if (tell && !p->guest) {
+            message_step(b, &(struct delivery_event){ .kind = DELIVERY_PEER_DOWN, .now = b->now, .u.peer = p->node });
+            blobs_step(b, &(struct blob_event){ .kind = BLOB_PEER_DOWN, .now = b->now, .u.peer = p->node });
+            if (b->cfg.coordinator) coordinator_peer_down(b, p->node);
+        }
+    }
+    if (b->dial_session == p->session) b->dial_session = 0;
+    free(p);
+}
+
+static void session_up(struct brain *b, const struct htx_event *ev) {
+    struct peer *p = vl_map_get(&b->by_session, &ev->session), *fresh = vl_map_del(&b->by_conn, &ev->conn);
+    b->dial_failures = 0;
+    b->dial = 0;
+    if (p != NULL) { /* resumed: nothing was lost */
+        free(fresh);
+        p->attached = true;
+        if (b->cfg.coordinator && !p->guest) coordinator_peer_up(b, p);
+        return;
+    }
+    struct peer *old = link_peer(b, ev->node);
+    if (old != NULL) { /* the node restarted, or its old link died unseen: the newer one counts */
+        uint32_t session = old->session;
+        peer_forget(b, old, true);
+        vl_ignore(htx_close(b->htx, session, b->now, HTX_SUPERSEDED));
+    }
+    if (fresh == NULL || vl_map_put(&b->by_session, &ev->session, fresh) || vl_map_put(&b->by_node, ev->node.b, fresh)) {
+        vl_map_del(&b->by_session, &ev->session);
+        free(fresh);
+        vl_ignore(htx_close(b->htx, ev->session, b->now, HTX_LIMIT));
+        return;
+    }
+    fresh->session = ev->session;
+    fresh->attached = true;
+    if (!b->cfg.coordinator) b->dial_session = ev->session;
+    if (!b->cfg.coordinator && !b->member)
+        send_join(b, fresh);
+    else
+        peer_ready(b, fresh);
+}
+
+void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason) {
+    struct peer *p = link_peer(b, node);
+    if (p == NULL) return;
+    uint32_t session = p->session;
+    peer_forget(b, p, true);
+    vl_ignore(htx_close(b->htx, session, b->now, reason));
+}
+
+/* ---- joining, seen from the one who joins ------------------------------------------------------------------------- */
+
+#define IDENTITY_VERSION 1u
+
+static void identity_record(struct brain *b) {
+    uint8_t p[1 + 32 + 32 + 32 + 2 + HTX_CERT_MAX + 1 + VL_ADDR_MAX];
+    struct vl_writer w = vl_writer(p, sizeof p);
+    size_t addr = strlen(b->cfg.coordinator_addr);
+    vl_write_u8(&w, IDENTITY_VERSION);
+    vl_write_bytes(&w, b->cfg.root_key, 32);
+    vl_write_bytes(&w, b->coordinator.b, 32);
+    vl_write_bytes(&w, b->coordinator_static, 32);
+    vl_write_u16(&w, (uint16_t)b->certificate_n);
+    vl_write_bytes(&w, b->certificate, b->certificate_n);
+    vl_write_u8(&w, (uint8_t)addr);
+    vl_write_bytes(&w, b->cfg.coordinator_addr, addr);
+    record_add(b, RECORD_IDENTITY, NULL, 0, (struct vl_span){ 0 }, vl_span(p, w.len));
+}
+
+enum vl_err identity_restore(struct brain *b, struct vl_span bytes) {
+    struct vl_reader r = vl_reader(bytes.p, bytes.n);
+    uint8_t root[32], stat[32];
+    struct vl_node_id node;
+    if (vl_read_u8(&r) != IDENTITY_VERSION) return VL_EVERSION;
+    vl_read_bytes(&r, root, sizeof root);
+    vl_read_bytes(&r, node.b, sizeof node.b);
+    vl_read_bytes(&r, stat, sizeof stat);
+    struct vl_span cert = vl_read_span(&r, vl_read_u16(&r));
+    struct vl_span addr = vl_read_span(&r, vl_read_u8(&r));
+    if (vl_reader_end(&r) || cert.n > HTX_CERT_MAX || addr.n >= VL_ADDR_MAX || b->cfg.coordinator) return VL_ECORRUPT;
+    memcpy(b->cfg.root_key, root, sizeof root);
+    memcpy(b->coordinator_static, stat, sizeof stat);
+    b->coordinator = node;
+    b->coordinator_known = true;
+    memcpy(b->certificate, cert.p, cert.n);
+    b->certificate_n = cert.n;
+    memcpy(b->cfg.coordinator_addr, addr.p, addr.n);
+    b->cfg.coordinator_addr[addr.n] = '\0';
+    b->member = cert.n > 0;
+    roster_destroy(b->roster);
+    b->roster = roster_create(village_id_of(root));
+    if (b->roster == NULL) return VL_ENOMEM;
+    return htx_set_certificate(b->htx, vl_span(b->certificate, b->certificate_n));
+}
+
+static void joined(struct brain *b, struct peer *p, struct vl_span body) {
+    struct link_join_reply m;
+    struct cert cert;
+    bool first = !b->member;
+    if (b->cfg.coordinator || (b->member && !p->renewing) || link_join_reply_decode(body, &m)) {
+        b->counters.messages_bad++;
+        return;
+    }
+    p->renewing = false;
+    if (m.code == VL_OK) m.code = roster_check(b->roster, vl_span(m.cert, m.cert_len), b->now, &cert);
+    if (m.code == VL_OK && (!vl_node_eq(cert.node, b->self) || htx_set_certificate(b->htx, vl_span(m.cert, m.cert_len))))
+        m.code = VL_ECRYPTO;
+    if (m.code) {
+        const char *why = m.detail[0] ? m.detail : roster_problem(m.code);
+        if (first)
+            effect_held(b, BRAIN_REFUSED, (struct vl_span){ 0 }, why)->err = m.code;
+        else
+            note(b, m.code, p->node, why);
+        return;
+    }
+    memcpy(b->certificate, m.cert, m.cert_len);
+    b->certificate_n = m.cert_len;
+    b->member = true;
+    identity_record(b);
+    if (!first) return;
+    effect_held(b, BRAIN_JOINED, vl_span(m.cert, m.cert_len), NULL);
+    link_close_node(b, p->node, HTX_NORMAL_END); /* come back with the certificate */
+    b->dial_failures = 0;
+    b->dial_at = b->now;
+}
+
+/* ---- what arrives ------------------------------------------------------------------------------------------------- */
+
+static void member_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body) {
+    struct heartbeat h;
+    enum vl_err err;
+    struct delivery_event dev = { .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
+    struct blob_event bev = { .kind = BLOB_RECV, .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
+    switch (kind) {
+    case LINK_HEARTBEAT:
+        if (b->cfg.coordinator && !still_member(b, p)) return;
+        if (b->cfg.coordinator && heartbeat_decode(body, &h) == VL_OK)
+            coordinator_heartbeat(b, p->node, &h);
+        else
+            b->counters.messages_bad++;
+        return;
+    case LINK_ENVELOPE:
+    case LINK_ACK:
+        dev.kind = kind == LINK_ACK ? DELIVERY_RECV_ACK : DELIVERY_RECV_ENVELOPE;
+        message_step(b, &dev);
+        return;
+    case LINK_BLOB: blobs_step(b, &bev); return;
+    case LINK_BLOB_OFFER: blobs_offer(b, p, body); return;
+    case LINK_BLOB_HAVE: blobs_have(b, p, body); return;
+    case LINK_STATUS:
+        if (b->cfg.coordinator) coordinator_status(b, p->node, body);
+        return;
+    case LINK_REVOCATIONS:
+        err = roster_revoke(b->roster, body);
+        if (err && err != VL_ESTALE) b->counters.messages_bad++; /* an older list comes from an honest peer too */
+        return;
+    case LINK_JOIN: /* a member that lost the reply, or wants to renew */
+        if (b->cfg.coordinator) coordinator_join(b, p, body);
+        return;
+    case LINK_JOIN_REPLY: joined(b, p, body); return;
+    }
+}
+
+static void message(struct brain *b, const struct htx_event *ev) {
+    struct peer *p = vl_map_get(&b->by_session, &ev->session);
+    enum link_kind kind;
+    struct vl_span body;
+    if (p == NULL) return;
+    vl_buf_clear(&b->rx); /* the endpoint takes its bytes back as soon as an answer is sent */
+    if (vl_buf_append(&b->rx, ev->data.p, ev->data.n)) {
+        out_of_memory(b);
+        return;
+    }
+    if (link_split(vl_span(b->rx.p, b->rx.len), &kind, &body)) {
+        b->counters.messages_bad++;
+        return;
+    }
+    if (p->guest) {
+        if (kind == LINK_JOIN)
+            coordinator_join(b, p, body);
+        else
+            b->counters.messages_bad++;
+        return;
+    }
+    if (!b->member && kind != LINK_JOIN_REPLY && !b->cfg.coordinator) return;
+    member_message(b, p, kind, body);
+}
+
+static void event(struct brain *b, const struct htx_event *ev) {
+    struct peer *p = vl_map_get(&b->by_session, &ev->session);
+    switch (ev->type) {
+    case HTX_CONN_UP: conn_up(b, ev); return;
+    case HTX_CONN_CLOSE:
+        effect_now(b, BRAIN_CONN_CLOSE, (struct vl_span){ 0 }, NULL)->conn = ev->conn;
+        free(vl_map_del(&b->by_conn, &ev->conn));
+        if (ev->conn == b->dial_conn && b->dial != 0) coordinator_link_down(b); /* refused in the handshake */
+        return;
+    case HTX_SESSION_UP: session_up(b, ev); return;
+    case HTX_SESSION_DETACHED:
+        if (p == NULL) return;
+        p->attached = false;
+        if (b->cfg.coordinator && !p->guest) coordinator_peer_down(b, p->node);
+        if (p->session == b->dial_session) coordinator_link_down(b);
+        return;
+    case HTX_SESSION_LOST:
+        if (p == NULL) return;
+        if (p->session == b->dial_session) coordinator_link_down(b);
+        peer_forget(b, p, true);
+        return;
+    case HTX_MESSAGE: message(b, ev); return;
+    case HTX_STREAM_RESET:
+        for (unsigned i = 0; p && i < LANES; i++)
+            if (p->stream[i] == ev->stream) p->stream[i] = 0;
+        return;
+    case HTX_STREAM_OPENED:
+    case HTX_STREAM_CLOSED:
+    case HTX_WRITABLE:
+    case HTX_DATAGRAM:
+    case HTX_PEER_GOING_AWAY: return;
+    }
+}
+
+void link_pump(struct brain *b) {
+    struct htx_event ev;
+    while (htx_next_event(b->htx, &ev)) event(b, &ev);
+}
+
+void link_tick(struct brain *b) {
+    if (htx_deadline(b->htx) <= b->now) htx_expire(b->htx, b->now);
+    link_pump(b);
+    if (b->dial_at <= b->now) dial_now(b);
+    if (b->heartbeat_at <= b->now) send_heartbeat(b);
+}
+
+vl_ms link_deadline(const struct brain *b) {
+    return vl_ms_min(htx_deadline(b->htx), vl_ms_min(b->dial_at, b->heartbeat_at));
+}
+
+/* ---- bytes -------------------------------------------------------------------------------------------------------- */
+
+enum vl_err brain_accept(struct brain *b, vl_ms now, uint32_t *ret_conn) {
+    step_begin(b, now);
+    enum vl_err err = htx_accept(b->htx, b->now, ret_conn);
+    step_end(b);
+    return err;
+}
+
+enum vl_err brain_input(struct brain *b, uint32_t conn, vl_ms now, const void *p, size_t n) {
+    const uint8_t *at = p;
+    enum vl_err err = VL_OK;
+    step_begin(b, now);
+    while (n > 0) {
+        size_t used = 0;
+        err = htx_input(b->htx, conn, b->now, at, n, &used);
+        link_pump(b);
+        at += used;
+        n -= used;
+        if (err || used == 0) break;
+    }
+    if (err == VL_OK && n > 0) err = VL_ECLOSED; /* verdicts are given at once, so that nothing is ever left over */
+    step_end(b);
+    return err;
+}
+
+size_t brain_output(struct brain *b, uint32_t conn, vl_ms now, void *buf, size_t cap) {
+    if (now > b->now) b->now = now;
+    return htx_output(b->htx, conn, b->now, buf, cap);
+}
+
+uint32_t brain_next_output_conn(struct brain *b) { return htx_next_output_conn(b->htx); }
+
+void brain_conn_lost(struct brain *b, uint32_t conn, vl_ms now) {
+    step_begin(b, now);
+    htx_conn_lost(b->htx, conn, b->now);
+    free(vl_map_del(&b->by_conn, &conn));
+    link_pump(b);
+    if (conn == b->dial_conn) {
+        if (b->dial != 0) coordinator_link_down(b); /* it ended before the session came up */
+        b->dial_conn = 0;
+    }
+    step_end(b);
+}

@@ -1,0 +1,89 @@
+/* Durable messages: effects of net/delivery become records and sends; what is delivered goes to coordinator or worker. */
+#include "brain/priv.h"
+
+#include "base/text.h"
+
+enum vl_err message_create(struct brain *b) {
+    struct delivery_cfg cfg = delivery_cfg_default();
+    cfg.self = b->self;
+    cfg.key = &b->key;
+    cfg.seed = vl_prng_next(&b->rng);
+    cfg.epoch = b->cfg.boot_epoch;
+    /* assignments and reports come in bursts of a node's slots; the scheduler bounds them (coordinator.c) */
+    for (unsigned i = 0; i < ENVELOPE_PRIORITIES; i++) cfg.limits.queue[i] = DELIVERY_QUEUE_MAX;
+    delivery_effects_init(&b->delivery_fx);
+    return delivery_create(&cfg, &b->delivery);
+}
+
+static void deliver(struct brain *b, const struct delivery_effect *fx) {
+    switch ((enum brain_message)fx->type) {
+    case MSG_ASSIGN:
+        if (vl_node_eq(fx->peer, b->coordinator)) held_inside(b, OUT_SELF_ASSIGN, b->self, LANE_MESSAGE, 0, fx->bytes);
+        return;
+    case MSG_REVOKE:
+        if (vl_node_eq(fx->peer, b->coordinator)) held_inside(b, OUT_SELF_REVOKE, b->self, LANE_MESSAGE, 0, fx->bytes);
+        return;
+    case MSG_REPORT:
+        if (b->cfg.coordinator) coordinator_report(b, fx->peer, fx->bytes);
+        return;
+    }
+    b->counters.messages_bad++;
+}
+
+static void carry_out(struct brain *b, const struct delivery_effect *fx) {
+    struct vl_span none = { 0 };
+    struct record *r;
+    switch (fx->kind) {
+    case DELIVERY_PUT_OUT:
+        r = record_add(b, RECORD_OUTBOX, fx->id.b, sizeof fx->id.b, none, fx->bytes);
+        r->node = fx->peer;
+        r->at_ms = fx->at_ms;
+        return;
+    case DELIVERY_DEL_OUT: record_add(b, RECORD_OUTBOX, fx->id.b, sizeof fx->id.b, none, none)->remove = true; return;
+    case DELIVERY_PUT_IN:
+        record_add(b, RECORD_INBOX, fx->id.b, sizeof fx->id.b, none, fx->bytes)->at_ms = fx->at_ms;
+        return;
+    case DELIVERY_DEL_IN: record_add(b, RECORD_INBOX, fx->id.b, sizeof fx->id.b, none, none)->remove = true; return;
+    case DELIVERY_DELIVER: deliver(b, fx); return;
+    case DELIVERY_DELIVERED:
+        if (fx->type == MSG_REPORT) worker_reported(b, fx->id);
+        return;
+    case DELIVERY_DROPPED:
+        note(b, fx->err, fx->peer, "a durable message was given up");
+        if (fx->type == MSG_REPORT) worker_reported(b, fx->id);
+        return;
+    case DELIVERY_TRANSMIT:
+        held_inside(b, OUT_SEND, fx->peer, fx->frame == DELIVERY_FRAME_ACK ? LANE_CONTROL : LANE_MESSAGE,
+                    fx->frame == DELIVERY_FRAME_ACK ? LINK_ACK : LINK_ENVELOPE, fx->bytes);
+        return;
+    }
+}
+
+/* Nested steps happen (a delivered report makes the job book assign, which sends): each has effects of its own. */
+void message_step(struct brain *b, const struct delivery_event *ev) {
+    struct delivery_effects fx = b->delivery_fx;
+    delivery_effects_init(&b->delivery_fx);
+    enum vl_err err = delivery_step(b->delivery, ev, &fx);
+    if (err == VL_ENOMEM) out_of_memory(b);
+    if (err) b->counters.messages_bad++;
+    for (size_t i = 0; err == VL_OK && i < fx.n; i++) carry_out(b, &fx.v[i]);
+    delivery_effects_free(&b->delivery_fx);
+    b->delivery_fx = fx;
+}
+
+enum vl_err message_send(struct brain *b, struct vl_node_id to, enum brain_message type, enum envelope_priority priority,
+                         struct vl_span payload, struct vl_msg_id *ret_id) {
+    struct delivery_event ev = { .kind = DELIVERY_SEND, .now = b->now,
+                                 .u.send = { .dst = to, .type = type, .priority = priority, .payload = payload } };
+    struct delivery_effects fx = b->delivery_fx;
+    delivery_effects_init(&b->delivery_fx);
+    enum vl_err err = delivery_step(b->delivery, &ev, &fx);
+    if (err == VL_ENOMEM) out_of_memory(b);
+    for (size_t i = 0; err == VL_OK && i < fx.n; i++) {
+        if (i == 0 && ret_id) *ret_id = fx.v[i].id;
+        carry_out(b, &fx.v[i]);
+    }
+    delivery_effects_free(&b->delivery_fx);
+    b->delivery_fx = fx;
+    return err;
+}

@@ -1,0 +1,227 @@
+/* priv.h - inside of the brain: what its files share.  Not for others. */
+#ifndef VL_BRAIN_PRIV_H
+#define VL_BRAIN_PRIV_H
+
+#include "base/map.h"
+#include "base/prng.h"
+#include "brain/brain.h"
+#include "crypto/dh.h"
+#include "crypto/sign.h"
+#include "fog/sched.h"
+#include "net/blob.h"
+#include "net/delivery.h"
+#include "net/htx.h"
+#include "trust/roster.h"
+#include "wire/heartbeat.h"
+#include "wire/link.h"
+
+/* Payload types of envelopes: on the wire, never renumber. */
+enum brain_message { MSG_ASSIGN = 1, MSG_REVOKE = 2, MSG_REPORT = 3 };
+
+/* Streams of a link, opened by each side for what it sends: heartbeats must not queue behind blobs. */
+enum lane { LANE_CONTROL = 0, LANE_MESSAGE = 1, LANE_BLOB = 2, LANES = 3 };
+
+#define BRAIN_REDIAL_MIN_MS 250u
+#define BRAIN_REDIAL_MAX_MS 30000u /* a coordinator that is away for long is found again within this */
+#define BRAIN_REOFFER_MS 10000u
+#define BRAIN_SNAPSHOT_EVENTS 50000u /* log events between two snapshots: bounds replay to about a second */
+#define BRAIN_ENDED_KEPT 20000u      /* ended jobs kept in the book for dependencies; their rows stay longer */
+#define BRAIN_QUEUE_FACTOR 2u        /* assignments a worker holds for each slot: hides the way of the next one */
+
+struct peer {
+    struct vl_node_id node;
+    uint32_t session, stream[LANES];
+    bool guest;     /* came without a certificate: may only ask to join */
+    bool attached;  /* has a live connection now */
+    bool renewing;  /* asked for a newer certificate on this link */
+    uint8_t static_key[32];
+    struct cert cert; /* of members */
+};
+
+/* Something to do once the batch `after` is durable; what the shell sees is an effect, the rest happens inside. */
+enum out_kind { OUT_EFFECT, OUT_SEND, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE };
+struct out {
+    struct out *next;
+    enum out_kind kind;
+    uint64_t after;
+    struct brain_effect effect;
+    struct vl_node_id node; /* OUT_SEND */
+    enum lane lane;
+    size_t n;
+    uint8_t bytes[]; /* what the effect's spans point to */
+};
+struct out_list {
+    struct out *first, **last;
+};
+
+struct record_slot { /* a record whose spans are offsets into the step's arena */
+    struct record r;
+    size_t text_at, bytes_at;
+};
+
+enum worker_state { W_FETCHING = 1, W_READY, W_RUNNING, W_UPLOADING, W_REPORTED };
+struct wtask {
+    struct wtask *next;
+    uint64_t id;
+    enum worker_state state;
+    uint32_t missing; /* blobs not here yet, or outputs the coordinator has not got yet */
+    bool started;
+    vl_ms started_ms;
+    struct assignment a; /* borrows from `bytes` */
+    uint8_t *bytes;
+    uint8_t *report;
+    size_t report_n;
+    struct vl_hash *waits; /* of `missing`: hashes still awaited; room for 1 + inputs, or outputs */
+    uint64_t *wait_sizes;
+    struct vl_msg_id message; /* the report's, once sent */
+};
+
+struct offer { /* coordinator: a worker waits until this blob is here */
+    struct offer *next;
+    struct vl_hash hash;
+    uint64_t size;
+    struct vl_node_id from;
+};
+
+struct brain {
+    struct brain_config cfg;
+    uint8_t certificate[HTX_CERT_MAX];
+    size_t certificate_n;
+    vl_ms now;
+    bool started, member, out_of_memory;
+    struct crypto_sign_key key;
+    struct vl_node_id self;
+    struct vl_prng rng;
+
+    /* effects */
+    struct out_list due, held; /* due: the shell may take it; held: waits for its commit */
+    struct out *lent;          /* the one whose spans the shell is looking at */
+    struct brain_effect scrap; /* takes the writes of a caller when memory is out */
+    struct out *step_first;    /* first held one of the running step */
+    struct record_slot *slots;
+    size_t slots_n, slots_cap;
+    struct vl_buf arena;
+    struct record *lent_records;
+    uint64_t seq, durable;
+
+    /* links */
+    struct htx_endpoint *htx;
+    struct vl_buf rx; /* the message being handled */
+    struct roster *roster;
+    struct vl_map by_session, by_node; /* struct peer */
+    struct vl_map by_conn;             /* struct peer, admitted but without a session yet */
+    struct vl_node_id coordinator;
+    bool coordinator_known;
+    uint8_t coordinator_static[32];
+    uint32_t dial, dial_session, dial_conn, dial_failures;
+    vl_ms dial_at, heartbeat_at;
+
+    struct delivery *delivery;
+    struct delivery_effects delivery_fx;
+    struct blob *blob;
+    struct blob_effects blob_fx;
+
+    /* worker */
+    struct wtask *tasks;
+    uint64_t next_task;
+    uint32_t running, held_tasks, features, load_milli;
+    uint64_t done, failed;
+    vl_ms started_ms, reoffer_at;
+
+    /* coordinator */
+    struct membership *membership;
+    struct registry *registry;
+    struct job_book *jobs;
+    struct job_effects job_fx;
+    struct registry_effects *registry_fx;
+    const struct sched_strategy *strategy;
+    struct sched_state sched_state;
+    struct offer *offers;
+    uint32_t offers_n;
+    bool schedule_due;
+    vl_ms schedule_at;
+    uint64_t log_events; /* since the last snapshot */
+    uint64_t log_seq;    /* of the newest event that was restored or written */
+    uint64_t history;
+    struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
+
+    struct brain_counters counters;
+};
+
+/* ---- brain.c: steps and effects ---- */
+void step_begin(struct brain *b, vl_ms now);
+void step_end(struct brain *b);
+/* An effect at once, or after the commit of this step and all before it.  Copies the spans named. */
+struct brain_effect *effect_now(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes, const char *detail);
+struct brain_effect *effect_held(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes, const char *detail);
+void held_inside(struct brain *b, enum out_kind kind, struct vl_node_id node, enum lane lane, uint8_t link_kind,
+                 struct vl_span bytes);
+void reply(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes);
+void note(struct brain *b, enum vl_err err, struct vl_node_id node, const char *detail);
+/* Adds a record to the step; `text` and `bytes` are copied.  The pointer is valid until the next one. */
+struct record *record_add(struct brain *b, enum record_kind kind, const void *key, size_t key_n, struct vl_span text,
+                          struct vl_span bytes);
+void record_answer_add(struct brain *b, const struct record_answer *answer);
+/* For allocations that a core cannot undo: the node must start again from its store (crash-only). */
+void out_of_memory(struct brain *b);
+
+/* ---- link.c ---- */
+enum vl_err link_create(struct brain *b);
+void link_start(struct brain *b);
+void link_pump(struct brain *b); /* handles all events of the endpoint */
+void link_tick(struct brain *b);
+vl_ms link_deadline(const struct brain *b);
+struct peer *link_peer(const struct brain *b, struct vl_node_id node);
+/* kind byte and body on a lane.  False: no link, or its budget is full. */
+bool link_send(struct brain *b, struct vl_node_id to, enum lane lane, enum link_kind kind, struct vl_span body,
+               struct vl_span tail);
+void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason);
+void link_broadcast(struct brain *b, enum link_kind kind, struct vl_span body);
+enum vl_err identity_restore(struct brain *b, struct vl_span bytes);
+
+/* ---- message.c: delivery ---- */
+enum vl_err message_create(struct brain *b);
+enum vl_err message_send(struct brain *b, struct vl_node_id to, enum brain_message type, enum envelope_priority priority,
+                         struct vl_span payload, struct vl_msg_id *ret_id);
+void message_step(struct brain *b, const struct delivery_event *ev);
+
+/* ---- blobs.c ---- */
+enum vl_err blobs_create(struct brain *b);
+void blobs_step(struct brain *b, const struct blob_event *ev);
+void blobs_offer(struct brain *b, const struct peer *from, struct vl_span body);
+void blobs_have(struct brain *b, const struct peer *from, struct vl_span body);
+
+/* ---- worker.c ---- */
+void worker_assign(struct brain *b, struct vl_span bytes);
+void worker_revoke(struct brain *b, struct vl_span bytes);
+void worker_blob_here(struct brain *b, struct vl_hash hash, enum vl_err err);
+void worker_blob_found(struct brain *b, struct vl_hash hash, bool complete, uint64_t partial);
+void worker_output_taken(struct brain *b, struct vl_hash hash, enum vl_err err);
+void worker_reported(struct brain *b, struct vl_msg_id id);
+void worker_heartbeat(struct brain *b, struct heartbeat *ret);
+void worker_link_up(struct brain *b);
+void worker_tick(struct brain *b);
+vl_ms worker_deadline(const struct brain *b);
+void worker_destroy(struct brain *b);
+/* NULL when there is no such task (any more). */
+const struct assignment *worker_assignment(const struct brain *b, uint64_t task);
+
+/* ---- coordinator.c, coordinator_members.c ---- */
+enum vl_err coordinator_create(struct brain *b);
+void coordinator_destroy(struct brain *b);
+enum vl_err coordinator_restore(struct brain *b, const struct record *r);
+void coordinator_start(struct brain *b);
+void coordinator_peer_up(struct brain *b, const struct peer *p);
+void coordinator_peer_down(struct brain *b, struct vl_node_id node);
+void coordinator_join(struct brain *b, const struct peer *p, struct vl_span body);
+void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct heartbeat *h);
+void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span body);
+void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span body);
+void coordinator_registry(struct brain *b, const struct registry_event *ev);
+enum vl_err coordinator_job(struct brain *b, const struct job_event *ev);
+void coordinator_schedule(struct brain *b);
+void coordinator_tick(struct brain *b);
+void coordinator_snapshot(struct brain *b);
+vl_ms coordinator_deadline(const struct brain *b);
+
+#endif

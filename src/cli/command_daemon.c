@@ -1,0 +1,70 @@
+#include "cli/handlers.h"
+#include "cli/session.h"
+
+#include "base/bounds.h"
+#include "cli/units.h"
+
+#include <string.h>
+
+/* "ADDR:PORT", "[ADDR]:PORT": an address without spaces, a port of 0..65535. Names are looked up later. */
+static bool address_ok(const char *s) {
+    const char *colon = strrchr(s, ':');
+    int64_t port = 0;
+    if (colon == NULL || colon == s || units_parse_integer(colon + 1, 0, 65535, &port) != VL_OK) return false;
+    bool bracket = s[0] == '[';
+    if (bracket && (colon - s < 3 || colon[-1] != ']')) return false;
+    for (const char *p = s; p < colon; p++) {
+        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f) return false;
+        if (*p == ':' && !bracket) return false; /* an IPv6 address needs its brackets */
+    }
+    return true;
+}
+
+static int options_of(struct cli *cli, struct cli_up_options *ret) {
+    const struct cli_args *a = &cli->args;
+    static const char *const addresses[] = { "listen", "gateway" };
+    for (size_t i = 0; i < 2; i++)
+        if (!address_ok(args_text(a, addresses[i])))
+            return cli_fail(cli, CLI_USAGE, "--%s '%s' is no address such as 127.0.0.1:8000 or [::1]:8000", addresses[i],
+                            args_text(a, addresses[i]));
+    if (args_has(a, "no-gateway") && args_has(a, "gateway"))
+        return cli_fail(cli, CLI_USAGE, "--gateway and --no-gateway exclude each other");
+    static const enum vl_level levels[] = { VL_DEBUG, VL_INFO, VL_WARN, VL_ERROR };
+    *ret = (struct cli_up_options){
+        .data_dir = cli->data_dir,
+        .name = args_text(a, "name"),
+        .listen = args_text(a, "listen"),
+        .gateway = args_has(a, "no-gateway") ? NULL : args_text(a, "gateway"),
+        .slots = args_has(a, "slots") ? (unsigned)args_number(a, "slots") : 0,
+        .log_form = cli->json || strcmp(args_text(a, "log"), "json") == 0 ? VL_LOG_JSON : VL_LOG_FMT,
+        .log_level = levels[args_has(a, "log-level") ? (size_t)args_number(a, "log-level") : 1],
+    };
+    return CLI_OK;
+}
+
+int command_up(struct cli *cli) {
+    struct cli_up_options options;
+    int code = options_of(cli, &options);
+    return code == CLI_OK ? cli->hooks->up(&options) : code;
+}
+
+int command_join(struct cli *cli) {
+    struct cli_up_options options;
+    const char *ticket = cli->args.operands[0];
+    int code = options_of(cli, &options);
+    if (code != CLI_OK) return code;
+    if (strncmp(ticket, "vl1", 3) != 0 || strlen(ticket) > CLI_TICKET_MAX)
+        return cli_fail(cli, CLI_USAGE, "that is no ticket: it begins with vl1 and comes from `village ticket` on a member");
+    options.ticket = ticket;
+    return cli->hooks->join(&options);
+}
+
+int command_runner(struct cli *cli) {
+    char **from = cli->argv;
+    int argc = cli->argc;
+    while (argc > 0 && strcmp(*from, "runner") != 0) {
+        from++;
+        argc--;
+    }
+    return cli->hooks->runner(argc, from);
+}

@@ -1,0 +1,29 @@
+/* daemon.h - what the command line needs from the program's main(): how a node is started.
+ * cli/ may not see node/ or gateway/ (architecture.md section 1), so main() hands these functions to cli_main(). */
+#ifndef VL_CLI_DAEMON_H
+#define VL_CLI_DAEMON_H
+
+#include "base/log.h"
+
+/* Checked by the parser; every pointer is borrowed for the call and never NULL unless said so. */
+struct cli_up_options {
+    const char *data_dir; /* made by the callee when absent */
+    const char *name;     /* 1..VL_NAME_MAX - 1 bytes; NULL: the host's name */
+    const char *listen;   /* "ADDR:PORT" of the HTX listener; IPv6 as "[ADDR]:PORT"; PORT 0..65535 */
+    const char *gateway;  /* "ADDR:PORT" of the REST gateway; NULL: --no-gateway */
+    const char *ticket;   /* join: the ticket as typed, at most CLI_TICKET_MAX bytes; up: NULL */
+    unsigned slots;       /* tasks at a time, 1..1024; 0: one for each CPU */
+    enum vl_log_form log_form;
+    enum vl_level log_level;
+};
+#define CLI_TICKET_MAX 1024u /* a ticket must fit a QR code that a phone reads from a terminal */
+
+/* Each runs until the daemon ends and returns the exit code of the process (cli.h, enum cli_exit). */
+struct cli_hooks {
+    int (*up)(const struct cli_up_options *options);
+    int (*join)(const struct cli_up_options *options);
+    /* The hidden command `village runner ...`; argv[0] is "runner". */
+    int (*runner)(int argc, char **argv);
+};
+
+#endif

@@ -1,0 +1,30 @@
+/* handlers.h - one function for each row of the table of commands. Each returns an exit code (enum cli_exit) and has
+ * said on standard error why when that is not CLI_OK. */
+#ifndef VL_CLI_HANDLERS_H
+#define VL_CLI_HANDLERS_H
+
+struct cli;
+
+int command_up(struct cli *cli);
+int command_join(struct cli *cli);
+int command_runner(struct cli *cli);
+int command_ticket(struct cli *cli);
+int command_tickets(struct cli *cli);
+int command_revoke(struct cli *cli);
+int command_run(struct cli *cli);
+int command_jobs(struct cli *cli);
+int command_job(struct cli *cli);
+int command_nodes(struct cli *cli);
+int command_maintenance(struct cli *cli);
+int command_expel(struct cli *cli);
+int command_status(struct cli *cli);
+int command_help(struct cli *cli);
+int command_version(struct cli *cli);
+int command_completion(struct cli *cli);
+int command_man(struct cli *cli);
+
+/* The common end of `run` and `job --follow`: waits, then prints the result, or saves the outputs in `dir` when it is not
+ * NULL. */
+int command_finish(struct cli *cli, const char *id, const char *dir);
+
+#endif

@@ -1,0 +1,274 @@
+/* backend.h - all that the gateway asks of the node behind it, as one table of operations.
+ * The gateway owns no state of the village: it reads views and starts commands here, and tells subscribers what
+ * gateway.h's publish functions hand it. Two implementations exist (the node, an embedded library); tests bring a third
+ * that keeps its jobs in memory. Everything runs on the gateway's loop thread.
+ *
+ * Reads are synchronous and cheap (memory, or one indexed row). Commands whose effect must be on disk before the answer
+ * leaves are asynchronous: the operation returns VL_OK and calls `done` exactly once, on the loop thread, possibly
+ * before it returns; or it returns an error and never calls `done`. Strings and spans in views are borrowed by the
+ * sink for the length of the call; spans given to an operation are borrowed for the length of that operation.
+ *
+ * Errors that reach people: VL_ENOTFOUND 404, VL_EEXISTS VL_ESTATE VL_ESTALE VL_EBUSY 409, VL_ERANGE VL_EPARSE
+ * VL_EUNSUPPORTED 422, VL_EDENIED 403, VL_ENOSPC 507, VL_ELIMIT VL_ENOMEM VL_EAGAIN VL_ETIMEOUT 503 with Retry-After,
+ * the rest 500. */
+#ifndef VL_GATEWAY_BACKEND_H
+#define VL_GATEWAY_BACKEND_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/ms.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job_spec; /* wire/job.h: the one definition of what a person may submit */
+
+/* ---- views: what a read hands to its sink ---- */
+
+enum view_node_state { VIEW_NODE_ACTIVE = 0, VIEW_NODE_IDLE, VIEW_NODE_BUSY, VIEW_NODE_OFFLINE, VIEW_NODE_MAINTENANCE };
+#define VIEW_NODE_STATES 5
+
+#define VIEW_FEATURE_WASM 1u
+#define VIEW_FEATURE_NATIVE 2u
+
+struct view_node {
+    struct vl_node_id id;
+    const char *name, *kind, *addr, *region; /* "" when unknown; kind such as "compute_node" */
+    enum view_node_state state;
+    bool self;
+    uint32_t cpus, free_slots, running;
+    uint32_t load_milli; /* 1000 = every CPU busy */
+    uint64_t memory_bytes, disk_bytes;
+    vl_ms joined_ms, seen_ms;
+    uint64_t done, failed; /* tasks, since it joined */
+    uint32_t features;     /* VIEW_FEATURE_* */
+};
+
+enum view_job_state {
+    VIEW_JOB_SUBMITTED = 0,
+    VIEW_JOB_PRICED,
+    VIEW_JOB_PLACED,
+    VIEW_JOB_RUNNING,
+    VIEW_JOB_VERIFYING,
+    VIEW_JOB_DONE,
+    VIEW_JOB_FAILED,
+    VIEW_JOB_CANCELLED,
+    VIEW_JOB_EXPIRED,
+};
+#define VIEW_JOB_STATES 9
+
+struct view_error {
+    const char *code, *detail; /* code NULL: no error */
+};
+
+struct view_job {
+    struct vl_job_id id;
+    const char *name; /* "" when the submitter gave none */
+    const char *kind; /* "wasm" or "native" */
+    const char *priority;
+    enum view_job_state state;
+    uint32_t total, waiting, running, done, failed; /* tasks */
+    uint32_t replicas;
+    uint32_t attempts; /* task attempts begun so far, all tasks together */
+    vl_ms submitted_ms, started_ms, ended_ms; /* 0: not yet */
+    struct view_error error;
+};
+
+enum view_task_state {
+    VIEW_TASK_WAITING = 0,
+    VIEW_TASK_PLACED,
+    VIEW_TASK_RUNNING,
+    VIEW_TASK_DONE,
+    VIEW_TASK_FAILED,
+    VIEW_TASK_CANCELLED,
+};
+
+struct view_output {
+    uint32_t task;
+    const char *name;
+    struct vl_hash hash;
+    uint64_t size;
+};
+
+struct view_receipt {
+    const uint8_t *signature; /* 64 bytes of Ed25519; NULL: no receipt */
+    struct vl_node_id signer;
+    vl_ms signed_ms;
+};
+
+struct view_task {
+    uint32_t index;
+    enum view_task_state state;
+    bool has_node;
+    struct vl_node_id node;
+    uint32_t attempt;
+    uint64_t epoch;
+    bool has_exit_code;
+    int32_t exit_code;
+    vl_ms started_ms, ended_ms; /* 0: not yet */
+    uint64_t cpu_us, peak_bytes;
+    struct view_error error;
+    const char *input; /* NULL: the task has none or several */
+    const struct view_output *outputs;
+    size_t outputs_n;
+    struct view_receipt receipt;
+};
+
+struct view_event {
+    uint64_t seq; /* grows within the job */
+    vl_ms at_ms;
+    const char *kind;   /* such as "job_submitted", "task_placed" */
+    const char *detail; /* "" when there is none */
+    bool has_task, has_node;
+    uint32_t task;
+    struct vl_node_id node;
+};
+
+struct view_link {
+    struct vl_node_id a, b;
+};
+
+struct view_topology {
+    vl_ms at_ms;
+    uint32_t nodes, active, offline;
+    const struct view_link *links;
+    size_t links_n;
+};
+
+struct view_ticket {
+    const char *id;
+    uint32_t uses, used;
+    vl_ms created_ms, expires_ms;
+    bool revoked;
+};
+
+struct view_library {
+    const char *name, *version;
+};
+
+struct view_info {
+    const char *version, *village_id, *name, *role, *addr;
+    struct vl_node_id node_id;
+    vl_ms started_ms;
+    uint32_t cpus;
+    uint64_t memory_bytes, rss_bytes;
+    const struct view_library *libraries; /* those of the node; the gateway adds its own */
+    size_t libraries_n;
+};
+
+enum view_metric_type { VIEW_COUNTER = 0, VIEW_GAUGE = 1 };
+
+/* One sample for /v1/system/metrics. Samples of one name must come one after another. */
+struct view_metric {
+    const char *name; /* Prometheus rules: base units, `_total` on counters */
+    const char *help;
+    enum view_metric_type type;
+    const char *label, *label_value; /* NULL: no label */
+    double value;
+};
+
+/* ---- sinks: called once for each item, inside the read ---- */
+
+typedef void (*view_node_fn)(void *arg, const struct view_node *v);
+typedef void (*view_job_fn)(void *arg, const struct view_job *v);
+typedef void (*view_task_fn)(void *arg, const struct view_task *v);
+typedef void (*view_event_fn)(void *arg, const struct view_event *v);
+typedef void (*view_output_fn)(void *arg, const struct view_output *v);
+typedef void (*view_topology_fn)(void *arg, const struct view_topology *v);
+typedef void (*view_ticket_fn)(void *arg, const struct view_ticket *v);
+typedef void (*view_metric_fn)(void *arg, const struct view_metric *v);
+typedef void (*view_spec_fn)(void *arg, const struct job_spec *v);
+
+/* ---- commands ---- */
+
+/* `err` is VL_OK or why not; `detail` is a sentence for people or NULL, borrowed. */
+typedef void (*backend_done_fn)(void *arg, enum vl_err err, const char *detail);
+/* As above; `text` is the whole secret ticket "vl1...", shown this once; NULL on error. */
+typedef void (*backend_ticket_fn)(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v,
+                                  const char *text);
+
+#define BACKEND_ANSWER_MAX 4096u /* bytes of a stored answer; a job summary is about 600 */
+
+/* The answer to keep for a request that carried an Idempotency-Key. `key` names the request and the key in it, `request`
+ * the body. `answer` is sealed under the client's key, so the stored bytes disclose nothing. */
+struct backend_answer {
+    struct vl_hash key, request;
+    uint8_t answer[BACKEND_ANSWER_MAX];
+    uint32_t answer_n;
+    vl_ms expires_ms; /* forget it then */
+};
+
+struct backend_ops {
+    /* -- reads -- */
+    bool (*healthy)(void *self); /* on every health request: a flag, not an inquiry */
+    void (*info)(void *self, struct view_info *ret);
+    void (*metrics)(void *self, view_metric_fn sink, void *arg);
+
+    /* Nodes in order of id, those after *after (NULL: from the start); state < 0: every state; at most max. */
+    void (*nodes)(void *self, int state, const struct vl_node_id *after, uint32_t max, view_node_fn sink, void *arg);
+    enum vl_err (*node)(void *self, struct vl_node_id id, view_node_fn sink, void *arg); /* VL_ENOTFOUND */
+    /* Oldest first, the last 100. */
+    void (*topology)(void *self, view_topology_fn sink, void *arg);
+
+    /* Jobs newest first (falling id), those before *before (NULL: from the newest); state < 0: every state. */
+    void (*jobs)(void *self, int state, const struct vl_job_id *before, uint32_t max, view_job_fn sink, void *arg);
+    /* VL_ENOTFOUND; `spec` may be NULL when the caller needs the summary only. */
+    enum vl_err (*job)(void *self, struct vl_job_id id, view_job_fn sink, view_spec_fn spec, void *arg);
+    /* Tasks first, first+1, ... at most max.  VL_ENOTFOUND: no such job. */
+    enum vl_err (*tasks)(void *self, struct vl_job_id id, uint32_t first, uint32_t max, view_task_fn sink, void *arg);
+    /* Events with seq > after.  VL_ENOTFOUND. */
+    enum vl_err (*events)(void *self, struct vl_job_id id, uint64_t after, uint32_t max, view_event_fn sink, void *arg);
+    /* Every output of the job's finished tasks in task order, at most max.  VL_ENOTFOUND. */
+    enum vl_err (*outputs)(void *self, struct vl_job_id id, uint32_t max, view_output_fn sink, void *arg);
+    /* The blobs that make up the job's result in order: stdout of the merge task, else of each task.
+     * VL_ENOTFOUND: no such job.  VL_ESTATE: it is not done. */
+    enum vl_err (*result)(void *self, struct vl_job_id id, view_output_fn sink, void *arg);
+
+    void (*tickets)(void *self, const char *after_id, uint32_t max, view_ticket_fn sink, void *arg);
+
+    /* -- durable commands -- */
+
+    /* Accepts the job under the id the gateway chose, and `answer` (NULL: none) in the same transaction.
+     * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_ELIMIT, VL_ENOSPC ... */
+    enum vl_err (*job_submit)(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
+                              const struct backend_answer *answer, backend_done_fn done, void *arg);
+    /* VL_ENOTFOUND, VL_ESTATE: it has ended already. */
+    enum vl_err (*job_cancel)(void *self, struct vl_job_id id, backend_done_fn done, void *arg);
+    enum vl_err (*node_expel)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
+    enum vl_err (*node_maintenance)(void *self, struct vl_node_id id, bool on, backend_done_fn done, void *arg);
+    enum vl_err (*ticket_create)(void *self, uint32_t uses, uint64_t ttl_s, backend_ticket_fn done, void *arg);
+    enum vl_err (*ticket_revoke)(void *self, const char *id, backend_done_fn done, void *arg);
+
+    /* -- stored answers -- */
+
+    /* Fills *ret.  VL_ENOTFOUND: never stored, or expired by `now`. */
+    enum vl_err (*answer_get)(void *self, struct vl_hash key, vl_ms now, struct backend_answer *ret);
+    enum vl_err (*answer_put)(void *self, const struct backend_answer *answer, backend_done_fn done, void *arg);
+
+    /* -- blobs -- */
+
+    /* VL_ENOTFOUND. */
+    enum vl_err (*blob_stat)(void *self, struct vl_hash hash, uint64_t *ret_size);
+    /* Opens for reading.  VL_ENOTFOUND, VL_EIO.  The caller closes. */
+    enum vl_err (*blob_open)(void *self, struct vl_hash hash, void **ret_reader, uint64_t *ret_size);
+    /* Exactly n bytes at `offset` within the size.  VL_EIO: damaged or gone. */
+    enum vl_err (*blob_read)(void *self, void *reader, uint64_t offset, void *dst, size_t n);
+    void (*blob_close)(void *self, void *reader);
+    /* Begins an upload of `size` bytes that must hash to `hash`.  VL_EEXISTS: here already.  VL_ENOSPC, VL_ELIMIT.
+     * Ends with exactly one of commit (once all bytes are written) or abort. */
+    enum vl_err (*blob_begin)(void *self, struct vl_hash hash, uint64_t size, void **ret_upload);
+    /* VL_ENOSPC, VL_EIO, VL_ERANGE: more than `size` bytes. */
+    enum vl_err (*blob_write)(void *self, void *upload, const void *p, size_t n);
+    /* Checks the hash, syncs, puts it in its place.  VL_ECRYPTO: the bytes hash to something else.  VL_ERANGE: too few. */
+    enum vl_err (*blob_commit)(void *self, void *upload, backend_done_fn done, void *arg);
+    void (*blob_abort)(void *self, void *upload);
+};
+
+struct backend {
+    const struct backend_ops *ops; /* every slot is mandatory */
+    void *self;
+};
+
+#endif

@@ -1,0 +1,352 @@
+/* The node itself: pump between the brain and its shells, timers, commands, and the crash-only rebuild. */
+#include "node/priv.h"
+
+#include "crypto/node_id.h"
+#include "crypto/random.h"
+#include "net/htx.h"
+#include "os/address.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+vl_ms node_now(struct node *n) { return os_clock_now(&n->clock); }
+
+void node_fail(struct node *n, enum vl_err err, const char *why) {
+    vl_log(n->cfg.log, node_now(n), VL_ERROR, why, VL_S("error", vl_err_text(err)));
+    if (n->hooks.failed) n->hooks.failed(n->hooks.daemon, err, why);
+}
+
+/* ---- commands and their replies --------------------------------------------------------------------------------- */
+
+static uint64_t waiter_add(struct node *n, node_done_fn done, void *arg) {
+    struct waiter *w = malloc(sizeof *w);
+    uint64_t token = ++n->next_token;
+    if (w == NULL) return 0;
+    *w = (struct waiter){ .done = done, .arg = arg };
+    if (vl_map_put(&n->waiting, &token, w)) {
+        free(w);
+        return 0;
+    }
+    return token;
+}
+
+static void waiter_answer(struct node *n, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes) {
+    struct waiter *w = vl_map_del(&n->waiting, &token);
+    if (w == NULL) return;
+    struct waiter copy = *w;
+    free(w);
+    copy.done(copy.arg, err, detail, bytes);
+}
+
+/* Everybody who waits for a commit that will not come is told so: nothing was acknowledged. */
+static void waiters_fail(struct node *n, enum vl_err err) {
+    for (;;) {
+        size_t it = 0;
+        const void *key;
+        uint64_t token;
+        if (vl_map_next(&n->waiting, &it, &key) == NULL) return;
+        memcpy(&token, key, sizeof token);
+        waiter_answer(n, token, err, "the data directory cannot be written; nothing was stored", (struct vl_span){ 0 });
+    }
+}
+
+struct late { /* a refusal that must not come from within the call */
+    uv_timer_t timer;
+    struct node *node;
+    struct waiter w;
+    enum vl_err err;
+};
+
+static void late_closed(uv_handle_t *h) {
+    struct late *l = h->data;
+    struct node *n = l->node;
+    free(l);
+    node_handle_closed(n);
+}
+
+static void late_fire(uv_timer_t *t) {
+    struct late *l = t->data;
+    l->w.done(l->w.arg, l->err, l->err == VL_ENOSPC ? "the data directory is full: free some space and try again" : NULL,
+              (struct vl_span){ 0 });
+    uv_close((uv_handle_t *)t, late_closed);
+}
+
+static void refuse_later(struct node *n, enum vl_err err, node_done_fn done, void *arg) {
+    struct late *l = calloc(1, sizeof *l);
+    if (l == NULL || uv_timer_init(n->loop, &l->timer) != 0) {
+        free(l);
+        done(arg, VL_ENOMEM, NULL, (struct vl_span){ 0 });
+        return;
+    }
+    *l = (struct late){ .timer = l->timer, .node = n, .w = { .done = done, .arg = arg }, .err = err };
+    l->timer.data = l;
+    n->handles++;
+    uv_timer_start(&l->timer, late_fire, 0, 0);
+}
+
+/* 0: refused, and `done` will be told. */
+static uint64_t command(struct node *n, node_done_fn done, void *arg) {
+    enum vl_err err = n->stopping ? VL_ECLOSED : n->health;
+    if (err == VL_OK && store_room(n->store) == 0) err = VL_EAGAIN;
+    uint64_t token = err ? 0 : waiter_add(n, done, arg);
+    if (token == 0) refuse_later(n, err ? err : VL_ELIMIT, done, arg);
+    return token;
+}
+
+void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec, const struct record_answer *answer,
+                     node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_submit_job(n->brain, node_now(n), token, id, spec, answer);
+    node_pump(n);
+}
+
+void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_cancel_job(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
+void node_expel(struct node *n, struct vl_node_id id, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_expel(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
+void node_maintenance(struct node *n, struct vl_node_id id, bool on, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_maintenance(n->brain, node_now(n), token, id, on);
+    node_pump(n);
+}
+
+void node_store_answer(struct node *n, const struct record_answer *answer, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_store_answer(n->brain, node_now(n), token, answer);
+    node_pump(n);
+}
+
+void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_revoke_ticket(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
+enum vl_err node_create_ticket(struct node *n, uint32_t uses, vl_ms ttl_ms, char ret[TICKET_TEXT], node_done_fn done,
+                               void *arg) {
+    struct ticket t = { 0 };
+    char addr[VL_ADDR_MAX];
+    if (!n->cfg.coordinator) return VL_EUNSUPPORTED;
+    if (n->cfg.advertise)
+        snprintf(addr, sizeof addr, "%s", n->cfg.advertise);
+    else
+        os_reachable_address(n->addr, addr);
+    enum vl_err err = ticket_address_parse(addr, &t.address);
+    brain_village_id(n->brain, t.village.b);
+    crypto_random(t.secret, sizeof t.secret);
+    if (err == VL_OK) err = ticket_encode(&t, ret);
+    uint64_t token = err ? 0 : command(n, done, arg);
+    if (token) {
+        brain_create_ticket(n->brain, node_now(n), token, t.secret, uses, ttl_ms);
+        node_pump(n);
+    }
+    crypto_wipe(&t, sizeof t);
+    return err;
+}
+
+/* ---- the store ---------------------------------------------------------------------------------------------------- */
+
+struct commit {
+    struct node *node;
+    uint64_t seq;
+    uint32_t generation;
+};
+
+static void committed(void *arg, const struct store_result *r) {
+    struct commit *c = arg;
+    struct node *n = c->node;
+    if (c->generation == n->generation && n->brain) {
+        if (r->err == VL_OK) {
+            n->health = VL_OK;
+            brain_committed(n->brain, node_now(n), c->seq);
+        } else { /* memory is ahead of the disk now: go back to what the disk says */
+            n->stats.store_failures++;
+            n->health = r->err;
+            n->rebuild = true;
+        }
+    }
+    free(c);
+}
+
+static void commit(struct node *n, const struct brain_effect *e) {
+    struct commit *c = malloc(sizeof *c);
+    struct store_batch *batch = persist_batch(e->records, e->records_n);
+    if (c) *c = (struct commit){ .node = n, .seq = e->seq, .generation = n->generation };
+    enum vl_err err = c ? store_submit(n->store, batch, committed, c) : VL_ENOMEM;
+    if (c == NULL) store_batch_destroy(batch);
+    if (err == VL_OK) return;
+    free(c);
+    n->stats.store_failures++;
+    n->rebuild = true;
+    vl_log(n->cfg.log, node_now(n), VL_ERROR, "the store took no more", VL_S("error", vl_err_text(err)));
+}
+
+/* ---- effects ------------------------------------------------------------------------------------------------------ */
+
+static void note(struct node *n, const struct brain_effect *e) {
+    char id[NODE_ID_TEXT];
+    node_id_format(e->node, id);
+    vl_log(n->cfg.log, node_now(n), e->err ? VL_WARN : VL_INFO, e->detail ? e->detail : "note", VL_S("node", id),
+           VL_S("error", e->err ? vl_err_text(e->err) : ""));
+}
+
+static void effect(struct node *n, const struct brain_effect *e) {
+    switch (e->kind) {
+    case BRAIN_COMMIT: commit(n, e); return;
+    case BRAIN_DIAL: net_dial(n, e->dial, e->addr); return;
+    case BRAIN_CONN_CLOSE: net_conn_close(n, e->conn); return;
+    case BRAIN_TASK_RUN: runner_run(n, e->task, e->assignment); return;
+    case BRAIN_TASK_KILL: runner_kill(n, e->task); return;
+    case BRAIN_BLOB_FIND: blob_find(n, e->hash); return;
+    case BRAIN_BLOB_READ: blob_read(n, e->req, e->hash, e->offset, e->length); return;
+    case BRAIN_BLOB_WRITE: blob_write(n, e->hash, e->offset, e->bytes); return;
+    case BRAIN_BLOB_VERIFY: blob_verify(n, e->hash, e->length); return;
+    case BRAIN_BLOB_DISCARD: os_blob_discard(&n->blobs, &e->hash); return;
+    case BRAIN_REPLY: waiter_answer(n, e->token, e->err, e->detail, e->bytes); return;
+    case BRAIN_JOB_CHANGED:
+        if (n->hooks.job_changed) n->hooks.job_changed(n->hooks.arg, e->job);
+        return;
+    case BRAIN_TASK_CHANGED:
+        if (n->hooks.task_changed) n->hooks.task_changed(n->hooks.arg, e->job, e->index);
+        return;
+    case BRAIN_NODE_CHANGED:
+        if (n->hooks.node_changed) n->hooks.node_changed(n->hooks.arg, e->node);
+        return;
+    case BRAIN_JOINED:
+        if (n->hooks.joined) n->hooks.joined(n->hooks.daemon);
+        return;
+    case BRAIN_REFUSED:
+        if (n->hooks.refused) n->hooks.refused(n->hooks.daemon, e->err, e->detail);
+        return;
+    case BRAIN_NOTE: note(n, e); return;
+    }
+}
+
+
+/* The brain's memory is worth nothing once a commit failed: drop it with its links and build it again from the store, as a
+ * restart of the process would. */
+static void rebuild(struct node *n) {
+    n->rebuild = false;
+    struct brain *old = n->brain;
+    enum vl_err why = n->health ? n->health : VL_ENOMEM;
+    vl_log(n->cfg.log, node_now(n), VL_ERROR, "a commit failed: going back to what is stored", VL_S("error", vl_err_text(why)));
+    n->generation++;
+    n->brain = NULL;
+    for (struct link_conn *c = n->conns; c; c = c->next) c->conn = 0;
+    net_drop_all(n);
+    for (struct runner_job *j = n->jobs; j; j = j->next) {
+        if (!j->working) runner_kill(n, j->task);
+        j->task = UINT64_MAX; /* nobody waits for it any more */
+    }
+    brain_destroy(old);
+    store_flush(n->store);
+    waiters_fail(n, why);
+    struct vl_errmsg msg = { "" };
+    enum vl_err err = node_brain_open(n, &msg);
+    if (err) node_fail(n, err, msg.text);
+}
+
+static void deadline_fired(uv_timer_t *t);
+
+static void rearm(struct node *n) {
+    vl_ms at = vl_ms_min(brain_deadline(n->brain), n->runner_restart_at), now = node_now(n);
+    if (at == VL_MS_NEVER)
+        uv_timer_stop(&n->timer);
+    else
+        uv_timer_start(&n->timer, deadline_fired, at > now ? at - now : 0, 0);
+}
+
+void node_pump(struct node *n) {
+    struct brain_effect e;
+    if (n->pumping || n->brain == NULL || n->stopping) return; /* the outermost call does it all */
+    n->pumping = true;
+    do {
+        if (n->rebuild || brain_failed(n->brain)) rebuild(n);
+        if (n->brain == NULL) break;
+        while (!n->rebuild && brain_next_effect(n->brain, &e)) effect(n, &e);
+        if (!n->rebuild) net_flush(n);
+    } while (n->rebuild || brain_pending(n->brain));
+    if (n->brain) rearm(n);
+    n->pumping = false;
+}
+
+static void deadline_fired(uv_timer_t *t) {
+    struct node *n = t->data;
+    vl_ms now = node_now(n);
+    if (n->brain == NULL || n->stopping) return;
+    if (n->runner_restart_at <= now && runner_start(n)) n->runner_restart_at = now + NODE_SLOW_MS;
+    brain_tick(n->brain, now);
+    node_pump(n);
+}
+
+void node_store_ready(uv_poll_t *p, int status, int events) {
+    struct node *n = p->data;
+    (void)status;
+    (void)events;
+    store_poll(n->store);
+    node_pump(n);
+}
+
+void node_slow_fired(uv_timer_t *t) {
+    struct node *n = t->data;
+    if (n->brain == NULL || n->stopping) return;
+    os_clock_follow(&n->clock);
+    os_machine_read(n->data_dir, &n->machine);
+    brain_machine(n->brain, node_now(n), n->machine.load_milli, n->machine.disk_bytes);
+    if (n->machine.disk_bytes < NODE_DISK_RESERVE / 4)
+        n->health = VL_ENOSPC;
+    else if (n->health == VL_ENOSPC && n->machine.disk_bytes > NODE_DISK_RESERVE / 2)
+        n->health = VL_OK;
+    struct store_batch *batch = store_batch_create();
+    if (batch && n->health == VL_OK) {
+        uint8_t now[8];
+        vl_put_u64(now, node_now(n));
+        persist_meta_put(batch, "clock", vl_span(now, sizeof now));
+        persist_trim(batch, node_now(n));
+        vl_ignore(store_submit(n->store, batch, NULL, NULL));
+    } else {
+        store_batch_destroy(batch);
+    }
+    node_pump(n);
+}
+
+/* ---- brain from the store ------------------------------------------------------------------------------------------- */
+
+enum vl_err node_brain_open(struct node *n, struct vl_errmsg *msg) {
+    uint8_t epoch[8] = { 0 };
+    size_t len = 0;
+    crypto_random(n->brain_cfg.seed, sizeof n->brain_cfg.seed);
+    if (persist_meta_get(n->store, "boot", epoch, sizeof epoch, &len)) vl_put_u64(epoch, 0);
+    n->brain_cfg.boot_epoch = vl_get_u64(epoch) + 1 + n->generation; /* larger than any before, stored or not */
+    enum vl_err err = brain_create(&n->brain_cfg, node_now(n), &n->brain);
+    if (err) return vl_errmsg_set(msg, err, "cannot build the node: %s", vl_err_text(err));
+    err = persist_restore(n->store, n->brain, node_now(n), msg);
+    if (err) return err;
+    struct store_batch *batch = store_batch_create();
+    vl_put_u64(epoch, n->brain_cfg.boot_epoch);
+    if (batch) persist_meta_put(batch, "boot", vl_span(epoch, sizeof epoch));
+    if (n->health == VL_OK) {
+        if ((err = store_submit(n->store, batch, NULL, NULL))) return err;
+        store_flush(n->store); /* message ids of this boot must never come again */
+    } else {
+        store_batch_destroy(batch);
+    }
+    if (n->runner_ready) brain_runner_ready(n->brain, node_now(n), n->features);
+    brain_start(n->brain, node_now(n));
+    return VL_OK;
+}

@@ -1,0 +1,22 @@
+/* persist.h - the records of a brain as rows of a store, and back.  Used by the running node and by the simulator, so that
+ * both restart in the same way. */
+#ifndef VL_NODE_PERSIST_H
+#define VL_NODE_PERSIST_H
+
+#include "brain/brain.h"
+#include "store/store.h"
+
+/* Builds the batch of one BRAIN_COMMIT.  Returns owned; NULL only when out of memory (store_submit() takes it then too). */
+struct store_batch *persist_batch(const struct record *v, size_t n);
+/* Feeds everything a brain needs from the store to brain_restore(), in the right order.
+ * VL_ECORRUPT and the store's errors; `msg` says which table. */
+VL_MUST_CHECK enum vl_err persist_restore(struct store *s, struct brain *b, vl_ms now, struct vl_errmsg *msg);
+/* Deletes what has expired by now from tables that nothing else trims; at most a few hundred rows. */
+void persist_trim(struct store_batch *batch, vl_ms now);
+/* Content of a small blob, borrowed as store_get() lends it.  VL_ENOTFOUND. */
+VL_MUST_CHECK enum vl_err persist_small_blob(struct store *s, const struct vl_hash *h, struct vl_span *ret);
+/* One value of the META table, copied to dst.  VL_ENOTFOUND, VL_ELIMIT: longer than cap. */
+VL_MUST_CHECK enum vl_err persist_meta_get(struct store *s, const char *key, void *dst, size_t cap, size_t *ret_n);
+void persist_meta_put(struct store_batch *batch, const char *key, struct vl_span value);
+
+#endif

@@ -1,0 +1,133 @@
+/* priv.h - inside of the running node.  Not for others. */
+#ifndef VL_NODE_PRIV_H
+#define VL_NODE_PRIV_H
+
+#include "base/map.h"
+#include "node/node.h"
+#include "node/persist.h"
+#include "os/blob_dir.h"
+#include "os/clock.h"
+#include "os/machine.h"
+#include "sandbox/request.h"
+
+#include <netinet/in.h>
+
+#define NODE_DISK_RESERVE (64ull << 20) /* left free for the store: uploads and jobs are refused before it is needed */
+#define NODE_READ_BUFFER 65536u
+#define NODE_UPLOADS_MAX 256u
+#define NODE_WAITING_MAX 65536u /* commands waiting for their commit */
+
+struct lookup;
+struct link_conn { /* one TCP connection */
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_write_t write;
+    struct node *node;
+    struct link_conn *next;
+    uint32_t conn, dial; /* conn 0: not yet, or no longer, the brain's */
+    bool writing, closing, draining;
+    uint8_t *rest; /* being written */
+    struct lookup *lookup; /* a name being resolved for this dial */
+};
+
+struct waiter { /* a command that waits for its reply */
+    node_done_fn done;
+    void *arg;
+};
+
+struct runner_job { /* a task inside the runner */
+    struct runner_job *next;
+    struct node *node;
+    uint64_t task;
+    uv_work_t work;
+    bool working;
+    struct sandbox_exited exited; /* borrows from packet */
+    uint8_t *packet;
+    struct vl_hash hash[VL_TASK_OUTPUTS_MAX];
+    uint8_t *content[VL_TASK_OUTPUTS_MAX]; /* small outputs; NULL: adopted as a blob */
+    enum vl_err err;
+};
+
+struct node {
+    uv_loop_t *loop;
+    struct node_config cfg;
+    struct node_hooks hooks;
+    char data_dir[400], name[VL_NAME_MAX], addr[VL_ADDR_MAX];
+    struct os_clock clock;
+    vl_ms started_ms;
+    struct os_machine machine;
+
+    struct store *store;
+    struct brain *brain;
+    enum vl_err health;
+    bool stopping, pumping, rebuild, polling_store;
+    uint8_t sign_seed[32], static_secret[32], root_seed[32];
+    struct brain_config brain_cfg;
+
+    uv_timer_t timer, slow; /* the brain's deadline; once in a while: machine, clock, trim */
+    uv_poll_t store_poll;
+    uint64_t submitted; /* generation and seq of batches: a rebuilt brain counts anew */
+    uint32_t generation;
+
+    uv_tcp_t listener;
+    bool listening;
+    struct link_conn *conns;
+    uint32_t conns_n;
+    uint8_t read_buffer[NODE_READ_BUFFER];
+    uint8_t *out_buffer;
+
+    struct vl_map waiting; /* token -> struct waiter */
+    uint64_t next_token;
+
+    struct os_blob_dir blobs;
+    uint32_t uploads;
+
+    uv_process_t runner;
+    uv_poll_t runner_poll;
+    int runner_fd;
+    bool runner_running, runner_ready, runner_polling;
+    uint32_t features;
+    vl_ms runner_restart_at;
+    struct vl_hash toolchain;
+    char runner_text[1024];
+    struct runner_job *jobs;
+
+    unsigned handles; /* libuv handles of ours that are open */
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+    struct node_stats stats;
+};
+
+/* node.c */
+void node_pump(struct node *n); /* after every call into the brain */
+void node_fail(struct node *n, enum vl_err err, const char *why);
+void node_handle_closed(struct node *n);
+enum vl_err node_brain_open(struct node *n, struct vl_errmsg *msg); /* from the store */
+void node_store_ready(uv_poll_t *p, int status, int events);
+void node_slow_fired(uv_timer_t *t);
+#define NODE_SLOW_MS 5000u
+
+/* net.c */
+enum vl_err net_listen(struct node *n, const char *addr, struct vl_errmsg *msg);
+void net_dial(struct node *n, uint32_t dial, const char *addr);
+void net_conn_close(struct node *n, uint32_t conn);
+void net_flush(struct node *n);
+void net_drop_all(struct node *n);  /* the brain that knew them is gone */
+void net_close_all(struct node *n);
+
+/* work.c: the runner */
+enum vl_err runner_start(struct node *n);
+void runner_stop(struct node *n);
+void runner_run(struct node *n, uint64_t task, const struct assignment *a);
+void runner_kill(struct node *n, uint64_t task);
+
+/* blob.c */
+void blob_find(struct node *n, struct vl_hash h);
+void blob_read(struct node *n, uint64_t req, struct vl_hash h, uint64_t offset, uint64_t length);
+void blob_write(struct node *n, struct vl_hash h, uint64_t offset, struct vl_span bytes);
+void blob_verify(struct node *n, struct vl_hash h, uint64_t size);
+/* The blob as a file, made from the store when it is a small one. */
+enum vl_err blob_ensure(struct node *n, const struct vl_hash *h, char path[640], uint64_t *ret_size);
+enum vl_err blob_hash_file(const char *path, struct vl_hash *ret, uint64_t *ret_size);
+
+#endif

@@ -1,0 +1,218 @@
+#include "sandbox/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PREFIX "village-" /* + pid of the runner */
+#define FILE_MAX 4096u
+
+static bool put(const char *dir, const char *file, const char *text) {
+    char path[384];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, file) >= sizeof path) return false;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    close(fd);
+    return ok;
+}
+
+static bool get(const char *dir, const char *file, char text[FILE_MAX]) {
+    char path[384];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, file) >= sizeof path) return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, text, FILE_MAX - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    return n > 0;
+}
+
+static bool put_number(const char *dir, const char *file, uint64_t v) {
+    char text[24];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)v);
+    return put(dir, file, text);
+}
+
+static uint64_t get_number(const char *dir, const char *file) {
+    char text[FILE_MAX];
+    return get(dir, file, text) ? strtoull(text, NULL, 10) : 0;
+}
+
+/* The number behind `key` in a file of "key value" lines. */
+static uint64_t get_field(const char *dir, const char *file, const char *key) {
+    char text[FILE_MAX];
+    if (!get(dir, file, text)) return 0;
+    size_t n = strlen(key);
+    for (const char *p = text; p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+        if (strncmp(p, key, n) == 0 && p[n] == ' ') return strtoull(p + n, NULL, 10);
+    return 0;
+}
+
+/* The folder of `controller` ("" for version 2) that this process is in: its line in /proc/self/cgroup. */
+static bool own_path(const char *controller, char path[200]) {
+    char text[FILE_MAX];
+    if (!get("/proc/self", "cgroup", text)) return false;
+    for (char *line = text; line && *line;) {
+        char *next = strchr(line, '\n');
+        if (next) *next++ = 0;
+        char *names = strchr(line, ':');
+        char *where = names ? strchr(names + 1, ':') : NULL;
+        if (where) {
+            *where++ = 0;
+            size_t n = strlen(controller);
+            for (char *c = names + 1;; c += strcspn(c, ",") + 1) {
+                if (strncmp(c, controller, n) == 0 && (c[n] == ',' || c[n] == 0))
+                    return (size_t)snprintf(path, 200, "%s", strcmp(where, "/") == 0 ? "" : where) < 200;
+                if (c[strcspn(c, ",")] == 0) break;
+            }
+        }
+        line = next;
+    }
+    return false;
+}
+
+static void remove_groups(const char *dir) {
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (strncmp(e->d_name, "t-", 2) == 0) unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+    if (d) closedir(d);
+    rmdir(dir);
+}
+
+static void remove_stale(const char *parent) {
+    DIR *d = opendir(parent);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char path[512];
+        if (strncmp(e->d_name, PREFIX, sizeof PREFIX - 1) != 0) continue;
+        pid_t pid = (pid_t)strtol(e->d_name + sizeof PREFIX - 1, NULL, 10);
+        if (pid <= 1 || pid == getpid() || kill(pid, 0) == 0 || errno != ESRCH) continue;
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", parent, e->d_name) < sizeof path) remove_groups(path);
+    }
+    if (d) closedir(d);
+}
+
+/* The runner's folder below ours in one hierarchy; dir is "" on failure. */
+static bool make_base(const char *mount, const char *controller, char dir[256]) {
+    char own[200], parent[256];
+    dir[0] = 0;
+    if (!own_path(controller, own)) return false;
+    if ((size_t)snprintf(parent, sizeof parent, "%s%s", mount, own) >= sizeof parent - 32) return false;
+    remove_stale(parent);
+    char path[300];
+    snprintf(path, sizeof path, "%s/" PREFIX "%d", parent, getpid());
+    if (strlen(path) >= 256 || (mkdir(path, 0755) != 0 && errno != EEXIST)) return false;
+    memcpy(dir, path, strlen(path) + 1);
+    return true;
+}
+
+static bool has(const char *dir, const char *file) {
+    char path[384];
+    return (size_t)snprintf(path, sizeof path, "%s/%s", dir, file) < sizeof path && access(path, W_OK) == 0;
+}
+
+static bool open_v2(struct cgroups *g) {
+    char own[200], parent[256];
+    if (access("/sys/fs/cgroup/cgroup.controllers", R_OK) != 0) return false;
+    if (!own_path("", own) || (size_t)snprintf(parent, sizeof parent, "/sys/fs/cgroup%s", own) >= sizeof parent) return false;
+    /* Fails when processes live in this very group (cgroups(7), "no internal processes") or it is not delegated. */
+    put(parent, "cgroup.subtree_control", "+memory +pids +cpu");
+    if (!make_base("/sys/fs/cgroup", "", g->memory_dir)) return false;
+    put(g->memory_dir, "cgroup.subtree_control", "+memory +pids +cpu");
+    memcpy(g->pids_dir, g->memory_dir, sizeof g->pids_dir);
+    memcpy(g->cpu_dir, g->memory_dir, sizeof g->cpu_dir);
+    g->memory = has(g->memory_dir, "memory.max");
+    g->pids = has(g->memory_dir, "pids.max");
+    g->cpu = true; /* cpu.stat is in every group */
+    if (!g->memory && !g->pids) {
+        rmdir(g->memory_dir);
+        return false;
+    }
+    g->version = SANDBOX_CGROUP_V2;
+    return true;
+}
+
+void cgroups_open(struct cgroups *g) {
+    *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE };
+    if (open_v2(g)) return;
+    *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE };
+    g->memory = make_base("/sys/fs/cgroup/memory", "memory", g->memory_dir) && has(g->memory_dir, "memory.limit_in_bytes");
+    g->pids = make_base("/sys/fs/cgroup/pids", "pids", g->pids_dir) && has(g->pids_dir, "cgroup.procs");
+    g->cpu = make_base("/sys/fs/cgroup/cpuacct", "cpuacct", g->cpu_dir) && has(g->cpu_dir, "cpuacct.usage");
+    if (g->memory || g->pids || g->cpu) g->version = SANDBOX_CGROUP_V1;
+}
+
+void cgroups_close(struct cgroups *g) {
+    if (g->memory) remove_groups(g->memory_dir);
+    if (g->pids) remove_groups(g->pids_dir);
+    if (g->cpu) remove_groups(g->cpu_dir);
+    *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE };
+}
+
+struct group {
+    char path[300];
+};
+static struct group group(const char *dir, uint32_t slot) {
+    struct group p;
+    snprintf(p.path, sizeof p.path, "%s/t-%u", dir, slot);
+    return p;
+}
+
+static bool make(const char *dir, uint32_t slot) {
+    struct group p = group(dir, slot);
+    return mkdir(p.path, 0755) == 0 || errno == EEXIST;
+}
+
+bool cgroup_make(const struct cgroups *g, uint32_t slot, uint64_t memory_bytes, uint32_t processes) {
+    bool v1 = g->version == SANDBOX_CGROUP_V1, ok = true;
+    struct group memory = group(g->memory_dir, slot), pids = group(g->pids_dir, slot);
+    if (g->memory) {
+        ok = make(g->memory_dir, slot) &&
+             put_number(memory.path, v1 ? "memory.limit_in_bytes" : "memory.max", memory_bytes);
+        /* Swap would turn a memory limit into a slow machine; these files are missing where swap is not accounted. */
+        if (v1) put_number(memory.path, "memory.memsw.limit_in_bytes", memory_bytes);
+        else put(memory.path, "memory.swap.max", "0");
+        if (!v1) put(memory.path, "memory.oom.group", "1");
+    }
+    /* bubblewrap itself is two of them, setpriv or prlimit become the program. */
+    if (ok && g->pids) ok = make(g->pids_dir, slot) && put_number(pids.path, "pids.max", processes + 2ull);
+    if (ok && g->cpu) ok = make(g->cpu_dir, slot);
+    if (!ok) cgroup_remove(g, slot);
+    return ok;
+}
+
+bool cgroup_enter(const struct cgroups *g, uint32_t slot) {
+    struct group m = group(g->memory_dir, slot), p = group(g->pids_dir, slot), c = group(g->cpu_dir, slot);
+    if (g->memory && !put(m.path, "cgroup.procs", "0")) return false;
+    if (g->pids && strcmp(m.path, p.path) != 0 && !put(p.path, "cgroup.procs", "0")) return false;
+    if (g->cpu && strcmp(m.path, c.path) != 0 && !put(c.path, "cgroup.procs", "0")) return false;
+    return true;
+}
+
+void cgroup_read(const struct cgroups *g, uint32_t slot, struct cgroup_figures *ret) {
+    struct group m = group(g->memory_dir, slot), p = group(g->pids_dir, slot), c = group(g->cpu_dir, slot);
+    *ret = (struct cgroup_figures){ 0 };
+    if (g->version == SANDBOX_CGROUP_V1) {
+        if (g->memory) ret->peak_bytes = get_number(m.path, "memory.max_usage_in_bytes");
+        if (g->memory) ret->out_of_memory = get_field(m.path, "memory.oom_control", "oom_kill") > 0;
+        if (g->cpu) ret->cpu_us = get_number(c.path, "cpuacct.usage") / 1000;
+    } else if (g->version == SANDBOX_CGROUP_V2) {
+        ret->peak_bytes = get_number(m.path, "memory.peak");
+        ret->out_of_memory = get_field(m.path, "memory.events", "oom_kill") > 0;
+        ret->cpu_us = get_field(c.path, "cpu.stat", "usage_usec");
+    }
+    if (g->pids) ret->out_of_pids = get_field(p.path, "pids.events", "max") > 0;
+}
+
+void cgroup_remove(const struct cgroups *g, uint32_t slot) {
+    struct group m = group(g->memory_dir, slot), p = group(g->pids_dir, slot), c = group(g->cpu_dir, slot);
+    if (g->memory) rmdir(m.path);
+    if (g->pids) rmdir(p.path);
+    if (g->cpu) rmdir(c.path);
+}

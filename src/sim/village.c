@@ -1,0 +1,645 @@
+#include "sim/village.h"
+
+#include "base/map.h"
+#include "base/text.h"
+#include "crypto/hash.h"
+#include "crypto/sign.h"
+#include "net/htx.h"
+#include "node/persist.h"
+#include "store/mem.h"
+#include "trust/roster.h"
+#include "wire/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SIM_COMMIT_MS 3u      /* a commit takes up to this long */
+#define SIM_LARGE 40000u      /* bytes of an output that must travel as a blob */
+#define SIM_ADDR "coordinator:1"
+
+struct sim_blob {
+    size_t n;
+    uint8_t p[];
+};
+struct sim_conn {
+    struct sim_conn *next;
+    uint64_t world;
+    uint32_t conn, dial;
+};
+struct sim_run {
+    struct sim_run *next;
+    uint64_t task;
+    vl_ms at;
+    struct task_spec spec; /* borrows from bytes */
+    struct vl_buf bytes;
+};
+struct sim_disk { /* what survives a crash */
+    struct store *store;
+    struct vl_map blobs; /* struct sim_blob, complete and durable */
+    uint64_t boots;
+};
+struct sim_node {
+    struct sim_village *v;
+    uint32_t index;
+    struct sim_disk *disk;
+    struct brain *brain;
+    struct sim_conn *conns;
+    struct sim_run *runs;
+    struct sim_commit *commits; /* whose outcome is awaited; a crash forgets them */
+    struct vl_map parts; /* struct sim_blob being fetched */
+    vl_ms commit_at, submit_at;
+};
+struct sim_job {
+    struct vl_job_id id;
+    bool acknowledged, ended;
+    uint8_t state;
+};
+struct sim_village {
+    struct sim_village_cfg cfg;
+    struct world *world;
+    struct sim_disk *disks;
+    struct sim_job *jobs;
+    uint64_t *done_epoch; /* per job: epochs of its done tasks, tasks_max each; 0: not done */
+    uint8_t ticket[16], root_seed[32];
+    struct sim_village_stats stats;
+    const char *wrong;
+};
+
+struct sim_village_cfg sim_village_cfg_default(void) {
+    return (struct sim_village_cfg){ .world = world_cfg_default(), .slots = 2, .submit_every_ms = 1000, .tasks_max = 8,
+                                     .task_min_ms = 5, .task_max_ms = 3000, .jobs_max = 100 };
+}
+
+/* ---- what a program would write ------------------------------------------------------------------------------------ */
+
+/* Output of a run: a digest of the names of its inputs, stretched to a large file for some. */
+static size_t program_output(const struct task_spec *s, uint8_t *dst) {
+    struct vl_hash h;
+    struct vl_buf names;
+    vl_buf_init(&names, 1u << 20);
+    for (uint32_t i = 0; i < s->n_inputs; i++)
+        if (vl_buf_append(&names, s->inputs[i].hash.b, 32)) break;
+    crypto_blake2b256(vl_span(names.p, names.len), &h);
+    vl_buf_free(&names);
+    size_t n = h.b[0] < 64 ? SIM_LARGE : 32;
+    for (size_t i = 0; i < n; i++) dst[i] = h.b[i % 32];
+    return n;
+}
+
+/* ---- blobs ------------------------------------------------------------------------------------------------------------ */
+
+static bool blob_put(struct vl_map *m, struct vl_hash h, const void *p, size_t n) {
+    if (vl_map_get(m, h.b)) return true;
+    struct sim_blob *b = malloc(sizeof *b + n);
+    if (b == NULL) return false;
+    b->n = n;
+    if (n) memcpy(b->p, p, n);
+    if (vl_map_put(m, h.b, b) == VL_OK) return true;
+    free(b);
+    return false;
+}
+
+static void blobs_free(struct vl_map *m) {
+    size_t it = 0;
+    for (void *b; (b = vl_map_next(m, &it, NULL));) free(b);
+    vl_map_free(m);
+}
+
+static struct vl_span blob_get(struct sim_node *n, struct vl_hash h) {
+    struct sim_blob *b = vl_map_get(&n->disk->blobs, h.b);
+    struct vl_span small;
+    if (b) return vl_span(b->p, b->n);
+    if (persist_small_blob(n->disk->store, &h, &small) == VL_OK) return small;
+    return (struct vl_span){ 0 };
+}
+
+static void part_write(struct sim_node *n, struct vl_hash h, uint64_t offset, struct vl_span bytes) {
+    struct sim_blob *old = vl_map_get(&n->parts, h.b);
+    size_t end = offset + bytes.n, size = old && old->n > end ? old->n : end;
+    struct sim_blob *b = calloc(1, sizeof *b + size);
+    if (b == NULL) return;
+    b->n = size;
+    if (old) memcpy(b->p, old->p, old->n);
+    if (bytes.n) memcpy(b->p + offset, bytes.p, bytes.n);
+    if (vl_map_put(&n->parts, h.b, b)) {
+        free(b);
+        return;
+    }
+    free(old);
+}
+
+/* ---- runs --------------------------------------------------------------------------------------------------------------- */
+
+static void run_start(struct sim_node *n, uint64_t task, const struct assignment *a, vl_ms now) {
+    struct sim_run *r = calloc(1, sizeof *r);
+    const struct sim_village_cfg *c = &n->v->cfg;
+    if (r == NULL) return;
+    vl_buf_init(&r->bytes, 1u << 20);
+    if (task_spec_encode(&a->spec, &r->bytes) || task_spec_decode(vl_span(r->bytes.p, r->bytes.len), &r->spec)) abort();
+    r->task = task;
+    r->at = now + c->task_min_ms + vl_prng_below(world_workload(n->v->world), c->task_max_ms - c->task_min_ms + 1);
+    r->next = n->runs;
+    n->runs = r;
+    n->v->stats.runs++;
+}
+
+static void run_free(struct sim_run *r) {
+    vl_buf_free(&r->bytes);
+    free(r);
+}
+
+static void run_end(struct sim_node *n, struct sim_run *r, vl_ms now) {
+    uint8_t *out = malloc(SIM_LARGE);
+    struct task_output o = { .name = vl_span_str("stdout") };
+    struct brain_task_end end = { .task = r->task, .outcome = TASK_DONE, .outputs = &o, .outputs_n = 1 };
+    if (out == NULL) return;
+    size_t len = program_output(&r->spec, out);
+    crypto_blake2b256(vl_span(out, len), &o.hash);
+    o.size = len;
+    if (len <= VL_INLINE_MAX)
+        o.inline_bytes = vl_span(out, len);
+    else if (!blob_put(&n->disk->blobs, o.hash, out, len))
+        end.outcome = TASK_REFUSED;
+    if (vl_prng_below(world_workload(n->v->world), 1000000) < n->v->cfg.fail_ppm) {
+        end = (struct brain_task_end){ .task = r->task, .outcome = TASK_FAILED, .err = VL_ESTATE, .detail = "the program failed", .exit_code = 1 };
+    }
+    brain_task_started(n->brain, now, r->task);
+    brain_task_ended(n->brain, now, &end);
+    free(out);
+}
+
+/* ---- checks ---------------------------------------------------------------------------------------------------------------- */
+
+static struct sim_job *job_find(struct sim_village *v, struct vl_job_id id, uint32_t *ret_index) {
+    for (uint32_t i = v->stats.submitted; i-- > 0;)
+        if (vl_job_eq(v->jobs[i].id, id)) {
+            if (ret_index) *ret_index = i;
+            return &v->jobs[i];
+        }
+    return NULL;
+}
+
+static enum vl_err job_row_get(struct store *s, struct vl_job_id id, struct job_row *ret) {
+    struct store_value key = store_blob(id.b, sizeof id.b);
+    struct store_row row;
+    enum vl_err err = store_get(s, STORE_JOBS, &key, &row);
+    return err ? err : job_row_decode(store_row_blob(&row, STORE_JOBS_RECORD), ret);
+}
+
+static void job_seen(struct sim_village *v, struct store *s, struct vl_job_id id) {
+    struct sim_job *j = job_find(v, id, NULL);
+    struct job_row row;
+    if (j == NULL || job_row_get(s, id, &row)) return;
+    if (j->ended && row.state != j->state) v->wrong = "an ended job changed";
+    if (!j->ended && job_state_final((enum job_state)row.state)) {
+        j->ended = true;
+        v->stats.done += row.state == JOB_DONE;
+        v->stats.failed += row.state != JOB_DONE;
+        if (row.state == JOB_DONE && row.done != row.total) v->wrong = "a job is done but not all of its tasks";
+    }
+    j->state = row.state;
+}
+
+/* A done task stays done, by the same epoch; its output is what the program writes. */
+static void task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t task) {
+    struct store_value key[2] = { store_blob(id.b, sizeof id.b), store_int(task) };
+    struct store_row row;
+    struct task_row t;
+    uint32_t j = 0;
+    if (job_find(v, id, &j) == NULL || task >= v->cfg.tasks_max) return;
+    if (store_get(n->disk->store, STORE_TASKS, key, &row) || task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &t)) return;
+    uint64_t *done = &v->done_epoch[(size_t)j * v->cfg.tasks_max + task];
+    if (t.state != JOB_TASK_DONE) {
+        if (*done) v->wrong = "a done task is not done any more";
+        return;
+    }
+    if (*done && *done != t.epoch) v->wrong = "a task was done twice";
+    *done = t.epoch;
+    struct task_report *r = malloc(sizeof *r);
+    if (r && task_report_decode(t.report, r) == VL_OK && r->n_outputs == 1) {
+        struct vl_span got = blob_get(n, r->outputs[0].hash);
+        struct vl_hash h;
+        crypto_blake2b256(got, &h);
+        if (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash)) v->wrong = "an output of a done task is not at the coordinator";
+    } else {
+        v->wrong = "a done task has no report";
+    }
+    free(r);
+}
+
+/* Every acknowledged job is in the store of a coordinator that has just started. */
+static void acknowledged_kept(struct sim_village *v, struct store *s) {
+    for (uint32_t i = 0; i < v->stats.submitted; i++) {
+        struct job_row row;
+        if (v->jobs[i].acknowledged && job_row_get(s, v->jobs[i].id, &row)) v->wrong = "an acknowledged job was lost in a crash";
+        if (v->jobs[i].acknowledged) job_seen(v, s, v->jobs[i].id);
+    }
+}
+
+static const char *check(void *user, struct world *w, uint32_t node) {
+    (void)w;
+    (void)node;
+    return ((struct sim_village *)user)->wrong;
+}
+
+/* ---- effects ------------------------------------------------------------------------------------------------------------------ */
+
+static struct sim_conn *conn_by(struct sim_node *n, uint64_t world, uint32_t conn, uint32_t dial) {
+    for (struct sim_conn *c = n->conns; c; c = c->next)
+        if ((world && c->world == world) || (conn && c->conn == conn) || (dial && c->dial == dial)) return c;
+    return NULL;
+}
+
+static void conn_drop(struct sim_node *n, struct sim_conn *c) {
+    for (struct sim_conn **at = &n->conns; *at; at = &(*at)->next)
+        if (*at == c) {
+            *at = c->next;
+            free(c);
+            return;
+        }
+}
+
+static struct sim_conn *conn_add(struct sim_node *n, uint64_t world) {
+    struct sim_conn *c = calloc(1, sizeof *c);
+    if (c == NULL) return NULL;
+    c->world = world;
+    c->next = n->conns;
+    n->conns = c;
+    return c;
+}
+
+static void flush(struct sim_node *n, vl_ms now) {
+    static _Thread_local uint8_t buf[HTX_OUTPUT_GOOD]; /* scratch: nothing in it outlives the call */
+    for (uint32_t conn; (conn = brain_next_output_conn(n->brain)) != 0;) {
+        struct sim_conn *c = conn_by(n, 0, conn, 0);
+        for (size_t len; c && (len = brain_output(n->brain, conn, now, buf, sizeof buf)) > 0;)
+            if (world_send(n->v->world, n->index, c->world, vl_span(buf, len))) break;
+    }
+}
+
+static void dial(struct sim_node *n, uint32_t number, vl_ms now) {
+    uint64_t conn = 0;
+    if (world_dial(n->v->world, n->index, 0, &conn)) {
+        brain_dial_failed(n->brain, now, number);
+        return;
+    }
+    struct sim_conn *c = conn_add(n, conn);
+    if (c) c->dial = number;
+}
+
+static void replied(struct sim_node *n, const struct brain_effect *e) {
+    struct sim_village *v = n->v;
+    if (e->token == 0 || e->token > v->stats.submitted) return;
+    struct sim_job *j = &v->jobs[e->token - 1];
+    if (e->err == VL_OK) {
+        struct job_row row;
+        j->acknowledged = true;
+        v->stats.acknowledged++;
+        if (job_row_get(n->disk->store, j->id, &row)) v->wrong = "a job was acknowledged before it was durable";
+    } else {
+        v->stats.refused++;
+    }
+}
+
+static void committed(void *arg, const struct store_result *r);
+struct sim_commit {
+    struct sim_commit *next;
+    struct sim_node *node;
+    uint64_t seq;
+};
+
+static void commit(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
+    struct sim_commit *c = malloc(sizeof *c);
+    if (c == NULL) return;
+    *c = (struct sim_commit){ .next = n->commits, .node = n, .seq = e->seq };
+    n->commits = c;
+    if (store_submit(n->disk->store, persist_batch(e->records, e->records_n), committed, c)) abort();
+    if (n->commit_at == VL_MS_NEVER) n->commit_at = now + vl_prng_below(world_workload(n->v->world), SIM_COMMIT_MS + 1);
+}
+
+static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
+    struct sim_blob *part;
+    struct vl_span bytes;
+    struct vl_hash h;
+    switch (e->kind) {
+    case BRAIN_COMMIT: commit(n, e, now); return;
+    case BRAIN_DIAL: dial(n, e->dial, now); return;
+    case BRAIN_CONN_CLOSE: {
+        struct sim_conn *c = conn_by(n, 0, e->conn, 0);
+        flush(n, now);
+        if (c) {
+            world_close(n->v->world, n->index, c->world);
+            conn_drop(n, c);
+        }
+        brain_conn_lost(n->brain, e->conn, now);
+        return;
+    }
+    case BRAIN_TASK_RUN: run_start(n, e->task, e->assignment, now); return;
+    case BRAIN_TASK_KILL:
+        for (struct sim_run **at = &n->runs; *at; at = &(*at)->next)
+            if ((*at)->task == e->task) {
+                struct sim_run *r = *at;
+                *at = r->next;
+                run_free(r);
+                return;
+            }
+        return;
+    case BRAIN_BLOB_FIND:
+        bytes = blob_get(n, e->hash);
+        part = vl_map_get(&n->parts, e->hash.b);
+        brain_blob_found(n->brain, now, e->hash, bytes.p != NULL, bytes.n, part ? part->n : 0);
+        return;
+    case BRAIN_BLOB_READ:
+        bytes = blob_get(n, e->hash);
+        if (bytes.p == NULL || e->offset > bytes.n)
+            brain_blob_read(n->brain, now, e->req, VL_ENOTFOUND, 0, (struct vl_span){ 0 });
+        else
+            brain_blob_read(n->brain, now, e->req, VL_OK, bytes.n,
+                            vl_span(bytes.p + e->offset, e->length < bytes.n - e->offset ? e->length : bytes.n - e->offset));
+        return;
+    case BRAIN_BLOB_WRITE:
+        part_write(n, e->hash, e->offset, e->bytes);
+        brain_blob_written(n->brain, now, e->hash, e->offset, VL_OK);
+        return;
+    case BRAIN_BLOB_VERIFY:
+        part = vl_map_del(&n->parts, e->hash.b);
+        crypto_blake2b256(part ? vl_span(part->p, part->n) : (struct vl_span){ 0 }, &h);
+        bool ok = part && vl_hash_eq(h, e->hash) && blob_put(&n->disk->blobs, h, part->p, part->n);
+        free(part);
+        brain_blob_verified(n->brain, now, e->hash, ok ? VL_OK : VL_ECRYPTO);
+        return;
+    case BRAIN_BLOB_DISCARD: free(vl_map_del(&n->parts, e->hash.b)); return;
+    case BRAIN_REPLY: replied(n, e); return;
+    case BRAIN_JOB_CHANGED: job_seen(n->v, n->disk->store, e->job); return;
+    case BRAIN_TASK_CHANGED: task_seen(n->v, n, e->job, e->index); return;
+    case BRAIN_JOINED: n->v->stats.members++; return;
+    case BRAIN_REFUSED: n->v->wrong = "a join was refused"; return;
+    case BRAIN_NODE_CHANGED:
+    case BRAIN_NOTE: return;
+    }
+}
+
+static void pump(struct sim_node *n, vl_ms now) {
+    struct brain_effect e;
+    do {
+        while (brain_next_effect(n->brain, &e)) effect(n, &e, now);
+        flush(n, now);
+    } while (brain_pending(n->brain));
+    if (brain_failed(n->brain)) n->v->wrong = "a brain ran out of memory";
+}
+
+static void committed(void *arg, const struct store_result *r) {
+    struct sim_commit *c = arg;
+    struct sim_commit **at = &c->node->commits;
+    while (*at != c) at = &(*at)->next;
+    *at = c->next;
+    if (r->err == VL_OK) {
+        c->node->v->stats.commits++;
+        brain_committed(c->node->brain, world_clock(c->node->v->world, c->node->index), c->seq);
+    }
+    free(c);
+}
+
+/* ---- jobs ---------------------------------------------------------------------------------------------------------------------- */
+
+static struct vl_hash blob_random(struct sim_node *n, uint64_t value) {
+    uint8_t p[64];
+    struct vl_hash h;
+    for (size_t i = 0; i < 8; i++) vl_put_u64(p + 8 * i, value + i);
+    crypto_blake2b256(vl_span(p, sizeof p), &h);
+    (void)blob_put(&n->disk->blobs, h, p, sizeof p);
+    return h;
+}
+
+static void submit(struct sim_node *n, vl_ms now) {
+    struct sim_village *v = n->v;
+    struct vl_prng *rng = world_workload(v->world);
+    struct sim_job *j = &v->jobs[v->stats.submitted];
+    struct job_spec *spec = calloc(1, sizeof *spec);
+    struct vl_buf inputs;
+    uint32_t tasks = 1 + (uint32_t)vl_prng_below(rng, v->cfg.tasks_max);
+    bool merge = tasks > 2 && vl_prng_below(rng, 3) == 0;
+    if (spec == NULL) return;
+    vl_buf_init(&inputs, 1u << 20);
+    job_spec_defaults(spec);
+    spec->kind = TASK_WASM;
+    spec->program = blob_random(n, 7);
+    spec->map = true;
+    spec->has_merge = merge;
+    for (uint32_t i = 0; i + merge < tasks; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "in%u", i);
+        if (job_inputs_append(&inputs, vl_span_str(name), blob_random(n, vl_prng_next(rng)), 64)) abort();
+        spec->n_inputs++;
+    }
+    spec->inputs = vl_span(inputs.p, inputs.len);
+    vl_put_u64(j->id.b, now << 16);
+    vl_put_u64(j->id.b + 8, v->stats.submitted);
+    v->stats.submitted++;
+    brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, NULL);
+    vl_buf_free(&inputs);
+    free(spec);
+    n->submit_at = v->stats.submitted < v->cfg.jobs_max ? now + 1 + vl_prng_below(rng, 2 * v->cfg.submit_every_ms) : VL_MS_NEVER;
+}
+
+/* ---- a node of the world ---------------------------------------------------------------------------------------------------------- */
+
+static void seed_bytes(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[32]) {
+    uint8_t p[24];
+    struct vl_hash h;
+    vl_put_u64(p, v->cfg.world.seed);
+    vl_put_u64(p + 8, node);
+    vl_put_u64(p + 16, what);
+    crypto_blake2b256(vl_span(p, sizeof p), &h);
+    memcpy(dst, h.b, 32);
+}
+
+static void destroy(void *self) {
+    struct sim_node *n = self;
+    for (struct sim_conn *c; (c = n->conns); free(c)) n->conns = c->next;
+    for (struct sim_run *r; (r = n->runs); run_free(r)) n->runs = r->next;
+    for (struct sim_commit *c; (c = n->commits); free(c)) n->commits = c->next;
+    blobs_free(&n->parts);
+    brain_destroy(n->brain);
+    store_mem_crash(n->disk->store);
+    free(n);
+}
+
+static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
+    struct sim_village *v = user;
+    struct sim_node *n = calloc(1, sizeof *n);
+    struct brain_config cfg = { .coordinator = index == 0, .heartbeat_ms = v->cfg.heartbeat_ms, .lost_ms = v->cfg.lost_ms,
+                                .caps = { .cpus = 2, .slots = index == 0 ? 0 : v->cfg.slots, .memory_bytes = 8ull << 30,
+                                          .disk_bytes = 8ull << 30, .features = NODE_FEATURE_WASM } };
+    struct crypto_sign_key root;
+    struct vl_errmsg msg = { "" };
+    (void)w;
+    if (n == NULL) return NULL;
+    *n = (struct sim_node){ .v = v, .index = index, .disk = &v->disks[index], .commit_at = VL_MS_NEVER, .submit_at = VL_MS_NEVER };
+    vl_map_init(&n->parts, sizeof(struct vl_hash), 65536, 1);
+    cfg.boot_epoch = ++n->disk->boots;
+    seed_bytes(v, index, 1, cfg.sign_seed);
+    seed_bytes(v, index, 2, cfg.static_secret);
+    seed_bytes(v, index, 100 + cfg.boot_epoch, cfg.seed);
+    snprintf(cfg.name, sizeof cfg.name, "node-%u", index);
+    memcpy(cfg.root_seed, v->root_seed, sizeof cfg.root_seed);
+    crypto_sign_key_from_seed(v->root_seed, &root);
+    memcpy(cfg.ticket_village, village_id_of(root.public).b, 16);
+    memcpy(cfg.ticket_secret, v->ticket, 16);
+    snprintf(cfg.coordinator_addr, sizeof cfg.coordinator_addr, "%s", SIM_ADDR);
+    if (brain_create(&cfg, now, &n->brain) || persist_restore(n->disk->store, n->brain, now, &msg)) {
+        fprintf(stderr, "node %u cannot start: %s\n", index, msg.text);
+        destroy(n);
+        return NULL;
+    }
+    if (index == 0) acknowledged_kept(v, n->disk->store);
+    brain_start(n->brain, now);
+    brain_runner_ready(n->brain, now, NODE_FEATURE_WASM);
+    if (index == 0) {
+        if (membership_ticket_count(brain_members(n->brain)) == 0)
+            brain_create_ticket(n->brain, now, 0, v->ticket, MEMBERSHIP_TICKET_USES_MAX, MEMBERSHIP_TICKET_TTL_MAX);
+        if (v->cfg.submit_every_ms && v->stats.submitted < v->cfg.jobs_max) n->submit_at = now + v->cfg.submit_every_ms;
+    }
+    pump(n, now);
+    return n;
+}
+
+static void on_conn(void *self, uint64_t conn, enum world_conn_event ev, uint32_t peer, vl_ms now) {
+    struct sim_node *n = self;
+    struct sim_conn *c = conn_by(n, conn, 0, 0);
+    (void)peer;
+    switch (ev) {
+    case WORLD_ACCEPTED:
+        c = conn_add(n, conn);
+        if (c && brain_accept(n->brain, now, &c->conn)) {
+            world_close(n->v->world, n->index, conn);
+            conn_drop(n, c);
+        }
+        break;
+    case WORLD_DIALED:
+        if (c && brain_dialled(n->brain, now, c->dial, &c->conn)) {
+            world_close(n->v->world, n->index, conn);
+            conn_drop(n, c);
+        }
+        break;
+    case WORLD_CLOSED:
+        if (c == NULL) break;
+        uint32_t number = c->conn, dialled = c->dial;
+        conn_drop(n, c);
+        if (number)
+            brain_conn_lost(n->brain, number, now);
+        else
+            brain_dial_failed(n->brain, now, dialled);
+        break;
+    }
+    pump(n, now);
+}
+
+static void on_bytes(void *self, uint64_t conn, struct vl_span bytes, vl_ms now) {
+    struct sim_node *n = self;
+    struct sim_conn *c = conn_by(n, conn, 0, 0);
+    if (c && c->conn && brain_input(n->brain, c->conn, now, bytes.p, bytes.n)) {
+        c = conn_by(n, conn, 0, 0);
+        uint32_t number = c ? c->conn : 0;
+        pump(n, now); /* a last word may wait: the reason */
+        c = conn_by(n, conn, 0, 0);
+        if (c) {
+            world_close(n->v->world, n->index, conn);
+            conn_drop(n, c);
+            brain_conn_lost(n->brain, number, now);
+        }
+    }
+    pump(n, now);
+}
+
+static void step(void *self, vl_ms now) {
+    struct sim_node *n = self;
+    if (n->commit_at <= now) {
+        n->commit_at = VL_MS_NEVER;
+        store_mem_sync(n->disk->store, SIZE_MAX);
+        store_poll(n->disk->store);
+    }
+    if (n->submit_at <= now) submit(n, now);
+    for (struct sim_run **at = &n->runs; *at;) {
+        struct sim_run *r = *at;
+        if (r->at > now) {
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        run_end(n, r, now);
+        run_free(r);
+        pump(n, now);
+        at = &n->runs; /* the list may have changed */
+    }
+    if (brain_deadline(n->brain) <= now) brain_tick(n->brain, now);
+    pump(n, now);
+}
+
+static vl_ms deadline(void *self) {
+    struct sim_node *n = self;
+    vl_ms at = vl_ms_min(brain_deadline(n->brain), vl_ms_min(n->commit_at, n->submit_at));
+    for (struct sim_run *r = n->runs; r; r = r->next) at = vl_ms_min(at, r->at);
+    return at;
+}
+
+/* ---- the village --------------------------------------------------------------------------------------------------------------------- */
+
+enum vl_err sim_village_create(const struct sim_village_cfg *cfg, struct sim_village **ret) {
+    static const struct world_node_ops ops = { .create = create, .on_conn = on_conn, .on_bytes = on_bytes, .step = step,
+                                               .deadline = deadline, .destroy = destroy };
+    struct sim_village *v = calloc(1, sizeof *v);
+    if (v == NULL) return VL_ENOMEM;
+    v->cfg = *cfg;
+    v->cfg.world.ops = &ops;
+    v->cfg.world.user = v;
+    v->cfg.world.check = check;
+    seed_bytes(v, UINT32_MAX, 3, v->root_seed);
+    memcpy(v->ticket, v->root_seed + 8, sizeof v->ticket);
+    v->disks = calloc(cfg->world.nodes, sizeof *v->disks);
+    v->jobs = calloc(cfg->jobs_max + 1, sizeof *v->jobs);
+    v->done_epoch = calloc(((size_t)cfg->jobs_max + 1) * cfg->tasks_max, sizeof *v->done_epoch);
+    enum vl_err err = v->disks && v->jobs && v->done_epoch ? VL_OK : VL_ENOMEM;
+    for (uint32_t i = 0; err == VL_OK && i < cfg->world.nodes; i++) {
+        vl_map_init(&v->disks[i].blobs, sizeof(struct vl_hash), 1u << 20, 1);
+        err = store_mem_open(&v->disks[i].store);
+        if (err == VL_OK) store_mem_set_manual(v->disks[i].store, true);
+    }
+    if (err == VL_OK) err = world_create(&v->cfg.world, &v->world);
+    if (err) {
+        sim_village_destroy(v);
+        return err;
+    }
+    *ret = v;
+    return VL_OK;
+}
+
+void sim_village_destroy(struct sim_village *v) {
+    if (v == NULL) return;
+    world_destroy(v->world);
+    for (uint32_t i = 0; v->disks && i < v->cfg.world.nodes; i++) {
+        store_close(v->disks[i].store);
+        blobs_free(&v->disks[i].blobs);
+    }
+    free(v->disks);
+    free(v->jobs);
+    free(v->done_epoch);
+    free(v);
+}
+
+struct world *sim_village_world(struct sim_village *v) { return v->world; }
+
+void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret) {
+    *ret = v->stats;
+    ret->events = world_events(v->world);
+}
+
+bool sim_village_settled(void *user, struct world *w) {
+    struct sim_village *v = user;
+    (void)w;
+    if (v->cfg.submit_every_ms && v->stats.submitted < v->cfg.jobs_max) return false;
+    for (uint32_t i = 0; i < v->stats.submitted; i++)
+        if (v->jobs[i].acknowledged && !v->jobs[i].ended) return false;
+    return v->stats.members + 1 >= v->cfg.world.nodes;
+}

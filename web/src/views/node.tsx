@@ -1,0 +1,68 @@
+import { useEffect, useState } from "preact/hooks";
+import { get, Problem, send } from "../api";
+import { bytes, count, short } from "../format";
+import { IconBack, IconSleep } from "../parts/icons";
+import { Age, Ago, Copy, Empty, Fact, Notice, State } from "../parts/ui";
+import { href } from "../route";
+import { putNode, state, useStore } from "../store";
+import type { VillageNode } from "../types";
+import { LoadBar } from "./nodes";
+
+export function NodePage({ id }: { id: string }) {
+  useStore();
+  const [missing, setMissing] = useState("");
+  const [said, say] = useState<{ text: string; bad?: boolean } | null>(null);
+  const node = state.nodes.get(id);
+
+  useEffect(() => {
+    const stop = new AbortController();
+    setMissing("");
+    get<VillageNode>(`/v1/fog/nodes/${encodeURIComponent(id)}`, stop.signal).then(putNode, (e: unknown) => {
+      if (e instanceof Problem && e.status === 404) setMissing(e.message);
+    });
+    return () => stop.abort();
+  }, [id]);
+
+  const maintain = async (on: boolean) => {
+    try {
+      await send("POST", `/v1/fog/nodes/${encodeURIComponent(id)}/maintenance`, { on });
+      say({ text: on ? "The node gets no new tasks. Those that run there go on to their end." : "The node gets tasks again." });
+      putNode(await get<VillageNode>(`/v1/fog/nodes/${encodeURIComponent(id)}`));
+    } catch (e) {
+      say({ text: e instanceof Error ? e.message : "That did not work.", bad: true });
+    }
+  };
+
+  const back = <a class="back" href={href(["nodes"])}><IconBack />All nodes</a>;
+  if (!node) return <>{back}<Empty>{missing || "Loading the node"}</Empty></>;
+  const resting = node.state === "maintenance";
+  return (
+    <>
+      {back}
+      <div class="head">
+        <h1>{node.name || short(node.id)}{node.self && <span class="tag">gateway</span>}</h1>
+        <State of={node.state} />
+        <Age at={state.nodesAt} />
+        <span class="push" />
+        <button type="button" onClick={() => maintain(!resting)}><IconSleep />{resting ? "End maintenance" : "Start maintenance"}</button>
+      </div>
+      {said && <Notice {...said} />}
+      <dl class="facts">
+        <Fact name="Load"><LoadBar node={node} /></Fact>
+        <Fact name="Running tasks">{count(node.running)} <span class="faint">of {count(node.running + node.free_slots)} slots</span></Fact>
+        <Fact name="Heartbeat"><Ago at={node.seen_ms} /></Fact>
+        <Fact name="Tasks done">{count(node.done)}</Fact>
+        <Fact name="Tasks failed"><span class={node.failed ? "bad" : ""}>{count(node.failed)}</span></Fact>
+        <Fact name="Joined"><Ago at={node.joined_ms} /></Fact>
+        <Fact name="CPUs">{count(node.cpus)}</Fact>
+        <Fact name="Memory">{bytes(node.memory_bytes)}</Fact>
+        <Fact name="Free disk">{bytes(node.disk_bytes)}</Fact>
+        <Fact name="Kind">{node.kind.replaceAll("_", " ")}</Fact>
+        <Fact name="Runs">{node.features.join(", ") || "–"}</Fact>
+        <Fact name="Region">{node.region || "–"}</Fact>
+        <Fact name="Address"><span class="mono">{node.addr || "–"}</span></Fact>
+      </dl>
+      <p class="id-line"><span class="faint">Id</span> <span class="mono wrap">{node.id}</span> <Copy text={node.id} what="the node's id" /></p>
+    </>
+  );
+}
