@@ -1,4 +1,6 @@
 /* assets.c - the dashboard's files: ETag, gzip, and headers that let them load nothing but themselves. */
+#include "gateway/assets.h"
+
 #include "gateway/gateway_priv.h"
 
 #include <stdio.h>

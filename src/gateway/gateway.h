@@ -1,5 +1,5 @@
 /* gateway.h - the node's REST and WebSocket front: one strict HTTP/1.1 server on the caller's libuv loop.
- * Everything here runs on the loop's thread. Source: RFC 9110, 9112 (HTTP), 6455 (WebSocket), 9457 (problems). */
+ * Everything here runs on the loop's thread. The process must ignore SIGPIPE: libuv writes with write(2). Source: RFC 9110, 9112 (HTTP), 6455 (WebSocket), 9457 (problems). */
 #ifndef VL_GATEWAY_GATEWAY_H
 #define VL_GATEWAY_GATEWAY_H
 

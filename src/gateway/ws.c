@@ -15,7 +15,7 @@ struct client {
     struct http_conn *conn; /* NULL: gone */
     wslay_event_context_ptr ws;
     struct vl_span in;   /* bytes that wslay may take */
-    unsigned busy;       /* inside wslay: freeing waits */
+    unsigned busy;       /* held by callers up the stack: freeing waits for leave() */
     bool awaits_pong, closing;
     struct topic_sub subs[WS_SUBS_MAX];
     struct client *prev, *next;
@@ -41,6 +41,7 @@ static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *p, size_t n, i
     return (ssize_t)n;
 }
 
+/* The functions below expect that their caller holds the client (busy > 0) when they may end its connection. */
 static void client_free(struct client *c) {
     wslay_event_context_free(c->ws);
     free(c);
@@ -53,10 +54,8 @@ static void leave(struct client *c) {
 /* Lets wslay say what it has queued (pongs, closes). Once we said close it is on us to end the connection (RFC 6455 7.1.1);
  * waiting for the client's own close would let a broken one hold it open. */
 static void flush_control(struct client *c) {
-    c->busy++;
     if (c->conn && wslay_event_want_write(c->ws)) wslay_event_send(c->ws);
     if (c->conn && wslay_event_get_close_sent(c->ws)) http_conn_finish(c->conn);
-    leave(c);
 }
 
 static void say(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -74,13 +73,11 @@ static void say(struct client *c, const char *fmt, ...) {
 
 static void close_client(struct client *c, uint16_t status, const char *why) {
     c->closing = true;
-    c->busy++;
     if (c->conn) {
         wslay_event_queue_close(c->ws, status, (const uint8_t *)why, strlen(why));
         wslay_event_send(c->ws);
     }
     if (c->conn) http_conn_finish(c->conn);
-    leave(c);
 }
 
 /* Hands s what its connection can take now. False: the client was dropped. */
@@ -296,7 +293,9 @@ static void on_tick(void *arg) {
     c->awaits_pong = true;
     wslay_event_queue_msg(c->ws, &ping);
     http_tunnel_alarm(c->conn, WS_PING_MS);
+    c->busy++;
     flush_control(c);
+    leave(c);
 }
 
 static void on_closed(void *arg) {
@@ -379,7 +378,9 @@ struct ws_hub *ws_hub_create(uv_loop_t *loop, struct http_server *server) {
 void ws_hub_drain(struct ws_hub *h) {
     for (struct client *c = h->clients, *next; c; c = next) {
         next = c->next;
+        c->busy++;
         close_client(c, 1001, "going away");
+        leave(c);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ void turn(uv_loop_t *loop) { uv_run(loop, UV_RUN_NOWAIT); }
 void house_open(struct house *h, const struct gateway_config *config) {
     struct gateway_config c = config ? *config : (struct gateway_config){ 0 };
     struct vl_errmsg msg = { "" };
+    signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&h->loop);
     h->mem = mem_create(&h->loop);
     struct backend b = mem_as_backend(h->mem);
@@ -120,7 +122,7 @@ void hear(uv_loop_t *loop, int fd, bool head_only, struct answer *a) {
         n++;
     }
     a->head[n] = '\0';
-    a->status = atoi(a->head + 9);
+    a->status = (int)strtol(a->head + 9, NULL, 10);
     a->n = head_only ? 0 : strtoul(answer_field(a, "Content-Length", field), NULL, 10);
     a->body = malloc(a->n + 1);
     size_t got = 0;

@@ -2,6 +2,7 @@
 
 #include "check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,9 +69,8 @@ TEST(http, refuses_folded_and_malformed_fields) {
     static const char *const bad[] = { "X: a\r\n b\r\n", " X: a\r\n", "X : a\r\n", "X\t: a\r\n", ": a\r\n", "X a\r\n", "X\r\n",
                                        "X: a\x01\r\n", "X: a\x7f\r\n", "X(: a\r\n", "X\x80: a\r\n", "Content-Length : 1\r\n" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        char t[256] = OK;
-        strcat(t, bad[i]);
-        strcat(t, "\r\n");
+        char t[256];
+        snprintf(t, sizeof t, OK "%s\r\n", bad[i]);
         CHECK_EQ(400, status(t));
     }
     struct http_head h;
@@ -85,9 +85,8 @@ TEST(http, wants_exactly_one_host) {
     CHECK_EQ(400, status(OK "hOST: b\r\n\r\n"));
     static const char *const bad[] = { "a b", "a/b", "a@b", "a,b", "a?b", "a%00", "\"a\"" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        char t[256] = "GET / HTTP/1.1\r\nHost: ";
-        strcat(t, bad[i]);
-        strcat(t, "\r\n\r\n");
+        char t[256];
+        snprintf(t, sizeof t, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", bad[i]);
         CHECK_EQ(400, status(t));
     }
     CHECK_EQ(200, status("GET / HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n"));
@@ -107,9 +106,8 @@ TEST(http, refuses_every_ambiguous_body_length) {
         "Transfer_Encoding : chunked\r\n", "Content-Length: 5\r\n\tTransfer-Encoding: chunked\r\n",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        char t[512] = "POST / HTTP/1.1\r\nHost: a\r\n";
-        strcat(t, bad[i]);
-        strcat(t, "\r\n");
+        char t[512];
+        snprintf(t, sizeof t, "POST / HTTP/1.1\r\nHost: a\r\n%s\r\n", bad[i]);
         CHECK_EQ(400, status(t));
     }
     CHECK_EQ(413, status(OK "Content-Length: 18446744073709551616\r\n\r\n"));
@@ -132,8 +130,7 @@ TEST(http, refuses_other_versions_and_malformed_request_lines) {
                                        "GET * HTTP/1.1\r\n", "GET  HTTP/1.1\r\n", "(GET) / HTTP/1.1\r\n", "GET /<x> HTTP/1.1\r\n" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char t[256];
-        strcpy(t, bad[i]);
-        strcat(t, "Host: a\r\n\r\n");
+        snprintf(t, sizeof t, "%sHost: a\r\n\r\n", bad[i]);
         CHECK_EQ(400, status(t));
     }
     struct http_head h;
