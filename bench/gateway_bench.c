@@ -39,7 +39,8 @@ static uint16_t free_port(void) {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
     socklen_t n = sizeof a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* wrk cannot work beside thousands of inherited ones */
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || getsockname(fd, (struct sockaddr *)&a, &n) != 0) fail("port");
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || getsockname(fd, (struct sockaddr *)&a, &n) != 0)
+        fail("port");
     close(fd);
     return ntohs(a.sin_port);
 }
@@ -63,12 +64,15 @@ static void serve(uint16_t port) {
 static void write_conf(const char *dir, const char *path, uint16_t port) {
     FILE *f = fopen(path, "w");
     if (f == NULL) fail(path);
-    fprintf(f, "daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 16000; pid %s/pid; error_log /dev/null crit;\n"
-               "events { worker_connections 12000; }\n"
-               "http { access_log off; keepalive_requests 1000000000; keepalive_timeout 75; client_body_temp_path %s/b; proxy_temp_path %s/p;\n"
-               "  fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;\n"
-               "  server { listen 127.0.0.1:%u; location / { default_type application/json;\n"
-               "    return 200 '{\"status\":\"ok\",\"version\":\"0.1.0\",\"uptime_ms\":1234567890123456}'; } } }\n",
+    fprintf(f,
+            "daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 16000; pid %s/pid; error_log "
+            "/dev/null crit;\n"
+            "events { worker_connections 12000; }\n"
+            "http { access_log off; keepalive_requests 1000000000; keepalive_timeout 75; client_body_temp_path %s/b; "
+            "proxy_temp_path %s/p;\n"
+            "  fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;\n"
+            "  server { listen 127.0.0.1:%u; location / { default_type application/json;\n"
+            "    return 200 '{\"status\":\"ok\",\"version\":\"0.1.0\",\"uptime_ms\":1234567890123456}'; } } }\n",
             dir, dir, dir, dir, dir, dir, port);
     fclose(f);
 }
@@ -112,7 +116,8 @@ static void idle_open(uint16_t port, int fd[IDLE]) {
     char buf[2048];
     for (int i = 0; i < IDLE; i++) {
         fd[i] = dial(port);
-        if (fd[i] < 0 || send(fd[i], get, sizeof get - 1, 0) < 0 || recv(fd[i], buf, sizeof buf, 0) <= 0) fail("idle connection");
+        if (fd[i] < 0 || send(fd[i], get, sizeof get - 1, 0) < 0 || recv(fd[i], buf, sizeof buf, 0) <= 0)
+            fail("idle connection");
     }
 }
 
@@ -166,7 +171,8 @@ static void compare(const char *name, uint16_t ours, uint16_t theirs, int second
     }
     qsort(a, RUNS, sizeof a[0], by_value);
     qsort(b, RUNS, sizeof b[0], by_value);
-    printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"req/s\",\"peer\":\"nginx return 200\",\"ratio\":%.3f}\n", name, a[RUNS / 2], a[RUNS / 2] / b[RUNS / 2]);
+    printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"req/s\",\"peer\":\"nginx return 200\",\"ratio\":%.3f}\n", name,
+           a[RUNS / 2], a[RUNS / 2] / b[RUNS / 2]);
     fflush(stdout);
 }
 
@@ -198,7 +204,8 @@ int main(int argc, char **argv) {
     }
     kill(a, SIGKILL);
     kill(b, SIGKILL);
-    while (wait(NULL) > 0) {}
+    while (wait(NULL) > 0) {
+    }
     clean(dir);
     return 0;
 }

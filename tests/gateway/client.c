@@ -149,11 +149,15 @@ void ask(struct house *h, const char *request, struct answer *a) {
     turn(&h->loop);
 }
 
-void call_api(struct house *h, const char *method, const char *target, const char *more, const char *body, struct answer *a) {
+void call_api(struct house *h, const char *method, const char *target, const char *more, const char *body,
+              struct answer *a) {
     char *request = NULL;
-    int n = body ? asprintf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%sContent-Type: application/json\r\n"
-                            "Content-Length: %zu\r\n\r\n%s", method, target, more ? more : "", strlen(body), body)
-                 : asprintf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%s\r\n", method, target, more ? more : "");
+    int n = body ? asprintf(&request,
+                            "%s %s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%sContent-Type: application/json\r\n"
+                            "Content-Length: %zu\r\n\r\n%s",
+                            method, target, more ? more : "", strlen(body), body)
+                 : asprintf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%s\r\n", method, target,
+                            more ? more : "");
     if (n < 0) abort();
     ask(h, request, a);
     free(request);
