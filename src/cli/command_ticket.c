@@ -103,6 +103,7 @@ int command_revoke(struct cli *cli) {
     }
     free(path);
     free(escaped);
+    if (code == CLI_NOT_FOUND) cli_note(cli, "`village tickets` lists the ids");
     if (code != CLI_OK) return code;
     if (cli->json) return cli_print_json(cli, json_pack("{s:s,s:b}", "id", id, "revoked", 1));
     cli_note(cli, "the ticket lets nobody in any more");

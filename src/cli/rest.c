@@ -271,8 +271,11 @@ static enum vl_err read_answer(struct call *c, struct rest_reply *ret, struct vl
     if (err != VL_OK) {
         read_problem(o, ret);
         json_decref(o);
-        const char *why = ret->detail[0] ? ret->detail : ret->title[0] ? ret->title : "no reason given";
-        return vl_errmsg_set(msg, err, "the gateway answered %d: %.200s", ret->status, why);
+        const char *why = ret->detail[0] ? ret->detail : ret->title;
+        if (why[0] == '\0') return vl_errmsg_set(msg, err, "the gateway answered %d without a reason", ret->status);
+        size_t n = strnlen(why, 200);
+        if (why[n - 1] == '.') n--; /* more may follow in the same line */
+        return vl_errmsg_set(msg, err, "the gateway says: %.*s (%d)", (int)n, why, ret->status);
     }
     if (q->sink == NULL && c->body.len > 0 && o == NULL)
         return vl_errmsg_set(msg, VL_EIO, "what answers at %.120s is no Village gateway, or its answer was damaged", url);

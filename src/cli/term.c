@@ -9,6 +9,7 @@
 
 #define CELL_MAX 512u     /* bytes of one cell; longer ones are cut */
 #define ROWS_MAX 200000u  /* rows of one table: more than a person reads, less than fills memory */
+#define PLAIN_FIRST_MS 1000u
 #define PLAIN_EVERY_MS 5000u
 
 struct term term_open(FILE *file, bool allow_color) {
@@ -254,10 +255,12 @@ void term_progress_show(struct term_progress *p, vl_ms now, const char *fmt, ...
             p->shown = true;
         }
         vl_buf_free(&b);
-    } else if (strcmp(line, p->last) != 0 && (p->last[0] == '\0' || now - p->last_ms >= PLAIN_EVERY_MS)) {
+    } else if (p->next_ms == 0) {
+        p->next_ms = vl_ms_add(now, PLAIN_FIRST_MS);
+    } else if (now >= p->next_ms && strcmp(line, p->last) != 0) {
         term_puts(&p->term, line);
         fputc('\n', p->term.file);
-        p->last_ms = now;
+        p->next_ms = vl_ms_add(now, PLAIN_EVERY_MS);
         memcpy(p->last, line, sizeof line);
     }
 }

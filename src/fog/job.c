@@ -85,6 +85,19 @@ static struct copy *forgettable(const struct task *t) {
 }
 _Static_assert(JOB_COPIES_MAX > JOB_REPLICAS_MAX + JOB_EXTRA_VOTES + 1, "replicas, extra votes and a duplicate");
 
+/* A new copy on node n fences off one that was lost: the one on n itself, as n must never hold two, else the oldest.  A duplicate
+ * beside a full set of live copies replaces nothing elsewhere. */
+static void fence(struct job_book *b, struct task *t, const struct node_load *n) {
+    struct copy *oldest = NULL, *here = NULL;
+    for (struct copy *c = t->copies; c != NULL; c = c->next) {
+        if (c->state != COPY_AWAY) continue;
+        if (oldest == NULL) oldest = c;
+        if (c->node == n) here = c;
+    }
+    if (here == NULL && (uint32_t)t->live + t->votes < t->target) here = oldest;
+    if (here != NULL) copy_set(b, here, COPY_GONE);
+}
+
 static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
     struct job *j = book_find(b, ev->job);
     if (j == NULL) return VL_ENOTFOUND;
@@ -105,13 +118,7 @@ static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, s
     }
     n->refs++;
     if (t->n_copies >= JOB_COPIES_MAX) copy_free(b, forgettable(t));
-    /* A replacement fences off what was lost; a duplicate replaces nothing. */
-    bool replaces = (uint32_t)t->live + t->votes < t->target;
-    for (struct copy *old = t->copies; old != NULL && replaces; old = old->next) {
-        if (old->state != COPY_AWAY) continue;
-        copy_set(b, old, COPY_GONE);
-        replaces = false;
-    }
+    fence(b, t, n);
     c->node = n;
     c->task = t;
     c->epoch = ++t->epoch;

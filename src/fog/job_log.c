@@ -286,7 +286,10 @@ static enum vl_err restore_task(struct job_book *b, struct task *t, struct vl_re
     enum vl_err err = VL_OK;
     if (report.n > 0 || outcome == TASK_DONE) err = restore_report(report, outcome, t, 0, &t->report, &t->report_len);
     struct copy **end = &t->copies;
-    for (uint8_t i = 0; i < n && err == VL_OK; i++, end = &(*end)->next) err = restore_copy(b, t, end, r);
+    for (uint8_t i = 0; i < n && err == VL_OK; i++) {
+        err = restore_copy(b, t, end, r);
+        if (err == VL_OK) end = &(*end)->next;
+    }
     if (err) return err;
     bool alone = t->state == JOB_TASK_DONE && t->n_copies == 1;
     return t->state < JOB_TASK_DONE || alone || (t->state > JOB_TASK_DONE && t->n_copies == 0) ? VL_OK : VL_ECORRUPT;

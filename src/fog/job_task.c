@@ -175,6 +175,18 @@ static enum job_task_state state_by_copies(const struct task *t) {
     return t->votes > 0 ? JOB_TASK_RUNNING : JOB_TASK_WAITING;
 }
 
+/* The task is what its job fails of. */
+static void fail_task(struct job_book *b, struct task *t, vl_ms now, int32_t error, const char *text, struct job_effects *fx) {
+    t->error = error;
+    t->ended_ms = now;
+    task_drop_copies(b, t);
+    task_queue(b, t, false);
+    order_del(&b->task_timers, &t->timer);
+    task_set_state(t, JOB_TASK_FAILED);
+    fx_task(fx, t);
+    job_end(b, t->job, JOB_FAILED, now, error, text, fx);
+}
+
 /* Nothing runs and nothing more may be tried. */
 static void give_up(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     struct job *j = t->job;
@@ -188,14 +200,7 @@ static void give_up(struct job_book *b, struct task *t, vl_ms now, struct job_ef
                  r.detail.n ? (const char *)r.detail.p : vl_err_text((enum vl_err)t->error));
     else
         snprintf(text, sizeof text, "task %u: the results of %u replicas disagree", task_index(t), t->votes);
-    int32_t error = failed ? t->error : VL_ESTATE;
-    t->error = error;
-    t->ended_ms = now;
-    task_drop_copies(b, t);
-    task_queue(b, t, false);
-    task_set_state(t, JOB_TASK_FAILED);
-    fx_task(fx, t);
-    job_end(b, j, JOB_FAILED, now, error, text, fx);
+    fail_task(b, t, now, failed ? t->error : VL_ESTATE, text, fx);
 }
 
 void task_settle(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
@@ -239,13 +244,7 @@ static bool worn_out(struct job_book *b, struct task *t, vl_ms now, uint32_t cou
     if (count <= limit || t->live > 0) return false;
     char text[TASK_ERROR_MAX];
     snprintf(text, sizeof text, "task %u was %s %u times", task_index(t), what, count);
-    t->error = error;
-    t->ended_ms = now;
-    task_drop_copies(b, t);
-    task_queue(b, t, false);
-    task_set_state(t, JOB_TASK_FAILED);
-    fx_task(fx, t);
-    job_end(b, t->job, JOB_FAILED, now, error, text, fx);
+    fail_task(b, t, now, error, text, fx);
     return true;
 }
 

@@ -448,12 +448,14 @@ static enum vl_err step_tick(struct registry *r, vl_ms now, struct registry_effe
             e->lost_pending = false;
             e->rec.lost = true;
             emit(fx, REGISTRY_NODE_LOST, e->rec.id);
-        } else if (now >= vl_ms_add(e->rec.seen_ms, r->config.lost_ms)) {
-            lose(r, e, now, fx);
-        } else {
+        } else if (!e->rec.suspect) {
+            /* Also when it is overdue for worse: after we slept ourselves, all are suspects before the first is lost, and the
+             * partition is seen. */
             set_suspect(r, e, true);
             emit(fx, REGISTRY_NODE_SUSPECT, e->rec.id);
             emit_changed(fx, e, now, false);
+        } else {
+            lose(r, e, now, fx);
         }
         set_timer(r, e);
     }

@@ -203,3 +203,24 @@ TEST(htx_vector, resume_says_what_the_script_says) {
     htx_resume_put(&s, out);
     CHECK_MEM(vector_resume, out, sizeof vector_resume);
 }
+
+TEST(htx_vector, refuses_an_identity_that_borrows_a_name_or_a_signature) {
+    for (int i = 0; i < 4; i++) {
+        struct htx_handshake hs[2];
+        uint8_t buf[HTX_PREFACE + 2 + HTX_HANDSHAKE_MAX], seed[32];
+        struct crypto_sign_key other;
+        start(&vectors[4], hs);
+        memset(seed, 0x99, sizeof seed);
+        crypto_sign_key_from_seed(seed, &other);
+        if (i == 0) memcpy(hs[0].identity, other.public, 32); /* another's name */
+        if (i == 1) hs[0].identity[40] ^= 1;                  /* of the signature */
+        if (i == 2) hs[0].identity[96] ^= 1;                  /* a later expiry than was signed */
+        if (i == 3) hs[0].identity[hs[0].identity_n++] = 0;   /* a tail */
+        size_t n = htx_handshake_put(&hs[0], buf);
+        htx_handshake_take(&hs[1], 0, vl_span(buf, HTX_PREFACE));
+        htx_handshake_take(&hs[1], 0, vl_span(buf + HTX_PREFACE, n - HTX_PREFACE));
+        CHECK_EQ(HTX_HS_FAILED, hs[1].state);
+        CHECK_EQ(i == 3 ? HTX_PROTOCOL : HTX_WRONG_PEER, hs[1].reason);
+        for (int k = 0; k < 2; k++) htx_handshake_wipe(&hs[k]);
+    }
+}
