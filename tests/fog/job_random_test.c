@@ -164,9 +164,11 @@ static enum vl_err act(struct world *w, struct job_event ev) {
     CHECK_OK(vl_buf_append(&w->log, "\0\0\0\0", 4));
     CHECK_OK(job_event_encode(&ev, &w->log)); /* before the step: the event borrows */
     vl_put_u32(w->log.p + at, (uint32_t)(w->log.len - at - 4));
+    CHECK_OK(vl_buf_append(&w->log, "\0\0\0\0\0\0\0\0", 8));
     before(w, &ev);
     enum vl_err err = job_book_step(w->d.book, &ev, &w->d.fx);
     CHECK(!err || (w->d.fx.n == 0 && !w->d.fx.changed));
+    vl_put_u64(w->log.p + w->log.len - 8, job_book_deadline(w->d.book)); /* what the replay must come to as well */
     if (!w->d.fx.changed) w->log.len = at; /* not logged: it must not have mattered */
     absorb(w);
     check_runs(w);
@@ -279,6 +281,7 @@ static void replay(struct job_book *b, struct vl_span log, struct vl_buf *ret) {
         CHECK_OK(job_event_decode(vl_read_span(&r, vl_read_u32(&r)), &store, &ev));
         CHECK_OK(job_book_step(b, &ev, &fx));
         CHECK(fx.changed);
+        CHECK_EQ(vl_read_u64(&r), job_book_deadline(b));
     }
     snapshot_of(b, ret);
     job_effects_free(&fx);
