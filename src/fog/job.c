@@ -455,37 +455,56 @@ static void tick_job(struct job_book *b, struct job *j, vl_ms now, struct job_ef
     job_settle(b, j, now, fx);
 }
 
-/* One thing that is due.  VL_ENOTFOUND: nothing is. */
-static enum vl_err tick_one(struct job_book *b, vl_ms now, struct job_effects *fx) {
+static size_t fx_of_release(const struct job *ended) { return (size_t)ended->n_waiters * 16; }
+
+/* Effects that the things due now can cause, the first JOB_TICK_MAX of each kind. */
+static size_t fx_of_due(const struct job_book *b, vl_ms now) {
+    size_t sum = 0;
+    const struct order_node *n = order_first(&b->release);
+    for (uint32_t i = 0; n != NULL && i < JOB_TICK_MAX; n = order_above(&b->release, n->key[0], n->key[1]), i++)
+        sum += fx_of_release(job_of((struct order_node *)(uintptr_t)n, offsetof(struct job, timer)));
+    n = order_first(&b->job_timers);
+    for (uint32_t i = 0; n != NULL && n->key[0] <= now && i < JOB_TICK_MAX; i++) {
+        sum += fx_of_job(job_of((struct order_node *)(uintptr_t)n, offsetof(struct job, timer)));
+        n = order_above(&b->job_timers, n->key[0], n->key[1]);
+    }
+    n = order_first(&b->task_timers);
+    for (uint32_t i = 0; n != NULL && n->key[0] <= now && i < JOB_TICK_MAX; i++) {
+        sum += fx_of_job(((const struct task *)(const void *)n)->job);
+        n = order_above(&b->task_timers, n->key[0], n->key[1]);
+    }
+    return sum;
+}
+_Static_assert(offsetof(struct task, timer) == 0, "a timer is its task");
+
+/* Does one thing that is due and takes its share off the budget.  False: nothing is due, or the budget is too small. */
+static bool tick_one(struct job_book *b, vl_ms now, size_t *budget, struct job_effects *fx) {
     struct job *ended = job_of(order_first(&b->release), offsetof(struct job, timer));
     struct job *j = job_of(order_first(&b->job_timers), offsetof(struct job, timer));
     struct order_node *tn = order_first(&b->task_timers);
-    enum vl_err err;
-    if (ended != NULL) {
-        err = fx_reserve(fx, (size_t)ended->n_waiters * 16);
-        if (err == VL_OK) job_release(b, ended, now, fx);
-    } else if (j != NULL && j->timer.key[0] <= now) {
-        err = fx_reserve(fx, fx_of_job(j));
-        if (err == VL_OK) tick_job(b, j, now, fx);
-    } else if (tn != NULL && tn->key[0] <= now) {
-        struct task *t = (struct task *)(void *)tn;
-        err = fx_reserve(fx, fx_of_job(t->job));
-        if (err == VL_OK) tick_task(b, t, now, fx);
-    } else {
-        return VL_ENOTFOUND;
-    }
-    return err;
+    struct task *t = tn != NULL && tn->key[0] <= now ? (struct task *)(void *)tn : NULL;
+    if (j != NULL && j->timer.key[0] > now) j = NULL;
+    if (ended == NULL && j == NULL && t == NULL) return false;
+    size_t need = ended ? fx_of_release(ended) : fx_of_job(j ? j : t->job);
+    if (need > *budget) return false;
+    *budget -= need;
+    if (ended != NULL)
+        job_release(b, ended, now, fx);
+    else if (j != NULL)
+        tick_job(b, j, now, fx);
+    else
+        tick_task(b, t, now, fx);
+    return true;
 }
-_Static_assert(offsetof(struct task, timer) == 0, "tick_one casts");
 
+/* How far one TICK gets must follow from the book alone, not from the memory that was to be had, or a replay would get farther
+ * than the original: so the room is found first, and shared out as a budget. */
 static enum vl_err step_tick(struct job_book *b, vl_ms now, struct job_effects *fx) {
+    size_t budget = fx_of_due(b, now);
+    enum vl_err err = fx_reserve(fx, budget);
+    if (err) return err;
     fx->changed = false;
-    for (uint32_t i = 0; i < JOB_TICK_MAX; i++) {
-        enum vl_err err = tick_one(b, now, fx);
-        if (err == VL_ENOTFOUND) break;
-        if (err) return fx->changed ? VL_OK : err; /* what was done stands; the rest stays due */
-        fx->changed = true;
-    }
+    for (uint32_t i = 0; i < JOB_TICK_MAX && tick_one(b, now, &budget, fx); i++) fx->changed = true;
     return VL_OK;
 }
 
