@@ -1,5 +1,5 @@
-/* Every allocation of the fog cores refused once: the answer is VL_ENOMEM, nothing has changed, nothing leaks, and the same
- * event succeeds afterwards. */
+/* Every allocation of the fog cores refused once: the answer is VL_ENOMEM, nothing has changed, nothing leaks, and the
+ * same event succeeds afterwards. */
 #include "fog/registry.h"
 #include "fog_help.h"
 
@@ -67,7 +67,8 @@ TEST(oom, every_event_of_the_job_book_happens_wholly_or_not_at_all) {
     for (uint32_t i = 0; i < 6; i++)
         insist(&d, (struct job_event){ .kind = JOB_EV_PLACED, .job = job_n(0), .task = i, .node = node_n(i % 4) });
     for (uint32_t i = 0; i < 5; i++)
-        insist(&d, (struct job_event){ .kind = JOB_EV_STARTED, .job = job_n(0), .task = i, .epoch = 1, .node = node_n(i % 4) });
+        insist(&d, (struct job_event){
+                       .kind = JOB_EV_STARTED, .job = job_n(0), .task = i, .epoch = 1, .node = node_n(i % 4) });
     insist_report(&d, 0, 0, TASK_DONE);
     insist_report(&d, 1, 1, TASK_FAILED);
     insist_report(&d, 2, 2, TASK_REFUSED);
