@@ -38,8 +38,9 @@ static void fail(const char *what) {
 static uint16_t free_port(void) {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
     socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || getsockname(fd, (struct sockaddr *)&a, &n) != 0) fail("port");
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* wrk cannot work beside thousands of inherited ones */
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || getsockname(fd, (struct sockaddr *)&a, &n) != 0)
+        fail("port");
     close(fd);
     return ntohs(a.sin_port);
 }
@@ -49,6 +50,7 @@ static void serve(uint16_t port) {
     struct gateway *g = NULL;
     struct vl_errmsg msg = { "" };
     struct gateway_config c = { .port = port, .token = "bench-token-0123456789", .version = "0.1.0" };
+    signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop);
     struct backend b = mem_as_backend(mem_create(&loop));
     if (gateway_create(&loop, &c, &b, &msg, &g) != VL_OK) {
@@ -62,12 +64,15 @@ static void serve(uint16_t port) {
 static void write_conf(const char *dir, const char *path, uint16_t port) {
     FILE *f = fopen(path, "w");
     if (f == NULL) fail(path);
-    fprintf(f, "daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 16000; pid %s/pid; error_log /dev/null crit;\n"
-               "events { worker_connections 12000; }\n"
-               "http { access_log off; keepalive_requests 1000000000; keepalive_timeout 75; client_body_temp_path %s/b; proxy_temp_path %s/p;\n"
-               "  fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;\n"
-               "  server { listen 127.0.0.1:%u; location / { default_type application/json;\n"
-               "    return 200 '{\"status\":\"ok\",\"version\":\"0.1.0\",\"uptime_ms\":1234567890123456}'; } } }\n",
+    fprintf(f,
+            "daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 16000; pid %s/pid; error_log "
+            "/dev/null crit;\n"
+            "events { worker_connections 12000; }\n"
+            "http { access_log off; keepalive_requests 1000000000; keepalive_timeout 75; client_body_temp_path %s/b; "
+            "proxy_temp_path %s/p;\n"
+            "  fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;\n"
+            "  server { listen 127.0.0.1:%u; location / { default_type application/json;\n"
+            "    return 200 '{\"status\":\"ok\",\"version\":\"0.1.0\",\"uptime_ms\":1234567890123456}'; } } }\n",
             dir, dir, dir, dir, dir, dir, port);
     fclose(f);
 }
@@ -86,7 +91,7 @@ static pid_t start(bool nginx, uint16_t port, const char *conf, const char *dir)
 
 static int dial(uint16_t port) {
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* wrk cannot work beside thousands of inherited ones */
     if (fd < 0) fail("socket");
     if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0) return fd;
     close(fd);
@@ -111,22 +116,46 @@ static void idle_open(uint16_t port, int fd[IDLE]) {
     char buf[2048];
     for (int i = 0; i < IDLE; i++) {
         fd[i] = dial(port);
-        if (fd[i] < 0 || send(fd[i], get, sizeof get - 1, 0) < 0 || recv(fd[i], buf, sizeof buf, 0) <= 0) fail("idle connection");
+        if (fd[i] < 0 || send(fd[i], get, sizeof get - 1, 0) < 0 || recv(fd[i], buf, sizeof buf, 0) <= 0)
+            fail("idle connection");
     }
 }
 
 static double wrk(uint16_t port, int seconds) {
-    char cmd[256], line[512];
+    char time[16], url[80], line[512];
     double rate = 0;
-    snprintf(cmd, sizeof cmd, "taskset -c 1 wrk -t1 -c64 -d%ds http://127.0.0.1:%u/v1/system/health 2>&1", seconds, port);
-    FILE *p = popen(cmd, "r");
-    if (p == NULL) fail("wrk");
+    int ends[2], status = 0;
+    snprintf(time, sizeof time, "-d%ds", seconds);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/v1/system/health", port);
+    if (pipe(ends) != 0) fail("pipe");
+    pid_t pid = fork();
+    if (pid == 0) { /* pinned to CPU 1 already */
+        dup2(ends[1], 1);
+        dup2(ends[1], 2);
+        close(ends[0]);
+        execlp("wrk", "wrk", "-t1", "-c64", time, url, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    FILE *p = fdopen(ends[0], "r");
+    if (pid < 0 || p == NULL) fail("wrk");
     while (fgets(line, sizeof line, p)) {
         (void)sscanf(line, "Requests/sec: %lf", &rate);
         if (strstr(line, "Non-2xx") || strstr(line, "Socket errors")) fprintf(stderr, "gateway_bench: %s", line);
     }
-    if (pclose(p) != 0 || rate <= 0) fail("wrk gave no rate");
+    fclose(p);
+    if (waitpid(pid, &status, 0) != pid || status != 0 || rate <= 0) fail("wrk gave no rate");
     return rate;
+}
+
+/* What nginx and we put into our directory. */
+static void clean(const char *dir) {
+    static const char *const names[] = { "nginx.conf", "pid", "b", "p", "f", "u", "s", "" };
+    char path[128];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        (void)remove(path);
+    }
 }
 
 static int by_value(const void *a, const void *b) {
@@ -142,13 +171,15 @@ static void compare(const char *name, uint16_t ours, uint16_t theirs, int second
     }
     qsort(a, RUNS, sizeof a[0], by_value);
     qsort(b, RUNS, sizeof b[0], by_value);
-    printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"req/s\",\"peer\":\"nginx return 200\",\"ratio\":%.3f}\n", name, a[RUNS / 2], a[RUNS / 2] / b[RUNS / 2]);
+    printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"req/s\",\"peer\":\"nginx return 200\",\"ratio\":%.3f}\n", name,
+           a[RUNS / 2], a[RUNS / 2] / b[RUNS / 2]);
     fflush(stdout);
 }
 
 int main(int argc, char **argv) {
     static int idle[2][IDLE];
-    int seconds = argc > 1 ? atoi(argv[1]) : 4;
+    int seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 4;
+    if (seconds < 1 || seconds > 600) seconds = 4;
     char dir[] = "/tmp/gateway_bench.XXXXXX", conf[64];
     struct rlimit lim;
     getrlimit(RLIMIT_NOFILE, &lim);
@@ -173,7 +204,8 @@ int main(int argc, char **argv) {
     }
     kill(a, SIGKILL);
     kill(b, SIGKILL);
-    while (wait(NULL) > 0) {}
-    snprintf(conf, sizeof conf, "rm -rf %s", dir);
-    return system(conf) == 0 ? 0 : 1;
+    while (wait(NULL) > 0) {
+    }
+    clean(dir);
+    return 0;
 }

@@ -6,7 +6,9 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
-    static const struct query_row rows[] = { { "limit", QUERY_LIMIT, NULL, "" }, { "cursor", QUERY_CURSOR, NULL, "" }, { "t", QUERY_TEXT, NULL, "" }, { 0 } };
+    static const struct query_row rows[] = {
+        { "limit", QUERY_LIMIT, NULL, "" }, { "cursor", QUERY_CURSOR, NULL, "" }, { "t", QUERY_TEXT, NULL, "" }, { 0 }
+    };
     struct cursor_seal seal = { { 1, 2 } };
     uint8_t key[CURSOR_KEY_MAX];
     char text[CURSOR_TEXT_MAX];
@@ -21,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     free(s);
     size_t take = n < CURSOR_KEY_MAX ? n : CURSOR_KEY_MAX;
     cursor_encode(&seal, CURSOR_JOBS, p, take, text);
-    if (cursor_decode(&seal, CURSOR_JOBS, text, key, &key_n) != VL_OK || key_n != take || memcmp(key, p, take) != 0) abort();
+    if (cursor_decode(&seal, CURSOR_JOBS, text, key, &key_n) != VL_OK || key_n != take || memcmp(key, p, take) != 0)
+        abort();
     return 0;
 }

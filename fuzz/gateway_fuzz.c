@@ -16,8 +16,9 @@ static void push(int fd, const uint8_t *p, size_t n) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
-    static const char upgrade[] = "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n" AUTH "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    static const char upgrade[] =
+        "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n" AUTH "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     if (n < 1) return 0;
     if (house.gateway == NULL) house_open(&house, NULL);
     int fd = dial(&house);

@@ -16,7 +16,9 @@ static void after_head(const struct http_head *h, const char *base, const uint8_
     if (http_path_normalise(http_part_span(base, h->path), path, &len) == VL_OK) {
         must(len > 0 && path[0] == '/' && memchr(path, '\0', len) == NULL);
         for (size_t i = 0; i + 2 < len; i++) /* no dot segment is left */
-            must(!(path[i] == '/' && path[i + 1] == '.' && (path[i + 2] == '/' || (i + 3 == len && path[i + 2] == '.'))) || path[i + 2] == '.');
+            must(!(path[i] == '/' && path[i + 1] == '.' &&
+                   (path[i + 2] == '/' || (i + 3 == len && path[i + 2] == '.'))) ||
+                 path[i + 2] == '.');
     }
     (void)!http_query_decode(http_part_span(base, h->query), value, sizeof value, &len);
     struct http_chunks c;

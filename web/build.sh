@@ -5,8 +5,8 @@ set -eu
 src=$1 work=$2 stamp=$PWD/$3
 mkdir -p "$work"
 cd "$work"
-rm -rf src tools index.html dist
-cp -R "$src/src" "$src/tools" "$src/index.html" "$src/package.json" "$src/package-lock.json" "$src/.npmrc" "$src/tsconfig.json" "$src/vite.config.ts" .
+rm -rf src tools test index.html dist
+cp -R "$src/src" "$src/tools" "$src/test" "$src/index.html" "$src/package.json" "$src/package-lock.json" "$src/.npmrc" "$src/tsconfig.json" "$src/vite.config.ts" .
 if ! cmp -s package-lock.json node_modules/.village-lock; then
   npm ci --no-audit --no-fund --ignore-scripts >npm.log 2>&1 || { cat npm.log >&2; exit 1; }
   cp package-lock.json node_modules/.village-lock

@@ -25,8 +25,8 @@ static int options_of(struct cli *cli, struct cli_up_options *ret) {
     static const char *const addresses[] = { "listen", "gateway" };
     for (size_t i = 0; i < 2; i++)
         if (!address_ok(args_text(a, addresses[i])))
-            return cli_fail(cli, CLI_USAGE, "--%s '%s' is no address such as 127.0.0.1:8000 or [::1]:8000", addresses[i],
-                            args_text(a, addresses[i]));
+            return cli_fail(cli, CLI_USAGE, "--%s '%s' is no address such as 127.0.0.1:8000 or [::1]:8000",
+                            addresses[i], args_text(a, addresses[i]));
     if (args_has(a, "no-gateway") && args_has(a, "gateway"))
         return cli_fail(cli, CLI_USAGE, "--gateway and --no-gateway exclude each other");
     static const enum vl_level levels[] = { VL_DEBUG, VL_INFO, VL_WARN, VL_ERROR };
@@ -54,7 +54,8 @@ int command_join(struct cli *cli) {
     int code = options_of(cli, &options);
     if (code != CLI_OK) return code;
     if (strncmp(ticket, "vl1", 3) != 0 || strlen(ticket) > CLI_TICKET_MAX)
-        return cli_fail(cli, CLI_USAGE, "that is no ticket: it begins with vl1 and comes from `village ticket` on a member");
+        return cli_fail(cli, CLI_USAGE,
+                        "that is no ticket: it begins with vl1 and comes from `village ticket` on a member");
     options.ticket = ticket;
     return cli->hooks->join(&options);
 }

@@ -139,15 +139,20 @@ static bool can_take(const struct http_conn *c) {
 
 static void idle(struct http_conn *c) {
     switch (c->state) {
-    case CONN_LINGER: end_our_side(c); break;
-    case CONN_TUNNEL: c->tunnel.drained(c->tunnel.arg); break;
+    case CONN_LINGER:
+        end_our_side(c);
+        break;
+    case CONN_TUNNEL:
+        c->tunnel.drained(c->tunnel.arg);
+        break;
     case CONN_HEAD:
         if (c->eof) conn_close(c); /* what is left in `in` can never become a request */
         break;
     case CONN_BODY:
     case CONN_WAIT:
     case CONN_STREAM:
-    case CONN_CLOSING: break;
+    case CONN_CLOSING:
+        break;
     }
 }
 

@@ -31,8 +31,9 @@ static void refuses(enum vl_err want, const char *hint, int argc, char **argv) {
 #define W(s) ((char *)(s))
 
 TEST(args, options_come_in_every_usual_form_and_place) {
-    char *words[] = { W("village"), W("--json"), W("run"),  W("-r3"),  W("wc.wasm"),   W("--memory=64M"), W("-i"), W("*.txt"),
-                      W("-qw"),     W("--merge"), W("--input"), W("b"), W("--"),        W("-x"),           W("--json") };
+    char *words[] = { W("village"),      W("--json"), W("run"),   W("-r3"), W("wc.wasm"),
+                      W("--memory=64M"), W("-i"),     W("*.txt"), W("-qw"), W("--merge"),
+                      W("--input"),      W("b"),      W("--"),    W("-x"),  W("--json") };
     struct cli_args a;
     struct vl_errmsg m;
     CHECK_OK(parse(&a, &m, ARGC(words), words));
@@ -136,7 +137,8 @@ static void check_option(const struct cli_command *c, const struct cli_option *o
     CHECK(o->name && o->help && *o->help);
     CHECK_EQ(o->kind == VALUE_CHOICE, o->choices != NULL);
     if (o->kind != VALUE_NONE && o->kind != VALUE_CHOICE) CHECK(o->value != NULL);
-    if (o->kind != VALUE_NONE && o->kind != VALUE_CHOICE && o->kind != VALUE_WORDS) CHECK(o->min <= o->max && o->max > 0);
+    if (o->kind != VALUE_NONE && o->kind != VALUE_CHOICE && o->kind != VALUE_WORDS)
+        CHECK(o->min <= o->max && o->max > 0);
     if (o->def != NULL) CHECK_OK(option_check(o, o->def, &given, NULL));
     CHECK(option_find(c, o->name) == o); /* no name and no letter stands for two options of one command */
     if (o->letter != 0) CHECK(option_find_letter(c, o->letter) == o);
@@ -149,7 +151,8 @@ TEST(table, no_option_hides_another) {
 }
 TEST(table, help_completion_and_manual_name_every_command_and_option) {
     struct vl_buf help, man, bash, zsh;
-    vl_buf_init(&help, PAGE_MAX), vl_buf_init(&man, PAGE_MAX), vl_buf_init(&bash, PAGE_MAX), vl_buf_init(&zsh, PAGE_MAX);
+    vl_buf_init(&help, PAGE_MAX), vl_buf_init(&man, PAGE_MAX), vl_buf_init(&bash, PAGE_MAX),
+        vl_buf_init(&zsh, PAGE_MAX);
     CHECK_OK(page_help(&help, "", ""));
     CHECK_OK(page_man(&man));
     CHECK_OK(page_bash(&bash));
@@ -214,9 +217,11 @@ TEST(completion, bash_completes_commands_options_and_choices) {
     if (access("/bin/bash", X_OK) != 0) SKIP("no bash here");
     /* Each line: the words so far, the last one being completed. */
     static const char script[] =
-        "bash -c 'set -u; source %s; try() { COMP_WORDS=(\"$@\"); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); COMPREPLY=(); _village; "
+        "bash -c 'set -u; source %s; try() { COMP_WORDS=(\"$@\"); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); COMPREPLY=(); "
+        "_village; "
         "echo \"${COMPREPLY[*]:-}\"; }; try village sta; try village run --rep; try village run --priority h; "
-        "try village job x --fo; try village maintenance n o; try village help ver; try village run -i /etc/hostn; try village --js'";
+        "try village job x --fo; try village maintenance n o; try village help ver; try village run -i /etc/hostn; try "
+        "village --js'";
     CHECK_EQ(0, run_on(page_bash, script, out, sizeof out));
     CHECK_STR("status\n--replicas\nhigh\n--follow\non off\nversion\n/etc/hostname\n--json\n", out);
 }
@@ -231,5 +236,6 @@ TEST(man, the_manual_page_is_clean_roff) {
     if (access("/usr/bin/groff", X_OK) != 0) SKIP("no groff here");
     CHECK_EQ(0, run_on(page_man, "groff -man -ww -Tutf8 %s > /dev/null", out, sizeof out));
     CHECK_STR("", out);
-    CHECK_EQ(0, run_on(page_man, "groff -man -Tascii -P-c %s | col -b | grep -c 'village run wc.wasm --input'", out, sizeof out));
+    CHECK_EQ(0, run_on(page_man, "groff -man -Tascii -P-c %s | col -b | grep -c 'village run wc.wasm --input'", out,
+                       sizeof out));
 }

@@ -13,10 +13,14 @@
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 #define JOB "0123456789ab7def0123456789abcdef"
 #define HEAD(status, type) "HTTP/1.1 " status "\r\nContent-Type: " type "\r\nConnection: close\r\n\r\n"
-#define JSON(body) { .raw = HEAD("200 OK", "application/json") body, .close = true }
-#define STATUS(status) { .raw = HEAD(status, "application/problem+json") "{\"detail\":\"because\"}", .close = true }
+#define JSON(body)                                                                                                     \
+    { .raw = HEAD("200 OK", "application/json") body, .close = true }
+#define STATUS(status)                                                                                                 \
+    { .raw = HEAD(status, "application/problem+json") "{\"detail\":\"because\"}", .close = true }
 #define TASKS "\"tasks\":{\"total\":1,\"waiting\":0,\"running\":0,\"done\":1,\"failed\":0}"
-#define DONE "{\"id\":\"" JOB "\",\"name\":\"wc\",\"state\":\"done\"," TASKS ",\"submitted_ms\":1,\"started_ms\":1,\"ended_ms\":2,\"error\":null}"
+#define DONE                                                                                                           \
+    "{\"id\":\"" JOB "\",\"name\":\"wc\",\"state\":\"done\"," TASKS                                                    \
+    ",\"submitted_ms\":1,\"started_ms\":1,\"ended_ms\":2,\"error\":null}"
 
 static struct cli_up_options seen;
 static char seen_ticket[64];
@@ -64,8 +68,8 @@ static struct run village(size_t n, const char *const *words) {
 static void run_free(struct run *r) { free(r->out), free(r->err); }
 
 /* One command against a script; checks the exit code and texts that must be printed; keeps the server for a look. */
-static struct server *play(const struct answer *script, size_t n, int want, const char *out, const char *err, size_t n_words,
-                           const char *const *words) {
+static struct server *play(const struct answer *script, size_t n, int want, const char *out, const char *err,
+                           size_t n_words, const char *const *words) {
     struct server *s = server_start(script, n);
     setenv("VILLAGE_ADDR", server_url(s), 1);
     setenv("VILLAGE_TOKEN", "t", 1);
@@ -80,7 +84,8 @@ static struct server *play(const struct answer *script, size_t n, int want, cons
     return s;
 }
 #define PLAY(script, want, out, err, ...)                                                                              \
-    play(script, N(script), want, out, err, N(((const char *const[]){ __VA_ARGS__ })), (const char *const[]){ __VA_ARGS__ })
+    play(script, N(script), want, out, err, N(((const char *const[]){ __VA_ARGS__ })),                                 \
+         (const char *const[]){ __VA_ARGS__ })
 
 TEST(village, up_and_join_hand_over_what_was_typed) {
     struct run r = village(7, (const char *const[]){ "up", "--name", "attic", "--slots", "3", "--data", "/tmp/x" });
@@ -110,8 +115,10 @@ TEST(village, up_and_join_hand_over_what_was_typed) {
 }
 TEST(village, every_kind_of_failure_has_its_exit_code) {
     static const struct answer denied[] = { STATUS("401 Unauthorized") }, missing[] = { STATUS("404 Not Found") };
-    static const struct answer failed[] = { JSON("{\"id\":\"" JOB "\",\"state\":\"failed\",\"error\":{\"code\":\"ETRAP\",\"detail\":\"trap\"}}") };
-    static const struct answer late[] = { JSON("{\"id\":\"" JOB "\",\"state\":\"failed\",\"error\":{\"code\":\"ETIMEOUT\",\"detail\":\"late\"}}") };
+    static const struct answer failed[] = { JSON(
+        "{\"id\":\"" JOB "\",\"state\":\"failed\",\"error\":{\"code\":\"ETRAP\",\"detail\":\"trap\"}}") };
+    static const struct answer late[] = { JSON(
+        "{\"id\":\"" JOB "\",\"state\":\"failed\",\"error\":{\"code\":\"ETIMEOUT\",\"detail\":\"late\"}}") };
     server_free(PLAY(denied, CLI_DENIED, "", "is the token of this gateway right", "jobs"));
     server_free(PLAY(missing, CLI_NOT_FOUND, "", "because", "job", JOB));
     server_free(PLAY(failed, CLI_JOB_FAILED, "", "the job failed: trap", "job", JOB, "--follow"));
@@ -129,8 +136,10 @@ TEST(village, errors_are_one_json_value_with_json) {
 }
 TEST(village, lists_go_through_all_pages_and_foreign_text_is_harmless) {
     static const struct answer script[] = {
-        JSON("{\"items\":[{\"id\":\"" JOB "\",\"name\":\"a\\u001b[31m\",\"state\":\"running\"," TASKS "}],\"next\":\"c/1\"}"),
-        JSON("{\"items\":[{\"id\":\"fedcba98765432100123456789abcdef\",\"name\":\"b\",\"state\":\"done\"}],\"next\":null}"),
+        JSON("{\"items\":[{\"id\":\"" JOB "\",\"name\":\"a\\u001b[31m\",\"state\":\"running\"," TASKS
+             "}],\"next\":\"c/1\"}"),
+        JSON("{\"items\":[{\"id\":\"fedcba98765432100123456789abcdef\",\"name\":\"b\",\"state\":\"done\"}],\"next\":"
+             "null}"),
     };
     struct server *s = PLAY(script, CLI_OK, "a\xef\xbf\xbd[31m", "", "jobs");
     CHECK(strstr(server_request(s, 1), "cursor=c%2F1") != NULL);
@@ -139,7 +148,8 @@ TEST(village, lists_go_through_all_pages_and_foreign_text_is_harmless) {
 }
 TEST(village, a_part_of_an_id_is_enough_when_it_is_unique) {
     static const struct answer one[] = { JSON("{\"items\":[{\"id\":\"" JOB "\"}],\"next\":null}"), JSON(DONE) };
-    static const struct answer two[] = { JSON("{\"items\":[{\"id\":\"" JOB "\"},{\"id\":\"fffffffffffffffffffffff089abcdef\"}],\"next\":null}") };
+    static const struct answer two[] = { JSON("{\"items\":[{\"id\":\"" JOB
+                                              "\"},{\"id\":\"fffffffffffffffffffffff089abcdef\"}],\"next\":null}") };
     server_free(PLAY(one, CLI_OK, JOB, "", "job", "89abcdef"));
     server_free(PLAY(two, CLI_USAGE, "", "several jobs", "job", "89abcdef"));
     server_free(PLAY(one, CLI_NOT_FOUND, "", "no job", "job", "12341234"));
@@ -163,11 +173,13 @@ TEST(village, a_run_uploads_what_is_missing_submits_once_and_prints_the_result) 
     CHECK(write(fd, "\0asm\1\0\0\0", 8) == 8 && close(fd) == 0);
     fd = open(text, O_WRONLY | O_CREAT | O_EXCL, 0600);
     CHECK(write(fd, "a b c", 5) == 5 && close(fd) == 0);
-    struct server *s = PLAY(script, CLI_OK, "3 words\n", "", "run", wasm, "-i", text, "--merge=--sum 'x y'", "-m", "64M", "--", "-l");
+    struct server *s =
+        PLAY(script, CLI_OK, "3 words\n", "", "run", wasm, "-i", text, "--merge=--sum 'x y'", "-m", "64M", "--", "-l");
     CHECK_EQ(N(script), server_requests(s));
     CHECK(strncmp(server_request(s, 0), "HEAD /v1/blobs/", 15) == 0);
     CHECK(strncmp(server_request(s, 1), "PUT /v1/blobs/", 14) == 0);
-    const char *first = strstr(server_request(s, 3), "Idempotency-Key: "), *again = strstr(server_request(s, 4), "Idempotency-Key: ");
+    const char *first = strstr(server_request(s, 3), "Idempotency-Key: "),
+               *again = strstr(server_request(s, 4), "Idempotency-Key: ");
     CHECK(first != NULL && again != NULL && strncmp(first, again, 49) == 0); /* one key: the job is made once */
     CHECK(strstr(server_request(s, 4), "\"merge\":{\"args\":[\"--sum\",\"x y\"]}") != NULL);
     CHECK(strstr(server_request(s, 4), "\"args\":[\"-l\"]") != NULL);
@@ -198,7 +210,8 @@ TEST(village, run_refuses_what_is_no_program_before_it_asks_anyone) {
 TEST(village, outputs_are_saved_by_safe_names_checked_and_not_fetched_twice) {
     static const struct answer script[] = {
         JSON(DONE),
-        JSON("{\"items\":[{\"index\":0,\"input\":\"../x\",\"outputs\":[{\"name\":\"../../up\",\"hash\":\"" ABC "\",\"size\":3}]}],\"next\":null}"),
+        JSON("{\"items\":[{\"index\":0,\"input\":\"../x\",\"outputs\":[{\"name\":\"../../up\",\"hash\":\"" ABC
+             "\",\"size\":3}]}],\"next\":null}"),
         { .raw = HEAD("200 OK", "application/octet-stream") "abX", .close = true }, /* damaged on the way */
         { .raw = HEAD("200 OK", "application/octet-stream") "abc", .close = true },
     };
@@ -219,7 +232,8 @@ TEST(village, outputs_are_saved_by_safe_names_checked_and_not_fetched_twice) {
 TEST(village, a_broken_off_output_goes_on_where_it_stopped) {
     static const struct answer script[] = {
         JSON(DONE),
-        JSON("{\"items\":[{\"index\":7,\"input\":null,\"outputs\":[{\"name\":\"o\",\"hash\":\"" ABC "\",\"size\":3}]}],\"next\":null}"),
+        JSON("{\"items\":[{\"index\":7,\"input\":null,\"outputs\":[{\"name\":\"o\",\"hash\":\"" ABC
+             "\",\"size\":3}]}],\"next\":null}"),
         { .raw = HEAD("206 Partial Content", "application/octet-stream") "c", .close = true },
     };
     char dir[] = "/tmp/village-part-XXXXXX", folder[64], part[160], done[128];

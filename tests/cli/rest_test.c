@@ -42,7 +42,8 @@ static void talk_end(struct talk *t) {
 }
 
 TEST(rest, asks_with_the_token_and_reads_json_over_one_connection) {
-    static const struct answer script[] = { { .raw = OK_JSON("8\r\n\r\n{\"a\": 1}") }, { .raw = OK_JSON("2\r\n\r\n{}") } };
+    static const struct answer script[] = { { .raw = OK_JSON("8\r\n\r\n{\"a\": 1}") },
+                                            { .raw = OK_JSON("2\r\n\r\n{}") } };
     struct talk t;
     talk_start(&t, script, N(script));
     CHECK_OK(ask(&t, (struct rest_request){ .path = "/v1/one" }));
@@ -61,8 +62,10 @@ TEST(rest, asks_with_the_token_and_reads_json_over_one_connection) {
 }
 TEST(rest, a_problem_is_read_with_its_fields) {
     static const struct answer script[] = {
-        { .raw = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n{\"title\":\"t\",\"detail\":\"no "
-                 "good\",\"code\":\"invalid\",\"errors\":[{\"field\":\"/limits/memory_bytes\",\"detail\":\"too small\"}]}",
+        { .raw =
+              "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: "
+              "close\r\n\r\n{\"title\":\"t\",\"detail\":\"no "
+              "good\",\"code\":\"invalid\",\"errors\":[{\"field\":\"/limits/memory_bytes\",\"detail\":\"too small\"}]}",
           .close = true },
         { .raw = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n" },
         { .raw = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" },
@@ -110,7 +113,8 @@ TEST(rest, broken_connections_and_nonsense_end_in_an_error) {
         { .raw = NULL }, /* closes without a word; libcurl asks once more on a fresh connection only */
         { .raw = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", .close = true },
         { .raw = "SSH-2.0-OpenSSH_9.2\r\n", .close = true },
-        { .raw = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", .close = true },
+        { .raw = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+          .close = true },
     };
     struct talk t;
     talk_start(&t, script, N(script));
@@ -152,7 +156,8 @@ static bool count_bytes(void *arg, const void *p, size_t n) {
 }
 TEST(rest, a_stream_reaches_the_sink_and_the_sink_may_stop_it) {
     static const struct answer script[] = {
-        { .raw = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 1048576\r\n\r\n", .zeros = 1u << 20 },
+        { .raw = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 1048576\r\n\r\n",
+          .zeros = 1u << 20 },
         { .raw = "HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n", .zeros = 64u << 20, .close = true },
     };
     struct talk t;
@@ -223,12 +228,18 @@ TEST(target, the_environment_counts_and_options_win) {
     rest_target_free(&t);
 }
 TEST(target, malformed_addresses_tokens_and_files_are_refused) {
-    static const char *const bad[] = { "127.0.0.1:8000", "ftp://h", "http://", "http:///x", "http://h/?q", "http://u@h", "http://h#f", "http://a b", "http://h\n" };
+    static const char *const bad[] = { "127.0.0.1:8000", "ftp://h",    "http://",    "http:///x", "http://h/?q",
+                                       "http://u@h",     "http://h#f", "http://a b", "http://h\n" };
     struct rest_target t;
     struct vl_errmsg msg;
     for (size_t i = 0; i < N(bad); i++) CHECK_EQ(VL_EPARSE, rest_target_find(bad[i], NULL, "/nonexistent", &t, &msg));
     CHECK_EQ(VL_EPARSE, rest_target_find("http://h", "a\r\nX-Evil: 1", "/nonexistent", &t, &msg));
-    static const char *const files[] = { "", "[]", "{", "{\"url\":\"http://h\"}", "{\"url\":1,\"token\":\"t\"}", "{\"url\":\"http://h\",\"token\":\"t\"}x" };
+    static const char *const files[] = { "",
+                                         "[]",
+                                         "{",
+                                         "{\"url\":\"http://h\"}",
+                                         "{\"url\":1,\"token\":\"t\"}",
+                                         "{\"url\":\"http://h\",\"token\":\"t\"}x" };
     for (size_t i = 0; i < N(files); i++) {
         char dir[] = "/tmp/village-cli-XXXXXX";
         write_gateway_json(dir, files[i]);
@@ -265,8 +276,9 @@ TEST(inputs, names_are_unique_short_and_plain) {
 }
 TEST(inputs, hashes_are_blake2b_256) {
     /* BLAKE2b-256 of "abc", as b2sum -l 256 prints it (RFC 7693 defines the function). */
-    static const uint8_t want[32] = { 0xbd, 0xdd, 0x81, 0x3c, 0x63, 0x42, 0x39, 0x72, 0x31, 0x71, 0xef, 0x3f, 0xee, 0x98, 0x57, 0x9b,
-                                      0x94, 0x96, 0x4e, 0x3b, 0xb1, 0xcb, 0x3e, 0x42, 0x72, 0x62, 0xc8, 0xc0, 0x68, 0xd5, 0x23, 0x19 };
+    static const uint8_t want[32] = { 0xbd, 0xdd, 0x81, 0x3c, 0x63, 0x42, 0x39, 0x72, 0x31, 0x71, 0xef,
+                                      0x3f, 0xee, 0x98, 0x57, 0x9b, 0x94, 0x96, 0x4e, 0x3b, 0xb1, 0xcb,
+                                      0x3e, 0x42, 0x72, 0x62, 0xc8, 0xc0, 0x68, 0xd5, 0x23, 0x19 };
     char path[] = "/tmp/village-hash-XXXXXX";
     struct vl_hash hash;
     uint64_t n = 0;

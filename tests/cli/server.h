@@ -11,9 +11,9 @@ struct server;
 
 /* How one request is answered. */
 struct answer {
-    const char *raw;    /* the whole answer as it goes over the wire; NULL: close without a word */
-    uint64_t zeros;     /* this many zero bytes follow */
-    bool close;         /* close after it, else the connection is kept */
+    const char *raw; /* the whole answer as it goes over the wire; NULL: close without a word */
+    uint64_t zeros;  /* this many zero bytes follow */
+    bool close;      /* close after it, else the connection is kept */
 };
 
 /* Answers requests in turn; after the last one every request gets 500. Borrows `script`. Fails the test on error. */

@@ -40,10 +40,13 @@ TEST(term, honest_text_of_every_script_stays_as_it_is) {
     IS("D\xc3\xb6rfchen \xe6\x9d\x91 \xf0\x9f\x8f\xa1", "D\xc3\xb6rfchen \xe6\x9d\x91 \xf0\x9f\x8f\xa1", false);
 }
 TEST(term, broken_utf8_is_replaced_byte_by_byte) {
-    IS(R R "a", "\xc0\xaf" "a", false);      /* overlong */
-    IS(R R R, "\xed\xa0\x80", false);        /* surrogate */
-    IS(R R R R, "\xf4\x90\x80\x80", false);  /* above U+10FFFF */
-    IS("a" R, "a\xe6", false);               /* cut off */
+    IS(R R "a",
+       "\xc0\xaf"
+       "a",
+       false);                              /* overlong */
+    IS(R R R, "\xed\xa0\x80", false);       /* surrogate */
+    IS(R R R R, "\xf4\x90\x80\x80", false); /* above U+10FFFF */
+    IS("a" R, "a\xe6", false);              /* cut off */
 }
 TEST(term, a_character_split_between_two_pieces_is_kept_back) {
     CHECK_EQ(0, term_tail("abc", 3));
@@ -92,9 +95,17 @@ TEST(save, a_foreign_name_cannot_leave_its_folder) {
     static const struct {
         const char *foreign, *safe;
     } names[] = {
-        { "a.txt", "a.txt" }, { "../../etc/passwd", "_._.._etc_passwd" }, { "..", "_." },      { ".", "_" },
-        { "", "_" },          { "/abs", "_abs" },                         { "a\\b", "a_b" },   { ".bashrc", "_bashrc" },
-        { "-rf", "_rf" },     { "a\nb", "a b" },                          { "a\033b", "a" R "b" },
+        { "a.txt", "a.txt" },
+        { "../../etc/passwd", "_._.._etc_passwd" },
+        { "..", "_." },
+        { ".", "_" },
+        { "", "_" },
+        { "/abs", "_abs" },
+        { "a\\b", "a_b" },
+        { ".bashrc", "_bashrc" },
+        { "-rf", "_rf" },
+        { "a\nb", "a b" },
+        { "a\033b", "a" R "b" },
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char dst[SAFE_NAME_MAX];

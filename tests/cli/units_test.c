@@ -22,8 +22,9 @@ TEST(units, sizes_are_powers_of_1024_in_every_spelling) {
     CHECK_EQ(1099511627776, size_of("1T"));
 }
 TEST(units, sizes_refuse_what_is_not_exactly_a_size) {
-    static const char *const bad[] = { "",    " 1",  "1 ",   "-1",  "+1",  "1KB", "1Ki", "1X",  "K",   ".5G", "1.",
-                                       "1.K", "0x1", "1e3",  "1M1", "1,5G", "1..5G", "1.2345678G", "\xc2\xb2" };
+    static const char *const bad[] = { "",    " 1",   "1 ",    "-1",         "+1",      "1KB", "1Ki",
+                                       "1X",  "K",    ".5G",   "1.",         "1.K",     "0x1", "1e3",
+                                       "1M1", "1,5G", "1..5G", "1.2345678G", "\xc2\xb2" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK_EQ(-1, size_of(bad[i]));
     int64_t v = 7;
     CHECK_EQ(VL_ERANGE, units_parse_size("1.5", 0, 10, &v)); /* half a byte */
@@ -41,7 +42,8 @@ TEST(units, durations_need_a_unit_and_go_from_large_to_small) {
     CHECK_EQ(300000, ms_of("5m"));
     CHECK_EQ(5400000, ms_of("1h30m"));
     CHECK_EQ(90061001, ms_of("1d1h1m1s1ms"));
-    static const char *const bad[] = { "", "30", "s", "30 s", "-1s", "1.5h", "30m1h", "1s1s", "1sm", "1msm", "1hh", "1w", "1H" };
+    static const char *const bad[] = { "",     "30",  "s",    "30 s", "-1s", "1.5h", "30m1h",
+                                       "1s1s", "1sm", "1msm", "1hh",  "1w",  "1H" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK_EQ(-1, ms_of(bad[i]));
     CHECK_EQ(-1, ms_of("106751991168d")); /* past the range of the sum */
 }

@@ -72,7 +72,8 @@ TEST(api, wants_the_token_and_one_of_its_own_names) {
     CHECK_STR("Bearer", answer_field(&a, "WWW-Authenticate", field));
     CHECK_STR("application/problem+json", answer_field(&a, "Content-Type", field));
     answer_free(&a);
-    ask(&h, "GET /v1/system/info HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer test-token-0123456780\r\n\r\n", &a);
+    ask(&h, "GET /v1/system/info HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer test-token-0123456780\r\n\r\n",
+        &a);
     CHECK_EQ(401, a.status);
     answer_free(&a);
     ask(&h, "GET /v1/system/health HTTP/1.1\r\nHost: evil.example\r\n\r\n", &a); /* DNS rebinding */
@@ -97,10 +98,13 @@ TEST(api, answers_on_every_route_of_the_table) {
         char path[256] = "";
         const char *open = strchr(r->path, '{');
         /* An id of the right shape that nobody has. */
-        const char *id = strstr(r->path, "nodes/{") ? "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
-                         : strstr(r->path, "{hash}") ? H64 : "0123456789abcdef0123456789abcdef";
-        if (open) snprintf(path, sizeof path, "%.*s%s%s", (int)(open - r->path), r->path, id, strchr(open, '}') + 1);
-        else snprintf(path, sizeof path, "%s", r->path);
+        const char *id = strstr(r->path, "nodes/{")  ? "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
+                         : strstr(r->path, "{hash}") ? H64
+                                                     : "0123456789abcdef0123456789abcdef";
+        if (open)
+            snprintf(path, sizeof path, "%.*s%s%s", (int)(open - r->path), r->path, id, strchr(open, '}') + 1);
+        else
+            snprintf(path, sizeof path, "%s", r->path);
         const char *body = r->body == ROUTE_JSON || r->body == ROUTE_JSON_OPTIONAL ? "{}" : NULL;
         struct answer a;
         call_api(&h, http_method_text(r->method), path, NULL, body, &a);
@@ -129,8 +133,10 @@ TEST(api, describes_in_openapi_exactly_the_routes_it_has) {
         bool found = false;
         for (size_t i = 0; i < gateway_routes_n; i++)
             if (strcmp(gateway_routes[i].name, json_text(op, "operationId")) == 0) {
-                found = strcmp(gateway_routes[i].path, path) == 0 && strcasecmp(method, http_method_text(gateway_routes[i].method)) == 0;
-                CHECK_EQ(gateway_routes[i].rows != NULL, json_object_get(op, "requestBody") && gateway_routes[i].body != ROUTE_BYTES);
+                found = strcmp(gateway_routes[i].path, path) == 0 &&
+                        strcasecmp(method, http_method_text(gateway_routes[i].method)) == 0;
+                CHECK_EQ(gateway_routes[i].rows != NULL,
+                         json_object_get(op, "requestBody") && gateway_routes[i].body != ROUTE_BYTES);
             }
         CHECK(found);
         operations++;
@@ -155,13 +161,16 @@ TEST(api, refuses_unknown_paths_methods_parameters_and_bodies) {
     CHECK_EQ(405, a.status);
     CHECK_STR("POST, GET, HEAD, OPTIONS", answer_field(&a, "Allow", field));
     answer_free(&a);
-    call_api(&h, "OPTIONS", "/v1/fog/jobs", "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n", NULL, &a);
+    call_api(&h, "OPTIONS", "/v1/fog/jobs", "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n",
+             NULL, &a);
     CHECK_EQ(204, a.status);
     CHECK_STR("", answer_field(&a, "Access-Control-Allow-Origin", field)); /* closed to other sites */
     answer_free(&a);
     expect(&h, "GET", "/v1/fog/jobs", "{}", 400);
-    static const char *const bad[] = { "limit=0", "limit=1001", "limit=abc", "limit=", "limit=1&limit=2", "cursor=zzz", "cursor=", "state=bogus", "other=1", "%zz=1" };
-    static const char *const names[] = { "?limit", "?limit", "?limit", "?limit", "?limit", "?cursor", "?cursor", "?state", "?other", "?" };
+    static const char *const bad[] = { "limit=0",    "limit=1001", "limit=abc",   "limit=",  "limit=1&limit=2",
+                                       "cursor=zzz", "cursor=",    "state=bogus", "other=1", "%zz=1" };
+    static const char *const names[] = { "?limit",  "?limit",  "?limit", "?limit", "?limit",
+                                         "?cursor", "?cursor", "?state", "?other", "?" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char target[64];
         snprintf(target, sizeof target, "/v1/fog/jobs?%s", bad[i]);
@@ -170,13 +179,17 @@ TEST(api, refuses_unknown_paths_methods_parameters_and_bodies) {
         CHECK_STR(names[i], json_text(a.json, "errors/0/field"));
         answer_free(&a);
     }
-    ask(&h, "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", &a);
+    ask(&h,
+        "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH
+        "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+        &a);
     CHECK_EQ(415, a.status);
     answer_free(&a);
     ask(&h, "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH "\r\n", &a);
     CHECK_EQ(400, a.status);
     answer_free(&a);
-    call_api(&h, "POST", "/v1/fog/jobs", NULL, "{\"kind\":\"wasm\",\"program\":\"" H64 "\",\"limits\":{\"cpu_ms\":1e999}}", &a);
+    call_api(&h, "POST", "/v1/fog/jobs", NULL,
+             "{\"kind\":\"wasm\",\"program\":\"" H64 "\",\"limits\":{\"cpu_ms\":1e999}}", &a);
     CHECK_EQ(400, a.status);
     CHECK_STR("/limits/cpu_ms", json_text(a.json, "errors/0/field"));
     CHECK_STR("urn:village:problem:bad_request", json_text(a.json, "type"));
@@ -190,7 +203,8 @@ TEST(api, lists_expels_and_rests_nodes) {
     struct answer a;
     char text[3][NODE_ID_TEXT], target[160];
     house_open(&h, NULL);
-    for (uint8_t i = 0; i < 3; i++) add_node(&h, (uint8_t)(i + 1), i == 2 ? VIEW_NODE_OFFLINE : VIEW_NODE_ACTIVE, text[i]);
+    for (uint8_t i = 0; i < 3; i++)
+        add_node(&h, (uint8_t)(i + 1), i == 2 ? VIEW_NODE_OFFLINE : VIEW_NODE_ACTIVE, text[i]);
     call_api(&h, "GET", "/v1/fog/nodes?limit=2", NULL, NULL, &a);
     CHECK_EQ(200, a.status);
     CHECK_EQ(2, json_array_size(json_object_get(a.json, "items")));
@@ -258,8 +272,10 @@ TEST(api, takes_a_job_through_its_life) {
     struct answer a;
     char base[96], target[128];
     house_open(&h, NULL);
-    struct vl_job_id id = submit(&h, "{\"kind\":\"native\",\"command\":\"/usr/bin/wc\",\"args\":[\"-w\"],\"env\":{\"LANG\":\"C\"},\"inputs\":["
-                                     "{\"name\":\"a.txt\",\"hash\":\"" H64 "\",\"size\":1},{\"name\":\"b.txt\",\"hash\":\"" H64 "\",\"size\":2}]}");
+    struct vl_job_id id = submit(
+        &h,
+        "{\"kind\":\"native\",\"command\":\"/usr/bin/wc\",\"args\":[\"-w\"],\"env\":{\"LANG\":\"C\"},\"inputs\":["
+        "{\"name\":\"a.txt\",\"hash\":\"" H64 "\",\"size\":1},{\"name\":\"b.txt\",\"hash\":\"" H64 "\",\"size\":2}]}");
     char text[JOB_ID_TEXT];
     job_id_format(id, text);
     snprintf(base, sizeof base, "/v1/fog/jobs/%s", text);
@@ -298,7 +314,8 @@ TEST(api, takes_a_job_through_its_life) {
     snprintf(base, sizeof base, "/v1/fog/jobs/%s", text);
     expect(&h, "DELETE", base, NULL, 202);
     expect(&h, "GET", "/v1/fog/jobs/xyz", NULL, 404);
-    expect(&h, "POST", "/v1/fog/jobs", "{\"kind\":\"wasm\",\"program\":\"" H64 "\",\"after\":[\"0123456789abcdef0123456789abcdef\"]}", 422);
+    expect(&h, "POST", "/v1/fog/jobs",
+           "{\"kind\":\"wasm\",\"program\":\"" H64 "\",\"after\":[\"0123456789abcdef0123456789abcdef\"]}", 422);
     house_close(&h);
 }
 
@@ -341,7 +358,8 @@ TEST(api, gives_the_kept_answer_for_an_idempotency_key) {
     CHECK(strlen(answer_field(&b, "Location", field)) > 20);
     CHECK_EQ(1, mem_jobs(h.mem));
     answer_free(&b);
-    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", "{\"kind\":\"native\",\"command\":\"/bin/true\"}", &b);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", "{\"kind\":\"native\",\"command\":\"/bin/true\"}",
+             &b);
     CHECK_EQ(422, b.status);
     answer_free(&b);
     call_api(&h, "POST", "/v1/tickets", "Idempotency-Key: k1\r\n", JOB, &b); /* another address: another name */
@@ -376,8 +394,11 @@ TEST(api, says_409_while_a_request_with_the_same_key_is_in_flight) {
     house_open(&h, NULL);
     int fd = dial(&h);
     mem_hold(h.mem, true);
-    snprintf(request, sizeof request, "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH "Idempotency-Key: k\r\nContent-Type: application/json\r\n"
-             "Content-Length: %zu\r\n\r\n%s", strlen(JOB), JOB);
+    snprintf(request, sizeof request,
+             "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH
+             "Idempotency-Key: k\r\nContent-Type: application/json\r\n"
+             "Content-Length: %zu\r\n\r\n%s",
+             strlen(JOB), JOB);
     send_all(&h.loop, fd, request, strlen(request));
     for (int i = 0; i < 50 && mem_jobs(h.mem) == 0; i++) turn(&h.loop);
     call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k\r\n", JOB, &a);
@@ -398,8 +419,11 @@ TEST(api, survives_a_client_that_leaves_before_its_answer) {
     house_open(&h, NULL);
     mem_hold(h.mem, true);
     int fd = dial(&h);
-    snprintf(request, sizeof request, "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH "Idempotency-Key: gone\r\nContent-Type: application/json\r\n"
-             "Content-Length: %zu\r\n\r\n%s", strlen(JOB), JOB);
+    snprintf(request, sizeof request,
+             "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH
+             "Idempotency-Key: gone\r\nContent-Type: application/json\r\n"
+             "Content-Length: %zu\r\n\r\n%s",
+             strlen(JOB), JOB);
     send_all(&h.loop, fd, request, strlen(request));
     for (int i = 0; i < 50 && mem_jobs(h.mem) == 0; i++) turn(&h.loop);
     struct linger hard = { .l_onoff = 1 };
@@ -419,7 +443,10 @@ TEST(api, survives_a_client_that_leaves_before_its_answer) {
 
 static void put_blob(struct house *h, const char *hash, const void *p, size_t n, const char *more, struct answer *a) {
     char head[512];
-    int fd = dial(h), k = snprintf(head, sizeof head, "PUT /v1/blobs/%s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%sContent-Length: %zu\r\n\r\n", hash, more, n);
+    int fd = dial(h),
+        k = snprintf(head, sizeof head,
+                     "PUT /v1/blobs/%s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%sContent-Length: %zu\r\n\r\n", hash,
+                     more, n);
     send_all(&h->loop, fd, head, (size_t)k);
     send_all(&h->loop, fd, p, n);
     hear(&h->loop, fd, false, a);
@@ -459,9 +486,17 @@ TEST(api, stores_streams_and_cuts_blobs) {
         const char *range;
         int status;
         size_t from, n;
-    } rows[] = { { "bytes=0-0", 206, 0, 1 }, { "bytes=10-19", 206, 10, 10 }, { "bytes=2999999-", 206, 2999999, 1 }, { "bytes=-5", 206, 2999995, 5 },
-                 { "bytes=2999990-9999999", 206, 2999990, 10 }, { "bytes=-9999999", 206, 0, 3000000 }, { "bytes=3000000-", 416, 0, 0 },
-                 { "bytes=-0", 416, 0, 0 }, { "bytes=5-2", 200, 0, 3000000 }, { "lines=1-2", 200, 0, 3000000 }, { "bytes=0-1,4-5", 200, 0, 3000000 } };
+    } rows[] = { { "bytes=0-0", 206, 0, 1 },
+                 { "bytes=10-19", 206, 10, 10 },
+                 { "bytes=2999999-", 206, 2999999, 1 },
+                 { "bytes=-5", 206, 2999995, 5 },
+                 { "bytes=2999990-9999999", 206, 2999990, 10 },
+                 { "bytes=-9999999", 206, 0, 3000000 },
+                 { "bytes=3000000-", 416, 0, 0 },
+                 { "bytes=-0", 416, 0, 0 },
+                 { "bytes=5-2", 200, 0, 3000000 },
+                 { "lines=1-2", 200, 0, 3000000 },
+                 { "bytes=0-1,4-5", 200, 0, 3000000 } };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char more[64];
         snprintf(more, sizeof more, "Range: %s\r\n", rows[i].range);
@@ -494,7 +529,8 @@ TEST(api, refuses_blobs_with_another_hash_or_without_a_length) {
     CHECK_EQ(413, a.status);
     answer_free(&a);
     CHECK_EQ(0, mem_uploads_open(h.mem));
-    ask(&h, "PUT /v1/blobs/" H64 " HTTP/1.1\r\nHost: localhost\r\n" AUTH "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", &a);
+    ask(&h, "PUT /v1/blobs/" H64 " HTTP/1.1\r\nHost: localhost\r\n" AUTH "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        &a);
     CHECK_EQ(411, a.status);
     answer_free(&a);
     int fd = dial(&h); /* leaves in the middle */
@@ -505,7 +541,8 @@ TEST(api, refuses_blobs_with_another_hash_or_without_a_length) {
     close(fd);
     for (int i = 0; i < 20; i++) turn(&h.loop);
     CHECK_EQ(0, mem_uploads_open(h.mem));
-    put_blob(&h, "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8", "", 0, "", &a); /* BLAKE2b-256 of nothing */
+    put_blob(&h, "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8", "", 0, "",
+             &a); /* BLAKE2b-256 of nothing */
     CHECK_EQ(201, a.status);
     answer_free(&a);
     house_close(&h);
@@ -521,7 +558,8 @@ TEST(api, exposes_metrics_by_route_template) {
     CHECK_EQ(200, a.status);
     CHECK(strstr(a.body, "village_http_requests_total{route=\"/v1/fog/jobs/{id}\",method=\"GET\",code=\"4xx\"} 1\n"));
     CHECK(strstr(a.body, "village_http_requests_total{route=\"none\",method=\"any\",code=\"4xx\"} 1\n"));
-    CHECK(strstr(a.body, "# HELP village_tasks_total Tasks\\nby outcome.\n# TYPE village_tasks_total counter\nvillage_tasks_total{outcome=\"do\\\"ne\"} 3\n"
+    CHECK(strstr(a.body, "# HELP village_tasks_total Tasks\\nby outcome.\n# TYPE village_tasks_total "
+                         "counter\nvillage_tasks_total{outcome=\"do\\\"ne\"} 3\n"
                          "village_tasks_total{outcome=\"failed\"} 3\n"));
     CHECK(strstr(a.body, "0123456789abcdef") == NULL); /* nothing that a client chose */
     answer_free(&a);
@@ -531,8 +569,19 @@ TEST(api, exposes_metrics_by_route_template) {
 TEST(api, serves_the_dashboard_with_etags_gzip_and_a_tight_policy) {
     static const uint8_t gz[] = { 0x1f, 0x8b, 1 };
     static const struct asset assets[] = {
-        { .path = "/index.html", .type = "text/html; charset=utf-8", .etag = "\"e1\"", .bytes = (const uint8_t *)"<p>", .n = 3, .gz_bytes = gz, .gz_n = 3 },
-        { .path = "/app.abc.js", .type = "text/javascript", .etag = "\"e2\"", .bytes = (const uint8_t *)"1", .n = 1, .hashed = true },
+        { .path = "/index.html",
+          .type = "text/html; charset=utf-8",
+          .etag = "\"e1\"",
+          .bytes = (const uint8_t *)"<p>",
+          .n = 3,
+          .gz_bytes = gz,
+          .gz_n = 3 },
+        { .path = "/app.abc.js",
+          .type = "text/javascript",
+          .etag = "\"e2\"",
+          .bytes = (const uint8_t *)"1",
+          .n = 1,
+          .hashed = true },
     };
     struct gateway_config c = { .assets = assets, .assets_n = 2 };
     struct house h;

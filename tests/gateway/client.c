@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ void turn(uv_loop_t *loop) { uv_run(loop, UV_RUN_NOWAIT); }
 void house_open(struct house *h, const struct gateway_config *config) {
     struct gateway_config c = config ? *config : (struct gateway_config){ 0 };
     struct vl_errmsg msg = { "" };
+    signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&h->loop);
     h->mem = mem_create(&h->loop);
     struct backend b = mem_as_backend(h->mem);
@@ -120,7 +122,7 @@ void hear(uv_loop_t *loop, int fd, bool head_only, struct answer *a) {
         n++;
     }
     a->head[n] = '\0';
-    a->status = atoi(a->head + 9);
+    a->status = (int)strtol(a->head + 9, NULL, 10);
     a->n = head_only ? 0 : strtoul(answer_field(a, "Content-Length", field), NULL, 10);
     a->body = malloc(a->n + 1);
     size_t got = 0;
@@ -147,11 +149,15 @@ void ask(struct house *h, const char *request, struct answer *a) {
     turn(&h->loop);
 }
 
-void call_api(struct house *h, const char *method, const char *target, const char *more, const char *body, struct answer *a) {
+void call_api(struct house *h, const char *method, const char *target, const char *more, const char *body,
+              struct answer *a) {
     char *request = NULL;
-    int n = body ? asprintf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%sContent-Type: application/json\r\n"
-                            "Content-Length: %zu\r\n\r\n%s", method, target, more ? more : "", strlen(body), body)
-                 : asprintf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%s\r\n", method, target, more ? more : "");
+    int n = body ? asprintf(&request,
+                            "%s %s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%sContent-Type: application/json\r\n"
+                            "Content-Length: %zu\r\n\r\n%s",
+                            method, target, more ? more : "", strlen(body), body)
+                 : asprintf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%s\r\n", method, target,
+                            more ? more : "");
     if (n < 0) abort();
     ask(h, request, a);
     free(request);

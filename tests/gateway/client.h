@@ -1,5 +1,5 @@
-/* client.h - a gateway with its in-memory backend on a loop of the test's own thread, and plain sockets that talk to it.
- * Whoever waits for an answer turns the loop meanwhile. */
+/* client.h - a gateway with its in-memory backend on a loop of the test's own thread, and plain sockets that talk to
+ * it. Whoever waits for an answer turns the loop meanwhile. */
 #ifndef VL_TESTS_GATEWAY_CLIENT_H
 #define VL_TESTS_GATEWAY_CLIENT_H
 
@@ -46,7 +46,8 @@ size_t hear_some(uv_loop_t *loop, int fd, void *dst, size_t n, unsigned ms);
 /* A connection of its own, the raw request, its answer. */
 void ask(struct house *h, const char *request, struct answer *a);
 /* With Host, token and, when body != NULL, a JSON body; `more` are further header lines. */
-void call_api(struct house *h, const char *method, const char *target, const char *more, const char *body, struct answer *a);
+void call_api(struct house *h, const char *method, const char *target, const char *more, const char *body,
+              struct answer *a);
 /* String at a path of keys separated by '/', "" when absent. */
 const char *json_text(const json_t *root, const char *path);
 

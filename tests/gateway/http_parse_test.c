@@ -2,6 +2,7 @@
 
 #include "check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,8 @@ static int status(const char *text) {
 #define OK "GET / HTTP/1.1\r\nHost: a\r\n"
 
 TEST(http, takes_a_plain_request_and_says_where_its_parts_are) {
-    const char *t = "GET /v1/fog/jobs?limit=2&x HTTP/1.1\r\nHost: a.b:80\r\nX-Request-ID:\t id1 \r\nConnection: Keep-Alive, Upgrade\r\n\r\nrest";
+    const char *t = "GET /v1/fog/jobs?limit=2&x HTTP/1.1\r\nHost: a.b:80\r\nX-Request-ID:\t id1 \r\nConnection: "
+                    "Keep-Alive, Upgrade\r\n\r\nrest";
     struct http_head h;
     CHECK_EQ(200, parse(t, strlen(t), &h));
     CHECK_EQ(HTTP_GET, h.method);
@@ -65,12 +67,12 @@ TEST(http, refuses_line_ends_other_than_crlf) {
 }
 
 TEST(http, refuses_folded_and_malformed_fields) {
-    static const char *const bad[] = { "X: a\r\n b\r\n", " X: a\r\n", "X : a\r\n", "X\t: a\r\n", ": a\r\n", "X a\r\n", "X\r\n",
-                                       "X: a\x01\r\n", "X: a\x7f\r\n", "X(: a\r\n", "X\x80: a\r\n", "Content-Length : 1\r\n" };
+    static const char *const bad[] = { "X: a\r\n b\r\n", " X: a\r\n", "X : a\r\n",    "X\t: a\r\n",
+                                       ": a\r\n",        "X a\r\n",   "X\r\n",        "X: a\x01\r\n",
+                                       "X: a\x7f\r\n",   "X(: a\r\n", "X\x80: a\r\n", "Content-Length : 1\r\n" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        char t[256] = OK;
-        strcat(t, bad[i]);
-        strcat(t, "\r\n");
+        char t[256];
+        snprintf(t, sizeof t, OK "%s\r\n", bad[i]);
         CHECK_EQ(400, status(t));
     }
     struct http_head h;
@@ -85,9 +87,8 @@ TEST(http, wants_exactly_one_host) {
     CHECK_EQ(400, status(OK "hOST: b\r\n\r\n"));
     static const char *const bad[] = { "a b", "a/b", "a@b", "a,b", "a?b", "a%00", "\"a\"" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        char t[256] = "GET / HTTP/1.1\r\nHost: ";
-        strcat(t, bad[i]);
-        strcat(t, "\r\n\r\n");
+        char t[256];
+        snprintf(t, sizeof t, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", bad[i]);
         CHECK_EQ(400, status(t));
     }
     CHECK_EQ(200, status("GET / HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n"));
@@ -96,20 +97,38 @@ TEST(http, wants_exactly_one_host) {
 /* The corpus of ways to make two programs see two different requests. */
 TEST(http, refuses_every_ambiguous_body_length) {
     static const char *const bad[] = {
-        "Content-Length: 5\r\nContent-Length: 5\r\n", "Content-Length: 5\r\nContent-Length: 6\r\n", "Content-Length: 5, 5\r\n",
-        "Content-Length: +5\r\n", "Content-Length: -0\r\n", "Content-Length: 0x5\r\n", "Content-Length: 5_0\r\n", "Content-Length: 5 0\r\n",
-        "Content-Length:\r\n", "Content-Length: 5.0\r\n", "Content-Length: \"5\"\r\n", "Content-Length: ٥\r\n",
-        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
-        "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: chunked, gzip\r\n", "Transfer-Encoding: chunked,\r\n",
-        "Transfer-Encoding: chunked;q=1\r\n", "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: identity\r\n", "Transfer-Encoding:\r\n",
-        "Transfer-Encoding: \"chunked\"\r\n", "Transfer-Encoding: chunked\x0b\r\n", "Transfer-Encoding\x0b: chunked\r\n",
-        "Transfer_Encoding : chunked\r\n", "Content-Length: 5\r\n\tTransfer-Encoding: chunked\r\n",
+        "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: 5, 5\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length: -0\r\n",
+        "Content-Length: 0x5\r\n",
+        "Content-Length: 5_0\r\n",
+        "Content-Length: 5 0\r\n",
+        "Content-Length:\r\n",
+        "Content-Length: 5.0\r\n",
+        "Content-Length: \"5\"\r\n",
+        "Content-Length: ٥\r\n",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n",
+        "Transfer-Encoding: chunked,\r\n",
+        "Transfer-Encoding: chunked;q=1\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Transfer-Encoding:\r\n",
+        "Transfer-Encoding: \"chunked\"\r\n",
+        "Transfer-Encoding: chunked\x0b\r\n",
+        "Transfer-Encoding\x0b: chunked\r\n",
+        "Transfer_Encoding : chunked\r\n",
+        "Content-Length: 5\r\n\tTransfer-Encoding: chunked\r\n",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        char t[512] = "POST / HTTP/1.1\r\nHost: a\r\n";
-        strcat(t, bad[i]);
-        strcat(t, "\r\n");
+        char t[512];
+        snprintf(t, sizeof t, "POST / HTTP/1.1\r\nHost: a\r\n%s\r\n", bad[i]);
         CHECK_EQ(400, status(t));
     }
     CHECK_EQ(413, status(OK "Content-Length: 18446744073709551616\r\n\r\n"));
@@ -126,14 +145,27 @@ TEST(http, refuses_every_ambiguous_body_length) {
 TEST(http, refuses_other_versions_and_malformed_request_lines) {
     CHECK_EQ(505, status("GET / HTTP/1.0\r\nHost: a\r\n\r\n"));
     CHECK_EQ(505, status("GET / HTTP/2.0\r\nHost: a\r\n\r\n"));
-    static const char *const bad[] = { "GET /\r\n", "GET  / HTTP/1.1\r\n", "GET / HTTP/1.1 \r\n", "GET /  HTTP/1.1\r\n", " GET / HTTP/1.1\r\n",
-                                       "GET\t/ HTTP/1.1\r\n", "GET / http/1.1\r\n", "GET / HTTP/1.10\r\n", "GET / HTTP/11\r\n", "GET x HTTP/1.1\r\n",
-                                       "GET /a b HTTP/1.1\r\n", "GET /\x80 HTTP/1.1\r\n", "GET /a#b HTTP/1.1\r\n", "GET /\"HTTP/1.1\r\n",
-                                       "GET * HTTP/1.1\r\n", "GET  HTTP/1.1\r\n", "(GET) / HTTP/1.1\r\n", "GET /<x> HTTP/1.1\r\n" };
+    static const char *const bad[] = { "GET /\r\n",
+                                       "GET  / HTTP/1.1\r\n",
+                                       "GET / HTTP/1.1 \r\n",
+                                       "GET /  HTTP/1.1\r\n",
+                                       " GET / HTTP/1.1\r\n",
+                                       "GET\t/ HTTP/1.1\r\n",
+                                       "GET / http/1.1\r\n",
+                                       "GET / HTTP/1.10\r\n",
+                                       "GET / HTTP/11\r\n",
+                                       "GET x HTTP/1.1\r\n",
+                                       "GET /a b HTTP/1.1\r\n",
+                                       "GET /\x80 HTTP/1.1\r\n",
+                                       "GET /a#b HTTP/1.1\r\n",
+                                       "GET /\"HTTP/1.1\r\n",
+                                       "GET * HTTP/1.1\r\n",
+                                       "GET  HTTP/1.1\r\n",
+                                       "(GET) / HTTP/1.1\r\n",
+                                       "GET /<x> HTTP/1.1\r\n" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char t[256];
-        strcpy(t, bad[i]);
-        strcat(t, "Host: a\r\n\r\n");
+        snprintf(t, sizeof t, "%sHost: a\r\n\r\n", bad[i]);
         CHECK_EQ(400, status(t));
     }
     struct http_head h;
@@ -220,8 +252,9 @@ TEST(http, normalises_a_path_once_and_refuses_double_meanings) {
     CHECK_STR("/...", normal("/..."));
     CHECK_STR("/%41", normal("/%2541")); /* decoded once, not twice */
     CHECK_STR("/\xc3\xa9", normal("/%C3%a9"));
-    static const char *const bad[] = { "", "a", "/..", "/a/../..", "/%2e%2e/x", "/a%2fb", "/a%2Fb", "/a%5cb", "/%", "/%4", "/%zz", "/%00",
-                                       "/%0d%0a", "/%7f", "/%c3", "/%c0%af", "/%ed%a0%80", "/%f5%80%80%80" };
+    static const char *const bad[] = { "",        "a",      "/..",  "/a/../..", "/%2e%2e/x",  "/a%2fb",
+                                       "/a%2Fb",  "/a%5cb", "/%",   "/%4",      "/%zz",       "/%00",
+                                       "/%0d%0a", "/%7f",   "/%c3", "/%c0%af",  "/%ed%a0%80", "/%f5%80%80%80" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK_STR("refused", normal(bad[i]));
 }
 
@@ -270,9 +303,12 @@ TEST(chunks, yield_the_body_and_leave_what_follows) {
 }
 
 TEST(chunks, refuse_extensions_trailers_and_sloppy_framing) {
-    static const char *const bad[] = { "3;a=b\r\nabc\r\n", "3 \r\nabc\r\n", " 3\r\nabc\r\n", "+3\r\nabc\r\n", "0x3\r\nabc\r\n", "\r\nabc", "3\nabc",
-                                       "3\r\nabcd\r\n", "3\r\nab\r\n0\r\n\r\n", "3\r\nabc\n0\r\n\r\n", "0\r\nX: y\r\n\r\n", "0\r\n\n", "g\r\n",
-                                       "1234567890123456\r\n", "-1\r\n", "3\r\r\nabc" };
+    static const char *const bad[] = {
+        "3;a=b\r\nabc\r\n",  "3 \r\nabc\r\n", " 3\r\nabc\r\n", "+3\r\nabc\r\n",        "0x3\r\nabc\r\n",
+        "\r\nabc",           "3\nabc",        "3\r\nabcd\r\n", "3\r\nab\r\n0\r\n\r\n", "3\r\nabc\n0\r\n\r\n",
+        "0\r\nX: y\r\n\r\n", "0\r\n\n",       "g\r\n",         "1234567890123456\r\n", "-1\r\n",
+        "3\r\r\nabc"
+    };
     char out[64];
     size_t left;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK_EQ(VL_EPARSE, dechunk(bad[i], out, &left));

@@ -32,7 +32,8 @@ TEST(json, writes_nested_values_with_commas_in_the_right_places) {
     jw_put_hex(&j, "e", "\x01\xff", 2);
     jw_obj_end(&j);
     CHECK(!j.failed);
-    CHECK_STR("{\"a\":18446744073709551615,\"b\":[-9223372036854775808,{},null],\"c\":false,\"d\":null,\"e\":\"01ff\"}", text_of(&b));
+    CHECK_STR("{\"a\":18446744073709551615,\"b\":[-9223372036854775808,{},null],\"c\":false,\"d\":null,\"e\":\"01ff\"}",
+              text_of(&b));
     vl_buf_free(&b);
 }
 
@@ -100,10 +101,18 @@ static const char *first_error(const char *text, struct schema_errors *e) {
 TEST(schema, takes_a_whole_job) {
     struct schema_errors e;
     CHECK_STR("ok", first_error(WASM "}", &e));
-    CHECK_STR("ok", first_error("{\"kind\":\"native\",\"command\":\"/usr/bin/wc\",\"args\":[\"-w\",\"\"],\"env\":{\"A_1\":\"x\\ny\"}}", &e));
-    CHECK_STR("ok", first_error(WASM ",\"name\":\"n\",\"inputs\":[{\"name\":\"a\",\"hash\":\"" H64 "\",\"size\":1}],\"map\":true,"
-                                "\"merge\":{\"args\":[\"x\"]},\"replicas\":9,\"limits\":{\"timeout_ms\":1},\"deterministic\":true,"
-                                "\"priority\":\"bulk\",\"max_attempts\":10,\"after\":[],\"network\":false}", &e));
+    CHECK_STR(
+        "ok",
+        first_error(
+            "{\"kind\":\"native\",\"command\":\"/usr/bin/wc\",\"args\":[\"-w\",\"\"],\"env\":{\"A_1\":\"x\\ny\"}}",
+            &e));
+    CHECK_STR(
+        "ok",
+        first_error(WASM
+                    ",\"name\":\"n\",\"inputs\":[{\"name\":\"a\",\"hash\":\"" H64 "\",\"size\":1}],\"map\":true,"
+                    "\"merge\":{\"args\":[\"x\"]},\"replicas\":9,\"limits\":{\"timeout_ms\":1},\"deterministic\":true,"
+                    "\"priority\":\"bulk\",\"max_attempts\":10,\"after\":[],\"network\":false}",
+                    &e));
     CHECK_STR("ok", first_error(WASM ",\"merge\":null}", &e));
 }
 
@@ -111,23 +120,46 @@ TEST(schema, names_the_wrong_field_by_its_pointer) {
     static const struct {
         const char *text, *pointer;
     } rows[] = {
-        { "[]", "" }, { "{}", "/kind" }, { "{\"kind\":\"perl\"}", "/kind" }, { "{\"kind\":1}", "/kind" }, { "{\"kind\":null}", "/kind" },
-        { "{\"kind\":\"wasm\"}", "/program" }, { "{\"kind\":\"native\"}", "/command" }, { WASM ",\"command\":\"/x\"}", "/command" },
-        { "{\"kind\":\"native\",\"command\":\"x/y\"}", "/command" }, { WASM ",\"bogus\":1}", "/bogus" }, { WASM ",\"a/b~\":1}", "/a~1b~0" },
-        { WASM ",\"replicas\":0}", "/replicas" }, { WASM ",\"replicas\":10}", "/replicas" }, { WASM ",\"replicas\":1.0}", "/replicas" },
-        { WASM ",\"replicas\":\"1\"}", "/replicas" }, { WASM ",\"replicas\":true}", "/replicas" }, { WASM ",\"replicas\":9223372036854775807}", "/replicas" },
-        { WASM ",\"replicas\":-1}", "/replicas" }, { WASM ",\"map\":1}", "/map" }, { WASM ",\"args\":\"x\"}", "/args" }, { WASM ",\"args\":[1]}", "/args/0" },
-        { WASM ",\"args\":[\"a\",null]}", "/args/1" }, { WASM ",\"env\":{\"1A\":\"x\"}}", "/env/1A" }, { WASM ",\"env\":{\"A=B\":\"x\"}}", "/env/A=B" },
-        { WASM ",\"env\":{\"A\":1}}", "/env/A" }, { WASM ",\"env\":[]}", "/env" }, { WASM ",\"inputs\":[{}]}", "/inputs/0/name" },
+        { "[]", "" },
+        { "{}", "/kind" },
+        { "{\"kind\":\"perl\"}", "/kind" },
+        { "{\"kind\":1}", "/kind" },
+        { "{\"kind\":null}", "/kind" },
+        { "{\"kind\":\"wasm\"}", "/program" },
+        { "{\"kind\":\"native\"}", "/command" },
+        { WASM ",\"command\":\"/x\"}", "/command" },
+        { "{\"kind\":\"native\",\"command\":\"x/y\"}", "/command" },
+        { WASM ",\"bogus\":1}", "/bogus" },
+        { WASM ",\"a/b~\":1}", "/a~1b~0" },
+        { WASM ",\"replicas\":0}", "/replicas" },
+        { WASM ",\"replicas\":10}", "/replicas" },
+        { WASM ",\"replicas\":1.0}", "/replicas" },
+        { WASM ",\"replicas\":\"1\"}", "/replicas" },
+        { WASM ",\"replicas\":true}", "/replicas" },
+        { WASM ",\"replicas\":9223372036854775807}", "/replicas" },
+        { WASM ",\"replicas\":-1}", "/replicas" },
+        { WASM ",\"map\":1}", "/map" },
+        { WASM ",\"args\":\"x\"}", "/args" },
+        { WASM ",\"args\":[1]}", "/args/0" },
+        { WASM ",\"args\":[\"a\",null]}", "/args/1" },
+        { WASM ",\"env\":{\"1A\":\"x\"}}", "/env/1A" },
+        { WASM ",\"env\":{\"A=B\":\"x\"}}", "/env/A=B" },
+        { WASM ",\"env\":{\"A\":1}}", "/env/A" },
+        { WASM ",\"env\":[]}", "/env" },
+        { WASM ",\"inputs\":[{}]}", "/inputs/0/name" },
         { WASM ",\"inputs\":[{\"name\":\"a\",\"hash\":\"" H64 "\",\"size\":-1}]}", "/inputs/0/size" },
         { WASM ",\"inputs\":[{\"name\":\"a\",\"hash\":\"A\",\"size\":1}]}", "/inputs/0/hash" },
         { WASM ",\"inputs\":[{\"name\":\"a/b\",\"hash\":\"" H64 "\",\"size\":1}]}", "/inputs/0/name" },
         { WASM ",\"inputs\":[{\"name\":\"..\",\"hash\":\"" H64 "\",\"size\":1}]}", "/inputs/0/name" },
         { WASM ",\"inputs\":[{\"name\":\"a\",\"hash\":\"" H64 "\",\"size\":1},7]}", "/inputs/1" },
-        { WASM ",\"limits\":{\"memory_bytes\":0}}", "/limits/memory_bytes" }, { WASM ",\"limits\":{\"x\":0}}", "/limits/x" },
+        { WASM ",\"limits\":{\"memory_bytes\":0}}", "/limits/memory_bytes" },
+        { WASM ",\"limits\":{\"x\":0}}", "/limits/x" },
         { WASM ",\"merge\":{}}", "" }, /* without map there is nothing to merge */
-        { WASM ",\"after\":[\"x\"]}", "/after/0" }, { WASM ",\"name\":\"\"}", "/name" }, { WASM ",\"name\":\"a\\u0001\"}", "/name" },
-        { WASM ",\"priority\":\"urgent\"}", "/priority" }, { WASM ",\"network\":\"no\"}", "/network" },
+        { WASM ",\"after\":[\"x\"]}", "/after/0" },
+        { WASM ",\"name\":\"\"}", "/name" },
+        { WASM ",\"name\":\"a\\u0001\"}", "/name" },
+        { WASM ",\"priority\":\"urgent\"}", "/priority" },
+        { WASM ",\"network\":\"no\"}", "/network" },
     };
     struct schema_errors e;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) CHECK_STR(rows[i].pointer, first_error(rows[i].text, &e));
@@ -137,16 +169,24 @@ TEST(schema, names_the_field_of_numbers_too_huge_for_any_type) {
     struct schema_errors e;
     CHECK_STR("/replicas", first_error(WASM ",\"replicas\":99999999999999999999}", &e));
     CHECK_STR("/limits/memory_bytes", first_error(WASM ",\"limits\":{\"memory_bytes\":1e999}}", &e));
-    CHECK_STR("/inputs/1/size", first_error(WASM ",\"inputs\":[{\"name\":\"b\"},{\"size\":123456789012345678901234567890}]}", &e));
+    CHECK_STR("/inputs/1/size",
+              first_error(WASM ",\"inputs\":[{\"name\":\"b\"},{\"size\":123456789012345678901234567890}]}", &e));
 }
 
 TEST(schema, refuses_what_is_no_strict_json) {
-    static const char *const bad[] = { "", "{", "{\"kind\":\"wasm\"} x", "{\"kind\":\"wasm\",}", "{'kind':1}", "{\"kind\":\"\xff\"}", "{\"kind\":\"\\u0000\"}", "{\"kind\":NaN}", "\xef\xbb\xbf{}" };
+    static const char *const bad[] = { "",
+                                       "{",
+                                       "{\"kind\":\"wasm\"} x",
+                                       "{\"kind\":\"wasm\",}",
+                                       "{'kind':1}",
+                                       "{\"kind\":\"\xff\"}",
+                                       "{\"kind\":\"\\u0000\"}",
+                                       "{\"kind\":NaN}",
+                                       "\xef\xbb\xbf{}" };
     struct schema_errors e;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK(strcmp("ok", first_error(bad[i], &e)) != 0);
     CHECK_STR("/kind", first_error("{\"kind\":\"wasm\",\"kind\":\"native\"}", &e)); /* duplicates */
-    char deep[64] = "";
-    for (int i = 0; i < 17; i++) strcat(deep, "[");
+    static const char deep[] = "[[[[[[[[[[[[[[[[[";
     CHECK_STR("", first_error(deep, &e));
     CHECK(strstr(e.v[0].detail, "deeper") != NULL);
 }
@@ -155,9 +195,7 @@ TEST(schema, reports_several_errors_at_once_but_not_without_end) {
     struct schema_errors e;
     CHECK_STR("/kind", first_error("{\"kind\":1,\"map\":2,\"network\":3}", &e));
     CHECK_EQ(3, e.n);
-    char many[400] = WASM ",\"args\":[";
-    for (int i = 0; i < 40; i++) strcat(many, "1,");
-    strcat(many, "1]}");
+    static const char many[] = WASM ",\"args\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}";
     CHECK_STR("/args/0", first_error(many, &e));
     CHECK_EQ(SCHEMA_ERRORS_MAX, e.n);
 }

@@ -70,7 +70,9 @@ struct mem_backend {
 };
 
 static void view_ticket_of(const struct mem_ticket *t, struct view_ticket *v) {
-    *v = (struct view_ticket){ .id = t->id, .uses = t->uses, .created_ms = t->created_ms, .expires_ms = t->expires_ms, .revoked = t->revoked };
+    *v = (struct view_ticket){
+        .id = t->id, .uses = t->uses, .created_ms = t->created_ms, .expires_ms = t->expires_ms, .revoked = t->revoked
+    };
 }
 
 static void on_later(uv_timer_t *timer) {
@@ -144,24 +146,45 @@ static bool healthy(void *self) { return ((struct mem_backend *)self)->healthy; 
 static void info(void *self, struct view_info *ret) {
     static const struct view_library libs[] = { { "sqlite", "3.40.1" } };
     (void)self;
-    *ret = (struct view_info){ .version = "0.1.0", .village_id = "ab", .name = "n\"1", .role = "coordinator", .addr = "127.0.0.1:1",
-                               .started_ms = 1000, .cpus = 2, .memory_bytes = 1u << 30, .libraries = libs, .libraries_n = 1 };
+    *ret = (struct view_info){ .version = "0.1.0",
+                               .village_id = "ab",
+                               .name = "n\"1",
+                               .role = "coordinator",
+                               .addr = "127.0.0.1:1",
+                               .started_ms = 1000,
+                               .cpus = 2,
+                               .memory_bytes = 1u << 30,
+                               .libraries = libs,
+                               .libraries_n = 1 };
 }
 
 static void metrics(void *self, view_metric_fn sink, void *arg) {
     const struct mem_backend *m = self;
-    struct view_metric v = { .name = "village_jobs", .help = "Jobs known.", .type = VIEW_GAUGE, .value = (double)m->jobs_n };
+    struct view_metric v = {
+        .name = "village_jobs", .help = "Jobs known.", .type = VIEW_GAUGE, .value = (double)m->jobs_n
+    };
     sink(arg, &v);
-    v = (struct view_metric){ .name = "village_tasks_total", .help = "Tasks\nby outcome.", .type = VIEW_COUNTER, .label = "outcome",
-                              .label_value = "do\"ne", .value = 3 };
+    v = (struct view_metric){ .name = "village_tasks_total",
+                              .help = "Tasks\nby outcome.",
+                              .type = VIEW_COUNTER,
+                              .label = "outcome",
+                              .label_value = "do\"ne",
+                              .value = 3 };
     sink(arg, &v);
     v.label_value = "failed";
     sink(arg, &v);
 }
 
 static void give_node(const struct mem_node *n, view_node_fn sink, void *arg) {
-    struct view_node v = { .id = n->id, .name = n->name, .kind = "compute_node", .addr = "", .region = "", .state = n->state,
-                           .cpus = 2, .features = VIEW_FEATURE_WASM | VIEW_FEATURE_NATIVE, .joined_ms = 5 };
+    struct view_node v = { .id = n->id,
+                           .name = n->name,
+                           .kind = "compute_node",
+                           .addr = "",
+                           .region = "",
+                           .state = n->state,
+                           .cpus = 2,
+                           .features = VIEW_FEATURE_WASM | VIEW_FEATURE_NATIVE,
+                           .joined_ms = 5 };
     sink(arg, &v);
 }
 
@@ -201,7 +224,9 @@ static enum vl_err node(void *self, struct vl_node_id id, view_node_fn sink, voi
 static void topology(void *self, view_topology_fn sink, void *arg) {
     const struct mem_backend *m = self;
     struct view_link link = { .a = m->nodes[0].id, .b = m->nodes[1].id };
-    struct view_topology v = { .at_ms = 7, .nodes = (uint32_t)m->nodes_n, .active = 1, .links = &link, .links_n = m->nodes_n > 1 };
+    struct view_topology v = {
+        .at_ms = 7, .nodes = (uint32_t)m->nodes_n, .active = 1, .links = &link, .links_n = m->nodes_n > 1
+    };
     sink(arg, &v);
 }
 
@@ -212,10 +237,19 @@ static struct mem_job *find_job(struct mem_backend *m, struct vl_job_id id) {
 }
 
 static void view_of(const struct mem_job *j, struct view_job *v) {
-    *v = (struct view_job){ .id = j->id, .name = j->name, .kind = "wasm", .priority = "normal", .state = j->state, .total = j->tasks,
-                            .replicas = 1, .submitted_ms = j->submitted_ms, .ended_ms = j->ended_ms };
-    if (j->state == VIEW_JOB_DONE) v->done = j->tasks;
-    else v->waiting = j->tasks;
+    *v = (struct view_job){ .id = j->id,
+                            .name = j->name,
+                            .kind = "wasm",
+                            .priority = "normal",
+                            .state = j->state,
+                            .total = j->tasks,
+                            .replicas = 1,
+                            .submitted_ms = j->submitted_ms,
+                            .ended_ms = j->ended_ms };
+    if (j->state == VIEW_JOB_DONE)
+        v->done = j->tasks;
+    else
+        v->waiting = j->tasks;
 }
 
 bool mem_view_job(struct mem_backend *m, struct vl_job_id id, struct view_job *ret) {
@@ -253,19 +287,26 @@ static enum vl_err tasks(void *self, struct vl_job_id id, uint32_t first, uint32
     for (uint32_t i = first; i < j->tasks && max > 0; i++, max--) {
         struct view_output out = { .task = i, .name = "stdout", .hash = j->out, .size = j->out_n };
         bool done = j->state == VIEW_JOB_DONE;
-        struct view_task v = { .index = i, .state = done ? VIEW_TASK_DONE : VIEW_TASK_WAITING, .outputs = &out, .outputs_n = done,
-                               .has_exit_code = done, .exit_code = done ? -1 : 0 };
+        struct view_task v = { .index = i,
+                               .state = done ? VIEW_TASK_DONE : VIEW_TASK_WAITING,
+                               .outputs = &out,
+                               .outputs_n = done,
+                               .has_exit_code = done,
+                               .exit_code = done ? -1 : 0 };
         sink(arg, &v);
     }
     return VL_OK;
 }
 
-static enum vl_err events(void *self, struct vl_job_id id, uint64_t after, uint32_t max, view_event_fn sink, void *arg) {
+static enum vl_err events(void *self, struct vl_job_id id, uint64_t after, uint32_t max, view_event_fn sink,
+                          void *arg) {
     const struct mem_job *j = find_job(self, id);
     if (j == NULL) return VL_ENOTFOUND;
     uint64_t n = j->state == VIEW_JOB_SUBMITTED ? 1 : 2;
     for (uint64_t seq = after + 1; seq <= n && max > 0; seq++, max--) {
-        struct view_event v = { .seq = seq, .at_ms = j->submitted_ms, .kind = seq == 1 ? "job_submitted" : "job_ended", .detail = "" };
+        struct view_event v = {
+            .seq = seq, .at_ms = j->submitted_ms, .kind = seq == 1 ? "job_submitted" : "job_ended", .detail = ""
+        };
         sink(arg, &v);
     }
     return VL_OK;
@@ -471,12 +512,35 @@ void mem_finish_job(struct mem_backend *m, struct vl_job_id id, const char *text
 
 struct backend mem_as_backend(struct mem_backend *m) {
     static const struct backend_ops ops = {
-        .healthy = healthy, .info = info, .metrics = metrics, .nodes = nodes, .node = node, .topology = topology, .jobs = jobs,
-        .job = job, .tasks = tasks, .events = events, .outputs = outputs, .result = result, .tickets = tickets,
-        .job_submit = job_submit, .job_cancel = job_cancel, .node_expel = node_expel, .node_maintenance = node_maintenance,
-        .ticket_create = ticket_create, .ticket_revoke = ticket_revoke, .answer_get = answer_get, .answer_put = answer_put,
-        .blob_stat = blob_stat, .blob_open = blob_open, .blob_read = blob_read, .blob_close = blob_close, .blob_begin = blob_begin,
-        .blob_write = blob_write, .blob_commit = blob_commit, .blob_abort = blob_abort,
+        .healthy = healthy,
+        .info = info,
+        .metrics = metrics,
+        .nodes = nodes,
+        .node = node,
+        .topology = topology,
+        .jobs = jobs,
+        .job = job,
+        .tasks = tasks,
+        .events = events,
+        .outputs = outputs,
+        .result = result,
+        .tickets = tickets,
+        .job_submit = job_submit,
+        .job_cancel = job_cancel,
+        .node_expel = node_expel,
+        .node_maintenance = node_maintenance,
+        .ticket_create = ticket_create,
+        .ticket_revoke = ticket_revoke,
+        .answer_get = answer_get,
+        .answer_put = answer_put,
+        .blob_stat = blob_stat,
+        .blob_open = blob_open,
+        .blob_read = blob_read,
+        .blob_close = blob_close,
+        .blob_begin = blob_begin,
+        .blob_write = blob_write,
+        .blob_commit = blob_commit,
+        .blob_abort = blob_abort,
     };
     return (struct backend){ .ops = &ops, .self = m };
 }

@@ -106,7 +106,8 @@ TEST(metrics, expose_text_with_escapes_and_cumulative_buckets) {
               "a_total{x=\"q\\\"\\\\\\n\"} 2.5\na_total{x=\"two\"} 1\na_total{x=\"other\"} 2\n"
               "# HELP b_seconds b\n# TYPE b_seconds histogram\n"
               "b_seconds_bucket{le=\"0.5\"} 1\nb_seconds_bucket{le=\"1\"} 2\nb_seconds_bucket{le=\"+Inf\"} 3\n"
-              "b_seconds_sum 10.25\nb_seconds_count 3\n", (const char *)b.p);
+              "b_seconds_sum 10.25\nb_seconds_count 3\n",
+              (const char *)b.p);
     vl_buf_free(&b);
     metrics_destroy(m);
 }
@@ -129,8 +130,13 @@ TEST(auth, takes_only_the_whole_token) {
 
 TEST(auth, answers_only_to_its_names_whatever_the_port) {
     static const char *const more[] = { "Village.Example", NULL };
-    static const char *const yes[] = { "127.0.0.1", "127.0.0.1:8000", "LOCALHOST:1", "[::1]:8000", "[::1]", "village.example:80", "10.0.0.7:8000" };
-    static const char *const no[] = { "evil.example", "127.0.0.1.evil.example", "localhost.", "localhostx", "local", "[::1", "[::1]x", "::1", "127.0.0.1:80x", "" };
+    static const char *const yes[] = { "127.0.0.1", "127.0.0.1:8000",     "LOCALHOST:1",  "[::1]:8000",
+                                       "[::1]",     "village.example:80", "10.0.0.7:8000" };
+    static const char *const no[] = { "evil.example",  "127.0.0.1.evil.example",
+                                      "localhost.",    "localhostx",
+                                      "local",         "[::1",
+                                      "[::1]x",        "::1",
+                                      "127.0.0.1:80x", "" };
     struct auth a;
     CHECK_OK(auth_init(&a, "0123456789abcdef", "10.0.0.7", more));
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) CHECK(auth_host_ok(&a, vl_span_str(yes[i])));

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "client.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,8 @@ static void sink_abort(void *arg) { ((struct echo *)((struct http_req *)arg)->co
 static void on_head(void *user, struct http_req *r) {
     r->context = user;
     r->body_max = 100;
-    if (vl_span_eq(r->path, vl_span_str("/early"))) reply_text(r, 200, "early");
+    if (vl_span_eq(r->path, vl_span_str("/early")))
+        reply_text(r, 200, "early");
     else if (vl_span_eq(r->path, vl_span_str("/sink"))) {
         r->body_max = 1u << 30;
         r->sink = (struct http_sink){ sink_write, sink_end, sink_abort, r };
@@ -69,8 +71,8 @@ static void on_request(void *user, struct http_req *r) {
         http_reply_stream(r, &a, e->big_left, (struct http_source){ zeros, zeros_close, e });
         return;
     }
-    snprintf(text, sizeof text, "%s %.*s %.*s", http_method_text(r->method), (int)r->path.n, (const char *)r->path.p, (int)r->body.n,
-             (const char *)r->body.p);
+    snprintf(text, sizeof text, "%s %.*s %.*s", http_method_text(r->method), (int)r->path.n, (const char *)r->path.p,
+             (int)r->body.n, (const char *)r->body.p);
     reply_text(r, 200, text);
 }
 
@@ -86,10 +88,14 @@ static void on_done(void *user, const struct http_req *r, uint16_t status, uint6
 }
 
 static void echo_open(struct echo *e, struct http_times times, uint32_t max) {
-    struct http_config c = { .host = "127.0.0.1", .max_connections = max, .times = times, .user = e,
+    struct http_config c = { .host = "127.0.0.1",
+                             .max_connections = max,
+                             .times = times,
+                             .user = e,
                              .callbacks = { on_head, on_request, on_refuse, on_done } };
     struct vl_errmsg msg;
     memset(e, 0, sizeof *e);
+    signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&e->loop);
     CHECK_OK(http_server_create(&e->loop, &c, &msg, &e->server));
 }
@@ -122,8 +128,10 @@ static const struct http_times normal = { 0 };
 TEST(server, answers_pipelined_requests_in_order) {
     struct echo e;
     echo_open(&e, normal, 100);
-    int fd = say(&e, "GET /1 HTTP/1.1\r\n" H "\r\nPOST /2 HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabcPOST /3 HTTP/1.1\r\n" H
-                     "Transfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\nGET /later HTTP/1.1\r\n" H "\r\nGET /5 HTTP/1.1\r\n" H "\r\n");
+    int fd = say(&e, "GET /1 HTTP/1.1\r\n" H "\r\nPOST /2 HTTP/1.1\r\n" H
+                     "Content-Length: 3\r\n\r\nabcPOST /3 HTTP/1.1\r\n" H
+                     "Transfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\nGET /later HTTP/1.1\r\n" H
+                     "\r\nGET /5 HTTP/1.1\r\n" H "\r\n");
     expect(&e, fd, 200, "GET /1 ");
     expect(&e, fd, 200, "POST /2 abc");
     expect(&e, fd, 200, "POST /3 xy");
@@ -139,8 +147,9 @@ TEST(server, answers_pipelined_requests_in_order) {
 }
 
 TEST(server, takes_requests_byte_by_byte) {
-    static const char text[] = "POST /%61 HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabcPOST /b HTTP/1.1\r\n" H
-                               "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n1\r\ny\r\n0\r\n\r\nGET /c HTTP/1.1\r\n" H "\r\n";
+    static const char text[] =
+        "POST /%61 HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabcPOST /b HTTP/1.1\r\n" H
+        "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n1\r\ny\r\n0\r\n\r\nGET /c HTTP/1.1\r\n" H "\r\n";
     struct echo e;
     echo_open(&e, normal, 100);
     int fd = dial_port(http_server_port(e.server));
@@ -158,7 +167,7 @@ TEST(server, takes_many_pipelined_requests_split_anywhere) {
     char *all = malloc(400000);
     size_t n = 0;
     for (int i = 0; i < 2000; i++) {
-        n += (size_t)sprintf(all + n, "POST /%d HTTP/1.1\r\n" H "Content-Length: %d\r\n\r\n", i, i % 50);
+        n += (size_t)snprintf(all + n, 400000 - n, "POST /%d HTTP/1.1\r\n" H "Content-Length: %d\r\n\r\n", i, i % 50);
         memset(all + n, 'b', (size_t)(i % 50));
         n += (size_t)(i % 50);
     }
@@ -189,11 +198,16 @@ TEST(server, refuses_and_closes_after_what_it_cannot_read) {
         const char *text;
         int status;
     } rows[] = {
-        { "GET / HTTP/1.1\r\n\r\n", 400 }, { "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
-        { "GET / HTTP/1.0\r\n" H "\r\n", 505 }, { "POST / HTTP/1.1\r\n" H "Content-Length: 101\r\n\r\n", 413 },
-        { "GET /%00 HTTP/1.1\r\n" H "\r\n", 400 }, { "\x16\x03\x01\x02 hello\r\n", 400 },
-        { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n65\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n0\r\n\r\n", 413 },
+        { "GET / HTTP/1.1\r\n\r\n", 400 },
+        { "POST / HTTP/1.1\r\n" H "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
+        { "GET / HTTP/1.0\r\n" H "\r\n", 505 },
+        { "POST / HTTP/1.1\r\n" H "Content-Length: 101\r\n\r\n", 413 },
+        { "GET /%00 HTTP/1.1\r\n" H "\r\n", 400 },
+        { "\x16\x03\x01\x02 hello\r\n", 400 },
+        { "POST / HTTP/1.1\r\n" H
+          "Transfer-Encoding: chunked\r\n\r\n65\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n0\r\n\r\n",
+          413 },
         { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400 },
     };
     struct echo e;
@@ -234,7 +248,8 @@ TEST(server, honours_close_head_expect_and_early_answers) {
     CHECK(send_all(&e.loop, fd, "ok", 2));
     expect(&e, fd, 200, "POST /x ok");
     close(fd);
-    fd = say(&e, "POST /early HTTP/1.1\r\n" H "Content-Length: 50\r\n\r\n"); /* answered before its body: no way to go on */
+    fd = say(&e,
+             "POST /early HTTP/1.1\r\n" H "Content-Length: 50\r\n\r\n"); /* answered before its body: no way to go on */
     expect(&e, fd, 200, "early");
     CHECK(send_all(&e.loop, fd, "GET /smuggled HTTP/1.1\r\n" H "\r\n", 34));
     CHECK(hear_end(&e.loop, fd, 4000));
@@ -245,7 +260,8 @@ TEST(server, honours_close_head_expect_and_early_answers) {
 TEST(server, answers_a_client_that_has_ended_its_side) {
     struct echo e;
     echo_open(&e, normal, 100);
-    int fd = say(&e, "GET /1 HTTP/1.1\r\n" H "\r\nGET /later HTTP/1.1\r\n" H "\r\nGET /3 HTTP/1.1\r\n" H "\r\nGET /half");
+    int fd =
+        say(&e, "GET /1 HTTP/1.1\r\n" H "\r\nGET /later HTTP/1.1\r\n" H "\r\nGET /3 HTTP/1.1\r\n" H "\r\nGET /half");
     shutdown(fd, SHUT_WR);
     expect(&e, fd, 200, "GET /1 ");
     for (int i = 0; i < 20; i++) turn(&e.loop);
@@ -264,7 +280,8 @@ TEST(server, ends_slow_heads_slow_bodies_and_idle_connections) {
     struct echo e;
     echo_open(&e, t, 100);
     int head = say(&e, "GET / HTTP/1.1\r\nHost:"), body = say(&e, "POST / HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\na");
-    int sink = say(&e, "PUT /sink HTTP/1.1\r\n" H "Content-Length: 3000\r\n\r\na"), idle = say(&e, ""), used = say(&e, "GET /x HTTP/1.1\r\n" H "\r\n");
+    int sink = say(&e, "PUT /sink HTTP/1.1\r\n" H "Content-Length: 3000\r\n\r\na"), idle = say(&e, ""),
+        used = say(&e, "GET /x HTTP/1.1\r\n" H "\r\n");
     expect(&e, used, 200, NULL);
     expect(&e, head, 408, "refused");
     expect(&e, body, 408, "refused");
@@ -309,13 +326,14 @@ TEST(server, stops_taking_requests_while_answers_pile_up) {
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     size_t sent = 0, limit = 64u << 20;
     for (int quiet = 0; quiet < 50 && sent < limit;) { /* writes, never reads */
-        ssize_t k = send(fd, one + sent % (sizeof one - 1), sizeof one - 1 - sent % (sizeof one - 1), MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t k = send(fd, one + sent % (sizeof one - 1), sizeof one - 1 - sent % (sizeof one - 1),
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
         if (k > 0) sent += (size_t)k;
         quiet = k > 0 ? 0 : quiet + 1;
         turn(&e.loop);
     }
-    CHECK(sent < limit);                                           /* it was held back ... */
-    CHECK(http_server_stats(e.server)->bytes_out < 32u << 20);     /* ... at a bounded backlog ... */
+    CHECK(sent < limit);                                       /* it was held back ... */
+    CHECK(http_server_stats(e.server)->bytes_out < 32u << 20); /* ... at a bounded backlog ... */
     size_t whole = sent / (sizeof one - 1);
     for (size_t i = 0; i < whole && i < 300; i++) expect(&e, fd, 200, NULL); /* ... and nothing was lost */
     close(fd);

@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
-#define UPGRADE "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"
+#define UPGRADE                                                                                                        \
+    "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: " KEY                                 \
+    "\r\nSec-WebSocket-Version: 13\r\n"
 
 static void ws_send(struct house *h, int fd, uint8_t first, const void *p, size_t n) {
     uint8_t head[14] = { first, 0 }, mask[4] = { 1, 2, 3, 4 };
@@ -89,7 +91,9 @@ static void ws_sync(struct house *h, int fd) {
 }
 
 static struct view_job a_job(uint8_t n) {
-    return (struct view_job){ .id = { { n } }, .name = "n", .kind = "wasm", .priority = "normal", .state = VIEW_JOB_RUNNING, .total = 1 };
+    return (struct view_job){
+        .id = { { n } }, .name = "n", .kind = "wasm", .priority = "normal", .state = VIEW_JOB_RUNNING, .total = 1
+    };
 }
 
 static uint64_t event_seq(const char *text) {
@@ -113,12 +117,18 @@ TEST(ws, opens_with_a_ticket_once_and_only_from_its_own_site) {
     close(ws_open_with(&h, target, "Origin: http://localhost\r\n", 101));
     close(ws_open_with(&h, target, "", 401));
     close(ws_open_with(&h, "/v1/ws", "", 401));
-    ask(&h, "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n" AUTH "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: short\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n", &a);
+    ask(&h,
+        "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n" AUTH
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: short\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n",
+        &a);
     CHECK_EQ(400, a.status);
     answer_free(&a);
-    ask(&h, "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n" AUTH "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
-            "Sec-WebSocket-Version: 8\r\n\r\n", &a);
+    ask(&h,
+        "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n" AUTH
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
+        "Sec-WebSocket-Version: 8\r\n\r\n",
+        &a);
     CHECK_EQ(426, a.status);
     CHECK(strstr(a.head, "Sec-WebSocket-Version: 13\r\n") != NULL);
     answer_free(&a);
@@ -204,11 +214,13 @@ TEST(ws, closes_a_client_that_falls_behind_with_1013) {
             while (hear_some(&h.loop, well, text, 1u << 20, 0) > 0) heard++;
     }
     uint8_t first = 0;
-    while ((first = ws_hear(&h, fd, text, 1u << 20)) == 0x81) {}
+    while ((first = ws_hear(&h, fd, text, 1u << 20)) == 0x81) {
+    }
     CHECK_EQ(0x88, first);
     CHECK_EQ(1013, vl_get_u16((const uint8_t *)text));
     CHECK(heard > 0);
-    while (hear_some(&h.loop, well, text, 1u << 20, 100) > 0) {}
+    while (hear_some(&h.loop, well, text, 1u << 20, 100) > 0) {
+    }
     ws_sync(&h, well); /* the one that reads is still there */
     free(text);
     close(fd);
@@ -217,8 +229,14 @@ TEST(ws, closes_a_client_that_falls_behind_with_1013) {
 }
 
 TEST(ws, answers_wrong_messages_and_keeps_going) {
-    static const char *const bad[] = { "x", "[]", "{}", "{\"op\":\"dance\"}", "{\"op\":\"subscribe\"}", "{\"op\":\"subscribe\",\"topic\":\"secrets\"}",
-                                       "{\"op\":\"subscribe\",\"topic\":\"tasks:xyz\"}", "{\"op\":\"subscribe\",\"topic\":\"jobs\",\"after\":\"1\"}",
+    static const char *const bad[] = { "x",
+                                       "[]",
+                                       "{}",
+                                       "{\"op\":\"dance\"}",
+                                       "{\"op\":\"subscribe\"}",
+                                       "{\"op\":\"subscribe\",\"topic\":\"secrets\"}",
+                                       "{\"op\":\"subscribe\",\"topic\":\"tasks:xyz\"}",
+                                       "{\"op\":\"subscribe\",\"topic\":\"jobs\",\"after\":\"1\"}",
                                        "{\"op\":\"ping\",\"op\":\"ping\"}" };
     struct house h;
     char text[512];
@@ -246,14 +264,14 @@ TEST(ws, closes_on_malformed_frames) {
         size_t n;
         uint16_t status;
     } rows[] = {
-        { { 0x81, 0x02, 'h', 'i' }, 4, 1002 },                 /* not masked */
-        { { 0xf1, 0x80, 1, 2, 3, 4 }, 6, 1002 },               /* reserved bits */
-        { { 0x83, 0x80, 1, 2, 3, 4 }, 6, 1002 },               /* unknown opcode */
-        { { 0x89, 0xfe, 0, 200, 1, 2, 3, 4 }, 8, 0 },          /* control frame too long: closed without a status */
-        { { 0x80, 0x80, 1, 2, 3, 4 }, 6, 1002 },               /* continuation of nothing */
-        { { 0x82, 0x80, 1, 2, 3, 4 }, 6, 1003 },               /* binary */
+        { { 0x81, 0x02, 'h', 'i' }, 4, 1002 },                  /* not masked */
+        { { 0xf1, 0x80, 1, 2, 3, 4 }, 6, 1002 },                /* reserved bits */
+        { { 0x83, 0x80, 1, 2, 3, 4 }, 6, 1002 },                /* unknown opcode */
+        { { 0x89, 0xfe, 0, 200, 1, 2, 3, 4 }, 8, 0 },           /* control frame too long: closed without a status */
+        { { 0x80, 0x80, 1, 2, 3, 4 }, 6, 1002 },                /* continuation of nothing */
+        { { 0x82, 0x80, 1, 2, 3, 4 }, 6, 1003 },                /* binary */
         { { 0x81, 0xfe, 0x20, 0x00, 1, 2, 3, 4, 9 }, 9, 1009 }, /* announces 8 KiB */
-        { { 0x81, 0x81, 0, 0, 0, 0, 0xff }, 7, 1007 },         /* not UTF-8 */
+        { { 0x81, 0x81, 0, 0, 0, 0, 0xff }, 7, 1007 },          /* not UTF-8 */
     };
     struct house h;
     char text[512];
