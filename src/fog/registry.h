@@ -4,14 +4,18 @@
  * States.  OFFLINE leads only to ACTIVE or MAINTENANCE: a node that comes back must be heard once before it counts as
  * idle.
  *
- *      JOINED                 nothing runs              free slots = 0
- *   ---------> ACTIVE <-----------------------> IDLE <----------------> BUSY      (ACTIVE <-> BUSY too)
- *                ^  |                             |                       |
- *        heard   |  +------------ 90 s silent ----+-----------------------+--> OFFLINE
- *                +---------------------------------------------------------------+ |
- *   MAINTENANCE <--> ACTIVE by MAINTENANCE on/off (from any state but OFFLINE)     | heard, if it is set
- *        ^ +------------------------- 90 s silent -------------------------------> |
- *        +------------------------------------------------------------------------+
+ *      JOINED                  figures of a heartbeat
+ *   -----------> ACTIVE <------> IDLE <------> BUSY        IDLE: nothing runs, BUSY: no free slot, ACTIVE: between,
+ *                ^ ^ ^                         ^              or not known yet
+ *                | | +-------------------------+
+ *     off        | |                           |
+ *   +------------+ | heard     90 s silent     | (from all three)
+ *   |              +--------- OFFLINE <--------+
+ *   |                            ^   |
+ *   |             90 s silent    |   | heard, with maintenance set
+ *   MAINTENANCE -----------------+   |
+ *       ^ ^--------------------------+
+ *       +---- on, from ACTIVE, IDLE, BUSY
  *
  * Beside the state a node may be suspect (60 s silent, or its link fell): it keeps its state but takes no new tasks. */
 #ifndef VL_FOG_REGISTRY_H
