@@ -42,12 +42,17 @@ static void submit(struct job_book *b, struct job_event *ev, struct job_effects 
 
 /* kind, what, where, value */
 static void one(struct job_book *b, const uint8_t e[4], vl_ms *now, struct job_effects *fx) {
-    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 10), .job = job_n(e[1] & 3), .task = e[1] >> 2,
-                            .node = node_n(e[2] & 3), .epoch = 1 + (e[2] >> 2) % 8 };
+    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 10),
+                            .job = job_n(e[1] & 3),
+                            .task = e[1] >> 2,
+                            .node = node_n(e[2] & 3),
+                            .epoch = 1 + (e[2] >> 2) % 8 };
     *now += e[0] & 128 ? (vl_ms)e[3] * 2000 : e[3];
     ev.now = *now;
     struct task_ref refs[1] = { { ev.job, ev.task, ev.epoch } };
-    struct task_report r = { .job = ev.job, .task = ev.task, .epoch = ev.epoch, .outcome = (enum task_outcome)(1 + e[3] % 4) };
+    struct task_report r = {
+        .job = ev.job, .task = ev.task, .epoch = ev.epoch, .outcome = (enum task_outcome)(1 + e[3] % 4)
+    };
     if (ev.kind == JOB_EV_SUBMIT) {
         submit(b, &ev, fx, e[3]);
         return;

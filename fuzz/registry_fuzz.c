@@ -33,17 +33,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
         const struct node_record *rec = registry_next(r, NULL);
         struct vl_buf out;
         vl_buf_init(&out, REGISTRY_RECORD_MAX);
-        if (rec != NULL && (registry_record_encode(rec, &out) != VL_OK || !vl_span_eq(ev.record, vl_span(out.p, out.len)))) abort();
+        if (rec != NULL &&
+            (registry_record_encode(rec, &out) != VL_OK || !vl_span_eq(ev.record, vl_span(out.p, out.len))))
+            abort();
         vl_buf_free(&out);
     }
     for (size_t i = 1; n > 0 && p[0] != 0 && i + 4 <= n && i < 4000; i += 4) {
         const uint8_t *e = p + i;
-        struct heartbeat h = { .kind = (enum node_kind)(1 + e[2] % 5), .protocol = 1, .started_ms = 1 + (e[3] >> 7),
-                               .free_slots = e[2] >> 5, .done = e[3] };
+        struct heartbeat h = { .kind = (enum node_kind)(1 + e[2] % 5),
+                               .protocol = 1,
+                               .started_ms = 1 + (e[3] >> 7),
+                               .free_slots = e[2] >> 5,
+                               .done = e[3] };
         h.caps.slots = 6;
         now += e[0] & 128 ? (vl_ms)e[3] * 1000 : e[3];
-        struct registry_event ev = { .kind = (enum registry_event_kind)(1 + (e[0] & 15) % 10), .now = now, .heartbeat = &h,
-                                     .name = e[2] & 1 ? "a" : NULL, .addr = e[2] & 2 ? "b:1" : NULL, .record = vl_span(p, n),
+        struct registry_event ev = { .kind = (enum registry_event_kind)(1 + (e[0] & 15) % 10),
+                                     .now = now,
+                                     .heartbeat = &h,
+                                     .name = e[2] & 1 ? "a" : NULL,
+                                     .addr = e[2] & 2 ? "b:1" : NULL,
+                                     .record = vl_span(p, n),
                                      .flag = e[2] & 4 };
         ev.node.b[0] = (uint8_t)(1 + e[1] % 16);
         step(r, &ev);

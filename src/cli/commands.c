@@ -8,6 +8,7 @@
 #define MIB (1024ll * 1024)
 #define GIB (1024ll * MIB)
 #define SECOND 1000ll
+#define MINUTE (60 * SECOND)
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
 #define PATH_BYTES 4095 /* PATH_MAX without its NUL */
@@ -51,22 +52,58 @@ const struct cli_option global_options[] = {
 };
 const size_t global_options_n = sizeof global_options / sizeof global_options[0];
 
-static const struct cli_option daemon_options[] = {
-    { .name = "name",
-      .letter = 'n',
-      .kind = VALUE_TEXT,
-      .value = "NAME",
-      .min = 1,
-      .max = VL_NAME_MAX - 1,
-      .help = "how the node is called; default: the name of this machine" },
-    { .name = "listen",
-      .letter = 'l',
-      .kind = VALUE_TEXT,
-      .value = "ADDR:PORT",
-      .min = 3,
-      .max = VL_ADDR_MAX - 1,
-      .def = "0.0.0.0:8888",
-      .help = "where other nodes connect" },
+/* What every daemon takes. */
+#define DAEMON_OPTIONS \
+    { .name = "name", \
+      .letter = 'n', \
+      .kind = VALUE_TEXT, \
+      .value = "NAME", \
+      .min = 1, \
+      .max = VL_NAME_MAX - 1, \
+      .help = "how the node is called; default: the name of this machine" }, \
+    { .name = "listen", \
+      .letter = 'l', \
+      .kind = VALUE_TEXT, \
+      .value = "ADDR:PORT", \
+      .min = 3, \
+      .max = VL_ADDR_MAX - 1, \
+      .def = "0.0.0.0:8888", \
+      .help = "where other nodes connect" }, \
+    { .name = "slots", \
+      .kind = VALUE_INTEGER, \
+      .value = "N", \
+      .min = 1, \
+      .max = 48, \
+      .help = "tasks at a time; default: one for each CPU" }, \
+    { .name = "log", .kind = VALUE_CHOICE, .choices = "json|fmt", .def = "fmt", .help = "form of log lines" }, \
+    { .name = "log-level", \
+      .kind = VALUE_CHOICE, \
+      .choices = "debug|info|warn|error", \
+      .def = "info", \
+      .help = "least level that is logged" }, \
+    { .name = "advertise", \
+      .kind = VALUE_TEXT, \
+      .value = "ADDR:PORT", \
+      .min = 3, \
+      .max = VL_ADDR_MAX - 1, \
+      .help = "where others reach this node when that is not --listen: behind a router, or by a name" }, \
+    { .name = "heartbeat", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 100, \
+      .max = 10 * MINUTE, \
+      .def = "30s", \
+      .help = "how often a node says that it lives" }, \
+    { .name = "lost", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 300, \
+      .max = HOUR, \
+      .def = "90s", \
+      .help = "silence after which a node counts as lost and its tasks move" },
+
+static const struct cli_option up_options[] = {
+    DAEMON_OPTIONS
     { .name = "gateway",
       .letter = 'g',
       .kind = VALUE_TEXT,
@@ -76,19 +113,8 @@ static const struct cli_option daemon_options[] = {
       .def = "127.0.0.1:8000",
       .help = "where the REST gateway and dashboard listen" },
     FLAG("no-gateway", 0, "no REST gateway on this node"),
-    { .name = "slots",
-      .kind = VALUE_INTEGER,
-      .value = "N",
-      .min = 1,
-      .max = 1024,
-      .help = "tasks at a time; default: one for each CPU" },
-    { .name = "log", .kind = VALUE_CHOICE, .choices = "json|fmt", .def = "fmt", .help = "form of log lines" },
-    { .name = "log-level",
-      .kind = VALUE_CHOICE,
-      .choices = "debug|info|warn|error",
-      .def = "info",
-      .help = "least level that is logged" },
 };
+static const struct cli_option join_options[] = { DAEMON_OPTIONS };
 
 static const struct cli_option run_options[] = {
     { .name = "input",
@@ -242,7 +268,7 @@ const struct cli_command commands[] = {
       .group = GROUP_GROW,
       .summary = "start a node here, and a village if there is none yet",
       .operands = "",
-      ROWS(daemon_options),
+      ROWS(up_options),
       .run = command_up,
       .exits = "0 1 2",
       .about =
@@ -253,16 +279,16 @@ const struct cli_command commands[] = {
     { .name = "join",
       .group = GROUP_GROW,
       .summary = "start a node here as a member of a village",
-      .operands = "TICKET",
-      .least = 1,
+      .operands = "[TICKET]",
+      .least = 0,
       .most = 1,
-      ROWS(daemon_options),
+      ROWS(join_options),
       .run = command_join,
       .exits = "0 1 2 4 5",
       .about =
-          "The ticket comes from `village ticket` on a member. It is needed once: afterwards `village up` with the "
-          "same data folder starts the node again.",
-      .example = "village join vl1kq2m... --name barn\nvillage join vl1kq2m... --no-gateway --listen 0.0.0.0:9000" },
+          "The ticket comes from `village ticket` on the first node. It is needed once: afterwards `village join` or "
+          "`village up` with the same data folder starts the node again.",
+      .example = "village join vl1kq2m... --name barn\nvillage join vl1kq2m... --listen 0.0.0.0:9000\nvillage join" },
     { .name = "ticket",
       .group = GROUP_GROW,
       .summary = "make a ticket that lets nodes join",

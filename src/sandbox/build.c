@@ -197,8 +197,8 @@ static void start(struct runner *r, struct build *b) {
     else finish(r, b, false, false, why.text);
 }
 
-void build_start_next(struct runner *r) {
-    for (;;) {
+bool build_start_next(struct runner *r) {
+    for (bool ended = false;;) {
         struct build *next = NULL;
         uint32_t running = 0;
         for (uint32_t i = 0; i < RUNNER_BUILDS_MAX; i++) {
@@ -209,8 +209,9 @@ void build_start_next(struct runner *r) {
                      (b->background == next->background && b->order < next->order))
                 next = b;
         }
-        if (next == NULL || running >= RUNNER_BUILDS_AT_ONCE || (next->background && running > 0)) return;
+        if (next == NULL || running >= RUNNER_BUILDS_AT_ONCE || (next->background && running > 0)) return ended;
         start(r, next);
+        ended = ended || !next->used;
     }
 }
 

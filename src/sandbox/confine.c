@@ -28,7 +28,7 @@
 
 /* What a running WASI program can cause us to call; exec, fork, socket, kill, ptrace, chmod and chown are not here. */
 static const char *const run_calls[] = {
-    "read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "close", "fstat", "newfstatat", "openat2",
+    "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "lseek", "close", "fstat", "newfstatat", "openat2",
     "getdents64", "ftruncate", "fallocate", "fadvise64", "fsync", "fdatasync", "mkdirat", "unlinkat", "renameat",
     "renameat2", "utimensat", "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "getrandom", "munmap",
     "madvise", "mremap", "brk", "rt_sigreturn", "rt_sigprocmask", "sigaltstack", "rt_sigaction", "sched_yield", "futex",

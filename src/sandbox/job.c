@@ -209,7 +209,11 @@ static void judge_wasm(const struct job *j, struct sandbox_exited *e, char text[
     e->outcome = known ? (enum sandbox_outcome)rep.outcome : SANDBOX_INTERNAL;
     if (!known) snprintf(text, SANDBOX_TEXT_MAX, "the task ended without a report");
     if (e->outcome == SANDBOX_EXITED) e->exit_code = (int32_t)(rep.exit_code & 0xff);
-    if (e->outcome == SANDBOX_TRAPPED) e->trap = guest_trap(rep.trap);
+    if (e->outcome == SANDBOX_TRAPPED) {
+        e->trap = guest_trap(rep.trap);
+        snprintf(text, SANDBOX_TEXT_MAX, "%s", guest_trap_text(e->trap));
+    }
+    if (e->outcome == SANDBOX_INTERNAL && !text[0]) snprintf(text, SANDBOX_TEXT_MAX, "a fault outside the program's memory");
     bool failed = e->outcome == SANDBOX_TRAPPED || (e->outcome == SANDBOX_EXITED && e->exit_code != 0);
     if (failed && rep.grow_refused) { /* most programs abort when malloc fails: say why */
         e->outcome = SANDBOX_MEMORY_EXCEEDED;

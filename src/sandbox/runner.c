@@ -224,7 +224,7 @@ static bool ready(struct runner *r, struct job *j) {
     return false;
 }
 
-void runner_advance(struct runner *r) {
+static void start_waiting(struct runner *r) {
     uint32_t running = 0;
     for (uint32_t i = 0; i < SANDBOX_JOBS_MAX; i++)
         running += r->jobs[i].state == JOB_RUNNING || r->jobs[i].state == JOB_DRAINING;
@@ -235,7 +235,11 @@ void runner_advance(struct runner *r) {
         job_start(r, j);
         running += j->state == JOB_RUNNING;
     }
-    build_start_next(r);
+}
+
+void runner_advance(struct runner *r) {
+    do start_waiting(r);
+    while (build_start_next(r));
 }
 
 /* ---------------------------------------------------------------------------------------------- children */

@@ -95,7 +95,8 @@ bool build_find(struct runner *r, const struct vl_hash *module, char path[SANDBO
 /* Puts a compilation in line unless the same is there.  VL_ELIMIT: the line is full. */
 VL_MUST_CHECK enum vl_err build_ask(struct runner *r, const struct vl_hash *module, const char *path, uint8_t level,
                                     bool background, bool wanted);
-void build_start_next(struct runner *r);
+/* true: one ended at once (refused, or in the cache), so tasks that waited for it may go on. */
+bool build_start_next(struct runner *r);
 /* true: the pid was a compilation's. */
 bool build_reaped(struct runner *r, pid_t pid, int status);
 void build_tick(struct runner *r, uint64_t now_us, uint64_t *deadline_us);

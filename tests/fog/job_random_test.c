@@ -1,6 +1,6 @@
-/* Random histories of the job book under many seeds.  After every step: the books add up, no task finishes twice, every epoch
- * is new; at the end: the log replayed and the snapshot restored give the same book, byte for byte; and when the faults stop,
- * every job ends. */
+/* Random histories of the job book under many seeds.  After every step: the books add up, no task finishes twice, every
+ * epoch is new; at the end: the log replayed and the snapshot restored give the same book, byte for byte; and when the
+ * faults stop, every job ends. */
 #include "fog_help.h"
 
 #include "base/prng.h"
@@ -169,7 +169,7 @@ static enum vl_err act(struct world *w, struct job_event ev) {
     enum vl_err err = job_book_step(w->d.book, &ev, &w->d.fx);
     CHECK(!err || (w->d.fx.n == 0 && !w->d.fx.changed));
     vl_put_u64(w->log.p + w->log.len - 8, job_book_deadline(w->d.book)); /* what the replay must come to as well */
-    if (!w->d.fx.changed) w->log.len = at; /* not logged: it must not have mattered */
+    if (!w->d.fx.changed) w->log.len = at;                               /* not logged: it must not have mattered */
     absorb(w);
     check_runs(w);
     book_check(w->d.book);
@@ -205,7 +205,8 @@ static void place(struct world *w) {
     struct vl_node_id node = node_n(below(w, NODES));
     bool hard = false;
     for (uint32_t i = 0; i < one->n_avoid; i++) hard |= one->avoid[i].hard && vl_node_eq(one->avoid[i].node, node);
-    enum vl_err err = act(w, (struct job_event){ .kind = JOB_EV_PLACED, .job = one->job, .task = one->task, .node = node });
+    enum vl_err err =
+        act(w, (struct job_event){ .kind = JOB_EV_PLACED, .job = one->job, .task = one->task, .node = node });
     CHECK_EQ(hard ? VL_ESTATE : VL_OK, err);
 }
 
@@ -230,11 +231,13 @@ static void come_back(struct world *w) {
     static struct task_ref list[RUNS];
     uint32_t n = 0;
     for (uint32_t i = 0; i < w->n_runs; i++)
-        if (vl_node_eq(w->runs[i].node, node) && below(w, 3)) list[n++] = (struct task_ref){ w->runs[i].job, w->runs[i].task, w->runs[i].epoch };
+        if (vl_node_eq(w->runs[i].node, node) && below(w, 3))
+            list[n++] = (struct task_ref){ w->runs[i].job, w->runs[i].task, w->runs[i].epoch };
     n = task_refs_sort(list, n);
     bool differs = job_book_differs(w->d.book, w->d.now, node, list, n), restarted = below(w, 4) == 0;
-    CHECK_OK(act(w, (struct job_event){ .kind = JOB_EV_NODE_BACK, .node = node, .running = list, .n_running = n,
-                                        .restarted = restarted }));
+    CHECK_OK(
+        act(w, (struct job_event){
+                   .kind = JOB_EV_NODE_BACK, .node = node, .running = list, .n_running = n, .restarted = restarted }));
     CHECK(differs || restarted || (!w->d.fx.changed && w->d.fx.n == 0));
     CHECK(!job_book_differs(w->d.book, w->d.now, node, list, n) || fx_count(&w->d.fx, JOB_FX_REVOKE) > 0);
 }
@@ -243,12 +246,16 @@ static void any_step(struct world *w) {
     w->d.now += below(w, 12) ? below(w, 300) : below(w, 20000);
     switch (below(w, 16)) {
     case 0:
-    case 1: submit(w); break;
+    case 1:
+        submit(w);
+        break;
     case 2:
     case 3:
     case 4:
     case 5:
-    case 6: place(w); break;
+    case 6:
+        place(w);
+        break;
     case 7:
     case 8:
     case 9:
@@ -256,7 +263,8 @@ static void any_step(struct world *w) {
         for (uint32_t i = 0; i < 3; i++) speak(w);
         break;
     case 11:
-        if (below(w, 4) == 0) CHECK_OK(act(w, (struct job_event){ .kind = JOB_EV_NODE_LOST, .node = node_n(below(w, NODES)) }));
+        if (below(w, 4) == 0)
+            CHECK_OK(act(w, (struct job_event){ .kind = JOB_EV_NODE_LOST, .node = node_n(below(w, NODES)) }));
         break;
     case 12:
         if (below(w, 2)) come_back(w);

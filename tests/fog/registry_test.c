@@ -23,7 +23,11 @@ static struct office *office_open(uint32_t max) {
     config.max_nodes = max;
     o->r = registry_create(&config);
     o->now = 1000000;
-    o->beat = (struct heartbeat){ .kind = NODE_COMPUTE, .protocol = 1, .started_ms = 5, .free_slots = 4, .memory_free_bytes = 100,
+    o->beat = (struct heartbeat){ .kind = NODE_COMPUTE,
+                                  .protocol = 1,
+                                  .started_ms = 5,
+                                  .free_slots = 4,
+                                  .memory_free_bytes = 100,
                                   .disk_free_bytes = 100 };
     o->beat.caps = (struct node_caps){ .cpus = 4, .slots = 4, .memory_bytes = 100, .disk_bytes = 100, .features = 3 };
     return o;
@@ -33,7 +37,9 @@ static void office_close(struct office *o) {
     free(o);
 }
 static enum vl_err step(struct office *o, enum registry_event_kind kind, uint32_t node, bool flag) {
-    struct registry_event ev = { .kind = kind, .now = o->now, .node = node_n(node), .heartbeat = &o->beat, .name = "n", .flag = flag };
+    struct registry_event ev = {
+        .kind = kind, .now = o->now, .node = node_n(node), .heartbeat = &o->beat, .name = "n", .flag = flag
+    };
     return registry_step(o->r, &ev, &o->fx);
 }
 static uint32_t count(const struct office *o, enum registry_effect_kind kind) {
@@ -163,7 +169,8 @@ TEST(registry, mass_loss_pauses_redistribution_for_one_period) {
     CHECK_EQ(0, count(o, REGISTRY_NODE_LOST));
     CHECK_EQ(NODE_OFFLINE, rec(o, 0)->state);
     o->now = t0 + 120000;
-    for (uint32_t i = 1; i < 10; i++) CHECK_OK(step(o, REGISTRY_HEARTBEAT, i, false)); /* the cable is back, but for one */
+    for (uint32_t i = 1; i < 10; i++)
+        CHECK_OK(step(o, REGISTRY_HEARTBEAT, i, false)); /* the cable is back, but for one */
     o->now = t0 + 170000;
     for (uint32_t i = 1; i < 10; i++) CHECK_OK(step(o, REGISTRY_HEARTBEAT, i, false));
     CHECK_EQ(0, tick(o, t0 + 179999, REGISTRY_NODE_LOST));

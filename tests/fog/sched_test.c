@@ -10,8 +10,14 @@
 #include <string.h>
 
 static struct sched_node free_node(uint32_t n, uint32_t slots) {
-    return (struct sched_node){ .id = node_n(n), .features = 3, .slots = slots, .free_slots = slots, .memory_free = 100,
-                                .disk_free = 100, .memory_total = 100, .disk_total = 100 };
+    return (struct sched_node){ .id = node_n(n),
+                                .features = 3,
+                                .slots = slots,
+                                .free_slots = slots,
+                                .memory_free = 100,
+                                .disk_free = 100,
+                                .memory_total = 100,
+                                .disk_total = 100 };
 }
 static struct sched_task small_task(void) {
     return (struct sched_task){ .features = 1, .memory_bytes = 10, .disk_bytes = 10 };
@@ -121,7 +127,8 @@ TEST(sched, never_promises_more_than_a_node_has) {
             count[x]++;
         }
         for (uint32_t i = 0; i < 20; i++)
-            CHECK(memory[i] <= 100 && disk[i] <= 100 && count[i] <= before[i].slots && n[i].memory_free == 100 - memory[i]);
+            CHECK(memory[i] <= 100 && disk[i] <= 100 && count[i] <= before[i].slots &&
+                  n[i].memory_free == 100 - memory[i]);
         for (uint32_t i = 0; i < 60; i++) { /* refused: nothing that is left would take it */
             if (c[i].reason == SCHED_PLACED) continue;
             for (uint32_t x = 0; x < 20; x++)
@@ -216,7 +223,9 @@ TEST(order, walks_up_and_down_whatever_was_put_and_taken) {
 }
 
 static struct task_report signed_report(struct task_spec *spec, struct crypto_sign_key *key) {
-    *spec = (struct task_spec){ .kind = TASK_WASM, .name = vl_span_str("p"), .limits = { 1, 0, 1, 1, 1, 1 }, .n_inputs = 1 };
+    *spec = (struct task_spec){
+        .kind = TASK_WASM, .name = vl_span_str("p"), .limits = { 1, 0, 1, 1, 1, 1 }, .n_inputs = 1
+    };
     spec->program.b[0] = 1;
     spec->inputs[0] = (struct task_input){ .name = vl_span_str("in"), .size = 4 };
     uint8_t seed[32] = { 7 };
@@ -225,7 +234,11 @@ static struct task_report signed_report(struct task_spec *spec, struct crypto_si
     r.started_ms = 5;
     r.ended_ms = 6;
     r.has_receipt = true;
-    r.receipt = (struct receipt){ .job = r.job, .epoch = 1, .started_ms = 5, .ended_ms = 6, .program = receipt_program(spec),
+    r.receipt = (struct receipt){ .job = r.job,
+                                  .epoch = 1,
+                                  .started_ms = 5,
+                                  .ended_ms = 6,
+                                  .program = receipt_program(spec),
                                   .toolchain = receipt_toolchain(vl_span_str("wasm2c 1.0.32")),
                                   .input_root = receipt_input_root(spec),
                                   .output_root = receipt_output_root(r.outputs, r.n_outputs) };
@@ -272,7 +285,8 @@ TEST(receipt, every_flipped_byte_breaks_the_signature) {
 }
 
 TEST(receipt, roots_ignore_the_order_of_files_and_stderr_but_nothing_else) {
-    struct task_output o[3] = { { .name = vl_span_str("stdout"), .size = 1 }, { .name = vl_span_str("stderr"), .size = 2 },
+    struct task_output o[3] = { { .name = vl_span_str("stdout"), .size = 1 },
+                                { .name = vl_span_str("stderr"), .size = 2 },
                                 { .name = vl_span_str("a"), .size = 3 } };
     struct vl_hash root = receipt_output_root(o, 3);
     struct task_output p[3] = { o[2], o[0], o[1] };

@@ -17,7 +17,8 @@ struct rig {
     uint8_t packet[SANDBOX_MESSAGE_MAX];
     struct sandbox_event ev; /* the last one received; borrows packet */
 };
-/* A runner that has said HELLO (in rig.ev).  `keep`: the folder of an earlier rig, whose cache is used again; or NULL. */
+/* A runner that has said HELLO (in rig.ev).  `keep`: a folder with a cache of its own, NULL: a new one, and the cache that
+ * all tests share. */
 struct rig *rig_start(const char *keep);
 struct rig *rig_start_with(const char *keep, struct runner_config cfg);
 /* Closes the socket, waits, checks exit code 0 and that the work folder is empty; removes the folder when `drop`. */
@@ -44,9 +45,10 @@ void run_env(struct sandbox_request *q, const char *const words[]);
 const char *output_text(const struct sandbox_exited *e, const char *name);
 /* Writes files/NAME in the rig's folder and returns its path (static ring of 8). */
 const char *rig_file(struct rig *g, const char *name, const void *p, size_t n);
-/* Compiles C text for wasm32-wasi; the path of the .wasm, or NULL when clang, its wasm target or wasi-libc is missing.
- * One compilation for each source in the life of the test program.  flags: NULL or one more. */
-const char *wasm_from_c(const char *source, const char *flags);
+/* Compiles programs/NAME for wasm32-wasi; the path of the .wasm, or NULL when clang, its wasm target or wasi-libc is missing.
+ * One compilation for each name in the life of the test program.  flags: NULL or one more. */
+const char *wasm_from_c(const char *name, const char *flags);
+const char *wasm_from_rust(const char *name); /* NULL: no rustc, or not for wasm32-wasi */
 void hash_of_file(const char *path, struct vl_hash *ret);
 #define NEED_WASM(path)                                                                                                \
     do {                                                                                                               \
