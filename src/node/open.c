@@ -137,6 +137,8 @@ static enum vl_err handles_open(struct node *n) {
     return VL_OK;
 }
 
+static void mark(void *arg) { *(bool *)arg = true; }
+
 enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const struct node_hooks *hooks,
                         struct node **ret_node, struct vl_errmsg *msg) {
     struct node *n = calloc(1, sizeof *n);
@@ -161,9 +163,9 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
     if (err == VL_OK) err = node_brain_open(n, msg);
     if (err == VL_OK && runner_start(n)) vl_log(cfg->log, node_now(n), VL_ERROR, "the runner cannot be started", VL_S("effect", "this node takes no tasks"));
     if (err) {
-        n->stopping = true;
-        node_stop(n, NULL, NULL);
-        while (uv_run(loop, UV_RUN_NOWAIT)) continue; /* nothing else can be on the loop of a node that never was */
+        bool gone = false;
+        node_stop(n, mark, &gone);
+        while (!gone) uv_run(loop, UV_RUN_ONCE); /* only its handles have to close */
         return err;
     }
     node_pump(n);

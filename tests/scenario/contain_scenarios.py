@@ -111,7 +111,7 @@ def test_a_full_disk_is_refused_in_words_corrupts_nothing_and_work_goes_on_when_
     try:
         v = Village(program, workers=0, base=mount)
         nop = os.path.join(examples, "nop.wasm")
-        kept = v.job(nop, name="kept")
+        kept = v.job(nop, name="kept", limits={"disk_bytes": 4 << 20})
         v.ended(kept, 60)
         with open(os.path.join(mount, "filler"), "wb") as f:
             try:
@@ -119,7 +119,7 @@ def test_a_full_disk_is_refused_in_words_corrupts_nothing_and_work_goes_on_when_
                     f.write(b"\0" * (1 << 16))
             except OSError:
                 pass
-        body = {"kind": "wasm", "program": v.call("GET", "/v1/fog/jobs/" + kept)["spec"]["program"]}
+        body = {"kind": "wasm", "limits": {"disk_bytes": 4 << 20}, "program": v.call("GET", "/v1/fog/jobs/" + kept)["spec"]["program"]}
         def refused():
             status, _, raw = v.raw("POST", "/v1/fog/jobs", body)
             return status in (507, 503) and raw

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static volatile unsigned sink;
+static char *volatile hoard; /* keeps the optimiser from removing what nobody reads */
 
 int main(int argc, char **argv) {
     const char *how = argc > 1 ? argv[1] : "";
@@ -18,6 +19,7 @@ int main(int argc, char **argv) {
             char *p = malloc(1 << 20);
             if (p == NULL) return 42; /* a refused allocation is an answer too */
             memset(p, (int)n, 1 << 20);
+            hoard = p;
         }
     if (strcmp(how, "output") == 0) {
         memset(block, 'x', sizeof block);
