@@ -230,7 +230,7 @@ const char *wasm_from_c(const char *name, const char *flags) {
         if (strcmp(made[i].name, name) == 0) return made[i].ok ? made[i].path : NULL;
     if (n == 8) abort();
     char c[256];
-    snprintf(c, sizeof c, SANDBOX_PROGRAMS "/%s", name);
+    snprintf(c, sizeof c, "%s%s", name[0] == '/' ? "" : SANDBOX_PROGRAMS "/", name);
     snprintf(made[n].path, sizeof made[n].path, "%s/p%zu.wasm", temp(), n);
     const char *const argv[] = { "clang", "--target=wasm32-wasi", "-O2", "-Wl,--stack-first", "-Wl,-z,stack-size=1048576",
                                  "-o", made[n].path, c, flags ? flags : "-DPLAIN", NULL };

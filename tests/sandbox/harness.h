@@ -45,7 +45,7 @@ void run_env(struct sandbox_request *q, const char *const words[]);
 const char *output_text(const struct sandbox_exited *e, const char *name);
 /* Writes files/NAME in the rig's folder and returns its path (static ring of 8). */
 const char *rig_file(struct rig *g, const char *name, const void *p, size_t n);
-/* Compiles programs/NAME for wasm32-wasi; the path of the .wasm, or NULL when clang, its wasm target or wasi-libc is missing.
+/* Compiles programs/NAME (or an absolute path) for wasm32-wasi; the path of the .wasm, or NULL when clang, its wasm target or wasi-libc is missing.
  * One compilation for each name in the life of the test program.  flags: NULL or one more. */
 const char *wasm_from_c(const char *name, const char *flags);
 const char *wasm_from_rust(const char *name); /* NULL: no rustc, or not for wasm32-wasi */
