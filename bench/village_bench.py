@@ -86,7 +86,7 @@ def village(root, nodes, *first):
     all_nodes = [head]
     if nodes > 1:
         ticket = api.call("POST", "/v1/tickets", {"uses": nodes - 1})["ticket"]
-        all_nodes += [Node(root, f"n{i}", "join", ticket, "--listen", "127.0.0.1:0", "--no-gateway", "--log-level", "error")
+        all_nodes += [Node(root, f"n{i}", "join", ticket, "--listen", "127.0.0.1:0", "--log-level", "error")
                       for i in range(1, nodes)]
     wait(lambda: len([n for n in api.call("GET", "/v1/fog/nodes")["items"] if n["features"]]) == nodes or first, 30, "nodes")
     return all_nodes, api

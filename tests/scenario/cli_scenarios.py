@@ -11,7 +11,7 @@ ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1"
 
 
 def cli(v, *args, **kw):
-    return subprocess.run([v.program, *args, "--data", v.head.data], capture_output=True, text=True, env=ENV, timeout=120, **kw)
+    return subprocess.run([v.program, args[0], "--data", v.head.data, *args[1:]], capture_output=True, text=True, env=ENV, timeout=120, **kw)
 
 
 def test_the_demonstration_counts_words_on_four_nodes_and_ends_well(program, wasm, examples):
@@ -28,7 +28,7 @@ def test_wrong_words_get_help_and_the_documented_exit_codes(program, wasm, examp
                                  (["jobs", "--server", "http://127.0.0.1:1"], 5, "up"), (["jobs", "--token", "wrong" * 8], 4, "token")):
             r = cli(v, *args)
             check(r.returncode == code and word in r.stderr, f"{args}: {r.returncode} {r.stderr}")
-        check(cli(v, "--help").returncode == 0 and "village run" in cli(v, "help", "run").stdout, "help")
+        check(cli(v, "help").returncode == 0 and "village run" in cli(v, "help", "run").stdout, "help")
     finally:
         v.down()
 
