@@ -1,6 +1,6 @@
 /* post_load.c - durable job POSTs at a fixed rate: post_load HOST PORT TOKEN RATE SECONDS < BODY
- * Each answer is timed from the moment its request was due, not from when it was sent: a server that stalls pays for all
- * that waited (no coordinated omission). 64 connections in turn; prints one JSON object. */
+ * Each answer is timed from the moment its request was due, not from when it was sent: a server that stalls pays for
+ * all that waited (no coordinated omission). 64 connections in turn; prints one JSON object. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +110,7 @@ int main(int argc, char **argv) {
     if (used == 0) return 1;
     for (char *p = first_bad; *p; p++)
         if ((unsigned char)*p < 32 || *p == '"') *p = ' ';
-    printf("{\"answered\":%zu,\"failed\":%zu,\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"first\":\"%s\"}\n", used, failed,
-           lat[used / 2] * 1e3, lat[used * 95 / 100] * 1e3, lat[used * 99 / 100] * 1e3, first_bad);
+    printf("{\"answered\":%zu,\"failed\":%zu,\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"first\":\"%s\"}\n", used,
+           failed, lat[used / 2] * 1e3, lat[used * 95 / 100] * 1e3, lat[used * 99 / 100] * 1e3, first_bad);
     return 0;
 }

@@ -42,7 +42,8 @@ static void say(const struct daemon *d, enum vl_level level, const char *what, c
     vl_log(&m->log, d->node ? node_now(d->node) : 0, level, what, VL_S("detail", detail ? detail : ""));
 }
 
-/* ---- ending ------------------------------------------------------------------------------------------------------- */
+/* ---- ending -------------------------------------------------------------------------------------------------------
+ */
 
 static void node_gone(void *arg) { ((struct daemon *)arg)->node = NULL; }
 
@@ -93,7 +94,8 @@ static void on_joined(void *arg) {
     say(d, VL_INFO, "joined the village", text);
 }
 
-/* ---- the gateway's token and where to find it ----------------------------------------------------------------------- */
+/* ---- the gateway's token and where to find it -----------------------------------------------------------------------
+ */
 
 /* The token outlives restarts: whoever read gateway.json keeps working. */
 static enum vl_err token_take(struct daemon *d, const char *dir, struct vl_errmsg *msg) {
@@ -127,7 +129,8 @@ static enum vl_err gateway_start(struct daemon *d, struct vl_errmsg *msg) {
     const char *addr = d->options->gateway, *colon = strrchr(addr, ':');
     char host[VL_ADDR_MAX];
     size_t n = colon ? (size_t)(colon - addr) : 0;
-    if (colon == NULL || n >= sizeof host) return vl_errmsg_set(msg, VL_EPARSE, "--gateway %s: write it as 127.0.0.1:8000", addr);
+    if (colon == NULL || n >= sizeof host)
+        return vl_errmsg_set(msg, VL_EPARSE, "--gateway %s: write it as 127.0.0.1:8000", addr);
     bool v6 = addr[0] == '[';
     memcpy(host, addr + v6, n - 2u * v6);
     host[n - 2u * v6] = '\0';
@@ -139,9 +142,15 @@ static enum vl_err gateway_start(struct daemon *d, struct vl_errmsg *msg) {
     os_reachable_address(addr, reachable);
     char *end_of_host = strrchr(reachable, ':');
     if (end_of_host) *end_of_host = '\0';
-    const char *const allowed[] = { host, reachable, name, NULL }; /* against DNS rebinding: names this machine is known by */
-    struct gateway_config cfg = { .host = host, .port = (uint16_t)strtoul(colon + 1, NULL, 10), .token = d->token,
-                                  .version = VILLAGE_VERSION, .allowed_hosts = allowed, .assets = web_assets, .assets_n = web_assets_n,
+    const char *const allowed[] = { host, reachable, name,
+                                    NULL }; /* against DNS rebinding: names this machine is known by */
+    struct gateway_config cfg = { .host = host,
+                                  .port = (uint16_t)strtoul(colon + 1, NULL, 10),
+                                  .token = d->token,
+                                  .version = VILLAGE_VERSION,
+                                  .allowed_hosts = allowed,
+                                  .assets = web_assets,
+                                  .assets_n = web_assets_n,
                                   .log = &d->log };
     struct backend backend = node_backend(&d->backend);
     err = gateway_create(&d->loop, &cfg, &backend, msg, &d->gateway);
@@ -151,7 +160,8 @@ static enum vl_err gateway_start(struct daemon *d, struct vl_errmsg *msg) {
     return gateway_file(d, d->options->data_dir, msg);
 }
 
-/* ---- up and join ------------------------------------------------------------------------------------------------------ */
+/* ---- up and join
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void signals_start(struct daemon *d) {
     const struct {
@@ -166,21 +176,24 @@ static void signals_start(struct daemon *d) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-static void first_ticket(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v, const char *text) {
+static void first_ticket(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v,
+                         const char *text) {
     struct daemon *d = arg;
     (void)v;
     if (err) {
         say(d, VL_WARN, "no ticket could be made", detail);
         return;
     }
-    printf("  join      village join %s\n            (one machine, within 24 hours; more with `village ticket`)\n", text);
+    printf("  join      village join %s\n            (one machine, within 24 hours; more with `village ticket`)\n",
+           text);
     fflush(stdout);
 }
 
 static void announce(struct daemon *d) {
     char id[NODE_ID_TEXT];
     node_id_format(brain_node_id(node_brain(d->node)), id);
-    printf("village %s is up\n  node      %s (%s)\n  links     %s\n", VILLAGE_VERSION, node_name(d->node), id, node_addr(d->node));
+    printf("village %s is up\n  node      %s (%s)\n  links     %s\n", VILLAGE_VERSION, node_name(d->node), id,
+           node_addr(d->node));
     if (d->gateway) {
         printf("  gateway   %s\n  dashboard %s/#token=%s\n", d->url, d->url, d->token);
         struct backend b = node_backend(&d->backend);
@@ -191,7 +204,9 @@ static void announce(struct daemon *d) {
 }
 
 static int code_of(enum vl_err err) {
-    return err == VL_EDENIED ? CLI_DENIED : err == VL_EPARSE || err == VL_ERANGE || err == VL_ECRYPTO ? CLI_USAGE : CLI_FAILED;
+    return err == VL_EDENIED                                           ? CLI_DENIED
+           : err == VL_EPARSE || err == VL_ERANGE || err == VL_ECRYPTO ? CLI_USAGE
+                                                                       : CLI_FAILED;
 }
 
 static int daemon_run(const struct cli_up_options *o) {
@@ -210,19 +225,28 @@ static int daemon_run(const struct cli_up_options *o) {
     }
     uv_loop_init(&d.loop);
     signals_start(&d);
-    struct node_config cfg = { .data_dir = o->data_dir, .name = o->name ? o->name : host, .listen = o->listen,
-                               .advertise = o->advertise, .ticket = o->ticket && o->ticket[0] ? o->ticket : NULL,
-                               .found = o->ticket == NULL, .slots = o->slots, .heartbeat_ms = o->heartbeat_ms,
-                               .lost_ms = o->lost_ms, .log = &d.log };
-    struct node_hooks hooks = { .arg = &d.backend, .job_changed = node_backend_job_changed,
-                                .task_changed = node_backend_task_changed, .node_changed = node_backend_node_changed };
+    struct node_config cfg = { .data_dir = o->data_dir,
+                               .name = o->name ? o->name : host,
+                               .listen = o->listen,
+                               .advertise = o->advertise,
+                               .ticket = o->ticket && o->ticket[0] ? o->ticket : NULL,
+                               .found = o->ticket == NULL,
+                               .slots = o->slots,
+                               .heartbeat_ms = o->heartbeat_ms,
+                               .lost_ms = o->lost_ms,
+                               .log = &d.log };
+    struct node_hooks hooks = { .arg = &d.backend,
+                                .job_changed = node_backend_job_changed,
+                                .task_changed = node_backend_task_changed,
+                                .node_changed = node_backend_node_changed };
     hooks.daemon = &d;
     hooks.joined = on_joined;
     hooks.refused = on_refused;
     hooks.failed = on_failed;
     enum vl_err err = node_create(&d.loop, &cfg, &hooks, &d.node, &msg);
     d.backend.node = d.node;
-    if (err == VL_OK && o->gateway && node_is_coordinator(d.node)) err = gateway_start(&d, &msg); /* members have no books to show */
+    if (err == VL_OK && o->gateway && node_is_coordinator(d.node))
+        err = gateway_start(&d, &msg); /* members have no books to show */
     if (err) {
         fprintf(stderr, "village: %s\n", msg.text[0] ? msg.text : vl_err_text(err));
         end(&d, code_of(err));
@@ -235,7 +259,8 @@ static int daemon_run(const struct cli_up_options *o) {
     return d.exit_code;
 }
 
-/* ---- the runner --------------------------------------------------------------------------------------------------------- */
+/* ---- the runner
+ * --------------------------------------------------------------------------------------------------------- */
 
 static int runner_run_main(int argc, char **argv) {
     struct runner_config cfg = { 0 };

@@ -18,7 +18,8 @@ int main(int argc, char **argv) {
     if (tests == NULL) return 1;
     size_t used = 0;
     for (struct check_test *t = first; t; t = t->next)
-        if (argc < 2 || strstr(t->name, argv[1])) tests[used++] = (struct CMUnitTest){ .name = t->name, .test_func = t->run };
+        if (argc < 2 || strstr(t->name, argv[1]))
+            tests[used++] = (struct CMUnitTest){ .name = t->name, .test_func = t->run };
     if (used == 0) {
         fprintf(stderr, "no test matches\n");
         return 1;

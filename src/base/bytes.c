@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct vl_span vl_span(const void *p, size_t n) { return (struct vl_span){ .p = p, .n = n }; }
-struct vl_span vl_span_str(const char *s) { return vl_span(s, strlen(s)); }
+struct vl_span vl_span(const void *p, size_t n) {
+    return (struct vl_span){ .p = p, .n = n };
+}
+struct vl_span vl_span_str(const char *s) {
+    return vl_span(s, strlen(s));
+}
 bool vl_span_eq(struct vl_span a, struct vl_span b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
 
 void vl_buf_init(struct vl_buf *b, size_t max) { *b = (struct vl_buf){ .max = max }; }
@@ -63,7 +67,9 @@ void vl_buf_consume(struct vl_buf *b, size_t n) {
     b->len -= n;
 }
 
-struct vl_reader vl_reader(const void *p, size_t n) { return (struct vl_reader){ .p = p, .n = n }; }
+struct vl_reader vl_reader(const void *p, size_t n) {
+    return (struct vl_reader){ .p = p, .n = n };
+}
 
 struct vl_span vl_read_span(struct vl_reader *r, size_t n) {
     if (r->failed || n > r->n) {
@@ -107,7 +113,9 @@ void vl_read_bytes(struct vl_reader *r, void *dst, size_t n) {
 
 enum vl_err vl_reader_end(const struct vl_reader *r) { return r->failed || r->n != 0 ? VL_EPARSE : VL_OK; }
 
-struct vl_writer vl_writer(void *p, size_t cap) { return (struct vl_writer){ .p = p, .cap = cap }; }
+struct vl_writer vl_writer(void *p, size_t cap) {
+    return (struct vl_writer){ .p = p, .cap = cap };
+}
 
 static uint8_t *write_room(struct vl_writer *w, size_t n) {
     if (w->failed || n > w->cap - w->len) {

@@ -59,7 +59,8 @@ static inline void vl_ignore(enum vl_err err) { (void)err; }
 struct vl_errmsg {
     char text[256];
 };
-/* Formats into `m` (NULL is a no-op), cut at its size.  Returns `err`, so that `return vl_errmsg_set(...)` reads well. */
+/* Formats into `m` (NULL is a no-op), cut at its size.  Returns `err`, so that `return vl_errmsg_set(...)` reads well.
+ */
 enum vl_err vl_errmsg_set(struct vl_errmsg *m, enum vl_err err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

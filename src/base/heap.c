@@ -66,5 +66,7 @@ void vl_heap_remove(struct vl_heap *h, struct vl_heap_node *n) {
     sift_down(h, last->index);
 }
 
-struct vl_heap_node *vl_heap_top(const struct vl_heap *h) { return h->len ? h->v[0] : NULL; }
+struct vl_heap_node *vl_heap_top(const struct vl_heap *h) {
+    return h->len ? h->v[0] : NULL;
+}
 vl_ms vl_heap_deadline(const struct vl_heap *h) { return h->len ? h->v[0]->at : VL_MS_NEVER; }

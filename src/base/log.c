@@ -50,10 +50,18 @@ static void put_field(struct line *l, enum vl_log_form form, const struct vl_fie
         put_str(l, "=");
     }
     switch (f->kind) {
-    case 's': put_quoted(l, f->v.s ? f->v.s : ""); return;
-    case 'i': snprintf(num, sizeof num, "%" PRId64, f->v.i); break;
-    case 'b': snprintf(num, sizeof num, "%s", f->v.u ? "true" : "false"); break;
-    default: snprintf(num, sizeof num, "%" PRIu64, f->v.u); break;
+    case 's':
+        put_quoted(l, f->v.s ? f->v.s : "");
+        return;
+    case 'i':
+        snprintf(num, sizeof num, "%" PRId64, f->v.i);
+        break;
+    case 'b':
+        snprintf(num, sizeof num, "%s", f->v.u ? "true" : "false");
+        break;
+    default:
+        snprintf(num, sizeof num, "%" PRIu64, f->v.u);
+        break;
     }
     put_str(l, num);
 }

@@ -24,7 +24,8 @@ static void offers_settle(struct brain *b, struct vl_hash hash, enum vl_err err)
         }
         vl_buf_clear(&buf);
         if (link_blob_have_encode(&(struct link_blob_have){ .hash = hash, .code = err }, &buf) == VL_OK)
-            (void)link_send(b, o->from, LANE_CONTROL, LINK_BLOB_HAVE, vl_span(buf.p + 1, buf.len - 1), (struct vl_span){ 0 });
+            (void)link_send(b, o->from, LANE_CONTROL, LINK_BLOB_HAVE, vl_span(buf.p + 1, buf.len - 1),
+                            (struct vl_span){ 0 });
         *at = o->next;
         b->offers_n--;
         free(o);
@@ -52,14 +53,22 @@ static void carry_out(struct brain *b, const struct blob_effect *fx) {
         e = effect_now(b, BRAIN_BLOB_WRITE, fx->data, NULL);
         e->offset = fx->offset;
         break;
-    case BLOB_DISCARD: e = effect_now(b, BRAIN_BLOB_DISCARD, none, NULL); break;
+    case BLOB_DISCARD:
+        e = effect_now(b, BRAIN_BLOB_DISCARD, none, NULL);
+        break;
     case BLOB_VERIFY:
         e = effect_now(b, BRAIN_BLOB_VERIFY, none, NULL);
         e->length = fx->size;
         break;
-    case BLOB_SEND: (void)link_send(b, fx->peer, LANE_BLOB, LINK_BLOB, fx->head, fx->data); return;
-    case BLOB_DONE: settled(b, fx->hash, VL_OK); return;
-    case BLOB_FAILED: settled(b, fx->hash, fx->err); return;
+    case BLOB_SEND:
+        (void)link_send(b, fx->peer, LANE_BLOB, LINK_BLOB, fx->head, fx->data);
+        return;
+    case BLOB_DONE:
+        settled(b, fx->hash, VL_OK);
+        return;
+    case BLOB_FAILED:
+        settled(b, fx->hash, fx->err);
+        return;
     }
     e->hash = fx->hash;
 }
@@ -108,9 +117,12 @@ void brain_blob_found(struct brain *b, vl_ms now, struct vl_hash hash, bool comp
     } else {
         for (struct offer *o = b->offers; o; o = o->next) {
             if (!vl_hash_eq(o->hash, hash)) continue;
-            blobs_step(b, &(struct blob_event){ .kind = BLOB_WANT, .now = b->now,
-                                                .u.want = { .hash = hash, .size = o->size, .have = partial,
-                                                            .sources = &o->from, .sources_n = 1 } });
+            blobs_step(b,
+                       &(struct blob_event){
+                           .kind = BLOB_WANT,
+                           .now = b->now,
+                           .u.want = {
+                               .hash = hash, .size = o->size, .have = partial, .sources = &o->from, .sources_n = 1 } });
             break;
         }
     }
@@ -120,21 +132,23 @@ void brain_blob_found(struct brain *b, vl_ms now, struct vl_hash hash, bool comp
 
 void brain_blob_read(struct brain *b, vl_ms now, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes) {
     step_begin(b, now);
-    blobs_step(b, &(struct blob_event){ .kind = BLOB_READ_DONE, .now = b->now,
+    blobs_step(b, &(struct blob_event){ .kind = BLOB_READ_DONE,
+                                        .now = b->now,
                                         .u.read = { .req = req, .found = err == VL_OK, .size = size, .data = bytes } });
     step_end(b);
 }
 
 void brain_blob_written(struct brain *b, vl_ms now, struct vl_hash hash, uint64_t offset, enum vl_err err) {
     step_begin(b, now);
-    blobs_step(b, &(struct blob_event){ .kind = BLOB_WRITE_DONE, .now = b->now,
+    blobs_step(b, &(struct blob_event){ .kind = BLOB_WRITE_DONE,
+                                        .now = b->now,
                                         .u.write = { .hash = hash, .offset = offset, .err = err } });
     step_end(b);
 }
 
 void brain_blob_verified(struct brain *b, vl_ms now, struct vl_hash hash, enum vl_err err) {
     step_begin(b, now);
-    blobs_step(b, &(struct blob_event){ .kind = BLOB_VERIFIED, .now = b->now,
-                                        .u.verified = { .hash = hash, .ok = err == VL_OK } });
+    blobs_step(b, &(struct blob_event){
+                      .kind = BLOB_VERIFIED, .now = b->now, .u.verified = { .hash = hash, .ok = err == VL_OK } });
     step_end(b);
 }

@@ -1,3 +1,5 @@
+#include "brain/brain.h"
+
 #include "brain/priv.h"
 
 #include "crypto/random.h"
@@ -49,11 +51,13 @@ static struct brain_effect *effect_push(struct brain *b, bool held, enum brain_e
     return &o->effect;
 }
 
-struct brain_effect *effect_now(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes, const char *detail) {
+struct brain_effect *effect_now(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes,
+                                const char *detail) {
     return effect_push(b, false, kind, bytes, detail);
 }
 
-struct brain_effect *effect_held(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes, const char *detail) {
+struct brain_effect *effect_held(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes,
+                                 const char *detail) {
     return effect_push(b, true, kind, bytes, detail);
 }
 
@@ -104,8 +108,8 @@ struct record *record_add(struct brain *b, enum record_kind kind, const void *ke
 }
 
 void record_answer_add(struct brain *b, const struct record_answer *a) {
-    struct record *r = record_add(b, RECORD_ANSWER, a->key.b, sizeof a->key.b, (struct vl_span){ 0 },
-                                  vl_span(a->answer, a->answer_n));
+    struct record *r =
+        record_add(b, RECORD_ANSWER, a->key.b, sizeof a->key.b, (struct vl_span){ 0 }, vl_span(a->answer, a->answer_n));
     r->at_ms = a->expires_ms;
     r->node = (struct vl_node_id){ 0 };
     memcpy(r->node.b, a->request.b, sizeof r->node.b);
@@ -161,14 +165,25 @@ static void release(struct brain *b) {
     while (b->held.first && b->held.first->after <= b->durable && !b->out_of_memory) {
         struct out *o = list_pop(&b->held);
         switch (o->kind) {
-        case OUT_EFFECT: list_push(&b->due, o); continue;
+        case OUT_EFFECT:
+            list_push(&b->due, o);
+            continue;
         case OUT_SEND:
-            link_send(b, o->node, o->lane, (enum link_kind)o->effect.index, vl_span(o->bytes, o->n), (struct vl_span){ 0 });
+            link_send(b, o->node, o->lane, (enum link_kind)o->effect.index, vl_span(o->bytes, o->n),
+                      (struct vl_span){ 0 });
             break;
-        case OUT_BROADCAST: link_broadcast(b, (enum link_kind)o->effect.index, vl_span(o->bytes, o->n)); break;
-        case OUT_CLOSE: link_close_node(b, o->node, HTX_DENIED); break;
-        case OUT_SELF_ASSIGN: worker_assign(b, vl_span(o->bytes, o->n)); break;
-        case OUT_SELF_REVOKE: worker_revoke(b, vl_span(o->bytes, o->n)); break;
+        case OUT_BROADCAST:
+            link_broadcast(b, (enum link_kind)o->effect.index, vl_span(o->bytes, o->n));
+            break;
+        case OUT_CLOSE:
+            link_close_node(b, o->node, HTX_DENIED);
+            break;
+        case OUT_SELF_ASSIGN:
+            worker_assign(b, vl_span(o->bytes, o->n));
+            break;
+        case OUT_SELF_REVOKE:
+            worker_revoke(b, vl_span(o->bytes, o->n));
+            break;
         }
         free(o);
         if (b->schedule_due) coordinator_schedule(b);
@@ -279,17 +294,20 @@ enum vl_err brain_restore(struct brain *b, vl_ms now, const struct record *r) {
     struct delivery_event ev = { .now = now, .u.row = r->bytes };
     if (now > b->now) b->now = now;
     switch (r->kind) {
-    case RECORD_IDENTITY: return identity_restore(b, r->bytes);
+    case RECORD_IDENTITY:
+        return identity_restore(b, r->bytes);
     case RECORD_INBOX:
     case RECORD_OUTBOX:
         ev.kind = r->kind == RECORD_INBOX ? DELIVERY_RESTORE_IN : DELIVERY_RESTORE_OUT;
         return delivery_step(b->delivery, &ev, &b->delivery_fx);
-    case RECORD_REVOCATIONS: return roster_revoke(b->roster, r->bytes);
+    case RECORD_REVOCATIONS:
+        return roster_revoke(b->roster, r->bytes);
     case RECORD_MEMBER:
     case RECORD_TICKET:
     case RECORD_NODE:
     case RECORD_SNAPSHOT:
-    case RECORD_LOG: return b->cfg.coordinator ? coordinator_restore(b, r) : VL_ECORRUPT;
+    case RECORD_LOG:
+        return b->cfg.coordinator ? coordinator_restore(b, r) : VL_ECORRUPT;
     case RECORD_BLOB:
     case RECORD_JOB:
     case RECORD_SPEC:
@@ -297,7 +315,8 @@ enum vl_err brain_restore(struct brain *b, vl_ms now, const struct record *r) {
     case RECORD_HISTORY:
     case RECORD_RECEIPT:
     case RECORD_TOPOLOGY:
-    case RECORD_ANSWER: return VL_ESTATE; /* views are not read back */
+    case RECORD_ANSWER:
+        return VL_ESTATE; /* views are not read back */
     }
     return VL_ECORRUPT;
 }
@@ -333,7 +352,9 @@ void brain_tick(struct brain *b, vl_ms now) {
     }
 }
 
-struct vl_node_id brain_node_id(const struct brain *b) { return b->self; }
+struct vl_node_id brain_node_id(const struct brain *b) {
+    return b->self;
+}
 bool brain_is_member(const struct brain *b) { return b->member; }
 bool brain_failed(const struct brain *b) { return b->out_of_memory; }
 void brain_village_id(const struct brain *b, uint8_t ret[16]) {

@@ -1,12 +1,14 @@
 /* brain.h - one member of a village as a pure state machine: the cores wired together.
  * Links (net/htx), durable messages (net/delivery), blobs (net/blob), certificates (trust/membership), and on the
- * coordinator the registry, the job book and the scheduler (fog/).  node/ drives it with sockets, a store and a runner; sim/ with
- * virtual ones.  No I/O, no clock, no threads.
+ * coordinator the registry, the job book and the scheduler (fog/).  node/ drives it with sockets, a store and a runner;
+ * sim/ with virtual ones.  No I/O, no clock, no threads.
  *
- * Durability: a step that changes state yields BRAIN_COMMIT with its records.  Every later effect that the outside can see
- * waits inside until brain_committed() says that this batch, and so all before it, is on disk (architecture.md section 2).
+ * Durability: a step that changes state yields BRAIN_COMMIT with its records.  Every later effect that the outside can
+ * see waits inside until brain_committed() says that this batch, and so all before it, is on disk (architecture.md
+ * section 2).
  *
- * After every call: take effects with brain_next_effect() until it returns false, then drain brain_next_output_conn(). */
+ * After every call: take effects with brain_next_effect() until it returns false, then drain brain_next_output_conn().
+ */
 #ifndef VL_BRAIN_BRAIN_H
 #define VL_BRAIN_BRAIN_H
 
@@ -48,13 +50,14 @@ struct brain_config {
     uint8_t ticket_secret[16];
 
     struct node_caps caps; /* what this machine can do; caps.slots: tasks at once, 0: takes no work */
-    vl_ms heartbeat_ms;         /* 0: the default of fog/registry.h */
-    vl_ms lost_ms;              /* coordinator: silence after which a node is lost; 0: the default */
+    vl_ms heartbeat_ms;    /* 0: the default of fog/registry.h */
+    vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
 };
 
 /* ---- life ---- */
 
-/* Copies the configuration.  `now` is the time of start.  VL_ENOMEM, VL_ERANGE, VL_ECRYPTO: keys or certificate unusable. */
+/* Copies the configuration.  `now` is the time of start.  VL_ENOMEM, VL_ERANGE, VL_ECRYPTO: keys or certificate
+ * unusable. */
 VL_MUST_CHECK enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain **ret_brain);
 void brain_destroy(struct brain *b); /* NULL is a no-op; wipes keys */
 
@@ -70,7 +73,8 @@ VL_MUST_CHECK enum vl_err brain_accept(struct brain *b, vl_ms now, uint32_t *ret
 /* A BRAIN_DIAL succeeded.  Errors of htx_dial(): close the transport. */
 VL_MUST_CHECK enum vl_err brain_dialled(struct brain *b, vl_ms now, uint32_t dial, uint32_t *ret_conn);
 void brain_dial_failed(struct brain *b, vl_ms now, uint32_t dial);
-/* All of p is taken (what the endpoint leaves is kept inside, bounded).  VL_ECLOSED, VL_ENOTFOUND: close the transport. */
+/* All of p is taken (what the endpoint leaves is kept inside, bounded).  VL_ECLOSED, VL_ENOTFOUND: close the transport.
+ */
 VL_MUST_CHECK enum vl_err brain_input(struct brain *b, uint32_t conn, vl_ms now, const void *p, size_t n);
 size_t brain_output(struct brain *b, uint32_t conn, vl_ms now, void *buf, size_t cap); /* as htx_output() */
 uint32_t brain_next_output_conn(struct brain *b);
@@ -89,7 +93,8 @@ void brain_committed(struct brain *b, vl_ms now, uint64_t seq);
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
                       const struct record_answer *answer /* NULL: none; stored with the job */);
 void brain_cancel_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id);
-void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t secret[16], uint32_t uses, vl_ms ttl_ms);
+void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t secret[16], uint32_t uses,
+                         vl_ms ttl_ms);
 void brain_revoke_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t id[8]);
 void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool on);
@@ -169,9 +174,9 @@ bool brain_is_member(const struct brain *b);
 /* Memory ran out in a step that cannot be undone: destroy this brain and build it again from the store. */
 bool brain_failed(const struct brain *b);
 void brain_village_id(const struct brain *b, uint8_t ret[16]);
-const struct registry *brain_registry(const struct brain *b);   /* NULL when not the coordinator */
-const struct job_book *brain_jobs(const struct brain *b);       /* same */
-const struct membership *brain_members(const struct brain *b);  /* same */
+const struct registry *brain_registry(const struct brain *b);  /* NULL when not the coordinator */
+const struct job_book *brain_jobs(const struct brain *b);      /* same */
+const struct membership *brain_members(const struct brain *b); /* same */
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;

@@ -51,10 +51,22 @@ static void job_row_put(struct brain *b, struct vl_job_id id) {
     struct job_view v;
     struct vl_buf buf;
     if (!job_book_job(b->jobs, id, &v)) return;
-    struct job_row row = { .state = (uint8_t)v.state, .kind = v.kind, .priority = v.priority, .replicas = v.replicas,
-                           .attempts = v.attempts, .total = v.total, .waiting = v.waiting, .running = v.running,
-                           .done = v.done, .failed = v.failed, .submitted_ms = v.submitted_ms, .started_ms = v.started_ms,
-                           .ended_ms = v.ended_ms, .error = v.error, .name = v.name, .error_text = v.error_text };
+    struct job_row row = { .state = (uint8_t)v.state,
+                           .kind = v.kind,
+                           .priority = v.priority,
+                           .replicas = v.replicas,
+                           .attempts = v.attempts,
+                           .total = v.total,
+                           .waiting = v.waiting,
+                           .running = v.running,
+                           .done = v.done,
+                           .failed = v.failed,
+                           .submitted_ms = v.submitted_ms,
+                           .started_ms = v.started_ms,
+                           .ended_ms = v.ended_ms,
+                           .error = v.error,
+                           .name = v.name,
+                           .error_text = v.error_text };
     vl_buf_init(&buf, 16384);
     if (job_row_encode(&row, &buf)) {
         out_of_memory(b);
@@ -72,14 +84,24 @@ static void task_row_put(struct brain *b, struct vl_job_id id, uint32_t task) {
     struct job_task_view v;
     struct vl_buf buf;
     if (!job_book_task(b->jobs, id, task, &v)) return;
-    struct task_row row = { .state = (uint8_t)v.state, .merge = v.merge, .has_node = v.has_node, .node = v.node,
-                            .attempt = v.attempt, .epoch = v.epoch, .started_ms = v.started_ms, .ended_ms = v.ended_ms,
-                            .error = v.error, .input = v.input, .error_text = v.error_text, .report = v.report };
+    struct task_row row = { .state = (uint8_t)v.state,
+                            .merge = v.merge,
+                            .has_node = v.has_node,
+                            .node = v.node,
+                            .attempt = v.attempt,
+                            .epoch = v.epoch,
+                            .started_ms = v.started_ms,
+                            .ended_ms = v.ended_ms,
+                            .error = v.error,
+                            .input = v.input,
+                            .error_text = v.error_text,
+                            .report = v.report };
     vl_buf_init(&buf, VL_MESSAGE_MAX);
     if (task_row_encode(&row, &buf)) {
         out_of_memory(b);
     } else {
-        struct record *r = record_add(b, RECORD_TASK, id.b, sizeof id.b, (struct vl_span){ 0 }, vl_span(buf.p, buf.len));
+        struct record *r =
+            record_add(b, RECORD_TASK, id.b, sizeof id.b, (struct vl_span){ 0 }, vl_span(buf.p, buf.len));
         r->index = task;
         r->state = (int32_t)v.state;
         r->has_node = v.has_node;
@@ -93,7 +115,8 @@ static void task_row_put(struct brain *b, struct vl_job_id id, uint32_t task) {
 
 static void history_put(struct brain *b, const struct job_effect *fx) {
     const char *kind = job_history_text(fx->history);
-    struct record *r = record_add(b, RECORD_HISTORY, fx->job.b, sizeof fx->job.b, vl_span_str(kind), vl_span_str(fx->detail));
+    struct record *r =
+        record_add(b, RECORD_HISTORY, fx->job.b, sizeof fx->job.b, vl_span_str(kind), vl_span_str(fx->detail));
     static const struct vl_node_id nobody;
     uint64_t floor = b->now << 20; /* grows across restarts without a stored counter: lines of one ms have 20 bits */
     b->history = b->history >= floor ? b->history + 1 : floor;
@@ -144,8 +167,12 @@ static void forgotten(struct brain *b, struct vl_job_id id) {
 static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i) {
     const struct job_effect *e = &fx->v[i];
     switch (e->kind) {
-    case JOB_FX_ASSIGN: assign(b, e); return;
-    case JOB_FX_REVOKE: revoke_run(b, e); return;
+    case JOB_FX_ASSIGN:
+        assign(b, e);
+        return;
+    case JOB_FX_REVOKE:
+        revoke_run(b, e);
+        return;
     case JOB_FX_JOB_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++) /* only the last word of a step is worth a row */
             if (fx->v[k].kind == JOB_FX_JOB_CHANGED && vl_job_eq(fx->v[k].job, e->job)) return;
@@ -153,12 +180,18 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         return;
     case JOB_FX_TASK_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++)
-            if (fx->v[k].kind == JOB_FX_TASK_CHANGED && fx->v[k].task == e->task && vl_job_eq(fx->v[k].job, e->job)) return;
+            if (fx->v[k].kind == JOB_FX_TASK_CHANGED && fx->v[k].task == e->task && vl_job_eq(fx->v[k].job, e->job))
+                return;
         task_row_put(b, e->job, e->task);
         return;
-    case JOB_FX_HISTORY: history_put(b, e); return;
-    case JOB_FX_FORGOTTEN: forgotten(b, e->job); return;
-    case JOB_FX_JOB_ENDED: return; /* told by JOB_CHANGED */
+    case JOB_FX_HISTORY:
+        history_put(b, e);
+        return;
+    case JOB_FX_FORGOTTEN:
+        forgotten(b, e->job);
+        return;
+    case JOB_FX_JOB_ENDED:
+        return; /* told by JOB_CHANGED */
     }
 }
 
@@ -207,9 +240,14 @@ static void topology_put(struct brain *b) {
     struct vl_buf buf;
     if (!registry_topology_at(b->registry, 0, &t)) return;
     vl_buf_init(&buf, 65536);
-    if (topology_row_encode(&(struct topology_row){ .at_ms = t.at_ms, .nodes = t.nodes, .active = t.active,
-                                                    .offline = t.offline, .self = b->self, .n_links = t.n_links,
-                                                    .links = t.links }, &buf) == VL_OK)
+    if (topology_row_encode(&(struct topology_row){ .at_ms = t.at_ms,
+                                                    .nodes = t.nodes,
+                                                    .active = t.active,
+                                                    .offline = t.offline,
+                                                    .self = b->self,
+                                                    .n_links = t.n_links,
+                                                    .links = t.links },
+                            &buf) == VL_OK)
         record_add(b, RECORD_TOPOLOGY, NULL, 0, (struct vl_span){ 0 }, vl_span(buf.p, buf.len))->at_ms = t.at_ms;
     vl_buf_free(&buf);
 }
@@ -232,18 +270,29 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             b->schedule_due = true;
             break;
         case REGISTRY_NODE_REMOVED:
-            record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
+            record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })
+                ->remove = true;
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
-            vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
+            vl_ignore(
+                coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
         case REGISTRY_NODE_LOST:
             note(b, VL_ETIMEOUT, e->node, "node lost: its tasks are moved");
-            vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
+            vl_ignore(
+                coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
-        case REGISTRY_NODE_SUSPECT: note(b, VL_ETIMEOUT, e->node, "node silent: it gets no new tasks"); break;
-        case REGISTRY_NODE_BACK: note(b, VL_OK, e->node, "node is back"); break; /* its heartbeat is compared anyway */
-        case REGISTRY_PARTITION: note(b, VL_ETIMEOUT, b->self, "many nodes lost at once: waiting before tasks are moved"); break;
-        case REGISTRY_TOPOLOGY: topology_put(b); break;
+        case REGISTRY_NODE_SUSPECT:
+            note(b, VL_ETIMEOUT, e->node, "node silent: it gets no new tasks");
+            break;
+        case REGISTRY_NODE_BACK:
+            note(b, VL_OK, e->node, "node is back");
+            break; /* its heartbeat is compared anyway */
+        case REGISTRY_PARTITION:
+            note(b, VL_ETIMEOUT, b->self, "many nodes lost at once: waiting before tasks are moved");
+            break;
+        case REGISTRY_TOPOLOGY:
+            topology_put(b);
+            break;
         }
     }
     free(fx);
@@ -251,10 +300,14 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
 
 void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct heartbeat *h) {
     b->counters.heartbeats++;
-    coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_HEARTBEAT, .now = b->now, .node = node, .heartbeat = h });
+    coordinator_registry(
+        b, &(struct registry_event){ .kind = REGISTRY_HEARTBEAT, .now = b->now, .node = node, .heartbeat = h });
     if (job_book_differs(b->jobs, b->now, node, h->running, h->n_running))
-        vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_BACK, .now = b->now, .node = node,
-                                                          .running = h->running, .n_running = h->n_running }));
+        vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_BACK,
+                                                          .now = b->now,
+                                                          .node = node,
+                                                          .running = h->running,
+                                                          .n_running = h->n_running }));
     b->schedule_due = true;
 }
 
@@ -264,9 +317,13 @@ void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span 
         b->counters.messages_bad++;
         return;
     }
-    enum vl_err err = coordinator_job(b, &(struct job_event){ .kind = s.phase == TASK_STARTED ? JOB_EV_STARTED : JOB_EV_ACCEPTED,
-                                                              .now = b->now, .job = s.job, .task = s.task,
-                                                              .epoch = s.epoch, .node = node });
+    enum vl_err err =
+        coordinator_job(b, &(struct job_event){ .kind = s.phase == TASK_STARTED ? JOB_EV_STARTED : JOB_EV_ACCEPTED,
+                                                .now = b->now,
+                                                .job = s.job,
+                                                .task = s.task,
+                                                .epoch = s.epoch,
+                                                .node = node });
     if (err) b->counters.reports_stale++;
 }
 
@@ -296,7 +353,8 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     enum vl_err err = task_report_decode(body, r);
-    if (err == VL_OK && (!outputs_true(r) || (r->outcome == TASK_DONE && receipt_check(r, node, NULL)))) err = VL_ECRYPTO;
+    if (err == VL_OK && (!outputs_true(r) || (r->outcome == TASK_DONE && receipt_check(r, node, NULL))))
+        err = VL_ECRYPTO;
     if (err) {
         b->counters.messages_bad++;
         note(b, err, node, "a report was refused: malformed, or its receipt or outputs are not what they claim");
@@ -304,8 +362,13 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
-    err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT, .now = b->now, .job = r->job, .task = r->task,
-                                                  .epoch = r->epoch, .node = node, .report = r });
+    err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT,
+                                                  .now = b->now,
+                                                  .job = r->job,
+                                                  .task = r->task,
+                                                  .epoch = r->epoch,
+                                                  .node = node,
+                                                  .report = r });
     if (err) {
         b->counters.reports_stale++;
     } else {
@@ -319,44 +382,59 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         }
         vl_buf_free(&buf);
         if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) /* a program's own failure is not the node's */
-            coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_RESULT, .now = b->now, .node = node,
-                                                              .flag = r->outcome == TASK_DONE });
+            coordinator_registry(
+                b, &(struct registry_event){
+                       .kind = REGISTRY_RESULT, .now = b->now, .node = node, .flag = r->outcome == TASK_DONE });
     }
     b->schedule_due = true;
     free(r);
 }
 
-/* ---- placing ------------------------------------------------------------------------------------------------------ */
+/* ---- placing ------------------------------------------------------------------------------------------------------
+ */
 
-/* Nodes with room, sorted by id; a worker holds a few assignments ahead of its slots, so that it never waits for us. */
-static uint32_t nodes_with_room(struct brain *b, struct sched_node *v, uint32_t max, uint32_t *ret_slots) {
-    uint32_t n = 0, slots = 0;
+/* Nodes with room, sorted by id; a worker holds a few assignments ahead of its slots, so that it never waits for us.
+ * `pardon`: SCHED_* bits that do not count.  *ret_sound: nodes without any other, whether they have room or not. */
+static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_node *v, uint32_t max, uint32_t *ret_slots,
+                                uint32_t *ret_sound) {
+    uint32_t n = 0, slots = 0, sound = 0;
     const struct node_record *r = NULL;
     while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
         struct sched_load load = job_book_on_node(b->jobs, r->id);
         uint32_t held = load.running, ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
         registry_sched_node(r, b->now, &load, &v[n]);
-        if (held >= ahead || v[n].blocked) continue;
+        v[n].blocked &= ~pardon;
+        if (v[n].blocked || ahead == 0) continue;
+        sound++;
+        if (held >= ahead) continue;
         v[n].slots = ahead;
         v[n].free_slots = ahead - held;
         slots += v[n].free_slots;
         n++;
     }
     *ret_slots = slots;
+    *ret_sound = sound;
     return n;
+}
+
+/* Nodes that come and go are left out while there are others; where all do, as in a house with bad radio, they are what
+ * there is. */
+static uint32_t nodes_for_placing(struct brain *b, struct sched_node *v, uint32_t max, uint32_t *ret_slots) {
+    uint32_t sound = 0, n = nodes_with_room(b, 0, v, max, ret_slots, &sound);
+    return sound > 0 ? n : nodes_with_room(b, SCHED_FLAPPING, v, max, ret_slots, &sound);
 }
 
 void coordinator_schedule(struct brain *b) {
     struct job_stats stats;
     b->schedule_due = false;
-    if (!b->started || registry_paused(b->registry, b->now)) return;
+    if (!b->started) return;
     job_book_stats(b->jobs, &stats);
     if (stats.ready == 0) return;
     uint32_t count = registry_count(b->registry), slots = 0;
     struct sched_node *nodes = calloc(count ? count : 1, sizeof *nodes);
     struct sched_task *tasks = NULL;
     struct sched_choice *choice = NULL;
-    uint32_t n = nodes ? nodes_with_room(b, nodes, count, &slots) : 0;
+    uint32_t n = nodes ? nodes_for_placing(b, nodes, count, &slots) : 0;
     uint32_t max = slots < PLACE_BATCH ? slots : PLACE_BATCH, got = 0;
     if (max > 0) {
         tasks = calloc(max, sizeof *tasks);
@@ -367,8 +445,11 @@ void coordinator_schedule(struct brain *b) {
     if (got > 0 && sched_place(b->strategy, &b->sched_state, nodes, n, tasks, got, choice) == VL_OK) {
         for (uint32_t i = 0; i < got; i++) {
             if (choice[i].reason != SCHED_PLACED) continue;
-            if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED, .now = b->now, .job = tasks[i].job,
-                                                        .task = tasks[i].task, .node = nodes[choice[i].node].id }) == VL_OK)
+            if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED,
+                                                        .now = b->now,
+                                                        .job = tasks[i].job,
+                                                        .task = tasks[i].task,
+                                                        .node = nodes[choice[i].node].id }) == VL_OK)
                 b->counters.placed++;
         }
     }

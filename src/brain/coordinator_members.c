@@ -31,7 +31,8 @@ static void member_records(struct brain *b, const struct membership_result *r) {
         }
         case MEMBERSHIP_PUT_MEMBER:
         case MEMBERSHIP_DROP_MEMBER:
-            record_add(b, RECORD_MEMBER, m->u.member.cert.node.b, 32, none, body)->remove = m->kind == MEMBERSHIP_DROP_MEMBER;
+            record_add(b, RECORD_MEMBER, m->u.member.cert.node.b, 32, none, body)->remove =
+                m->kind == MEMBERSHIP_DROP_MEMBER;
             break;
         case MEMBERSHIP_PUT_REVOCATION:
         case MEMBERSHIP_DROP_REVOCATION: { /* beside the member's row of the same node: number tells them apart */
@@ -40,7 +41,9 @@ static void member_records(struct brain *b, const struct membership_result *r) {
             rec->remove = m->kind == MEMBERSHIP_DROP_REVOCATION;
             break;
         }
-        case MEMBERSHIP_PUT_COUNTERS: record_add(b, RECORD_MEMBER, key, 32, none, body)->number = 2; break;
+        case MEMBERSHIP_PUT_COUNTERS:
+            record_add(b, RECORD_MEMBER, key, 32, none, body)->number = 2;
+            break;
         }
     }
 }
@@ -83,7 +86,8 @@ void coordinator_join(struct brain *b, const struct peer *p, struct vl_span body
     struct vl_buf buf;
     if (r == NULL) return;
     enum vl_err err = link_join_decode(body, &m);
-    if (err == VL_OK && memcmp(m.static_key, p->static_key, 32) != 0) err = VL_ECRYPTO; /* the link proved another key */
+    if (err == VL_OK && memcmp(m.static_key, p->static_key, 32) != 0)
+        err = VL_ECRYPTO; /* the link proved another key */
     if (err == VL_OK) {
         memcpy(ev.u.join.secret, m.secret, sizeof m.secret);
         memcpy(ev.u.join.static_key, m.static_key, sizeof m.static_key);
@@ -103,7 +107,8 @@ void coordinator_join(struct brain *b, const struct peer *p, struct vl_span body
     } else {
         memcpy(answer.root_key, b->cfg.root_key, sizeof answer.root_key);
         b->counters.joins++;
-        coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_JOINED, .now = b->now, .node = p->node, .name = r->cert.name });
+        coordinator_registry(b, &(struct registry_event){
+                                    .kind = REGISTRY_JOINED, .now = b->now, .node = p->node, .name = r->cert.name });
     }
     vl_buf_init(&buf, 4096);
     if (link_join_reply_encode(&answer, &buf) == VL_OK)
@@ -119,7 +124,8 @@ void coordinator_peer_up(struct brain *b, const struct peer *p) {
     struct vl_span list = roster_list(b->roster);
     if (m == NULL) return;
     if (registry_get(b->registry, p->node) == NULL)
-        coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_JOINED, .now = b->now, .node = p->node, .name = m->cert.name });
+        coordinator_registry(b, &(struct registry_event){
+                                    .kind = REGISTRY_JOINED, .now = b->now, .node = p->node, .name = m->cert.name });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = p->node });
     if (list.n > 0) (void)link_send(b, p->node, LANE_CONTROL, LINK_REVOCATIONS, list, (struct vl_span){ 0 });
 }
@@ -167,15 +173,19 @@ void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct
     step_end(b);
 }
 
-void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t secret[16], uint32_t uses, vl_ms ttl_ms) {
+void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t secret[16], uint32_t uses,
+                         vl_ms ttl_ms) {
     step_begin(b, now);
     struct membership_result *r = result_new(b);
     if (r == NULL) return;
-    struct membership_event ev = { .kind = MEMBERSHIP_TICKET_CREATE, .now = b->now,
-                                   .u.ticket_create = { .uses = uses, .ttl_ms = ttl_ms, .roles = CERT_WORKER | CERT_GATEWAY } };
+    struct membership_event ev = { .kind = MEMBERSHIP_TICKET_CREATE,
+                                   .now = b->now,
+                                   .u.ticket_create = {
+                                       .uses = uses, .ttl_ms = ttl_ms, .roles = CERT_WORKER | CERT_GATEWAY } };
     memcpy(ev.u.ticket_create.secret, secret, sizeof ev.u.ticket_create.secret);
     enum vl_err err = b->cfg.coordinator ? member_step(b, &ev, r) : VL_EUNSUPPORTED;
-    reply(b, token, err, err ? membership_problem(err) : NULL, err ? nothing : vl_span(r->ticket.b, sizeof r->ticket.b));
+    reply(b, token, err, err ? membership_problem(err) : NULL,
+          err ? nothing : vl_span(r->ticket.b, sizeof r->ticket.b));
     crypto_wipe(&ev, sizeof ev);
     free(r);
     step_end(b);
@@ -219,12 +229,14 @@ void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_nod
     step_begin(b, now);
     enum vl_err err = !b->cfg.coordinator ? VL_EUNSUPPORTED : registry_get(b->registry, node) ? VL_OK : VL_ENOTFOUND;
     if (err == VL_OK)
-        coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_MAINTENANCE, .now = b->now, .node = node, .flag = on });
+        coordinator_registry(
+            b, &(struct registry_event){ .kind = REGISTRY_MAINTENANCE, .now = b->now, .node = node, .flag = on });
     reply(b, token, err, NULL, nothing);
     step_end(b);
 }
 
-/* ---- start and rebuild --------------------------------------------------------------------------------------------- */
+/* ---- start and rebuild ---------------------------------------------------------------------------------------------
+ */
 
 static enum vl_err snapshot_restore(struct brain *b, struct vl_span bytes) {
     struct vl_reader r = vl_reader(bytes.p, bytes.n);
@@ -260,13 +272,17 @@ enum vl_err coordinator_restore(struct brain *b, const struct record *r) {
         err = membership_step(b->membership, &ev, result);
         free(result);
         return err;
-    case RECORD_NODE: return registry_step(b->registry, &rev, b->registry_fx);
-    case RECORD_SNAPSHOT: b->log_seq = r->number; return snapshot_restore(b, r->bytes);
+    case RECORD_NODE:
+        return registry_step(b->registry, &rev, b->registry_fx);
+    case RECORD_SNAPSHOT:
+        b->log_seq = r->number;
+        return snapshot_restore(b, r->bytes);
     case RECORD_LOG:
         b->log_seq = r->number;
         b->log_events++;
         return log_replay(b, r->bytes);
-    default: return VL_ECORRUPT;
+    default:
+        return VL_ECORRUPT;
     }
 }
 
@@ -287,13 +303,15 @@ void coordinator_start(struct brain *b) {
     if (err) note(b, err, b->self, "the coordinator cannot certify itself");
     b->member = err == VL_OK;
     revocations_publish(b);
-    coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_JOINED, .now = b->now, .node = b->self, .name = b->cfg.name,
-                                                      .addr = b->cfg.addr });
+    coordinator_registry(
+        b, &(struct registry_event){
+               .kind = REGISTRY_JOINED, .now = b->now, .node = b->self, .name = b->cfg.name, .addr = b->cfg.addr });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
     free(r);
 }
 
-/* ---- timers --------------------------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------------------------------
+ */
 
 void coordinator_snapshot(struct brain *b) {
     struct vl_buf chunk;
@@ -321,14 +339,16 @@ static void retention(struct brain *b) {
     struct job_stats stats;
     struct job_view v;
     job_book_stats(b->jobs, &stats);
-    for (unsigned i = 0; i < 64 && stats.ended > BRAIN_ENDED_KEPT && job_book_oldest_ended(b->jobs, &v); i++, stats.ended--)
+    for (unsigned i = 0; i < 64 && stats.ended > BRAIN_ENDED_KEPT && job_book_oldest_ended(b->jobs, &v);
+         i++, stats.ended--)
         if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_FORGET, .now = b->now, .job = v.id })) break;
 }
 
 void coordinator_tick(struct brain *b) {
     if (registry_deadline(b->registry) <= b->now)
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_TICK, .now = b->now });
-    if (job_book_deadline(b->jobs) <= b->now) vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_TICK, .now = b->now }));
+    if (job_book_deadline(b->jobs) <= b->now)
+        vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_TICK, .now = b->now }));
     if (membership_deadline(b->membership) <= b->now) {
         struct membership_result *r = result_new(b);
         if (r) vl_ignore(member_step(b, &(struct membership_event){ .kind = MEMBERSHIP_TICK, .now = b->now }, r));

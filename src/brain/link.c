@@ -10,7 +10,9 @@
 static const enum htx_priority lane_priority[LANES] = { HTX_CONTROL, HTX_HIGH, HTX_BULK };
 
 enum vl_err link_create(struct brain *b) {
-    struct htx_config cfg = { .suite = HTX_AESGCM_SHA256, .limits = htx_limits_default(), .certificate = b->cfg.certificate };
+    struct htx_config cfg = { .suite = HTX_AESGCM_SHA256,
+                              .limits = htx_limits_default(),
+                              .certificate = b->cfg.certificate };
     struct village_id village;
     memcpy(cfg.sign_seed, b->cfg.sign_seed, sizeof cfg.sign_seed);
     memcpy(cfg.static_secret, b->cfg.static_secret, sizeof cfg.static_secret);
@@ -40,7 +42,9 @@ void link_start(struct brain *b) {
     b->heartbeat_at = b->now;
 }
 
-struct peer *link_peer(const struct brain *b, struct vl_node_id node) { return vl_map_get(&b->by_node, node.b); }
+struct peer *link_peer(const struct brain *b, struct vl_node_id node) {
+    return vl_map_get(&b->by_node, node.b);
+}
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
 
@@ -50,7 +54,8 @@ static bool peer_send(struct brain *b, struct peer *p, enum lane lane, enum link
     const struct vl_span parts[] = { vl_span(&k, 1), body, tail };
     if (p->stream[lane] == 0 && htx_open(b->htx, p->session, lane_priority[lane], &p->stream[lane])) return false;
     enum vl_err err = htx_send(b->htx, p->session, p->stream[lane], b->now, parts, 3);
-    if (err == VL_ELIMIT || err == VL_ECLOSED) { /* stream numbers used up, or reset by the peer: go on with a new one */
+    if (err == VL_ELIMIT ||
+        err == VL_ECLOSED) { /* stream numbers used up, or reset by the peer: go on with a new one */
         if (htx_open(b->htx, p->session, lane_priority[lane], &p->stream[lane])) return false;
         err = htx_send(b->htx, p->session, p->stream[lane], b->now, parts, 3);
     }
@@ -69,7 +74,8 @@ void link_broadcast(struct brain *b, enum link_kind kind, struct vl_span body) {
         if (!p->guest) (void)peer_send(b, p, LANE_CONTROL, kind, body, (struct vl_span){ 0 });
 }
 
-/* ---- the link to the coordinator ---------------------------------------------------------------------------------- */
+/* ---- the link to the coordinator ----------------------------------------------------------------------------------
+ */
 
 static void redial_later(struct brain *b) {
     uint32_t n = b->dial_failures < 7 ? b->dial_failures : 7;
@@ -173,8 +179,8 @@ static void send_join(struct brain *b, struct peer *p) {
     vl_buf_free(&buf);
 }
 
-/* Certificates end while links live on: looked at with every heartbeat.  A member asks for a new one in the second half of
- * the life of its own. */
+/* Certificates end while links live on: looked at with every heartbeat.  A member asks for a new one in the second half
+ * of the life of its own. */
 static bool still_member(struct brain *b, struct peer *p) {
     enum vl_err err = roster_recheck(b->roster, &p->cert, b->now);
     if (err == VL_OK) return true;
@@ -202,15 +208,16 @@ static void send_heartbeat(struct brain *b) {
     if (b->cfg.coordinator)
         coordinator_heartbeat(b, b->self, &h);
     else if (heartbeat_encode(&h, &buf) == VL_OK)
-        (void)link_send(b, b->coordinator, LANE_CONTROL, LINK_HEARTBEAT, vl_span(buf.p, buf.len), (struct vl_span){ 0 });
+        (void)link_send(b, b->coordinator, LANE_CONTROL, LINK_HEARTBEAT, vl_span(buf.p, buf.len),
+                        (struct vl_span){ 0 });
     vl_buf_free(&buf);
 }
 
 /* The link carries members' traffic from here on. */
 static void peer_ready(struct brain *b, struct peer *p) {
     if (p->guest) return;
-    message_step(b, &(struct delivery_event){ .kind = DELIVERY_PEER_UP, .now = b->now,
-                                              .u.up = { .peer = p->node, .reliable = true } });
+    message_step(b, &(struct delivery_event){
+                        .kind = DELIVERY_PEER_UP, .now = b->now, .u.up = { .peer = p->node, .reliable = true } });
     blobs_step(b, &(struct blob_event){ .kind = BLOB_PEER_UP, .now = b->now, .u.peer = p->node });
     if (b->cfg.coordinator) {
         coordinator_peer_up(b, p);
@@ -250,7 +257,8 @@ static void session_up(struct brain *b, const struct htx_event *ev) {
         peer_forget(b, old, true);
         vl_ignore(htx_close(b->htx, session, b->now, HTX_SUPERSEDED));
     }
-    if (fresh == NULL || vl_map_put(&b->by_session, &ev->session, fresh) || vl_map_put(&b->by_node, ev->node.b, fresh)) {
+    if (fresh == NULL || vl_map_put(&b->by_session, &ev->session, fresh) ||
+        vl_map_put(&b->by_node, ev->node.b, fresh)) {
         vl_map_del(&b->by_session, &ev->session);
         free(fresh);
         vl_ignore(htx_close(b->htx, ev->session, b->now, HTX_LIMIT));
@@ -273,7 +281,8 @@ void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason) {
     vl_ignore(htx_close(b->htx, session, b->now, reason));
 }
 
-/* ---- joining, seen from the one who joins ------------------------------------------------------------------------- */
+/* ---- joining, seen from the one who joins -------------------------------------------------------------------------
+ */
 
 #define IDENTITY_VERSION 1u
 
@@ -328,7 +337,8 @@ static void joined(struct brain *b, struct peer *p, struct vl_span body) {
     }
     p->renewing = false;
     if (m.code == VL_OK) m.code = roster_check(b->roster, vl_span(m.cert, m.cert_len), b->now, &cert);
-    if (m.code == VL_OK && (!vl_node_eq(cert.node, b->self) || htx_set_certificate(b->htx, vl_span(m.cert, m.cert_len))))
+    if (m.code == VL_OK &&
+        (!vl_node_eq(cert.node, b->self) || htx_set_certificate(b->htx, vl_span(m.cert, m.cert_len))))
         m.code = VL_ECRYPTO;
     if (m.code) {
         const char *why = m.detail[0] ? m.detail : roster_problem(m.code);
@@ -349,7 +359,8 @@ static void joined(struct brain *b, struct peer *p, struct vl_span body) {
     b->dial_at = b->now;
 }
 
-/* ---- what arrives ------------------------------------------------------------------------------------------------- */
+/* ---- what arrives -------------------------------------------------------------------------------------------------
+ */
 
 static void member_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body) {
     struct heartbeat h;
@@ -369,9 +380,15 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
         dev.kind = kind == LINK_ACK ? DELIVERY_RECV_ACK : DELIVERY_RECV_ENVELOPE;
         message_step(b, &dev);
         return;
-    case LINK_BLOB: blobs_step(b, &bev); return;
-    case LINK_BLOB_OFFER: blobs_offer(b, p, body); return;
-    case LINK_BLOB_HAVE: blobs_have(b, p, body); return;
+    case LINK_BLOB:
+        blobs_step(b, &bev);
+        return;
+    case LINK_BLOB_OFFER:
+        blobs_offer(b, p, body);
+        return;
+    case LINK_BLOB_HAVE:
+        blobs_have(b, p, body);
+        return;
     case LINK_STATUS:
         if (b->cfg.coordinator) coordinator_status(b, p->node, body);
         return;
@@ -383,7 +400,9 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     case LINK_JOIN: /* a member that lost the reply, or wants to renew */
         if (b->cfg.coordinator) coordinator_join(b, p, body);
         return;
-    case LINK_JOIN_REPLY: joined(b, p, body); return;
+    case LINK_JOIN_REPLY:
+        joined(b, p, body);
+        return;
     }
 }
 
@@ -415,13 +434,17 @@ static void message(struct brain *b, const struct htx_event *ev) {
 static void event(struct brain *b, const struct htx_event *ev) {
     struct peer *p = vl_map_get(&b->by_session, &ev->session);
     switch (ev->type) {
-    case HTX_CONN_UP: conn_up(b, ev); return;
+    case HTX_CONN_UP:
+        conn_up(b, ev);
+        return;
     case HTX_CONN_CLOSE:
         effect_now(b, BRAIN_CONN_CLOSE, (struct vl_span){ 0 }, NULL)->conn = ev->conn;
         free(vl_map_del(&b->by_conn, &ev->conn));
         if (ev->conn == b->dial_conn && b->dial != 0) coordinator_link_down(b); /* refused in the handshake */
         return;
-    case HTX_SESSION_UP: session_up(b, ev); return;
+    case HTX_SESSION_UP:
+        session_up(b, ev);
+        return;
     case HTX_SESSION_DETACHED:
         if (p == NULL) return;
         p->attached = false;
@@ -433,7 +456,9 @@ static void event(struct brain *b, const struct htx_event *ev) {
         if (p->session == b->dial_session) coordinator_link_down(b);
         peer_forget(b, p, true);
         return;
-    case HTX_MESSAGE: message(b, ev); return;
+    case HTX_MESSAGE:
+        message(b, ev);
+        return;
     case HTX_STREAM_RESET:
         for (unsigned i = 0; p && i < LANES; i++)
             if (p->stream[i] == ev->stream) p->stream[i] = 0;
@@ -442,7 +467,8 @@ static void event(struct brain *b, const struct htx_event *ev) {
     case HTX_STREAM_CLOSED:
     case HTX_WRITABLE:
     case HTX_DATAGRAM:
-    case HTX_PEER_GOING_AWAY: return;
+    case HTX_PEER_GOING_AWAY:
+        return;
     }
 }
 
@@ -462,7 +488,8 @@ vl_ms link_deadline(const struct brain *b) {
     return vl_ms_min(htx_deadline(b->htx), vl_ms_min(b->dial_at, b->heartbeat_at));
 }
 
-/* ---- bytes -------------------------------------------------------------------------------------------------------- */
+/* ---- bytes --------------------------------------------------------------------------------------------------------
+ */
 
 enum vl_err brain_accept(struct brain *b, vl_ms now, uint32_t *ret_conn) {
     step_begin(b, now);

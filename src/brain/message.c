@@ -1,4 +1,5 @@
-/* Durable messages: effects of net/delivery become records and sends; what is delivered goes to coordinator or worker. */
+/* Durable messages: effects of net/delivery become records and sends; what is delivered goes to coordinator or worker.
+ */
 #include "brain/priv.h"
 
 #include "base/text.h"
@@ -39,12 +40,18 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
         r->node = fx->peer;
         r->at_ms = fx->at_ms;
         return;
-    case DELIVERY_DEL_OUT: record_add(b, RECORD_OUTBOX, fx->id.b, sizeof fx->id.b, none, none)->remove = true; return;
+    case DELIVERY_DEL_OUT:
+        record_add(b, RECORD_OUTBOX, fx->id.b, sizeof fx->id.b, none, none)->remove = true;
+        return;
     case DELIVERY_PUT_IN:
         record_add(b, RECORD_INBOX, fx->id.b, sizeof fx->id.b, none, fx->bytes)->at_ms = fx->at_ms;
         return;
-    case DELIVERY_DEL_IN: record_add(b, RECORD_INBOX, fx->id.b, sizeof fx->id.b, none, none)->remove = true; return;
-    case DELIVERY_DELIVER: deliver(b, fx); return;
+    case DELIVERY_DEL_IN:
+        record_add(b, RECORD_INBOX, fx->id.b, sizeof fx->id.b, none, none)->remove = true;
+        return;
+    case DELIVERY_DELIVER:
+        deliver(b, fx);
+        return;
     case DELIVERY_DELIVERED:
         if (fx->type == MSG_REPORT) worker_reported(b, fx->id);
         return;
@@ -71,9 +78,10 @@ void message_step(struct brain *b, const struct delivery_event *ev) {
     b->delivery_fx = fx;
 }
 
-enum vl_err message_send(struct brain *b, struct vl_node_id to, enum brain_message type, enum envelope_priority priority,
-                         struct vl_span payload, struct vl_msg_id *ret_id) {
-    struct delivery_event ev = { .kind = DELIVERY_SEND, .now = b->now,
+enum vl_err message_send(struct brain *b, struct vl_node_id to, enum brain_message type,
+                         enum envelope_priority priority, struct vl_span payload, struct vl_msg_id *ret_id) {
+    struct delivery_event ev = { .kind = DELIVERY_SEND,
+                                 .now = b->now,
                                  .u.send = { .dst = to, .type = type, .priority = priority, .payload = payload } };
     struct delivery_effects fx = b->delivery_fx;
     delivery_effects_init(&b->delivery_fx);

@@ -31,9 +31,9 @@ enum lane { LANE_CONTROL = 0, LANE_MESSAGE = 1, LANE_BLOB = 2, LANES = 3 };
 struct peer {
     struct vl_node_id node;
     uint32_t session, stream[LANES];
-    bool guest;     /* came without a certificate: may only ask to join */
-    bool attached;  /* has a live connection now */
-    bool renewing;  /* asked for a newer certificate on this link */
+    bool guest;    /* came without a certificate: may only ask to join */
+    bool attached; /* has a live connection now */
+    bool renewing; /* asked for a newer certificate on this link */
     uint8_t static_key[32];
     struct cert cert; /* of members */
 };
@@ -153,7 +153,8 @@ void step_begin(struct brain *b, vl_ms now);
 void step_end(struct brain *b);
 /* An effect at once, or after the commit of this step and all before it.  Copies the spans named. */
 struct brain_effect *effect_now(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes, const char *detail);
-struct brain_effect *effect_held(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes, const char *detail);
+struct brain_effect *effect_held(struct brain *b, enum brain_effect_kind kind, struct vl_span bytes,
+                                 const char *detail);
 void held_inside(struct brain *b, enum out_kind kind, struct vl_node_id node, enum lane lane, uint8_t link_kind,
                  struct vl_span bytes);
 void reply(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes);
@@ -181,8 +182,8 @@ enum vl_err identity_restore(struct brain *b, struct vl_span bytes);
 
 /* ---- message.c: delivery ---- */
 enum vl_err message_create(struct brain *b);
-enum vl_err message_send(struct brain *b, struct vl_node_id to, enum brain_message type, enum envelope_priority priority,
-                         struct vl_span payload, struct vl_msg_id *ret_id);
+enum vl_err message_send(struct brain *b, struct vl_node_id to, enum brain_message type,
+                         enum envelope_priority priority, struct vl_span payload, struct vl_msg_id *ret_id);
 void message_step(struct brain *b, const struct delivery_event *ev);
 
 /* ---- blobs.c ---- */

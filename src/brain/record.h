@@ -1,6 +1,6 @@
 /* record.h - what a member wants to be durable, as flat records; node/persist.c turns them into rows of the store.
- * All records of one BRAIN_COMMIT go into one transaction.  The log is the truth; rows marked (view) are projections of it
- * that only the API reads and that brain_restore() never needs. */
+ * All records of one BRAIN_COMMIT go into one transaction.  The log is the truth; rows marked (view) are projections of
+ * it that only the API reads and that brain_restore() never needs. */
 #ifndef VL_BRAIN_RECORD_H
 #define VL_BRAIN_RECORD_H
 
@@ -13,23 +13,24 @@
 
 /* Restored in this order.  Numbers are not stored. */
 enum record_kind {
-    RECORD_IDENTITY = 1,  /* bytes: village and certificate of this member (brain-private form) */
-    RECORD_MEMBER,        /* key: node, number: 0 member, 1 revocation, 2 counters; bytes */
-    RECORD_TICKET,        /* key: 8 bytes of ticket id; at_ms: expiry; bytes */
-    RECORD_REVOCATIONS,   /* bytes: the signed list */
-    RECORD_NODE,          /* key: node; state, text: name, at_ms: joined, number: seen; bytes */
-    RECORD_INBOX,         /* key: 16 bytes; at_ms: last use; bytes */
-    RECORD_OUTBOX,        /* key: 16 bytes; at_ms: expiry; bytes */
-    RECORD_SNAPSHOT,      /* number: up to which event of the log; bytes: the job book */
-    RECORD_LOG,           /* bytes: one event of the job book; number: its place when restored */
-    RECORD_BLOB,          /* key: hash; bytes: content of a small blob */
-    RECORD_JOB,           /* (view) key: job; state, at_ms: submitted, number: updated, text: name; bytes: wire/view.h */
-    RECORD_SPEC,          /* (view) key: job; bytes: encoded job_spec */
-    RECORD_TASK,          /* (view) key: job, index; state; node in `node` when has_node; bytes: wire/view.h */
-    RECORD_HISTORY,       /* (view) key: job, number: sequence; at_ms, text: kind; bytes: detail (text), index, node */
-    RECORD_RECEIPT,       /* (view) key: job, index, number: epoch; bytes: wire/task.h receipt */
-    RECORD_TOPOLOGY,      /* (view) at_ms; bytes: wire/view.h */
-    RECORD_ANSWER,        /* key: of the answer, node: hash of the request; at_ms: expiry; bytes: answer to an Idempotency-Key */
+    RECORD_IDENTITY = 1, /* bytes: village and certificate of this member (brain-private form) */
+    RECORD_MEMBER,       /* key: node, number: 0 member, 1 revocation, 2 counters; bytes */
+    RECORD_TICKET,       /* key: 8 bytes of ticket id; at_ms: expiry; bytes */
+    RECORD_REVOCATIONS,  /* bytes: the signed list */
+    RECORD_NODE,         /* key: node; state, text: name, at_ms: joined, number: seen; bytes */
+    RECORD_INBOX,        /* key: 16 bytes; at_ms: last use; bytes */
+    RECORD_OUTBOX,       /* key: 16 bytes; at_ms: expiry; bytes */
+    RECORD_SNAPSHOT,     /* number: up to which event of the log; bytes: the job book */
+    RECORD_LOG,          /* bytes: one event of the job book; number: its place when restored */
+    RECORD_BLOB,         /* key: hash; bytes: content of a small blob */
+    RECORD_JOB,          /* (view) key: job; state, at_ms: submitted, number: updated, text: name; bytes: wire/view.h */
+    RECORD_SPEC,         /* (view) key: job; bytes: encoded job_spec */
+    RECORD_TASK,         /* (view) key: job, index; state; node in `node` when has_node; bytes: wire/view.h */
+    RECORD_HISTORY,      /* (view) key: job, number: sequence; at_ms, text: kind; bytes: detail (text), index, node */
+    RECORD_RECEIPT,      /* (view) key: job, index, number: epoch; bytes: wire/task.h receipt */
+    RECORD_TOPOLOGY,     /* (view) at_ms; bytes: wire/view.h */
+    RECORD_ANSWER, /* key: of the answer, node: hash of the request; at_ms: expiry; bytes: answer to an Idempotency-Key
+                    */
 };
 
 #define RECORD_ANSWER_MAX 4096u

@@ -5,8 +5,8 @@
  *                 from the     is       has it     to the        in the outbox
  *                 coordinator  free                coordinator
  *
- * Nothing here is durable but the report in the outbox: after a crash the coordinator sees from the first heartbeat which
- * runs are gone and places them anew. */
+ * Nothing here is durable but the report in the outbox: after a crash the coordinator sees from the first heartbeat
+ * which runs are gone and places them anew. */
 #include "brain/priv.h"
 
 #include "fog/receipt.h"
@@ -67,7 +67,8 @@ static void outputs_offer(struct brain *b, const struct wtask *t) {
     vl_buf_init(&buf, 256);
     for (uint32_t i = 0; i < t->missing; i++) {
         vl_buf_clear(&buf);
-        if (link_blob_offer_encode(&(struct link_blob_offer){ .hash = t->waits[i], .size = t->wait_sizes[i] }, &buf) == VL_OK)
+        if (link_blob_offer_encode(&(struct link_blob_offer){ .hash = t->waits[i], .size = t->wait_sizes[i] }, &buf) ==
+            VL_OK)
             (void)link_send(b, b->coordinator, LANE_CONTROL, LINK_BLOB_OFFER, vl_span(buf.p + 1, buf.len - 1),
                             (struct vl_span){ 0 });
     }
@@ -77,9 +78,15 @@ static void outputs_offer(struct brain *b, const struct wtask *t) {
 
 static void report_fill(struct brain *b, struct wtask *t, const struct brain_task_end *end, struct task_report *r) {
     size_t detail = end->detail ? strlen(end->detail) : 0;
-    *r = (struct task_report){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch, .outcome = end->outcome,
-                               .error = end->err, .exit_code = end->exit_code, .cpu_us = end->cpu_us,
-                               .peak_bytes = end->peak_bytes, .started_ms = t->started_ms,
+    *r = (struct task_report){ .job = t->a.job,
+                               .task = t->a.task,
+                               .epoch = t->a.epoch,
+                               .outcome = end->outcome,
+                               .error = end->err,
+                               .exit_code = end->exit_code,
+                               .cpu_us = end->cpu_us,
+                               .peak_bytes = end->peak_bytes,
+                               .started_ms = t->started_ms,
                                .ended_ms = t->started_ms ? b->now : 0 };
     r->detail = vl_span(end->detail, detail > TASK_ERROR_MAX ? TASK_ERROR_MAX : detail);
     while (r->detail.n > 0 && !task_text_ok(r->detail, TASK_ERROR_MAX)) r->detail.n--; /* a character cut in two */
@@ -94,9 +101,15 @@ static void report_fill(struct brain *b, struct wtask *t, const struct brain_tas
     }
     if (end->outcome != TASK_DONE) return;
     r->has_receipt = true;
-    r->receipt = (struct receipt){ .job = r->job, .task = r->task, .epoch = r->epoch, .exit_code = r->exit_code,
-                                   .cpu_us = r->cpu_us, .started_ms = r->started_ms, .ended_ms = r->ended_ms,
-                                   .toolchain = end->toolchain, .program = receipt_program(&t->a.spec),
+    r->receipt = (struct receipt){ .job = r->job,
+                                   .task = r->task,
+                                   .epoch = r->epoch,
+                                   .exit_code = r->exit_code,
+                                   .cpu_us = r->cpu_us,
+                                   .started_ms = r->started_ms,
+                                   .ended_ms = r->ended_ms,
+                                   .toolchain = end->toolchain,
+                                   .program = receipt_program(&t->a.spec),
                                    .input_root = receipt_input_root(&t->a.spec),
                                    .output_root = receipt_output_root(r->outputs, r->n_outputs) };
     if (receipt_sign(&r->receipt, &b->key)) r->has_receipt = false;
@@ -157,7 +170,8 @@ static void status_send(struct brain *b, const struct wtask *t, enum task_phase 
         if (b->cfg.coordinator)
             coordinator_status(b, b->self, vl_span(buf.p, buf.len));
         else
-            (void)link_send(b, b->coordinator, LANE_CONTROL, LINK_STATUS, vl_span(buf.p, buf.len), (struct vl_span){ 0 });
+            (void)link_send(b, b->coordinator, LANE_CONTROL, LINK_STATUS, vl_span(buf.p, buf.len),
+                            (struct vl_span){ 0 });
     }
     vl_buf_free(&buf);
 }
@@ -173,7 +187,8 @@ static void run_ready(struct brain *b) {
         if (b->running >= b->cfg.caps.slots) return;
         for (struct wtask *t = b->tasks; t; t = t->next)
             if (t->state == W_READY && can_run(b, t) &&
-                (best == NULL || t->a.priority < best->a.priority || (t->a.priority == best->a.priority && t->id < best->id)))
+                (best == NULL || t->a.priority < best->a.priority ||
+                 (t->a.priority == best->a.priority && t->id < best->id)))
                 best = t;
         if (best == NULL) return;
         best->state = W_RUNNING;
@@ -276,8 +291,9 @@ static bool arrived(struct wtask *t, struct vl_hash hash) {
 
 static void task_refuse_missing(struct brain *b, struct wtask *t, enum vl_err err) {
     t->missing = 0;
-    task_refuse(b, t, TASK_REFUSED, err, err == VL_ENOSPC ? "no space for the program or its inputs"
-                                                          : "the program or an input cannot be fetched");
+    task_refuse(b, t, TASK_REFUSED, err,
+                err == VL_ENOSPC ? "no space for the program or its inputs"
+                                 : "the program or an input cannot be fetched");
 }
 
 void worker_blob_here(struct brain *b, struct vl_hash hash, enum vl_err err) {
@@ -305,8 +321,11 @@ void worker_blob_found(struct brain *b, struct vl_hash hash, bool complete, uint
                 worker_blob_here(b, hash, VL_ENOTFOUND);
                 return;
             }
-            blobs_step(b, &(struct blob_event){ .kind = BLOB_WANT, .now = b->now,
-                                                .u.want = { .hash = hash, .size = t->wait_sizes[i], .have = partial,
+            blobs_step(b, &(struct blob_event){ .kind = BLOB_WANT,
+                                                .now = b->now,
+                                                .u.want = { .hash = hash,
+                                                            .size = t->wait_sizes[i],
+                                                            .have = partial,
                                                             .sources = t->a.n_sources ? t->a.sources : &b->coordinator,
                                                             .sources_n = t->a.n_sources ? t->a.n_sources : 1 } });
             return;
@@ -332,9 +351,14 @@ void worker_reported(struct brain *b, struct vl_msg_id id) {
 
 void worker_heartbeat(struct brain *b, struct heartbeat *ret) {
     uint32_t slots = b->cfg.caps.slots;
-    *ret = (struct heartbeat){ .kind = slots ? NODE_COMPUTE : NODE_GATEWAY, .protocol = 1, .caps = b->cfg.caps,
-                               .started_ms = b->started_ms, .load_milli = b->load_milli, .done = b->done,
-                               .failed = b->failed, .memory_free_bytes = b->cfg.caps.memory_bytes,
+    *ret = (struct heartbeat){ .kind = slots ? NODE_COMPUTE : NODE_GATEWAY,
+                               .protocol = 1,
+                               .caps = b->cfg.caps,
+                               .started_ms = b->started_ms,
+                               .load_milli = b->load_milli,
+                               .done = b->done,
+                               .failed = b->failed,
+                               .memory_free_bytes = b->cfg.caps.memory_bytes,
                                .disk_free_bytes = b->cfg.caps.disk_bytes };
     ret->caps.features &= b->features;
     for (struct wtask *t = b->tasks; t && ret->n_running < HEARTBEAT_RUNNING_MAX; t = t->next)
@@ -362,7 +386,8 @@ void worker_tick(struct brain *b) {
 
 vl_ms worker_deadline(const struct brain *b) { return b->reoffer_at; }
 
-/* ---- the runner's answers ------------------------------------------------------------------------------------------ */
+/* ---- the runner's answers ------------------------------------------------------------------------------------------
+ */
 
 static struct wtask *task_find(const struct brain *b, uint64_t id) {
     for (struct wtask *t = b->tasks; t; t = t->next)

@@ -39,7 +39,8 @@ static struct view_error error_view(int32_t err, struct vl_span text, char dst[T
                                 .detail = said[0] ? said : vl_err_text((enum vl_err)err) };
 }
 
-/* ---- system -------------------------------------------------------------------------------------------------------- */
+/* ---- system --------------------------------------------------------------------------------------------------------
+ */
 
 static bool be_healthy(void *self) { return node_health(node_of(self)) == VL_OK; }
 
@@ -52,10 +53,17 @@ static void be_info(void *self, struct view_info *ret) {
     os_machine_read(".", &m);
     brain_village_id(node_brain(n), village);
     vl_hex_encode(village, sizeof village, b->village_text);
-    *ret = (struct view_info){ .version = VILLAGE_VERSION, .village_id = b->village_text, .name = node_name(n),
-                               .role = brain_members(node_brain(n)) ? "coordinator" : "worker", .addr = node_addr(n),
-                               .node_id = brain_node_id(node_brain(n)), .started_ms = node_started(n), .cpus = m.cpus,
-                               .memory_bytes = m.memory_bytes, .rss_bytes = os_rss(), .libraries = libraries,
+    *ret = (struct view_info){ .version = VILLAGE_VERSION,
+                               .village_id = b->village_text,
+                               .name = node_name(n),
+                               .role = brain_members(node_brain(n)) ? "coordinator" : "worker",
+                               .addr = node_addr(n),
+                               .node_id = brain_node_id(node_brain(n)),
+                               .started_ms = node_started(n),
+                               .cpus = m.cpus,
+                               .memory_bytes = m.memory_bytes,
+                               .rss_bytes = os_rss(),
+                               .libraries = libraries,
                                .libraries_n = sizeof libraries / sizeof libraries[0] };
 }
 
@@ -75,14 +83,17 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
     if (brain_jobs(node_brain(n))) job_book_stats(brain_jobs(node_brain(n)), &jobs);
     const struct registry *reg = brain_registry(node_brain(n));
     const struct metric_row rows[] = {
-        { "village_up_seconds", "Time since the node started.", VIEW_GAUGE, (double)(node_now(n) - node_started(n)) / 1000 },
+        { "village_up_seconds", "Time since the node started.", VIEW_GAUGE,
+          (double)(node_now(n) - node_started(n)) / 1000 },
         { "village_resident_bytes", "Resident memory of the daemon.", VIEW_GAUGE, (double)os_rss() },
         { "village_nodes", "Nodes of the village.", VIEW_GAUGE, reg ? registry_count(reg) : 0 },
         { "village_links", "Open connections to other nodes.", VIEW_GAUGE, s.links },
         { "village_link_received_bytes_total", "Bytes read from links.", VIEW_COUNTER, (double)s.bytes_in },
         { "village_link_sent_bytes_total", "Bytes written to links.", VIEW_COUNTER, (double)s.bytes_out },
-        { "village_peers_denied_total", "Peers without a valid certificate.", VIEW_COUNTER, (double)s.brain.peers_denied },
-        { "village_messages_bad_total", "Messages that were malformed or out of place.", VIEW_COUNTER, (double)s.brain.messages_bad },
+        { "village_peers_denied_total", "Peers without a valid certificate.", VIEW_COUNTER,
+          (double)s.brain.peers_denied },
+        { "village_messages_bad_total", "Messages that were malformed or out of place.", VIEW_COUNTER,
+          (double)s.brain.messages_bad },
         { "village_joins_total", "Nodes admitted by ticket.", VIEW_COUNTER, (double)s.brain.joins },
         { "village_joins_refused_total", "Joins refused.", VIEW_COUNTER, (double)s.brain.join_refused },
         { "village_heartbeats_total", "Heartbeats received.", VIEW_COUNTER, (double)s.brain.heartbeats },
@@ -91,10 +102,12 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
         { "village_tasks_live", "Task copies on nodes.", VIEW_GAUGE, jobs.live },
         { "village_tasks_placed_total", "Tasks placed on nodes.", VIEW_COUNTER, (double)s.brain.placed },
         { "village_reports_total", "Task reports taken.", VIEW_COUNTER, (double)s.brain.reports },
-        { "village_reports_stale_total", "Task reports of an older epoch.", VIEW_COUNTER, (double)s.brain.reports_stale },
+        { "village_reports_stale_total", "Task reports of an older epoch.", VIEW_COUNTER,
+          (double)s.brain.reports_stale },
         { "village_tasks_run_total", "Tasks run on this node.", VIEW_COUNTER, (double)s.brain.tasks_run },
         { "village_tasks_failed_total", "Tasks that failed on this node.", VIEW_COUNTER, (double)s.brain.tasks_failed },
-        { "village_blobs_fetched_total", "Blobs fetched from other nodes.", VIEW_COUNTER, (double)s.brain.blobs_fetched },
+        { "village_blobs_fetched_total", "Blobs fetched from other nodes.", VIEW_COUNTER,
+          (double)s.brain.blobs_fetched },
         { "village_runner_starts_total", "Starts of the runner.", VIEW_COUNTER, (double)s.runner_starts },
         { "village_store_batches_total", "Batches made durable.", VIEW_COUNTER, (double)st.batches },
         { "village_store_commits_total", "Commits that carried them.", VIEW_COUNTER, (double)st.commits },
@@ -102,18 +115,25 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
         { "village_store_wal_bytes", "Size of the write-ahead log.", VIEW_GAUGE, (double)st.wal_bytes },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        sink(arg, &(struct view_metric){ .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
+        sink(arg, &(struct view_metric){
+                      .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------------------------------
+ */
 
 static enum view_node_state node_state_view(enum node_state s) {
     switch (s) {
-    case NODE_ACTIVE: return VIEW_NODE_ACTIVE;
-    case NODE_IDLE: return VIEW_NODE_IDLE;
-    case NODE_BUSY: return VIEW_NODE_BUSY;
-    case NODE_OFFLINE: return VIEW_NODE_OFFLINE;
-    case NODE_MAINTENANCE: return VIEW_NODE_MAINTENANCE;
+    case NODE_ACTIVE:
+        return VIEW_NODE_ACTIVE;
+    case NODE_IDLE:
+        return VIEW_NODE_IDLE;
+    case NODE_BUSY:
+        return VIEW_NODE_BUSY;
+    case NODE_OFFLINE:
+        return VIEW_NODE_OFFLINE;
+    case NODE_MAINTENANCE:
+        return VIEW_NODE_MAINTENANCE;
     }
     return VIEW_NODE_OFFLINE;
 }
@@ -121,19 +141,30 @@ static enum view_node_state node_state_view(enum node_state s) {
 static void node_show(struct node *n, const struct node_record *r, view_node_fn sink, void *arg) {
     const struct job_book *jobs = brain_jobs(node_brain(n));
     uint32_t running = jobs ? job_book_on_node(jobs, r->id).running : r->running;
-    struct view_node v = { .id = r->id, .name = r->name, .kind = node_kind_text(r->kind), .addr = r->addr,
-                           .region = r->caps.region, .state = node_state_view(r->state),
-                           .self = vl_node_eq(r->id, brain_node_id(node_brain(n))), .cpus = r->caps.cpus,
-                           .free_slots = r->caps.slots > running ? r->caps.slots - running : 0, .running = running,
-                           .load_milli = r->load_milli, .memory_bytes = r->caps.memory_bytes,
-                           .disk_bytes = r->disk_free_bytes, .joined_ms = r->joined_ms, .seen_ms = r->seen_ms,
-                           .done = r->done, .failed = r->failed,
+    struct view_node v = { .id = r->id,
+                           .name = r->name,
+                           .kind = node_kind_text(r->kind),
+                           .addr = r->addr,
+                           .region = r->caps.region,
+                           .state = node_state_view(r->state),
+                           .self = vl_node_eq(r->id, brain_node_id(node_brain(n))),
+                           .cpus = r->caps.cpus,
+                           .free_slots = r->caps.slots > running ? r->caps.slots - running : 0,
+                           .running = running,
+                           .load_milli = r->load_milli,
+                           .memory_bytes = r->caps.memory_bytes,
+                           .disk_bytes = r->disk_free_bytes,
+                           .joined_ms = r->joined_ms,
+                           .seen_ms = r->seen_ms,
+                           .done = r->done,
+                           .failed = r->failed,
                            .features = (r->caps.features & NODE_FEATURE_WASM ? VIEW_FEATURE_WASM : 0u) |
                                        (r->caps.features & NODE_FEATURE_NATIVE ? VIEW_FEATURE_NATIVE : 0u) };
     sink(arg, &v);
 }
 
-static void be_nodes(void *self, int state, const struct vl_node_id *after, uint32_t max, view_node_fn sink, void *arg) {
+static void be_nodes(void *self, int state, const struct vl_node_id *after, uint32_t max, view_node_fn sink,
+                     void *arg) {
     struct node *n = node_of(self);
     const struct registry *reg = brain_registry(node_brain(n));
     const struct node_record *r = NULL;
@@ -163,13 +194,18 @@ static void be_topology(void *self, view_topology_fn sink, void *arg) {
     for (uint32_t i = REGISTRY_SNAPSHOTS; reg && links && i-- > 0;) {
         if (!registry_topology_at(reg, i, &t)) continue;
         for (uint32_t k = 0; k < t.n_links; k++) links[k] = (struct view_link){ .a = me, .b = t.links[k] };
-        sink(arg, &(struct view_topology){ .at_ms = t.at_ms, .nodes = t.nodes, .active = t.active, .offline = t.offline,
-                                           .links = links, .links_n = t.n_links });
+        sink(arg, &(struct view_topology){ .at_ms = t.at_ms,
+                                           .nodes = t.nodes,
+                                           .active = t.active,
+                                           .offline = t.offline,
+                                           .links = links,
+                                           .links_n = t.n_links });
     }
     free(links);
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------------------------------ */
+/* ---- jobs
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static enum view_job_state job_state_view(uint8_t s) {
     return s >= JOB_SUBMITTED && s <= JOB_EXPIRED ? (enum view_job_state)(s - JOB_SUBMITTED) : VIEW_JOB_FAILED;
@@ -177,11 +213,21 @@ static enum view_job_state job_state_view(uint8_t s) {
 
 static void job_show(struct vl_job_id id, const struct job_row *r, view_job_fn sink, void *arg) {
     char name[VL_NAME_MAX], error[TASK_ERROR_MAX + 1];
-    struct view_job v = { .id = id, .name = text_copy(name, sizeof name, r->name), .kind = kind_text(r->kind),
-                          .priority = priority_text(r->priority), .state = job_state_view(r->state), .total = r->total,
-                          .waiting = r->waiting, .running = r->running, .done = r->done, .failed = r->failed,
-                          .replicas = r->replicas, .attempts = r->attempts, .submitted_ms = r->submitted_ms,
-                          .started_ms = r->started_ms, .ended_ms = r->ended_ms };
+    struct view_job v = { .id = id,
+                          .name = text_copy(name, sizeof name, r->name),
+                          .kind = kind_text(r->kind),
+                          .priority = priority_text(r->priority),
+                          .state = job_state_view(r->state),
+                          .total = r->total,
+                          .waiting = r->waiting,
+                          .running = r->running,
+                          .done = r->done,
+                          .failed = r->failed,
+                          .replicas = r->replicas,
+                          .attempts = r->attempts,
+                          .submitted_ms = r->submitted_ms,
+                          .started_ms = r->started_ms,
+                          .ended_ms = r->ended_ms };
     v.error = error_view(r->error, r->error_text, error);
     sink(arg, &v);
 }
@@ -242,9 +288,15 @@ static void task_show(uint32_t index, const struct task_row *r, view_task_fn sin
     struct view_output *outputs = calloc(VL_TASK_OUTPUTS_MAX, sizeof *outputs);
     char(*names)[VL_NAME_MAX] = calloc(VL_TASK_OUTPUTS_MAX, sizeof *names);
     char error[TASK_ERROR_MAX + 1], input[VL_NAME_MAX];
-    struct view_task v = { .index = index, .state = (enum view_task_state)(r->state - JOB_TASK_WAITING), .has_node = r->has_node,
-                           .node = r->node, .attempt = r->attempt, .epoch = r->epoch, .started_ms = r->started_ms,
-                           .ended_ms = r->ended_ms, .input = r->input.n ? text_copy(input, sizeof input, r->input) : NULL };
+    struct view_task v = { .index = index,
+                           .state = (enum view_task_state)(r->state - JOB_TASK_WAITING),
+                           .has_node = r->has_node,
+                           .node = r->node,
+                           .attempt = r->attempt,
+                           .epoch = r->epoch,
+                           .started_ms = r->started_ms,
+                           .ended_ms = r->ended_ms,
+                           .input = r->input.n ? text_copy(input, sizeof input, r->input) : NULL };
     v.error = error_view(r->error, r->error_text, error);
     if (rep && outputs && names && r->report.n && task_report_decode(r->report, rep) == VL_OK) {
         v.has_exit_code = rep->started_ms > 0;
@@ -252,11 +304,15 @@ static void task_show(uint32_t index, const struct task_row *r, view_task_fn sin
         v.cpu_us = rep->cpu_us;
         v.peak_bytes = rep->peak_bytes;
         for (uint32_t i = 0; i < rep->n_outputs; i++)
-            outputs[v.outputs_n++] = (struct view_output){ .task = index, .name = text_copy(names[i], VL_NAME_MAX, rep->outputs[i].name),
-                                                           .hash = rep->outputs[i].hash, .size = rep->outputs[i].size };
+            outputs[v.outputs_n++] =
+                (struct view_output){ .task = index,
+                                      .name = text_copy(names[i], VL_NAME_MAX, rep->outputs[i].name),
+                                      .hash = rep->outputs[i].hash,
+                                      .size = rep->outputs[i].size };
         v.outputs = outputs;
         if (rep->has_receipt)
-            v.receipt = (struct view_receipt){ .signature = rep->receipt.signature, .signer = rep->receipt.node,
+            v.receipt = (struct view_receipt){ .signature = rep->receipt.signature,
+                                               .signer = rep->receipt.node,
                                                .signed_ms = rep->receipt.ended_ms };
     }
     sink(arg, &v);
@@ -266,7 +322,8 @@ static void task_show(uint32_t index, const struct task_row *r, view_task_fn sin
 }
 
 /* Rows exist from a task's first change on; before, it waits. */
-static enum vl_err be_tasks(void *self, struct vl_job_id id, uint32_t first, uint32_t max, view_task_fn sink, void *arg) {
+static enum vl_err be_tasks(void *self, struct vl_job_id id, uint32_t first, uint32_t max, view_task_fn sink,
+                            void *arg) {
     struct job_row job;
     enum vl_err err = job_get(store_of(self), id, &job);
     if (err) return err;
@@ -285,11 +342,16 @@ static enum vl_err be_tasks(void *self, struct vl_job_id id, uint32_t first, uin
     return VL_OK;
 }
 
-static enum vl_err be_events(void *self, struct vl_job_id id, uint64_t after, uint32_t max, view_event_fn sink, void *arg) {
+static enum vl_err be_events(void *self, struct vl_job_id id, uint64_t after, uint32_t max, view_event_fn sink,
+                             void *arg) {
     struct job_row job;
     struct store_value prefix = store_blob(id.b, sizeof id.b), from = store_int((int64_t)after);
-    struct store_query q = { .table = STORE_JOB_EVENTS, .prefix = &prefix, .n_prefix = 1, .from = &from,
-                             .n_from = after ? 1 : 0, .limit = max };
+    struct store_query q = { .table = STORE_JOB_EVENTS,
+                             .prefix = &prefix,
+                             .n_prefix = 1,
+                             .from = &from,
+                             .n_from = after ? 1 : 0,
+                             .limit = max };
     struct store_iter *it;
     struct store_row row;
     enum vl_err err = job_get(store_of(self), id, &job);
@@ -344,12 +406,17 @@ static enum vl_err be_result(void *self, struct vl_job_id id, view_output_fn sin
     return be_tasks(self, id, merged ? job.total - 1 : 0, UINT32_MAX, outputs_of_task, &s);
 }
 
-/* ---- tickets ---------------------------------------------------------------------------------------------------------- */
+/* ---- tickets
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void ticket_view(const struct ticket_record *r, char id[17], struct view_ticket *ret) {
     vl_hex_encode(r->secret_hash, 8, id);
-    *ret = (struct view_ticket){ .id = id, .uses = r->uses, .used = r->used, .created_ms = r->created_ms,
-                                 .expires_ms = r->expires_ms, .revoked = r->revoked };
+    *ret = (struct view_ticket){ .id = id,
+                                 .uses = r->uses,
+                                 .used = r->used,
+                                 .created_ms = r->created_ms,
+                                 .expires_ms = r->expires_ms,
+                                 .revoked = r->revoked };
 }
 
 static void be_tickets(void *self, const char *after_id, uint32_t max, view_ticket_fn sink, void *arg) {
@@ -369,7 +436,8 @@ static void be_tickets(void *self, const char *after_id, uint32_t max, view_tick
     }
 }
 
-/* ---- commands ---------------------------------------------------------------------------------------------------------- */
+/* ---- commands
+ * ---------------------------------------------------------------------------------------------------------- */
 
 struct call { /* carries the gateway's callback through the node's */
     backend_done_fn done;
@@ -393,7 +461,9 @@ static void call_done(void *arg, enum vl_err err, const char *detail, struct vl_
 }
 
 static void answer_copy(const struct backend_answer *from, struct record_answer *to) {
-    *to = (struct record_answer){ .key = from->key, .request = from->request, .answer_n = from->answer_n, .expires_ms = from->expires_ms };
+    *to = (struct record_answer){
+        .key = from->key, .request = from->request, .answer_n = from->answer_n, .expires_ms = from->expires_ms
+    };
     memcpy(to->answer, from->answer, from->answer_n);
 }
 
@@ -473,7 +543,8 @@ static enum vl_err be_ticket_revoke(void *self, const char *id, backend_done_fn 
     return VL_OK;
 }
 
-/* ---- stored answers ------------------------------------------------------------------------------------------------------ */
+/* ---- stored answers
+ * ------------------------------------------------------------------------------------------------------ */
 
 static enum vl_err be_answer_get(void *self, struct vl_hash key, vl_ms now, struct backend_answer *ret) {
     char text[65];
@@ -502,7 +573,8 @@ static enum vl_err be_answer_put(void *self, const struct backend_answer *answer
     return VL_OK;
 }
 
-/* ---- blobs ------------------------------------------------------------------------------------------------------------------ */
+/* ---- blobs
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static enum vl_err be_blob_stat(void *self, struct vl_hash hash, uint64_t *ret_size) {
     return node_blob_size(node_of(self), hash, ret_size);
@@ -557,26 +629,53 @@ static void be_blob_abort(void *self, void *upload) {
     node_upload_abort(upload);
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 struct backend node_backend(struct node_backend *b) {
     static const struct backend_ops ops = {
-        .healthy = be_healthy, .info = be_info, .metrics = be_metrics, .nodes = be_nodes, .node = be_node,
-        .topology = be_topology, .jobs = be_jobs, .job = be_job, .tasks = be_tasks, .events = be_events,
-        .outputs = be_outputs, .result = be_result, .tickets = be_tickets, .job_submit = be_job_submit,
-        .job_cancel = be_job_cancel, .node_expel = be_node_expel, .node_maintenance = be_node_maintenance,
-        .ticket_create = be_ticket_create, .ticket_revoke = be_ticket_revoke, .answer_get = be_answer_get,
-        .answer_put = be_answer_put, .blob_stat = be_blob_stat, .blob_open = be_blob_open, .blob_read = be_blob_read,
-        .blob_close = be_blob_close, .blob_begin = be_blob_begin, .blob_write = be_blob_write,
-        .blob_commit = be_blob_commit, .blob_abort = be_blob_abort,
+        .healthy = be_healthy,
+        .info = be_info,
+        .metrics = be_metrics,
+        .nodes = be_nodes,
+        .node = be_node,
+        .topology = be_topology,
+        .jobs = be_jobs,
+        .job = be_job,
+        .tasks = be_tasks,
+        .events = be_events,
+        .outputs = be_outputs,
+        .result = be_result,
+        .tickets = be_tickets,
+        .job_submit = be_job_submit,
+        .job_cancel = be_job_cancel,
+        .node_expel = be_node_expel,
+        .node_maintenance = be_node_maintenance,
+        .ticket_create = be_ticket_create,
+        .ticket_revoke = be_ticket_revoke,
+        .answer_get = be_answer_get,
+        .answer_put = be_answer_put,
+        .blob_stat = be_blob_stat,
+        .blob_open = be_blob_open,
+        .blob_read = be_blob_read,
+        .blob_close = be_blob_close,
+        .blob_begin = be_blob_begin,
+        .blob_write = be_blob_write,
+        .blob_commit = be_blob_commit,
+        .blob_abort = be_blob_abort,
     };
     return (struct backend){ .ops = &ops, .self = b };
 }
 
-/* ---- what subscribers hear ---------------------------------------------------------------------------------------------------- */
+/* ---- what subscribers hear
+ * ---------------------------------------------------------------------------------------------------- */
 
-static void publish_job(void *arg, const struct view_job *v) { gateway_publish_job(((struct node_backend *)arg)->gateway, v); }
-static void publish_node(void *arg, const struct view_node *v) { gateway_publish_node(((struct node_backend *)arg)->gateway, v); }
+static void publish_job(void *arg, const struct view_job *v) {
+    gateway_publish_job(((struct node_backend *)arg)->gateway, v);
+}
+static void publish_node(void *arg, const struct view_node *v) {
+    gateway_publish_node(((struct node_backend *)arg)->gateway, v);
+}
 
 struct task_publisher {
     struct gateway *gateway;

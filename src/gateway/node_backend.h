@@ -1,4 +1,5 @@
-/* node_backend.h - the gateway's backend over a running node: rows of its store as views, its commands as operations. */
+/* node_backend.h - the gateway's backend over a running node: rows of its store as views, its commands as operations.
+ */
 #ifndef VL_GATEWAY_NODE_BACKEND_H
 #define VL_GATEWAY_NODE_BACKEND_H
 

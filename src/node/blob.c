@@ -66,7 +66,8 @@ enum vl_err node_blob_open(struct node *n, struct vl_hash h, int *ret_fd, uint64
     return VL_OK;
 }
 
-/* ---- for the brain ------------------------------------------------------------------------------------------------ */
+/* ---- for the brain ------------------------------------------------------------------------------------------------
+ */
 
 void blob_find(struct node *n, struct vl_hash h) {
     char path[640];
@@ -140,7 +141,8 @@ void blob_verify(struct node *n, struct vl_hash h, uint64_t size) {
     }
 }
 
-/* ---- uploads -------------------------------------------------------------------------------------------------------- */
+/* ---- uploads --------------------------------------------------------------------------------------------------------
+ */
 
 struct node_upload {
     struct node *node;

@@ -184,7 +184,8 @@ enum vl_err net_listen(struct node *n, const char *addr, struct vl_errmsg *msg) 
     char host[VL_ADDR_MAX], port[8];
     int len = sizeof bound;
     if (parse_addr(addr, &ss, host, port) != 1)
-        return vl_errmsg_set(msg, VL_EPARSE, "--listen %s: not an address; write it as 0.0.0.0:8888 or [::]:8888", addr);
+        return vl_errmsg_set(msg, VL_EPARSE, "--listen %s: not an address; write it as 0.0.0.0:8888 or [::]:8888",
+                             addr);
     if (uv_tcp_init(n->loop, &n->listener) != 0) return VL_ENOMEM;
     n->listening = true;
     n->handles++;
@@ -193,11 +194,14 @@ enum vl_err net_listen(struct node *n, const char *addr, struct vl_errmsg *msg) 
     if (rc == 0) rc = uv_listen((uv_stream_t *)&n->listener, LISTEN_BACKLOG, accepted);
     if (rc == UV_EADDRINUSE)
         return vl_errmsg_set(msg, VL_EBUSY, "%s is in use by another program: choose another with --listen", addr);
-    if (rc != 0) return vl_errmsg_set(msg, rc == UV_EACCES ? VL_EDENIED : VL_EIO, "cannot listen on %s: %s", addr, uv_strerror(rc));
+    if (rc != 0)
+        return vl_errmsg_set(msg, rc == UV_EACCES ? VL_EDENIED : VL_EIO, "cannot listen on %s: %s", addr,
+                             uv_strerror(rc));
     if (uv_tcp_getsockname(&n->listener, (struct sockaddr *)&bound, &len) != 0) return VL_EIO;
     bool v6 = bound.ss_family == AF_INET6; /* the port is where the kernel put it when 0 was asked for */
     unsigned number = ntohs(v6 ? ((struct sockaddr_in6 *)&bound)->sin6_port : ((struct sockaddr_in *)&bound)->sin_port);
-    if (snprintf(n->addr, sizeof n->addr, v6 ? "[%s]:%u" : "%s:%u", host, number) >= (int)sizeof n->addr) return VL_ERANGE;
+    if (snprintf(n->addr, sizeof n->addr, v6 ? "[%s]:%u" : "%s:%u", host, number) >= (int)sizeof n->addr)
+        return VL_ERANGE;
     return VL_OK;
 }
 
@@ -225,7 +229,8 @@ static void looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *res) {
     struct lookup *l = req->data;
     struct link_conn *c = l->conn;
     if (c) c->lookup = NULL;
-    if (c && !c->closing && (status < 0 || res == NULL || uv_tcp_connect(&c->connect, &c->tcp, res->ai_addr, connected) != 0))
+    if (c && !c->closing &&
+        (status < 0 || res == NULL || uv_tcp_connect(&c->connect, &c->tcp, res->ai_addr, connected) != 0))
         dial_failed(c);
     uv_freeaddrinfo(res);
     free(l);

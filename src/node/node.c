@@ -1,4 +1,6 @@
 /* The node itself: pump between the brain and its shells, timers, commands, and the crash-only rebuild. */
+#include "node/node.h"
+
 #include "node/priv.h"
 
 #include "crypto/node_id.h"
@@ -67,7 +69,8 @@ static void late_closed(uv_handle_t *h) {
 
 static void late_fire(uv_timer_t *t) {
     struct late *l = t->data;
-    l->w.done(l->w.arg, l->err, l->err == VL_ENOSPC ? "the data directory is full: free some space and try again" : NULL,
+    l->w.done(l->w.arg, l->err,
+              l->err == VL_ENOSPC ? "the data directory is full: free some space and try again" : NULL,
               (struct vl_span){ 0 });
     uv_close((uv_handle_t *)t, late_closed);
 }
@@ -94,8 +97,8 @@ static uint64_t command(struct node *n, node_done_fn done, void *arg) {
     return token;
 }
 
-void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec, const struct record_answer *answer,
-                     node_done_fn done, void *arg) {
+void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec,
+                     const struct record_answer *answer, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
     brain_submit_job(n->brain, node_now(n), token, id, spec, answer);
@@ -159,7 +162,8 @@ enum vl_err node_create_ticket(struct node *n, uint32_t uses, vl_ms ttl_ms, char
     return err;
 }
 
-/* ---- the store ---------------------------------------------------------------------------------------------------- */
+/* ---- the store ----------------------------------------------------------------------------------------------------
+ */
 
 struct commit {
     struct node *node;
@@ -196,7 +200,8 @@ static void commit(struct node *n, const struct brain_effect *e) {
     vl_log(n->cfg.log, node_now(n), VL_ERROR, "the store took no more", VL_S("error", vl_err_text(err)));
 }
 
-/* ---- effects ------------------------------------------------------------------------------------------------------ */
+/* ---- effects ------------------------------------------------------------------------------------------------------
+ */
 
 static void note(struct node *n, const struct brain_effect *e) {
     char id[NODE_ID_TEXT];
@@ -207,17 +212,39 @@ static void note(struct node *n, const struct brain_effect *e) {
 
 static void effect(struct node *n, const struct brain_effect *e) {
     switch (e->kind) {
-    case BRAIN_COMMIT: commit(n, e); return;
-    case BRAIN_DIAL: net_dial(n, e->dial, e->addr); return;
-    case BRAIN_CONN_CLOSE: net_conn_close(n, e->conn); return;
-    case BRAIN_TASK_RUN: runner_run(n, e->task, e->assignment); return;
-    case BRAIN_TASK_KILL: runner_kill(n, e->task); return;
-    case BRAIN_BLOB_FIND: blob_find(n, e->hash); return;
-    case BRAIN_BLOB_READ: blob_read(n, e->req, e->hash, e->offset, e->length); return;
-    case BRAIN_BLOB_WRITE: blob_write(n, e->hash, e->offset, e->bytes); return;
-    case BRAIN_BLOB_VERIFY: blob_verify(n, e->hash, e->length); return;
-    case BRAIN_BLOB_DISCARD: os_blob_discard(&n->blobs, &e->hash); return;
-    case BRAIN_REPLY: waiter_answer(n, e->token, e->err, e->detail, e->bytes); return;
+    case BRAIN_COMMIT:
+        commit(n, e);
+        return;
+    case BRAIN_DIAL:
+        net_dial(n, e->dial, e->addr);
+        return;
+    case BRAIN_CONN_CLOSE:
+        net_conn_close(n, e->conn);
+        return;
+    case BRAIN_TASK_RUN:
+        runner_run(n, e->task, e->assignment);
+        return;
+    case BRAIN_TASK_KILL:
+        runner_kill(n, e->task);
+        return;
+    case BRAIN_BLOB_FIND:
+        blob_find(n, e->hash);
+        return;
+    case BRAIN_BLOB_READ:
+        blob_read(n, e->req, e->hash, e->offset, e->length);
+        return;
+    case BRAIN_BLOB_WRITE:
+        blob_write(n, e->hash, e->offset, e->bytes);
+        return;
+    case BRAIN_BLOB_VERIFY:
+        blob_verify(n, e->hash, e->length);
+        return;
+    case BRAIN_BLOB_DISCARD:
+        os_blob_discard(&n->blobs, &e->hash);
+        return;
+    case BRAIN_REPLY:
+        waiter_answer(n, e->token, e->err, e->detail, e->bytes);
+        return;
     case BRAIN_JOB_CHANGED:
         if (n->hooks.job_changed) n->hooks.job_changed(n->hooks.arg, e->job);
         return;
@@ -233,18 +260,20 @@ static void effect(struct node *n, const struct brain_effect *e) {
     case BRAIN_REFUSED:
         if (n->hooks.refused) n->hooks.refused(n->hooks.daemon, e->err, e->detail);
         return;
-    case BRAIN_NOTE: note(n, e); return;
+    case BRAIN_NOTE:
+        note(n, e);
+        return;
     }
 }
 
-
-/* The brain's memory is worth nothing once a commit failed: drop it with its links and build it again from the store, as a
- * restart of the process would. */
+/* The brain's memory is worth nothing once a commit failed: drop it with its links and build it again from the store,
+ * as a restart of the process would. */
 static void rebuild(struct node *n) {
     n->rebuild = false;
     struct brain *old = n->brain;
     enum vl_err why = n->health ? n->health : VL_ENOMEM;
-    vl_log(n->cfg.log, node_now(n), VL_ERROR, "a commit failed: going back to what is stored", VL_S("error", vl_err_text(why)));
+    vl_log(n->cfg.log, node_now(n), VL_ERROR, "a commit failed: going back to what is stored",
+           VL_S("error", vl_err_text(why)));
     n->generation++;
     n->brain = NULL;
     for (struct link_conn *c = n->conns; c; c = c->next) c->conn = 0;
@@ -325,14 +354,16 @@ void node_slow_fired(uv_timer_t *t) {
     node_pump(n);
 }
 
-/* ---- brain from the store ------------------------------------------------------------------------------------------- */
+/* ---- brain from the store -------------------------------------------------------------------------------------------
+ */
 
 enum vl_err node_brain_open(struct node *n, struct vl_errmsg *msg) {
     uint8_t epoch[8] = { 0 };
     size_t len = 0;
     crypto_random(n->brain_cfg.seed, sizeof n->brain_cfg.seed);
     if (persist_meta_get(n->store, "boot", epoch, sizeof epoch, &len)) vl_put_u64(epoch, 0);
-    /* Larger than any before: the clock covers a store that came back from an older backup, and rebuilds on a full disk. */
+    /* Larger than any before: the clock covers a store that came back from an older backup, and rebuilds on a full
+     * disk. */
     uint64_t least = vl_get_u64(epoch) + 1 + n->generation, clock = node_now(n);
     n->brain_cfg.boot_epoch = clock > least ? clock : least;
     enum vl_err err = brain_create(&n->brain_cfg, node_now(n), &n->brain);

@@ -1,5 +1,5 @@
-/* node.h - a running node: a brain (brain/brain.h) on a libuv loop with sockets, a store, a blob directory and a runner.
- * Everything here runs on the loop's thread; several nodes may share a loop.  Nothing is global. */
+/* node.h - a running node: a brain (brain/brain.h) on a libuv loop with sockets, a store, a blob directory and a
+ * runner. Everything here runs on the loop's thread; several nodes may share a loop.  Nothing is global. */
 #ifndef VL_NODE_NODE_H
 #define VL_NODE_NODE_H
 
@@ -15,16 +15,16 @@
 struct node;
 
 struct node_config {
-    const char *data_dir; /* made when absent (0700) */
-    const char *name;     /* 1..VL_NAME_MAX - 1 bytes */
-    const char *listen;   /* "ADDR:PORT" for links; NULL: do not listen */
+    const char *data_dir;  /* made when absent (0700) */
+    const char *name;      /* 1..VL_NAME_MAX - 1 bytes */
+    const char *listen;    /* "ADDR:PORT" for links; NULL: do not listen */
     const char *advertise; /* "ADDR:PORT" that tickets carry; NULL: what `listen` suggests */
-    const char *ticket;   /* to join with; NULL: coordinator, or a member that joined before */
-    bool found;           /* a new data directory founds a village; one that exists keeps its role.  false: join */
-    unsigned slots;       /* tasks at once; 0: one for each CPU; NODE_NO_SLOTS: takes no work */
+    const char *ticket;    /* to join with; NULL: coordinator, or a member that joined before */
+    bool found;            /* a new data directory founds a village; one that exists keeps its role.  false: join */
+    unsigned slots;        /* tasks at once; 0: one for each CPU; NODE_NO_SLOTS: takes no work */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
-    uint64_t cache_bytes; /* blobs and compiled modules of a worker; 0: 10 GiB */
-    struct vl_log *log;   /* borrowed */
+    uint64_t cache_bytes;        /* blobs and compiled modules of a worker; 0: 10 GiB */
+    struct vl_log *log;          /* borrowed */
 };
 
 /* What the program around a node hears; each may be NULL.  Called on the loop; may call the node. */
@@ -34,30 +34,32 @@ struct node_hooks {
     void (*job_changed)(void *arg, struct vl_job_id id);
     void (*task_changed)(void *arg, struct vl_job_id id, uint32_t task);
     void (*node_changed)(void *arg, struct vl_node_id id);
-    void (*joined)(void *daemon);                                  /* durable: this node is a member now */
+    void (*joined)(void *daemon);                                    /* durable: this node is a member now */
     void (*refused)(void *daemon, enum vl_err err, const char *why); /* the join was refused for good */
     void (*failed)(void *daemon, enum vl_err err, const char *why);  /* the node cannot go on: end the process */
 };
 
 /* Opens the data directory, restores, listens, starts the runner and dials.  Copies cfg and hooks.
- * VL_EBUSY: another process has the directory, or the port is taken; VL_EPARSE: ticket or address; VL_ESTATE: role, or no ticket
- * and never joined; VL_EVERSION, VL_ECORRUPT: the store; VL_EDENIED, VL_ENOSPC, VL_EIO, VL_ENOMEM.  `msg` says more. */
+ * VL_EBUSY: another process has the directory, or the port is taken; VL_EPARSE: ticket or address; VL_ESTATE: role, or
+ * no ticket and never joined; VL_EVERSION, VL_ECORRUPT: the store; VL_EDENIED, VL_ENOSPC, VL_EIO, VL_ENOMEM.  `msg`
+ * says more. */
 VL_MUST_CHECK enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const struct node_hooks *hooks,
                                       struct node **ret_node, struct vl_errmsg *msg);
-/* Closes links, kills tasks, flushes the store; `done` (may be NULL) is called when all handles of the loop are closed.  Then the
- * node is freed. */
+/* Closes links, kills tasks, flushes the store; `done` (may be NULL) is called when all handles of the loop are closed.
+ * Then the node is freed. */
 void node_stop(struct node *n, void (*done)(void *arg), void *arg);
 
 /* ---- commands: `done` is called once, after the change is durable, never from within the call ---- */
 
 typedef void (*node_done_fn)(void *arg, enum vl_err err, const char *detail, struct vl_span bytes);
-void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec, const struct record_answer *answer,
-                     node_done_fn done, void *arg);
+void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec,
+                     const struct record_answer *answer, node_done_fn done, void *arg);
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg);
 void node_expel(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_maintenance(struct node *n, struct vl_node_id id, bool on, node_done_fn done, void *arg);
 void node_store_answer(struct node *n, const struct record_answer *answer, node_done_fn done, void *arg);
-/* bytes of `done`: 8 bytes of ticket id.  *ret is the whole ticket to show; wipe it.  VL_EUNSUPPORTED: not the coordinator. */
+/* bytes of `done`: 8 bytes of ticket id.  *ret is the whole ticket to show; wipe it.  VL_EUNSUPPORTED: not the
+ * coordinator. */
 VL_MUST_CHECK enum vl_err node_create_ticket(struct node *n, uint32_t uses, vl_ms ttl_ms, char ret[TICKET_TEXT],
                                              node_done_fn done, void *arg);
 void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, void *arg);
@@ -82,9 +84,11 @@ VL_MUST_CHECK enum vl_err node_blob_size(struct node *n, struct vl_hash h, uint6
 /* An open descriptor of the whole blob; the caller closes.  VL_ENOTFOUND, VL_EIO. */
 VL_MUST_CHECK enum vl_err node_blob_open(struct node *n, struct vl_hash h, int *ret_fd, uint64_t *ret_size);
 struct node_upload;
-/* VL_EEXISTS: here already.  VL_ENOSPC: less than the reserve would be left.  VL_ELIMIT: too large, or too many uploads. */
+/* VL_EEXISTS: here already.  VL_ENOSPC: less than the reserve would be left.  VL_ELIMIT: too large, or too many
+ * uploads. */
 VL_MUST_CHECK enum vl_err node_upload_begin(struct node *n, struct vl_hash h, uint64_t size, struct node_upload **ret);
-VL_MUST_CHECK enum vl_err node_upload_write(struct node_upload *u, const void *p, size_t n); /* VL_ENOSPC, VL_EIO, VL_ERANGE */
+VL_MUST_CHECK enum vl_err node_upload_write(struct node_upload *u, const void *p,
+                                            size_t n); /* VL_ENOSPC, VL_EIO, VL_ERANGE */
 /* Checks, syncs, adopts on another thread, then calls done: VL_ECRYPTO: another hash, VL_ERANGE: too few bytes, VL_EIO,
  * VL_ENOSPC.  Ends the upload. */
 void node_upload_commit(struct node_upload *u, node_done_fn done, void *arg);

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* keys: u8 version | u8 coordinator | sign seed 32 | static secret 32 | root seed 32 (zeros for members).  A file of mode 0600
- * beside the store, not in it: backups of the store carry no keys. */
+/* keys: u8 version | u8 coordinator | sign seed 32 | static secret 32 | root seed 32 (zeros for members).  A file of
+ * mode 0600 beside the store, not in it: backups of the store carry no keys. */
 #define KEYS_VERSION 1u
 #define KEYS_BYTES 98u
 
@@ -42,8 +42,10 @@ static enum vl_err keys_load(struct node *n, struct vl_errmsg *msg) {
     } else if (b.len != KEYS_BYTES || b.p[0] != KEYS_VERSION || b.p[1] > 1) {
         err = vl_errmsg_set(msg, VL_ECORRUPT, "%s is damaged: restore it from a backup", path);
     } else if (b.p[1] == 1 && !n->cfg.found) {
-        err = vl_errmsg_set(msg, VL_ESTATE, "%s belongs to the first node of a village: start it with `village up`, or join "
-                            "with another --data", n->data_dir);
+        err = vl_errmsg_set(msg, VL_ESTATE,
+                            "%s belongs to the first node of a village: start it with `village up`, or join "
+                            "with another --data",
+                            n->data_dir);
     } else {
         n->coordinator = b.p[1] == 1;
         memcpy(n->sign_seed, b.p + 2, 32);
@@ -119,8 +121,10 @@ static void brain_config_fill(struct node *n) {
     c->heartbeat_ms = n->cfg.heartbeat_ms;
     c->lost_ms = n->cfg.lost_ms;
     uint32_t slots = n->cfg.slots == NODE_NO_SLOTS ? 0 : n->cfg.slots ? n->cfg.slots : n->machine.cpus;
-    c->caps = (struct node_caps){ .cpus = n->machine.cpus, .slots = slots < BRAIN_SLOTS_MAX ? slots : BRAIN_SLOTS_MAX,
-                                  .memory_bytes = n->machine.memory_bytes, .disk_bytes = n->machine.disk_bytes,
+    c->caps = (struct node_caps){ .cpus = n->machine.cpus,
+                                  .slots = slots < BRAIN_SLOTS_MAX ? slots : BRAIN_SLOTS_MAX,
+                                  .memory_bytes = n->machine.memory_bytes,
+                                  .disk_bytes = n->machine.disk_bytes,
                                   .features = NODE_FEATURE_WASM | NODE_FEATURE_NATIVE };
     snprintf(c->caps.version, sizeof c->caps.version, "%s", VILLAGE_VERSION);
 }
@@ -161,7 +165,9 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
         err = handles_open(n);
     }
     if (err == VL_OK) err = node_brain_open(n, msg);
-    if (err == VL_OK && runner_start(n)) vl_log(cfg->log, node_now(n), VL_ERROR, "the runner cannot be started", VL_S("effect", "this node takes no tasks"));
+    if (err == VL_OK && runner_start(n))
+        vl_log(cfg->log, node_now(n), VL_ERROR, "the runner cannot be started",
+               VL_S("effect", "this node takes no tasks"));
     if (err) {
         bool gone = false;
         node_stop(n, mark, &gone);
@@ -173,7 +179,8 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
     return VL_OK;
 }
 
-/* ---- stopping -------------------------------------------------------------------------------------------------------- */
+/* ---- stopping
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void node_free(struct node *n) {
     void (*stopped)(void *) = n->stopped;
@@ -213,10 +220,13 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg) {
     node_handle_closed(n);
 }
 
-/* ---- what others read -------------------------------------------------------------------------------------------------- */
+/* ---- what others read
+ * -------------------------------------------------------------------------------------------------- */
 
 bool node_is_coordinator(const struct node *n) { return n->coordinator; }
-struct store *node_store(const struct node *n) { return n->store; }
+struct store *node_store(const struct node *n) {
+    return n->store;
+}
 const struct brain *node_brain(const struct node *n) { return n->brain; }
 vl_ms node_started(const struct node *n) { return n->started_ms; }
 const char *node_name(const struct node *n) { return n->name; }

@@ -20,8 +20,9 @@ static struct store_value text_of(struct vl_span s) {
 }
 
 void persist_meta_put(struct store_batch *batch, const char *key, struct vl_span value) {
-    store_batch_put(batch, STORE_META, (struct store_value[STORE_META_COLUMNS]){ [STORE_META_KEY] = store_text(key),
-                                                                                 [STORE_META_VALUE] = bytes_of(value) });
+    store_batch_put(batch, STORE_META,
+                    (struct store_value[STORE_META_COLUMNS]){
+                        [STORE_META_KEY] = store_text(key), [STORE_META_VALUE] = bytes_of(value) });
 }
 
 enum vl_err persist_meta_get(struct store *s, const char *key, void *dst, size_t cap, size_t *ret_n) {
@@ -66,11 +67,12 @@ static void member_record(struct store_batch *b, const struct record *r) {
     } else if (r->remove) {
         store_batch_delete(b, STORE_MEMBERS, &k, 1);
     } else {
-        store_batch_put(b, STORE_MEMBERS, (struct store_value[STORE_MEMBERS_COLUMNS]){
-                                              [STORE_MEMBERS_NODE] = k,
-                                              [STORE_MEMBERS_SERIAL] = store_int(0),
-                                              [STORE_MEMBERS_RECORD] = bytes_of(r->bytes),
-                                          });
+        store_batch_put(b, STORE_MEMBERS,
+                        (struct store_value[STORE_MEMBERS_COLUMNS]){
+                            [STORE_MEMBERS_NODE] = k,
+                            [STORE_MEMBERS_SERIAL] = store_int(0),
+                            [STORE_MEMBERS_RECORD] = bytes_of(r->bytes),
+                        });
     }
 }
 
@@ -79,11 +81,12 @@ static void ticket_record(struct store_batch *b, const struct record *r) {
     if (r->remove)
         store_batch_delete(b, STORE_TICKETS, &k, 1);
     else
-        store_batch_put(b, STORE_TICKETS, (struct store_value[STORE_TICKETS_COLUMNS]){
-                                              [STORE_TICKETS_ID] = k,
-                                              [STORE_TICKETS_EXPIRES_MS] = store_int((int64_t)r->at_ms),
-                                              [STORE_TICKETS_RECORD] = bytes_of(r->bytes),
-                                          });
+        store_batch_put(b, STORE_TICKETS,
+                        (struct store_value[STORE_TICKETS_COLUMNS]){
+                            [STORE_TICKETS_ID] = k,
+                            [STORE_TICKETS_EXPIRES_MS] = store_int((int64_t)r->at_ms),
+                            [STORE_TICKETS_RECORD] = bytes_of(r->bytes),
+                        });
 }
 
 static void node_record(struct store_batch *b, const struct record *r) {
@@ -91,14 +94,15 @@ static void node_record(struct store_batch *b, const struct record *r) {
     if (r->remove)
         store_batch_delete(b, STORE_NODES, &k, 1);
     else
-        store_batch_put(b, STORE_NODES, (struct store_value[STORE_NODES_COLUMNS]){
-                                            [STORE_NODES_ID] = k,
-                                            [STORE_NODES_NAME] = text_of(r->text),
-                                            [STORE_NODES_STATE] = store_int(r->state),
-                                            [STORE_NODES_JOINED_MS] = store_int((int64_t)r->at_ms),
-                                            [STORE_NODES_SEEN_MS] = store_int((int64_t)r->number),
-                                            [STORE_NODES_RECORD] = bytes_of(r->bytes),
-                                        });
+        store_batch_put(b, STORE_NODES,
+                        (struct store_value[STORE_NODES_COLUMNS]){
+                            [STORE_NODES_ID] = k,
+                            [STORE_NODES_NAME] = text_of(r->text),
+                            [STORE_NODES_STATE] = store_int(r->state),
+                            [STORE_NODES_JOINED_MS] = store_int((int64_t)r->at_ms),
+                            [STORE_NODES_SEEN_MS] = store_int((int64_t)r->number),
+                            [STORE_NODES_RECORD] = bytes_of(r->bytes),
+                        });
 }
 
 static void message_record(struct store_batch *b, const struct record *r) {
@@ -107,111 +111,147 @@ static void message_record(struct store_batch *b, const struct record *r) {
     if (r->remove)
         store_batch_delete(b, table, &k, 1);
     else if (r->kind == RECORD_INBOX)
-        store_batch_put(b, table, (struct store_value[STORE_INBOX_COLUMNS]){
-                                      [STORE_INBOX_ID] = k,
-                                      [STORE_INBOX_SEEN_MS] = store_int((int64_t)r->at_ms),
-                                      [STORE_INBOX_RECORD] = bytes_of(r->bytes),
-                                  });
+        store_batch_put(b, table,
+                        (struct store_value[STORE_INBOX_COLUMNS]){
+                            [STORE_INBOX_ID] = k,
+                            [STORE_INBOX_SEEN_MS] = store_int((int64_t)r->at_ms),
+                            [STORE_INBOX_RECORD] = bytes_of(r->bytes),
+                        });
     else
-        store_batch_put(b, table, (struct store_value[STORE_OUTBOX_COLUMNS]){
-                                      [STORE_OUTBOX_ID] = k,
-                                      [STORE_OUTBOX_DST] = store_blob(r->node.b, sizeof r->node.b),
-                                      [STORE_OUTBOX_EXPIRES_MS] = store_int((int64_t)r->at_ms),
-                                      [STORE_OUTBOX_BYTES] = bytes_of(r->bytes),
-                                  });
+        store_batch_put(b, table,
+                        (struct store_value[STORE_OUTBOX_COLUMNS]){
+                            [STORE_OUTBOX_ID] = k,
+                            [STORE_OUTBOX_DST] = store_blob(r->node.b, sizeof r->node.b),
+                            [STORE_OUTBOX_EXPIRES_MS] = store_int((int64_t)r->at_ms),
+                            [STORE_OUTBOX_BYTES] = bytes_of(r->bytes),
+                        });
 }
 
 static void job_record(struct store_batch *b, const struct record *r) {
-    static const enum store_table of_a_job[] = { STORE_JOBS, STORE_SPECS, STORE_TASKS, STORE_JOB_EVENTS, STORE_RECEIPTS };
+    static const enum store_table of_a_job[] = { STORE_JOBS, STORE_SPECS, STORE_TASKS, STORE_JOB_EVENTS,
+                                                 STORE_RECEIPTS };
     struct store_value k = store_blob(r->key, 16);
     if (r->remove) {
         for (size_t i = 0; i < sizeof of_a_job / sizeof of_a_job[0]; i++) store_batch_delete(b, of_a_job[i], &k, 1);
         return;
     }
-    store_batch_put(b, STORE_JOBS, (struct store_value[STORE_JOBS_COLUMNS]){
-                                       [STORE_JOBS_ID] = k,
-                                       [STORE_JOBS_STATE] = store_int(r->state),
-                                       [STORE_JOBS_SUBMITTED_MS] = store_int((int64_t)r->at_ms),
-                                       [STORE_JOBS_UPDATED_MS] = store_int((int64_t)r->number),
-                                       [STORE_JOBS_NAME] = text_of(r->text),
-                                       [STORE_JOBS_RECORD] = bytes_of(r->bytes),
-                                   });
+    store_batch_put(b, STORE_JOBS,
+                    (struct store_value[STORE_JOBS_COLUMNS]){
+                        [STORE_JOBS_ID] = k,
+                        [STORE_JOBS_STATE] = store_int(r->state),
+                        [STORE_JOBS_SUBMITTED_MS] = store_int((int64_t)r->at_ms),
+                        [STORE_JOBS_UPDATED_MS] = store_int((int64_t)r->number),
+                        [STORE_JOBS_NAME] = text_of(r->text),
+                        [STORE_JOBS_RECORD] = bytes_of(r->bytes),
+                    });
 }
 
 static void task_record(struct store_batch *b, const struct record *r) {
-    store_batch_put(b, STORE_TASKS, (struct store_value[STORE_TASKS_COLUMNS]){
-                                        [STORE_TASKS_JOB] = store_blob(r->key, 16),
-                                        [STORE_TASKS_IDX] = store_int(r->index),
-                                        [STORE_TASKS_STATE] = store_int(r->state),
-                                        [STORE_TASKS_NODE] = r->has_node ? store_blob(r->node.b, 32) : store_null(),
-                                        [STORE_TASKS_RECORD] = bytes_of(r->bytes),
-                                    });
+    store_batch_put(b, STORE_TASKS,
+                    (struct store_value[STORE_TASKS_COLUMNS]){
+                        [STORE_TASKS_JOB] = store_blob(r->key, 16),
+                        [STORE_TASKS_IDX] = store_int(r->index),
+                        [STORE_TASKS_STATE] = store_int(r->state),
+                        [STORE_TASKS_NODE] = r->has_node ? store_blob(r->node.b, 32) : store_null(),
+                        [STORE_TASKS_RECORD] = bytes_of(r->bytes),
+                    });
 }
 
 static void history_record(struct store_batch *b, const struct record *r) {
-    store_batch_put(b, STORE_JOB_EVENTS, (struct store_value[STORE_JOB_EVENTS_COLUMNS]){
-                                             [STORE_JOB_EVENTS_JOB] = store_blob(r->key, 16),
-                                             [STORE_JOB_EVENTS_SEQ] = store_int((int64_t)r->number),
-                                             [STORE_JOB_EVENTS_AT_MS] = store_int((int64_t)r->at_ms),
-                                             [STORE_JOB_EVENTS_KIND] = text_of(r->text),
-                                             [STORE_JOB_EVENTS_DETAIL] = text_of(r->bytes),
-                                             [STORE_JOB_EVENTS_IDX] = r->index == UINT32_MAX ? store_null() : store_int(r->index),
-                                             [STORE_JOB_EVENTS_NODE] = r->has_node ? store_blob(r->node.b, 32) : store_null(),
-                                         });
+    store_batch_put(b, STORE_JOB_EVENTS,
+                    (struct store_value[STORE_JOB_EVENTS_COLUMNS]){
+                        [STORE_JOB_EVENTS_JOB] = store_blob(r->key, 16),
+                        [STORE_JOB_EVENTS_SEQ] = store_int((int64_t)r->number),
+                        [STORE_JOB_EVENTS_AT_MS] = store_int((int64_t)r->at_ms),
+                        [STORE_JOB_EVENTS_KIND] = text_of(r->text),
+                        [STORE_JOB_EVENTS_DETAIL] = text_of(r->bytes),
+                        [STORE_JOB_EVENTS_IDX] = r->index == UINT32_MAX ? store_null() : store_int(r->index),
+                        [STORE_JOB_EVENTS_NODE] = r->has_node ? store_blob(r->node.b, 32) : store_null(),
+                    });
 }
 
 static void answer_record(struct store_batch *b, const struct record *r) {
     char key[65];
     vl_hex_encode(r->key, 32, key);
-    store_batch_put(b, STORE_IDEMPOTENCY, (struct store_value[STORE_IDEMPOTENCY_COLUMNS]){
-                                              [STORE_IDEMPOTENCY_KEY] = store_text(key),
-                                              [STORE_IDEMPOTENCY_CREATED_MS] = store_int((int64_t)r->at_ms), /* expiry: what trims by it needs no other */
-                                              [STORE_IDEMPOTENCY_STATUS] = store_int(0),
-                                              [STORE_IDEMPOTENCY_REQUEST_HASH] = store_blob(r->node.b, 32),
-                                              [STORE_IDEMPOTENCY_RESPONSE] = bytes_of(r->bytes),
-                                          });
+    store_batch_put(
+        b, STORE_IDEMPOTENCY,
+        (struct store_value[STORE_IDEMPOTENCY_COLUMNS]){
+            [STORE_IDEMPOTENCY_KEY] = store_text(key),
+            [STORE_IDEMPOTENCY_CREATED_MS] = store_int((int64_t)r->at_ms), /* expiry: what trims by it needs no other */
+            [STORE_IDEMPOTENCY_STATUS] = store_int(0),
+            [STORE_IDEMPOTENCY_REQUEST_HASH] = store_blob(r->node.b, 32),
+            [STORE_IDEMPOTENCY_RESPONSE] = bytes_of(r->bytes),
+        });
 }
 
 static void record_write(struct store_batch *b, const struct record *r) {
     struct store_value key32 = store_blob(r->key, 32), key16 = store_blob(r->key, 16);
     switch (r->kind) {
-    case RECORD_IDENTITY: meta_record(b, r, META_IDENTITY); return;
-    case RECORD_MEMBER: member_record(b, r); return;
-    case RECORD_TICKET: ticket_record(b, r); return;
-    case RECORD_REVOCATIONS: meta_record(b, r, META_REVOKED); return;
-    case RECORD_NODE: node_record(b, r); return;
+    case RECORD_IDENTITY:
+        meta_record(b, r, META_IDENTITY);
+        return;
+    case RECORD_MEMBER:
+        member_record(b, r);
+        return;
+    case RECORD_TICKET:
+        ticket_record(b, r);
+        return;
+    case RECORD_REVOCATIONS:
+        meta_record(b, r, META_REVOKED);
+        return;
+    case RECORD_NODE:
+        node_record(b, r);
+        return;
     case RECORD_INBOX:
-    case RECORD_OUTBOX: message_record(b, r); return;
-    case RECORD_SNAPSHOT: store_batch_snapshot(b, STORE_STREAM_FOG, STORE_SEQ_HEAD, r->bytes); return;
-    case RECORD_LOG: store_batch_append(b, STORE_STREAM_FOG, r->bytes); return;
+    case RECORD_OUTBOX:
+        message_record(b, r);
+        return;
+    case RECORD_SNAPSHOT:
+        store_batch_snapshot(b, STORE_STREAM_FOG, STORE_SEQ_HEAD, r->bytes);
+        return;
+    case RECORD_LOG:
+        store_batch_append(b, STORE_STREAM_FOG, r->bytes);
+        return;
     case RECORD_BLOB:
-        store_batch_put(b, STORE_SMALL_BLOBS, (struct store_value[STORE_SMALL_BLOBS_COLUMNS]){
-                                                  [STORE_SMALL_BLOBS_HASH] = key32,
-                                                  [STORE_SMALL_BLOBS_BYTES] = bytes_of(r->bytes),
-                                              });
+        store_batch_put(b, STORE_SMALL_BLOBS,
+                        (struct store_value[STORE_SMALL_BLOBS_COLUMNS]){
+                            [STORE_SMALL_BLOBS_HASH] = key32,
+                            [STORE_SMALL_BLOBS_BYTES] = bytes_of(r->bytes),
+                        });
         return;
-    case RECORD_JOB: job_record(b, r); return;
+    case RECORD_JOB:
+        job_record(b, r);
+        return;
     case RECORD_SPEC:
-        store_batch_put(b, STORE_SPECS, (struct store_value[STORE_SPECS_COLUMNS]){ [STORE_SPECS_JOB] = key16,
-                                                                                   [STORE_SPECS_RECORD] = bytes_of(r->bytes) });
+        store_batch_put(b, STORE_SPECS,
+                        (struct store_value[STORE_SPECS_COLUMNS]){
+                            [STORE_SPECS_JOB] = key16, [STORE_SPECS_RECORD] = bytes_of(r->bytes) });
         return;
-    case RECORD_TASK: task_record(b, r); return;
-    case RECORD_HISTORY: history_record(b, r); return;
+    case RECORD_TASK:
+        task_record(b, r);
+        return;
+    case RECORD_HISTORY:
+        history_record(b, r);
+        return;
     case RECORD_RECEIPT:
-        store_batch_put(b, STORE_RECEIPTS, (struct store_value[STORE_RECEIPTS_COLUMNS]){
-                                               [STORE_RECEIPTS_JOB] = key16,
-                                               [STORE_RECEIPTS_IDX] = store_int(r->index),
-                                               [STORE_RECEIPTS_EPOCH] = store_int((int64_t)r->number),
-                                               [STORE_RECEIPTS_RECORD] = bytes_of(r->bytes),
-                                           });
+        store_batch_put(b, STORE_RECEIPTS,
+                        (struct store_value[STORE_RECEIPTS_COLUMNS]){
+                            [STORE_RECEIPTS_JOB] = key16,
+                            [STORE_RECEIPTS_IDX] = store_int(r->index),
+                            [STORE_RECEIPTS_EPOCH] = store_int((int64_t)r->number),
+                            [STORE_RECEIPTS_RECORD] = bytes_of(r->bytes),
+                        });
         return;
     case RECORD_TOPOLOGY:
-        store_batch_put(b, STORE_TOPOLOGY, (struct store_value[STORE_TOPOLOGY_COLUMNS]){
-                                               [STORE_TOPOLOGY_AT_MS] = store_int((int64_t)r->at_ms),
-                                               [STORE_TOPOLOGY_RECORD] = bytes_of(r->bytes),
-                                           });
+        store_batch_put(b, STORE_TOPOLOGY,
+                        (struct store_value[STORE_TOPOLOGY_COLUMNS]){
+                            [STORE_TOPOLOGY_AT_MS] = store_int((int64_t)r->at_ms),
+                            [STORE_TOPOLOGY_RECORD] = bytes_of(r->bytes),
+                        });
         return;
-    case RECORD_ANSWER: answer_record(b, r); return;
+    case RECORD_ANSWER:
+        answer_record(b, r);
+        return;
     }
 }
 
@@ -225,10 +265,12 @@ void persist_trim(struct store_batch *batch, vl_ms now) {
     const vl_ms day = 86400000u;
     struct store_value old = store_int((int64_t)now);
     store_batch_delete_less(batch, STORE_IDEMPOTENCY, STORE_IDEMPOTENCY_BY_CREATED_MS, old, 256);
-    if (now > day) store_batch_delete_less(batch, STORE_TOPOLOGY, STORE_TOPOLOGY_BY_KEY, store_int((int64_t)(now - day)), 256);
+    if (now > day)
+        store_batch_delete_less(batch, STORE_TOPOLOGY, STORE_TOPOLOGY_BY_KEY, store_int((int64_t)(now - day)), 256);
 }
 
-/* ---- rows to records ---------------------------------------------------------------------------------------------- */
+/* ---- rows to records ----------------------------------------------------------------------------------------------
+ */
 
 /* What brain_restore() needs of each table. */
 struct restore_step {

@@ -1,12 +1,13 @@
-/* persist.h - the records of a brain as rows of a store, and back.  Used by the running node and by the simulator, so that
- * both restart in the same way. */
+/* persist.h - the records of a brain as rows of a store, and back.  Used by the running node and by the simulator, so
+ * that both restart in the same way. */
 #ifndef VL_NODE_PERSIST_H
 #define VL_NODE_PERSIST_H
 
 #include "brain/brain.h"
 #include "store/store.h"
 
-/* Builds the batch of one BRAIN_COMMIT.  Returns owned; NULL only when out of memory (store_submit() takes it then too). */
+/* Builds the batch of one BRAIN_COMMIT.  Returns owned; NULL only when out of memory (store_submit() takes it then
+ * too). */
 struct store_batch *persist_batch(const struct record *v, size_t n);
 /* Feeds everything a brain needs from the store to brain_restore(), in the right order.
  * VL_ECORRUPT and the store's errors; `msg` says which table. */

@@ -12,7 +12,8 @@
 
 #include <netinet/in.h>
 
-#define NODE_DISK_RESERVE (64ull << 20) /* left free for the store: uploads and jobs are refused before it is needed */
+#define NODE_DISK_RESERVE (64ull << 20) /* left free for the store: uploads and jobs are refused before it is needed   \
+                                         */
 #define NODE_READ_BUFFER 65536u
 #define NODE_UPLOADS_MAX 256u
 #define NODE_WAITING_MAX 65536u /* commands waiting for their commit */
@@ -26,7 +27,7 @@ struct link_conn { /* one TCP connection */
     struct link_conn *next;
     uint32_t conn, dial; /* conn 0: not yet, or no longer, the brain's */
     bool writing, closing, draining;
-    uint8_t *rest; /* being written */
+    uint8_t *rest;         /* being written */
     struct lookup *lookup; /* a name being resolved for this dial */
 };
 
@@ -112,7 +113,7 @@ enum vl_err net_listen(struct node *n, const char *addr, struct vl_errmsg *msg);
 void net_dial(struct node *n, uint32_t dial, const char *addr);
 void net_conn_close(struct node *n, uint32_t conn);
 void net_flush(struct node *n);
-void net_drop_all(struct node *n);  /* the brain that knew them is gone */
+void net_drop_all(struct node *n); /* the brain that knew them is gone */
 void net_close_all(struct node *n);
 
 /* work.c: the runner */

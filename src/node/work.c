@@ -23,12 +23,15 @@ static void runner_send(struct node *n, const struct sandbox_request *req) {
     free(packet);
     if (err == VL_OK && put == (ssize_t)len) return;
     if (req->kind == SANDBOX_REQ_RUN)
-        brain_task_ended(n->brain, node_now(n), &(struct brain_task_end){ .task = req->u.run.task, .outcome = TASK_REFUSED,
-                                                                          .err = err ? err : VL_EBUSY,
-                                                                          .detail = "the runner took no more tasks" });
+        brain_task_ended(n->brain, node_now(n),
+                         &(struct brain_task_end){ .task = req->u.run.task,
+                                                   .outcome = TASK_REFUSED,
+                                                   .err = err ? err : VL_EBUSY,
+                                                   .detail = "the runner took no more tasks" });
 }
 
-/* ---- outputs of a task: hashed and adopted on another thread --------------------------------------------------------- */
+/* ---- outputs of a task: hashed and adopted on another thread
+ * --------------------------------------------------------- */
 
 static struct runner_job **job_find(struct node *n, uint64_t task) {
     struct runner_job **at = &n->jobs;
@@ -68,23 +71,37 @@ static void outputs_work(uv_work_t *w) {
     for (uint32_t i = 0; i < j->exited.outputs_n && j->err == VL_OK; i++) j->err = output_take(j, i);
 }
 
-/* What the sandbox saw, in the words of a report: a program that ended by itself is done, whatever its exit code says is
- * judged by the job: a code other than 0 is the program's failure. */
+/* What the sandbox saw, in the words of a report: a program that ended by itself is done, whatever its exit code says
+ * is judged by the job: a code other than 0 is the program's failure. */
 static void outcome_of(const struct sandbox_exited *e, struct brain_task_end *end) {
     switch (e->outcome) {
     case SANDBOX_EXITED:
         end->outcome = e->exit_code == 0 ? TASK_DONE : TASK_FAILED;
         end->err = e->exit_code == 0 ? VL_OK : VL_ESTATE;
         return;
-    case SANDBOX_TRAPPED: end->err = VL_ESTATE; break;
+    case SANDBOX_TRAPPED:
+        end->err = VL_ESTATE;
+        break;
     case SANDBOX_TIMED_OUT:
-    case SANDBOX_CPU_EXCEEDED: end->err = VL_ETIMEOUT; break;
-    case SANDBOX_MEMORY_EXCEEDED: end->err = VL_ENOMEM; break;
-    case SANDBOX_DISK_EXCEEDED: end->err = VL_ENOSPC; break;
+    case SANDBOX_CPU_EXCEEDED:
+        end->err = VL_ETIMEOUT;
+        break;
+    case SANDBOX_MEMORY_EXCEEDED:
+        end->err = VL_ENOMEM;
+        break;
+    case SANDBOX_DISK_EXCEEDED:
+        end->err = VL_ENOSPC;
+        break;
     case SANDBOX_OUTPUT_EXCEEDED:
-    case SANDBOX_PROCESS_LIMIT: end->err = VL_ELIMIT; break;
-    case SANDBOX_KILLED: end->err = VL_ECLOSED; break;
-    case SANDBOX_REFUSED: end->err = VL_EUNSUPPORTED; break;
+    case SANDBOX_PROCESS_LIMIT:
+        end->err = VL_ELIMIT;
+        break;
+    case SANDBOX_KILLED:
+        end->err = VL_ECLOSED;
+        break;
+    case SANDBOX_REFUSED:
+        end->err = VL_EUNSUPPORTED;
+        break;
     case SANDBOX_INTERNAL:
         end->outcome = TASK_REFUSED;
         end->err = VL_EINTERNAL;
@@ -97,8 +114,12 @@ static void job_report(struct runner_job *j) {
     struct node *n = j->node;
     struct task_output *outputs = calloc(VL_TASK_OUTPUTS_MAX, sizeof *outputs);
     char detail[TASK_ERROR_MAX + 1];
-    struct brain_task_end end = { .task = j->task, .exit_code = j->exited.exit_code, .cpu_us = j->exited.cpu_us,
-                                  .peak_bytes = j->exited.peak_bytes, .toolchain = n->toolchain, .outputs = outputs };
+    struct brain_task_end end = { .task = j->task,
+                                  .exit_code = j->exited.exit_code,
+                                  .cpu_us = j->exited.cpu_us,
+                                  .peak_bytes = j->exited.peak_bytes,
+                                  .toolchain = n->toolchain,
+                                  .outputs = outputs };
     outcome_of(&j->exited, &end);
     if (j->err || outputs == NULL) {
         end.outcome = TASK_REFUSED;
@@ -106,9 +127,12 @@ static void job_report(struct runner_job *j) {
         end.detail = "the outputs of the task could not be stored";
     } else {
         for (uint32_t i = 0; i < j->exited.outputs_n; i++)
-            outputs[end.outputs_n++] = (struct task_output){
-                .name = vl_span_str(j->exited.outputs[i].name), .hash = j->hash[i], .size = j->exited.outputs[i].size,
-                .inline_bytes = vl_span(j->content[i], j->content[i] ? j->exited.outputs[i].size : 0) };
+            outputs[end.outputs_n++] =
+                (struct task_output){ .name = vl_span_str(j->exited.outputs[i].name),
+                                      .hash = j->hash[i],
+                                      .size = j->exited.outputs[i].size,
+                                      .inline_bytes =
+                                          vl_span(j->content[i], j->content[i] ? j->exited.outputs[i].size : 0) };
         if (j->exited.text[0] != '\0')
             snprintf(detail, sizeof detail, "%s", j->exited.text);
         else if (end.outcome == TASK_FAILED && j->exited.outcome == SANDBOX_EXITED)
@@ -131,7 +155,8 @@ static void outputs_done(uv_work_t *w, int status) {
     if (ours) {
         *job_find(n, j->task) = j->next;
         job_report(j);
-        if (n->runner_running) runner_send(n, &(struct sandbox_request){ .kind = SANDBOX_REQ_RELEASE, .u.task = j->task });
+        if (n->runner_running)
+            runner_send(n, &(struct sandbox_request){ .kind = SANDBOX_REQ_RELEASE, .u.task = j->task });
     }
     job_free(j);
     node_pump(n);
@@ -155,7 +180,8 @@ static void task_exited(struct node *n, const struct sandbox_event *ev, uint8_t 
     }
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t strings_count(struct vl_span s) { return task_strings_count(s); }
 
@@ -172,9 +198,13 @@ void runner_run(struct node *n, uint64_t task, const struct assignment *a) {
     if (err == VL_OK) {
         struct sandbox_run *r = &req->u.run;
         req->kind = SANDBOX_REQ_RUN;
-        *r = (struct sandbox_run){ .task = task, .kind = s->kind == TASK_WASM ? SANDBOX_WASM : SANDBOX_NATIVE,
-                                   .module = s->program, .stdin_path = "", .deterministic = s->deterministic,
-                                   .network = s->network, .inputs_n = s->n_inputs };
+        *r = (struct sandbox_run){ .task = task,
+                                   .kind = s->kind == TASK_WASM ? SANDBOX_WASM : SANDBOX_NATIVE,
+                                   .module = s->program,
+                                   .stdin_path = "",
+                                   .deterministic = s->deterministic,
+                                   .network = s->network,
+                                   .inputs_n = s->n_inputs };
         memcpy(argv, s->name.p, s->name.n);
         argv[s->name.n] = '\0';
         if (s->args.n) memcpy(argv + s->name.n + 1, s->args.p, s->args.n);
@@ -211,8 +241,10 @@ void runner_run(struct node *n, uint64_t task, const struct assignment *a) {
     }
     if (err) {
         free(j);
-        brain_task_ended(n->brain, node_now(n), &(struct brain_task_end){ .task = task, .outcome = TASK_REFUSED, .err = err,
-                                                                          .detail = "the task could not be prepared" });
+        brain_task_ended(
+            n->brain, node_now(n),
+            &(struct brain_task_end){
+                .task = task, .outcome = TASK_REFUSED, .err = err, .detail = "the task could not be prepared" });
     } else {
         j->node = n;
         j->task = task;
@@ -231,7 +263,8 @@ void runner_kill(struct node *n, uint64_t task) {
     runner_send(n, &(struct sandbox_request){ .kind = SANDBOX_REQ_KILL, .u.task = task });
 }
 
-/* ---- events --------------------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------------------------------
+ */
 
 static void hello(struct node *n, const struct sandbox_hello *h) {
     snprintf(n->runner_text, sizeof n->runner_text, "%s%s%s%s%s%s%s", h->wasm2c, h->wasm2c[0] ? ", " : "", h->cc,
@@ -249,8 +282,10 @@ static void refused(struct node *n, const struct sandbox_event *ev) {
     struct runner_job **at = job_find(n, ev->u.refused.task), *j = *at;
     if (j == NULL || j->working) return;
     *at = j->next;
-    brain_task_ended(n->brain, node_now(n), &(struct brain_task_end){ .task = j->task, .outcome = TASK_REFUSED,
-                                                                      .err = ev->u.refused.err, .detail = ev->u.refused.text });
+    brain_task_ended(
+        n->brain, node_now(n),
+        &(struct brain_task_end){
+            .task = j->task, .outcome = TASK_REFUSED, .err = ev->u.refused.err, .detail = ev->u.refused.text });
     job_free(j);
 }
 
@@ -264,15 +299,22 @@ static void runner_readable(uv_poll_t *p, int status, int events) {
         bool keep = false;
         if (got > 0 && sandbox_event_decode(vl_span(packet, (size_t)got), ev) == VL_OK) {
             switch (ev->kind) {
-            case SANDBOX_EVT_HELLO: hello(n, &ev->u.hello); break;
-            case SANDBOX_EVT_STARTED: brain_task_started(n->brain, node_now(n), ev->u.task); break;
+            case SANDBOX_EVT_HELLO:
+                hello(n, &ev->u.hello);
+                break;
+            case SANDBOX_EVT_STARTED:
+                brain_task_started(n->brain, node_now(n), ev->u.task);
+                break;
             case SANDBOX_EVT_EXITED:
                 task_exited(n, ev, packet);
                 keep = true;
                 break;
-            case SANDBOX_EVT_REFUSED: refused(n, ev); break;
+            case SANDBOX_EVT_REFUSED:
+                refused(n, ev);
+                break;
             case SANDBOX_EVT_COMPILED:
-            case SANDBOX_EVT_STATS: break;
+            case SANDBOX_EVT_STATS:
+                break;
             }
         }
         free(ev);
@@ -285,7 +327,8 @@ static void runner_readable(uv_poll_t *p, int status, int events) {
     node_pump(n);
 }
 
-/* ---- the process ------------------------------------------------------------------------------------------------------ */
+/* ---- the process
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void poll_closed(uv_handle_t *h) {
     struct node *n = h->data;
@@ -309,7 +352,8 @@ static void runner_exited(uv_process_t *p, int64_t code, int signal) {
         if (!j->working) job_free(j);
     }
     if (n->stopping || n->brain == NULL) return;
-    vl_log(n->cfg.log, node_now(n), VL_ERROR, "runner ended; starting another", VL_I("code", code), VL_I("signal", signal));
+    vl_log(n->cfg.log, node_now(n), VL_ERROR, "runner ended; starting another", VL_I("code", code),
+           VL_I("signal", signal));
     brain_runner_lost(n->brain, node_now(n));
     n->runner_restart_at = node_now(n) + RUNNER_RESTART_MS;
     node_pump(n);
@@ -332,7 +376,9 @@ enum vl_err runner_start(struct node *n) {
                                    { .flags = UV_INHERIT_FD, .data.fd = 2 },
                                    { .flags = UV_INHERIT_FD, .data.fd = 2 },
                                    { .flags = UV_INHERIT_FD, .data.fd = pair[1] } };
-    uv_process_options_t o = { .exit_cb = runner_exited, .file = "/proc/self/exe", .args = args, .stdio_count = 4, .stdio = io };
+    uv_process_options_t o = {
+        .exit_cb = runner_exited, .file = "/proc/self/exe", .args = args, .stdio_count = 4, .stdio = io
+    };
     n->runner.data = n;
     n->handles++;
     int rc = uv_spawn(n->loop, &n->runner, &o);
@@ -356,5 +402,6 @@ enum vl_err runner_start(struct node *n) {
 
 void runner_stop(struct node *n) {
     if (n->runner_polling && !uv_is_closing((uv_handle_t *)&n->runner_poll))
-        uv_close((uv_handle_t *)&n->runner_poll, poll_closed); /* end of file makes the runner kill its tasks and exit */
+        uv_close((uv_handle_t *)&n->runner_poll,
+                 poll_closed); /* end of file makes the runner kill its tasks and exit */
 }

@@ -60,7 +60,8 @@ enum vl_err os_blob_read(const struct os_blob_dir *d, const struct vl_hash *h, u
     return err;
 }
 
-enum vl_err os_blob_write(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t offset, const void *p, size_t n) {
+enum vl_err os_blob_write(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t offset, const void *p,
+                          size_t n) {
     char path[640];
     os_blob_part_path(d, h, path);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -97,8 +98,10 @@ enum vl_err os_blob_adopt(const struct os_blob_dir *d, const struct vl_hash *h, 
     close(fd);
     if (err) return err;
     snprintf(dir, sizeof dir, "%s/%02x", d->dir, h->b[0]);
-    if (mkdir(dir, 0700) == 0) err = os_dir_sync(d->dir);
-    else if (errno != EEXIST) err = os_err(errno);
+    if (mkdir(dir, 0700) == 0)
+        err = os_dir_sync(d->dir);
+    else if (errno != EEXIST)
+        err = os_err(errno);
     if (err) return err;
     if (rename(path, to) != 0) return os_err(errno);
     return os_dir_sync(dir);

@@ -1,6 +1,6 @@
 /* blob_dir.h - content-addressed files of a node: DIR/xx/HASH, partial ones in DIR/part/HASH.
- * A file under its hash is complete, verified and synced; nothing else ever gets that name.  The caller hashes and calls os_blob_adopt()
- * only after checking.  Not thread-safe per hash; reads are. */
+ * A file under its hash is complete, verified and synced; nothing else ever gets that name.  The caller hashes and
+ * calls os_blob_adopt() only after checking.  Not thread-safe per hash; reads are. */
 #ifndef VL_OS_BLOB_DIR_H
 #define VL_OS_BLOB_DIR_H
 
@@ -20,9 +20,11 @@ VL_MUST_CHECK enum vl_err os_blob_size(const struct os_blob_dir *d, const struct
 /* Bytes of the partial file, 0 when none. */
 uint64_t os_blob_part_size(const struct os_blob_dir *d, const struct vl_hash *h);
 /* Reads exactly n bytes at offset of a complete blob.  VL_ENOTFOUND, VL_ERANGE: past the end, VL_EIO. */
-VL_MUST_CHECK enum vl_err os_blob_read(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t offset, void *p, size_t n);
+VL_MUST_CHECK enum vl_err os_blob_read(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t offset, void *p,
+                                       size_t n);
 /* Writes to the partial file.  VL_ENOSPC, VL_EIO. */
-VL_MUST_CHECK enum vl_err os_blob_write(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t offset, const void *p, size_t n);
+VL_MUST_CHECK enum vl_err os_blob_write(const struct os_blob_dir *d, const struct vl_hash *h, uint64_t offset,
+                                        const void *p, size_t n);
 void os_blob_discard(const struct os_blob_dir *d, const struct vl_hash *h); /* the partial file */
 void os_blob_remove(const struct os_blob_dir *d, const struct vl_hash *h);  /* the complete file */
 /* Syncs `path` and gives it its name: the caller has verified that its content hashes to h.  The file moves (rename

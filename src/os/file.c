@@ -13,22 +13,32 @@
 
 enum vl_err os_err(int e) {
     switch (e) {
-    case 0: return VL_OK;
+    case 0:
+        return VL_OK;
     case ENOENT:
-    case ENOTDIR: return VL_ENOTFOUND;
-    case EEXIST: return VL_EEXISTS;
+    case ENOTDIR:
+        return VL_ENOTFOUND;
+    case EEXIST:
+        return VL_EEXISTS;
     case EACCES:
     case EPERM:
-    case EROFS: return VL_EDENIED;
+    case EROFS:
+        return VL_EDENIED;
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return VL_ENOSPC;
-    case ENOMEM: return VL_ENOMEM;
+    case EFBIG:
+        return VL_ENOSPC;
+    case ENOMEM:
+        return VL_ENOMEM;
     case EMFILE:
-    case ENFILE: return VL_ELIMIT;
-    case EAGAIN: return VL_EAGAIN;
-    case ETIMEDOUT: return VL_ETIMEOUT;
-    default: return VL_EIO;
+    case ENFILE:
+        return VL_ELIMIT;
+    case EAGAIN:
+        return VL_EAGAIN;
+    case ETIMEDOUT:
+        return VL_ETIMEOUT;
+    default:
+        return VL_EIO;
     }
 }
 

@@ -4,8 +4,8 @@
 
 #include "base/bytes.h"
 
-/* Creates the directory and its parents with `mode`.  VL_OK when it exists.  VL_EDENIED, VL_ENOSPC, VL_EIO; VL_EEXISTS: a
- * file of that name is in the way. */
+/* Creates the directory and its parents with `mode`.  VL_OK when it exists.  VL_EDENIED, VL_ENOSPC, VL_EIO; VL_EEXISTS:
+ * a file of that name is in the way. */
 VL_MUST_CHECK enum vl_err os_mkdir_all(const char *path, unsigned mode);
 /* Appends the file to `b`, at most b->max bytes in all.  VL_ENOTFOUND, VL_ELIMIT, VL_EDENIED, VL_EIO, VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err os_file_read(const char *path, struct vl_buf *b);

@@ -45,7 +45,9 @@ void os_machine_read(const char *data_dir, struct os_machine *ret) {
     memory = least_known(memory, read_u64("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
     uint32_t cpus = count_cpus();
     if (getloadavg(&load, 1) != 1 || load < 0) load = 0;
-    *ret = (struct os_machine){ .cpus = cpus, .memory_bytes = memory, .disk_bytes = os_disk_free(data_dir),
+    *ret = (struct os_machine){ .cpus = cpus,
+                                .memory_bytes = memory,
+                                .disk_bytes = os_disk_free(data_dir),
                                 .load_milli = (uint32_t)(load * 1000 / cpus) };
 }
 

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIM_COMMIT_MS 3u      /* a commit takes up to this long */
-#define SIM_LARGE 40000u      /* bytes of an output that must travel as a blob */
+#define SIM_COMMIT_MS 3u /* a commit takes up to this long */
+#define SIM_LARGE 40000u /* bytes of an output that must travel as a blob */
 #define SIM_ADDR "coordinator:1"
 
 struct sim_blob {
@@ -47,7 +47,7 @@ struct sim_node {
     struct sim_conn *conns;
     struct sim_run *runs;
     struct sim_commit *commits; /* whose outcome is awaited; a crash forgets them */
-    struct vl_map parts; /* struct sim_blob being fetched */
+    struct vl_map parts;        /* struct sim_blob being fetched */
     vl_ms commit_at, submit_at;
 };
 struct sim_job {
@@ -67,11 +67,17 @@ struct sim_village {
 };
 
 struct sim_village_cfg sim_village_cfg_default(void) {
-    return (struct sim_village_cfg){ .world = world_cfg_default(), .slots = 2, .submit_every_ms = 1000, .tasks_max = 8,
-                                     .task_min_ms = 5, .task_max_ms = 3000, .jobs_max = 100 };
+    return (struct sim_village_cfg){ .world = world_cfg_default(),
+                                     .slots = 2,
+                                     .submit_every_ms = 1000,
+                                     .tasks_max = 8,
+                                     .task_min_ms = 5,
+                                     .task_max_ms = 3000,
+                                     .jobs_max = 100 };
 }
 
-/* ---- what a program would write ------------------------------------------------------------------------------------ */
+/* ---- what a program would write ------------------------------------------------------------------------------------
+ */
 
 /* Output of a run: a digest of the names of its inputs, stretched to a large file for some. */
 static size_t program_output(const struct task_spec *s, uint8_t *dst) {
@@ -87,7 +93,8 @@ static size_t program_output(const struct task_spec *s, uint8_t *dst) {
     return n;
 }
 
-/* ---- blobs ------------------------------------------------------------------------------------------------------------ */
+/* ---- blobs
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool blob_put(struct vl_map *m, struct vl_hash h, const void *p, size_t n) {
     if (vl_map_get(m, h.b)) return true;
@@ -129,7 +136,8 @@ static void part_write(struct sim_node *n, struct vl_hash h, uint64_t offset, st
     free(old);
 }
 
-/* ---- runs --------------------------------------------------------------------------------------------------------------- */
+/* ---- runs
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void run_start(struct sim_node *n, uint64_t task, const struct assignment *a, vl_ms now) {
     struct sim_run *r = calloc(1, sizeof *r);
@@ -162,14 +170,17 @@ static void run_end(struct sim_node *n, struct sim_run *r, vl_ms now) {
     else if (!blob_put(&n->disk->blobs, o.hash, out, len))
         end.outcome = TASK_REFUSED;
     if (vl_prng_below(world_workload(n->v->world), 1000000) < n->v->cfg.fail_ppm) {
-        end = (struct brain_task_end){ .task = r->task, .outcome = TASK_FAILED, .err = VL_ESTATE, .detail = "the program failed", .exit_code = 1 };
+        end = (struct brain_task_end){
+            .task = r->task, .outcome = TASK_FAILED, .err = VL_ESTATE, .detail = "the program failed", .exit_code = 1
+        };
     }
     brain_task_started(n->brain, now, r->task);
     brain_task_ended(n->brain, now, &end);
     free(out);
 }
 
-/* ---- checks ---------------------------------------------------------------------------------------------------------------- */
+/* ---- checks
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static struct sim_job *job_find(struct sim_village *v, struct vl_job_id id, uint32_t *ret_index) {
     for (uint32_t i = v->stats.submitted; i-- > 0;)
@@ -208,7 +219,9 @@ static void task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_i
     struct task_row t;
     uint32_t j = 0;
     if (job_find(v, id, &j) == NULL || task >= v->cfg.tasks_max) return;
-    if (store_get(n->disk->store, STORE_TASKS, key, &row) || task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &t)) return;
+    if (store_get(n->disk->store, STORE_TASKS, key, &row) ||
+        task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &t))
+        return;
     uint64_t *done = &v->done_epoch[(size_t)j * v->cfg.tasks_max + task];
     if (t.state != JOB_TASK_DONE) {
         if (*done) v->wrong = "a done task is not done any more";
@@ -221,7 +234,8 @@ static void task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_i
         struct vl_span got = blob_get(n, r->outputs[0].hash);
         struct vl_hash h;
         crypto_blake2b256(got, &h);
-        if (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash)) v->wrong = "an output of a done task is not at the coordinator";
+        if (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash))
+            v->wrong = "an output of a done task is not at the coordinator";
     } else {
         v->wrong = "a done task has no report";
     }
@@ -232,7 +246,8 @@ static void task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_i
 static void acknowledged_kept(struct sim_village *v, struct store *s) {
     for (uint32_t i = 0; i < v->stats.submitted; i++) {
         struct job_row row;
-        if (v->jobs[i].acknowledged && job_row_get(s, v->jobs[i].id, &row)) v->wrong = "an acknowledged job was lost in a crash";
+        if (v->jobs[i].acknowledged && job_row_get(s, v->jobs[i].id, &row))
+            v->wrong = "an acknowledged job was lost in a crash";
         if (v->jobs[i].acknowledged) job_seen(v, s, v->jobs[i].id);
     }
 }
@@ -243,7 +258,8 @@ static const char *check(void *user, struct world *w, uint32_t node) {
     return ((struct sim_village *)user)->wrong;
 }
 
-/* ---- effects ------------------------------------------------------------------------------------------------------------------ */
+/* ---- effects
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static struct sim_conn *conn_by(struct sim_node *n, uint64_t world, uint32_t conn, uint32_t dial) {
     for (struct sim_conn *c = n->conns; c; c = c->next)
@@ -323,8 +339,12 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     struct vl_span bytes;
     struct vl_hash h;
     switch (e->kind) {
-    case BRAIN_COMMIT: commit(n, e, now); return;
-    case BRAIN_DIAL: dial(n, e->dial, now); return;
+    case BRAIN_COMMIT:
+        commit(n, e, now);
+        return;
+    case BRAIN_DIAL:
+        dial(n, e->dial, now);
+        return;
     case BRAIN_CONN_CLOSE: {
         struct sim_conn *c = conn_by(n, 0, e->conn, 0);
         flush(n, now);
@@ -335,7 +355,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         brain_conn_lost(n->brain, e->conn, now);
         return;
     }
-    case BRAIN_TASK_RUN: run_start(n, e->task, e->assignment, now); return;
+    case BRAIN_TASK_RUN:
+        run_start(n, e->task, e->assignment, now);
+        return;
     case BRAIN_TASK_KILL:
         for (struct sim_run **at = &n->runs; *at; at = &(*at)->next)
             if ((*at)->task == e->task) {
@@ -355,8 +377,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         if (bytes.p == NULL || e->offset > bytes.n)
             brain_blob_read(n->brain, now, e->req, VL_ENOTFOUND, 0, (struct vl_span){ 0 });
         else
-            brain_blob_read(n->brain, now, e->req, VL_OK, bytes.n,
-                            vl_span(bytes.p + e->offset, e->length < bytes.n - e->offset ? e->length : bytes.n - e->offset));
+            brain_blob_read(
+                n->brain, now, e->req, VL_OK, bytes.n,
+                vl_span(bytes.p + e->offset, e->length < bytes.n - e->offset ? e->length : bytes.n - e->offset));
         return;
     case BRAIN_BLOB_WRITE:
         part_write(n, e->hash, e->offset, e->bytes);
@@ -369,14 +392,27 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         free(part);
         brain_blob_verified(n->brain, now, e->hash, ok ? VL_OK : VL_ECRYPTO);
         return;
-    case BRAIN_BLOB_DISCARD: free(vl_map_del(&n->parts, e->hash.b)); return;
-    case BRAIN_REPLY: replied(n, e); return;
-    case BRAIN_JOB_CHANGED: job_seen(n->v, n->disk->store, e->job); return;
-    case BRAIN_TASK_CHANGED: task_seen(n->v, n, e->job, e->index); return;
-    case BRAIN_JOINED: n->v->stats.members++; return;
-    case BRAIN_REFUSED: n->v->wrong = "a join was refused"; return;
+    case BRAIN_BLOB_DISCARD:
+        free(vl_map_del(&n->parts, e->hash.b));
+        return;
+    case BRAIN_REPLY:
+        replied(n, e);
+        return;
+    case BRAIN_JOB_CHANGED:
+        job_seen(n->v, n->disk->store, e->job);
+        return;
+    case BRAIN_TASK_CHANGED:
+        task_seen(n->v, n, e->job, e->index);
+        return;
+    case BRAIN_JOINED:
+        n->v->stats.members++;
+        return;
+    case BRAIN_REFUSED:
+        n->v->wrong = "a join was refused";
+        return;
     case BRAIN_NODE_CHANGED:
-    case BRAIN_NOTE: return;
+    case BRAIN_NOTE:
+        return;
     }
 }
 
@@ -401,7 +437,9 @@ static void committed(void *arg, const struct store_result *r) {
     free(c);
 }
 
-/* ---- jobs ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static struct vl_hash blob_random(struct sim_node *n, uint64_t value) {
     uint8_t p[64];
@@ -440,10 +478,12 @@ static void submit(struct sim_node *n, vl_ms now) {
     brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, NULL);
     vl_buf_free(&inputs);
     free(spec);
-    n->submit_at = v->stats.submitted < v->cfg.jobs_max ? now + 1 + vl_prng_below(rng, 2 * v->cfg.submit_every_ms) : VL_MS_NEVER;
+    n->submit_at =
+        v->stats.submitted < v->cfg.jobs_max ? now + 1 + vl_prng_below(rng, 2 * v->cfg.submit_every_ms) : VL_MS_NEVER;
 }
 
-/* ---- a node of the world ---------------------------------------------------------------------------------------------------------- */
+/* ---- a node of the world
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void seed_bytes(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[32]) {
     uint8_t p[24];
@@ -469,14 +509,21 @@ static void destroy(void *self) {
 static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
     struct sim_village *v = user;
     struct sim_node *n = calloc(1, sizeof *n);
-    struct brain_config cfg = { .coordinator = index == 0, .heartbeat_ms = v->cfg.heartbeat_ms, .lost_ms = v->cfg.lost_ms,
-                                .caps = { .cpus = 2, .slots = index == 0 ? 0 : v->cfg.slots, .memory_bytes = 8ull << 30,
-                                          .disk_bytes = 8ull << 30, .features = NODE_FEATURE_WASM } };
+    struct brain_config cfg = { .coordinator = index == 0,
+                                .heartbeat_ms = v->cfg.heartbeat_ms,
+                                .lost_ms = v->cfg.lost_ms,
+                                .caps = { .cpus = 2,
+                                          .slots = index == 0 ? 0 : v->cfg.slots,
+                                          .memory_bytes = 8ull << 30,
+                                          .disk_bytes = 8ull << 30,
+                                          .features = NODE_FEATURE_WASM } };
     struct crypto_sign_key root;
     struct vl_errmsg msg = { "" };
     (void)w;
     if (n == NULL) return NULL;
-    *n = (struct sim_node){ .v = v, .index = index, .disk = &v->disks[index], .commit_at = VL_MS_NEVER, .submit_at = VL_MS_NEVER };
+    *n = (struct sim_node){
+        .v = v, .index = index, .disk = &v->disks[index], .commit_at = VL_MS_NEVER, .submit_at = VL_MS_NEVER
+    };
     vl_map_init(&n->parts, sizeof(struct vl_hash), 65536, 1);
     cfg.boot_epoch = ++n->disk->boots;
     seed_bytes(v, index, 1, cfg.sign_seed);
@@ -584,11 +631,17 @@ static vl_ms deadline(void *self) {
     return at;
 }
 
-/* ---- the village --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the village
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
 
 enum vl_err sim_village_create(const struct sim_village_cfg *cfg, struct sim_village **ret) {
-    static const struct world_node_ops ops = { .create = create, .on_conn = on_conn, .on_bytes = on_bytes, .step = step,
-                                               .deadline = deadline, .destroy = destroy };
+    static const struct world_node_ops ops = { .create = create,
+                                               .on_conn = on_conn,
+                                               .on_bytes = on_bytes,
+                                               .step = step,
+                                               .deadline = deadline,
+                                               .destroy = destroy };
     struct sim_village *v = calloc(1, sizeof *v);
     if (v == NULL) return VL_ENOMEM;
     v->cfg = *cfg;
@@ -628,7 +681,9 @@ void sim_village_destroy(struct sim_village *v) {
     free(v);
 }
 
-struct world *sim_village_world(struct sim_village *v) { return v->world; }
+struct world *sim_village_world(struct sim_village *v) {
+    return v->world;
+}
 
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret) {
     *ret = v->stats;
@@ -642,4 +697,30 @@ bool sim_village_settled(void *user, struct world *w) {
     for (uint32_t i = 0; i < v->stats.submitted; i++)
         if (v->jobs[i].acknowledged && !v->jobs[i].ended) return false;
     return v->stats.members + 1 >= v->cfg.world.nodes;
+}
+
+void sim_village_describe(struct sim_village *v, FILE *to) {
+    struct sim_node *head = world_node(v->world, 0);
+    const struct job_book *book = head ? brain_jobs(head->brain) : NULL;
+    for (uint32_t i = 0; book && i < v->stats.submitted; i++) {
+        struct job_view j;
+        if (!v->jobs[i].acknowledged || v->jobs[i].ended || !job_book_job(book, v->jobs[i].id, &j)) continue;
+        fprintf(to, "# job %u: state %s, %u tasks, %u waiting, %u running, %u done, %u failed\n", i, job_state_text(j.state),
+                j.total, j.waiting, j.running, j.done, j.failed);
+        for (uint32_t k = 0; k < j.total; k++) {
+            struct job_task_view t;
+            if (!job_book_task(book, v->jobs[i].id, k, &t) || t.state == JOB_TASK_DONE) continue;
+            fprintf(to, "#   task %u: %s, attempt %u, epoch %llu, %u copies, %u votes\n", k, job_task_state_text(t.state),
+                    t.attempt, (unsigned long long)t.epoch, t.copies, t.votes);
+        }
+        struct store_value prefix = store_blob(v->jobs[i].id.b, 16);
+        struct store_query q = { .table = STORE_JOB_EVENTS, .prefix = &prefix, .n_prefix = 1, .limit = 200 };
+        struct store_iter *it;
+        struct store_row row;
+        if (store_scan(head->disk->store, &q, &it)) continue;
+        while (store_next(it, &row))
+            fprintf(to, "#   %lld %s %s\n", (long long)store_row_int(&row, STORE_JOB_EVENTS_AT_MS),
+                    store_row_text(&row, STORE_JOB_EVENTS_KIND), store_row_text(&row, STORE_JOB_EVENTS_DETAIL));
+        vl_ignore(store_end(it));
+    }
 }

@@ -1,25 +1,28 @@
-/* village.h - whole members (brain/) as nodes of a simulated world: the shipped cores and codecs, over a virtual network,
- * the memory store and a virtual executor.  Node 0 is the coordinator; the others join it by ticket, as real ones do.
+/* village.h - whole members (brain/) as nodes of a simulated world: the shipped cores and codecs, over a virtual
+ * network, the memory store and a virtual executor.  Node 0 is the coordinator; the others join it by ticket, as real
+ * ones do.
  *
- * Checked after every event: what was acknowledged is in the store; an ended job stays as it ended; a task is done once, by one
- * epoch; the bytes that came out are those the program would have written; delivery's books balance. */
+ * Checked after every event: what was acknowledged is in the store; an ended job stays as it ended; a task is done
+ * once, by one epoch; the bytes that came out are those the program would have written; delivery's books balance. */
 #ifndef VL_SIM_VILLAGE_H
 #define VL_SIM_VILLAGE_H
 
 #include "brain/brain.h"
 #include "sim/world.h"
 
+#include <stdio.h>
+
 struct sim_village; /* owns the world */
 
 struct sim_village_cfg {
-    struct world_cfg world;  /* ops, user and check are set by this module */
-    uint32_t slots;          /* of each worker */
-    vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
-    vl_ms submit_every_ms;   /* mean time between jobs; 0: none */
-    uint32_t tasks_max;      /* of one job: 1..tasks_max */
+    struct world_cfg world;         /* ops, user and check are set by this module */
+    uint32_t slots;                 /* of each worker */
+    vl_ms heartbeat_ms, lost_ms;    /* 0: defaults */
+    vl_ms submit_every_ms;          /* mean time between jobs; 0: none */
+    uint32_t tasks_max;             /* of one job: 1..tasks_max */
     vl_ms task_min_ms, task_max_ms; /* how long a task runs */
-    uint32_t fail_ppm;       /* runs that fail */
-    uint32_t jobs_max;       /* stop submitting after so many */
+    uint32_t fail_ppm;              /* runs that fail */
+    uint32_t jobs_max;              /* stop submitting after so many */
 };
 struct sim_village_cfg sim_village_cfg_default(void);
 
@@ -34,5 +37,7 @@ struct sim_village_stats {
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);
 /* All nodes are members and every acknowledged job has ended.  For world_run_until(). */
 bool sim_village_settled(void *user, struct world *w);
+/* What has not ended, and why: for a person who looks at a seed. */
+void sim_village_describe(struct sim_village *v, FILE *to);
 
 #endif

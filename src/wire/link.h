@@ -8,16 +8,16 @@
 #include "base/id.h"
 
 enum link_kind { /* on the wire: never renumber */
-    LINK_HEARTBEAT = 1,
-    LINK_ENVELOPE = 2,
-    LINK_ACK = 3,
-    LINK_BLOB = 4,
-    LINK_BLOB_OFFER = 5,
-    LINK_BLOB_HAVE = 6,
-    LINK_JOIN = 7,
-    LINK_JOIN_REPLY = 8,
-    LINK_REVOCATIONS = 9, /* body: the signed list of wire/cert.h */
-    LINK_STATUS = 10,     /* body: task_status of wire/task.h */
+                 LINK_HEARTBEAT = 1,
+                 LINK_ENVELOPE = 2,
+                 LINK_ACK = 3,
+                 LINK_BLOB = 4,
+                 LINK_BLOB_OFFER = 5,
+                 LINK_BLOB_HAVE = 6,
+                 LINK_JOIN = 7,
+                 LINK_JOIN_REPLY = 8,
+                 LINK_REVOCATIONS = 9, /* body: the signed list of wire/cert.h */
+                 LINK_STATUS = 10,     /* body: task_status of wire/task.h */
 };
 
 #define LINK_CERT_MAX 512u

@@ -33,7 +33,8 @@ enum vl_err job_row_encode(const struct job_row *r, struct vl_buf *out) {
     vl_write_u8(&w, r->state);
     vl_write_u8(&w, (uint8_t)r->kind);
     vl_write_u8(&w, (uint8_t)r->priority);
-    const uint32_t small[] = { r->replicas, r->attempts, r->total, r->waiting, r->running, r->done, r->failed, r->history };
+    const uint32_t small[] = { r->replicas, r->attempts, r->total,  r->waiting,
+                               r->running,  r->done,     r->failed, r->history };
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) vl_write_u32(&w, small[i]);
     vl_write_u64(&w, r->submitted_ms);
     vl_write_u64(&w, r->started_ms);
@@ -52,8 +53,8 @@ enum vl_err job_row_decode(struct vl_span in, struct job_row *ret) {
     row.state = vl_read_u8(&r);
     row.kind = (enum task_kind)vl_read_u8(&r);
     row.priority = (enum task_priority)vl_read_u8(&r);
-    uint32_t *small[] = { &row.replicas, &row.attempts, &row.total, &row.waiting, &row.running, &row.done, &row.failed,
-                          &row.history };
+    uint32_t *small[] = { &row.replicas, &row.attempts, &row.total,  &row.waiting,
+                          &row.running,  &row.done,     &row.failed, &row.history };
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) *small[i] = vl_read_u32(&r);
     row.submitted_ms = vl_read_u64(&r);
     row.started_ms = vl_read_u64(&r);

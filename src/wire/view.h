@@ -1,5 +1,6 @@
 /* view.h - the rows that the API shows of a job, a task and the topology, as they stand in the store.
- * Written by brain/, read by gateway/.  Same codec rules as wire/task.h: one encoding per value, strict, borrowed spans. */
+ * Written by brain/, read by gateway/.  Same codec rules as wire/task.h: one encoding per value, strict, borrowed
+ * spans. */
 #ifndef VL_WIRE_VIEW_H
 #define VL_WIRE_VIEW_H
 

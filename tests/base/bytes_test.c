@@ -10,8 +10,8 @@ TEST(err, names_and_classes_come_from_the_table) {
     CHECK_STR("ENOSPC", vl_err_name(VL_ENOSPC));
     CHECK_STR("no space left", vl_err_text(VL_ENOSPC));
     CHECK_EQ(VL_CLASS_RETRY, vl_err_class(VL_ENOSPC));
-    CHECK_STR("unknown error", vl_err_text((enum vl_err)-999));
-    CHECK_EQ(VL_CLASS_STOP, vl_err_class((enum vl_err)-999));
+    CHECK_STR("unknown error", vl_err_text((enum vl_err) - 999));
+    CHECK_EQ(VL_CLASS_STOP, vl_err_class((enum vl_err) - 999));
 }
 
 TEST(buf, refuses_to_grow_past_its_cap_by_one_byte) {

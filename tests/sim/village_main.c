@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#define SETTLE_MS 300000u /* all acknowledged jobs end within this once the faults stop: many heartbeats, far below a task time-out */
+
 struct options {
     uint64_t seed, seeds;
     uint32_t nodes, jobs;
@@ -73,13 +75,19 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
     for (uint32_t i = 0; i < o->nodes && err == VL_OK; i++) err = world_start(w, i);
     vl_ms start = world_now(w), busy = (vl_ms)(o->hours * (double)hour);
     if (err == VL_OK && !o->calm)
-        world_faults_set(w, &(struct world_faults){ .crash_ms = 20000, .down_ms = 5000, .partition_ms = 60000, .heal_ms = 15000,
-                                                    .cut_ms = 10000, .clock_ms = 120000, .clock_step_ms = 2000 });
+        world_faults_set(w, &(struct world_faults){ .crash_ms = 20000,
+                                                    .down_ms = 5000,
+                                                    .partition_ms = 60000,
+                                                    .heal_ms = 15000,
+                                                    .cut_ms = 10000,
+                                                    .clock_ms = 120000,
+                                                    .clock_step_ms = 2000 });
     if (err == VL_OK) err = world_run(w, start + busy);
     if (err == VL_OK) err = world_heal(w);
-    if (err == VL_OK) err = world_run_until(w, sim_village_settled, start + busy + 2 * hour);
+    if (err == VL_OK) err = world_run_until(w, sim_village_settled, start + busy + SETTLE_MS);
     sim_village_stats(v, ret);
     snprintf(why, 256, "%s", world_failure(w) ? world_failure(w) : err ? vl_err_text(err) : "");
+    if (err) sim_village_describe(v, stderr);
     if (err == VL_OK && ret->acknowledged != ret->done + ret->failed) {
         err = VL_EINTERNAL;
         snprintf(why, 256, "%u acknowledged, but %u done and %u failed", ret->acknowledged, ret->done, ret->failed);
@@ -96,7 +104,8 @@ int main(int argc, char **argv) {
     struct options o = { .seed = 1, .seeds = 4, .nodes = 6, .jobs = 60, .hours = 0.2 };
     int failed = 0;
     if (!options_read(&o, argc, argv) || crypto_init()) {
-        fprintf(stderr, "usage: sim_village [--seed N | --seeds COUNT] [--nodes N] [--jobs N] [--hours H] [--calm] [--json]\n");
+        fprintf(stderr,
+                "usage: sim_village [--seed N | --seeds COUNT] [--nodes N] [--jobs N] [--hours H] [--calm] [--json]\n");
         return 2;
     }
     if (!o.json) printf("1..%" PRIu64 "\n", o.seeds);
@@ -109,11 +118,12 @@ int main(int argc, char **argv) {
         if (o.json)
             printf("{\"name\":\"sim.jobs_1000_s\",\"value\":%.3f,\"unit\":\"s\",\"peer\":null,\"ratio\":null}\n", took);
         else
-            printf("%sok %" PRIu64 " - village: survives_crashes_cuts_and_partitions_with_seed_%" PRIu64 "\n", err ? "not " : "", i + 1,
-                   o.seed + i);
+            printf("%sok %" PRIu64 " - village: survives_crashes_cuts_and_partitions_with_seed_%" PRIu64 "\n",
+                   err ? "not " : "", i + 1, o.seed + i);
         if (!o.json || err)
-            fprintf(stderr, "# seed %" PRIu64 ": %u jobs acknowledged, %u done, %u failed, %u members, %" PRIu64 " runs, %" PRIu64
-                            " events, %.1f s %s\n",
+            fprintf(stderr,
+                    "# seed %" PRIu64 ": %u jobs acknowledged, %u done, %u failed, %u members, %" PRIu64
+                    " runs, %" PRIu64 " events, %.1f s %s\n",
                     o.seed + i, s.acknowledged, s.done, s.failed, s.members, s.runs, s.events, took, why);
         fflush(stdout);
         failed += err != VL_OK;
