@@ -271,6 +271,7 @@ TEST(cache, keeps_modules_over_restarts_and_rebuilds_a_damaged_one) {
     CHECK_EQ(1, g->ev.u.stats.cache_rebuilt);
     CHECK_EQ(1, g->ev.u.stats.compiled);
     CHECK_EQ(1, cache_files(dir, file, sizeof file));
+    CHECK_OK(chmod(file, 0644));
     CHECK_OK(truncate(file, 100)); /* now while it runs */
     q = doing(2, "hello");
     CHECK_EQ(7, rig_run(g, &q)->exit_code);
