@@ -225,6 +225,7 @@ static struct sandbox_compiled *compile(struct rig *g, const char *path, uint8_t
     q.u.compile.level = level;
     rig_send(g, &q);
     CHECK_EQ(SANDBOX_EVT_COMPILED, rig_event(g)->kind);
+    if (!g->ev.u.compiled.ok) print_message("# %s\n", g->ev.u.compiled.text);
     return &g->ev.u.compiled;
 }
 
