@@ -104,8 +104,10 @@ static void flush(struct peer *p) {
 static void drain(struct peer *p) {
     struct htx_event ev;
     while (htx_next_event(p->ep, &ev)) {
-        if (ev.type == HTX_CONN_UP) must(htx_admit(p->ep, ev.conn, now_ms(), true), "admit");
-        else if (ev.type == HTX_SESSION_UP) p->session = ev.session;
+        if (ev.type == HTX_CONN_UP)
+            must(htx_admit(p->ep, ev.conn, now_ms(), true), "admit");
+        else if (ev.type == HTX_SESSION_UP)
+            p->session = ev.session;
         else if (ev.type == HTX_CONN_CLOSE) {
             fprintf(stderr, "connection closed: %u\n", ev.reason);
             exit(1);
@@ -237,7 +239,8 @@ static double htx_run(enum task task, uint64_t amount, struct peer *a, struct pe
     return r.result;
 }
 
-/* -- plain TCP ------------------------------------------------------------------------------------------------------ */
+/* -- plain TCP ------------------------------------------------------------------------------------------------------
+ */
 
 static void *tcp_receiver(void *arg) {
     static uint8_t in[READ_BUFFER];
@@ -280,9 +283,10 @@ static double tcp_run(enum task task, uint64_t amount, const int fd[2]) {
 
 static void print(const char *name, double value, const char *unit, double peer) {
     if (peer > 0)
-        printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\",\"peer\":\"tcp\",\"peer_value\":%.0f,\"ratio\":%.3f}\n", name,
-               value, unit, peer, value / peer);
-    else printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\"}\n", name, value, unit);
+        printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\",\"peer\":\"tcp\",\"peer_value\":%.0f,\"ratio\":%.3f}\n",
+               name, value, unit, peer, value / peer);
+    else
+        printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\"}\n", name, value, unit);
     fflush(stdout);
 }
 

@@ -6,6 +6,7 @@
 #include "gateway/assets.h"
 #include "gateway/node_backend.h"
 #include "node/node.h"
+#include "os/address.h"
 #include "os/file.h"
 #include "sandbox/request.h"
 #include "sandbox/runner.h"
@@ -32,7 +33,7 @@ struct daemon {
     struct node_backend backend;
     struct gateway *gateway;
     char token[TOKEN_TEXT], url[VL_ADDR_MAX + 16];
-    bool ending, joining;
+    bool ending;
     int exit_code;
 };
 
@@ -132,8 +133,15 @@ static enum vl_err gateway_start(struct daemon *d, struct vl_errmsg *msg) {
     host[n - 2u * v6] = '\0';
     enum vl_err err = token_take(d, d->options->data_dir, msg);
     if (err) return err;
+    char name[VL_NAME_MAX] = "", reachable[VL_ADDR_MAX];
+    if (gethostname(name, sizeof name) != 0) name[0] = '\0';
+    name[sizeof name - 1] = '\0';
+    os_reachable_address(addr, reachable);
+    char *end_of_host = strrchr(reachable, ':');
+    if (end_of_host) *end_of_host = '\0';
+    const char *const allowed[] = { host, reachable, name, NULL }; /* against DNS rebinding: names this machine is known by */
     struct gateway_config cfg = { .host = host, .port = (uint16_t)strtoul(colon + 1, NULL, 10), .token = d->token,
-                                  .version = VILLAGE_VERSION, .assets = web_assets, .assets_n = web_assets_n,
+                                  .version = VILLAGE_VERSION, .allowed_hosts = allowed, .assets = web_assets, .assets_n = web_assets_n,
                                   .log = &d->log };
     struct backend backend = node_backend(&d->backend);
     err = gateway_create(&d->loop, &cfg, &backend, msg, &d->gateway);
@@ -176,19 +184,18 @@ static void announce(struct daemon *d) {
     if (d->gateway) {
         printf("  gateway   %s\n  dashboard %s/#token=%s\n", d->url, d->url, d->token);
         struct backend b = node_backend(&d->backend);
-        if (!d->joining && b.ops->ticket_create(b.self, 1, 86400, first_ticket, d))
+        if (b.ops->ticket_create(b.self, 1, 86400, first_ticket, d))
             printf("  join      no ticket: this address cannot be told to others; see --advertise\n");
     }
     fflush(stdout);
 }
 
 static int code_of(enum vl_err err) {
-    return err == VL_EDENIED ? CLI_DENIED : err == VL_EPARSE || err == VL_ERANGE ? CLI_USAGE : CLI_FAILED;
+    return err == VL_EDENIED ? CLI_DENIED : err == VL_EPARSE || err == VL_ERANGE || err == VL_ECRYPTO ? CLI_USAGE : CLI_FAILED;
 }
 
 static int daemon_run(const struct cli_up_options *o) {
-    struct daemon d = { .options = o, .joining = o->ticket != NULL,
-                        .log = { .fd = 2, .min = o->log_level, .form = o->log_form } };
+    struct daemon d = { .options = o, .log = { .fd = 2, .min = o->log_level, .form = o->log_form } };
     struct vl_errmsg msg = { "" };
     char host[VL_NAME_MAX] = "node";
     if (gethostname(host, sizeof host) == 0) host[sizeof host - 1] = '\0';
@@ -204,8 +211,9 @@ static int daemon_run(const struct cli_up_options *o) {
     uv_loop_init(&d.loop);
     signals_start(&d);
     struct node_config cfg = { .data_dir = o->data_dir, .name = o->name ? o->name : host, .listen = o->listen,
-                               .ticket = o->ticket && o->ticket[0] ? o->ticket : NULL, .coordinator = o->ticket == NULL,
-                               .slots = o->slots, .log = &d.log };
+                               .advertise = o->advertise, .ticket = o->ticket && o->ticket[0] ? o->ticket : NULL,
+                               .found = o->ticket == NULL, .slots = o->slots, .heartbeat_ms = o->heartbeat_ms,
+                               .lost_ms = o->lost_ms, .log = &d.log };
     struct node_hooks hooks = { .arg = &d.backend, .job_changed = node_backend_job_changed,
                                 .task_changed = node_backend_task_changed, .node_changed = node_backend_node_changed };
     hooks.daemon = &d;
@@ -214,7 +222,7 @@ static int daemon_run(const struct cli_up_options *o) {
     hooks.failed = on_failed;
     enum vl_err err = node_create(&d.loop, &cfg, &hooks, &d.node, &msg);
     d.backend.node = d.node;
-    if (err == VL_OK && o->gateway) err = gateway_start(&d, &msg);
+    if (err == VL_OK && o->gateway && node_is_coordinator(d.node)) err = gateway_start(&d, &msg); /* members have no books to show */
     if (err) {
         fprintf(stderr, "village: %s\n", msg.text[0] ? msg.text : vl_err_text(err));
         end(&d, code_of(err));

@@ -26,7 +26,7 @@ WITHOUT = b"""<!doctype html>
 <title>Village</title>
 <h1>Village</h1>
 <p>This program was built without its dashboard, because npm was not there.</p>
-<p>Install npm (Node.js 20 or later) and build again. Until then the same answers come in a terminal from
+<p>Install npm (Node.js 18 or later; Debian has it) and build again. Until then the same answers come in a terminal from
 <code>village status</code>, <code>village nodes</code> and <code>village jobs</code>.</p>
 </html>
 """

@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BRAIN_SLOTS_MAX 256u /* of a node: its queue and reports must fit HEARTBEAT_RUNNING_MAX */
+#define BRAIN_SLOTS_MAX 48u /* of a node: below what a runner holds, with those whose outputs are being stored */
 
 struct brain;
 

@@ -377,6 +377,7 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
         return;
     case LINK_REVOCATIONS:
         err = roster_revoke(b->roster, body);
+        if (err == VL_OK) record_add(b, RECORD_REVOCATIONS, NULL, 0, (struct vl_span){ 0 }, body);
         if (err && err != VL_ESTALE) b->counters.messages_bad++; /* an older list comes from an honest peer too */
         return;
     case LINK_JOIN: /* a member that lost the reply, or wants to renew */

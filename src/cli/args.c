@@ -65,8 +65,7 @@ static enum vl_err unknown_command(const char *typed, struct vl_errmsg *msg) {
     const char *best = NULL;
     for (size_t i = 0; i < commands_n; i++)
         if (!commands[i].hidden) suggest(typed, commands[i].name, &far, &best);
-    if (best != NULL)
-        return vl_errmsg_set(msg, VL_EPARSE, "unknown command '%.64s'; did you mean '%s'?", typed, best);
+    if (best != NULL) return vl_errmsg_set(msg, VL_EPARSE, "unknown command '%.64s'; did you mean '%s'?", typed, best);
     return vl_errmsg_set(msg, VL_EPARSE, "unknown command '%.64s'; `village help` lists them", typed);
 }
 
@@ -116,7 +115,8 @@ enum vl_err option_check(const struct cli_option *o, const char *text, struct cl
     const char *form = "";
     switch (o->kind) {
     case VALUE_NONE:
-    case VALUE_WORDS: break;
+    case VALUE_WORDS:
+        break;
     case VALUE_TEXT:
     case VALUE_FILE:
     case VALUE_FOLDER: {
@@ -140,8 +140,7 @@ enum vl_err option_check(const struct cli_option *o, const char *text, struct cl
         break;
     case VALUE_CHOICE:
         g.number = choice_index(o->choices, text);
-        if (g.number < 0)
-            return vl_errmsg_set(msg, VL_EPARSE, "--%s '%.64s' is none of %s", o->name, text, o->choices);
+        if (g.number < 0) return vl_errmsg_set(msg, VL_EPARSE, "--%s '%.64s' is none of %s", o->name, text, o->choices);
         break;
     }
     if (err == VL_ERANGE) return out_of_range(o, text, msg);
@@ -151,8 +150,7 @@ enum vl_err option_check(const struct cli_option *o, const char *text, struct cl
 }
 
 static enum vl_err give(struct cli_args *a, const struct cli_option *o, const char *text, struct vl_errmsg *msg) {
-    if (!o->repeat && args_has(a, o->name))
-        return vl_errmsg_set(msg, VL_EPARSE, "--%s is given twice", o->name);
+    if (!o->repeat && args_has(a, o->name)) return vl_errmsg_set(msg, VL_EPARSE, "--%s is given twice", o->name);
     struct cli_given g = { .option = o };
     if (text != NULL) {
         enum vl_err err = option_check(o, text, &g, msg);
@@ -219,7 +217,8 @@ static enum vl_err take_operand(struct cli_args *a, const char *arg, struct vl_e
         if (args_has(a, "input"))
             return vl_errmsg_set(msg, VL_EPARSE,
                                  "'%.64s' is one argument too many; put a pattern in quotes (--input '*.txt') and "
-                                 "arguments of the program after --", arg);
+                                 "arguments of the program after --",
+                                 arg);
         return vl_errmsg_set(msg, VL_EPARSE, "'%.64s' is one argument too many: village %s%s%s", arg, c->name,
                              *c->operands ? " " : "", c->operands);
     }

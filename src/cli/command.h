@@ -1,5 +1,6 @@
 /* command.h - the one table of commands, and the parser that reads it.
- * Parsing, help, completion and the man page all come from `commands`; a new command is one row there and one handler. */
+ * Parsing, help, completion and the man page all come from `commands`; a new command is one row there and one handler.
+ */
 #ifndef VL_CLI_COMMAND_H
 #define VL_CLI_COMMAND_H
 
@@ -42,13 +43,13 @@ extern const char *const command_group_titles[COMMAND_GROUPS];
 struct cli_command {
     const char *name;
     enum command_group group;
-    bool hidden;     /* in no list */
-    bool raw;        /* the handler gets the arguments unparsed */
+    bool hidden; /* in no list */
+    bool raw;    /* the handler gets the arguments unparsed */
     const char *summary;
-    const char *operands;       /* "PROGRAM [-- ARG...]"; "" when there are none */
-    unsigned least, most;       /* operands */
-    bool rest;                  /* takes arguments of its own after "--" */
-    const char *operand_choices; /* "bash|zsh"; NULL: anything */
+    const char *operands;         /* "PROGRAM [-- ARG...]"; "" when there are none */
+    unsigned least, most;         /* operands */
+    bool rest;                    /* takes arguments of its own after "--" */
+    const char *operand_choices;  /* "bash|zsh"; NULL: anything */
     enum value_kind operand_kind; /* for completion: VALUE_FILE, else VALUE_TEXT */
     const struct cli_option *options;
     size_t n_options;

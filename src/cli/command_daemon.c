@@ -20,21 +20,24 @@ static bool address_ok(const char *s) {
     return true;
 }
 
-static int options_of(struct cli *cli, struct cli_up_options *ret) {
+static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
     const struct cli_args *a = &cli->args;
-    static const char *const addresses[] = { "listen", "gateway" };
-    for (size_t i = 0; i < 2; i++)
-        if (!address_ok(args_text(a, addresses[i])))
-            return cli_fail(cli, CLI_USAGE, "--%s '%s' is no address such as 127.0.0.1:8000 or [::1]:8000", addresses[i],
-                            args_text(a, addresses[i]));
-    if (args_has(a, "no-gateway") && args_has(a, "gateway"))
+    static const char *const addresses[] = { "listen", "advertise", "gateway" };
+    for (size_t i = 0; i < (up ? 3 : 2); i++)
+        if (args_text(a, addresses[i]) && !address_ok(args_text(a, addresses[i])))
+            return cli_fail(cli, CLI_USAGE, "--%s '%s' is no address such as 127.0.0.1:8000 or [::1]:8000",
+                            addresses[i], args_text(a, addresses[i]));
+    if (up && args_has(a, "no-gateway") && args_has(a, "gateway"))
         return cli_fail(cli, CLI_USAGE, "--gateway and --no-gateway exclude each other");
     static const enum vl_level levels[] = { VL_DEBUG, VL_INFO, VL_WARN, VL_ERROR };
     *ret = (struct cli_up_options){
         .data_dir = cli->data_dir,
         .name = args_text(a, "name"),
         .listen = args_text(a, "listen"),
-        .gateway = args_has(a, "no-gateway") ? NULL : args_text(a, "gateway"),
+        .advertise = args_text(a, "advertise"),
+        .gateway = !up || args_has(a, "no-gateway") ? NULL : args_text(a, "gateway"),
+        .heartbeat_ms = (vl_ms)args_number(a, "heartbeat"),
+        .lost_ms = (vl_ms)args_number(a, "lost"),
         .slots = args_has(a, "slots") ? (unsigned)args_number(a, "slots") : 0,
         .log_form = cli->json || strcmp(args_text(a, "log"), "json") == 0 ? VL_LOG_JSON : VL_LOG_FMT,
         .log_level = levels[args_has(a, "log-level") ? (size_t)args_number(a, "log-level") : 1],
@@ -44,17 +47,18 @@ static int options_of(struct cli *cli, struct cli_up_options *ret) {
 
 int command_up(struct cli *cli) {
     struct cli_up_options options;
-    int code = options_of(cli, &options);
+    int code = options_of(cli, true, &options);
     return code == CLI_OK ? cli->hooks->up(&options) : code;
 }
 
 int command_join(struct cli *cli) {
     struct cli_up_options options;
-    const char *ticket = cli->args.operands[0];
-    int code = options_of(cli, &options);
+    const char *ticket = cli->args.n_operands ? cli->args.operands[0] : "";
+    int code = options_of(cli, false, &options);
     if (code != CLI_OK) return code;
-    if (strncmp(ticket, "vl1", 3) != 0 || strlen(ticket) > CLI_TICKET_MAX)
-        return cli_fail(cli, CLI_USAGE, "that is no ticket: it begins with vl1 and comes from `village ticket` on a member");
+    if ((*ticket && strncmp(ticket, "vl1", 3) != 0) || strlen(ticket) > CLI_TICKET_MAX)
+        return cli_fail(cli, CLI_USAGE,
+                        "that is no ticket: it begins with vl1 and comes from `village ticket` on a member");
     options.ticket = ticket;
     return cli->hooks->join(&options);
 }

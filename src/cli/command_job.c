@@ -23,8 +23,13 @@ static void took(const json_t *o, char dst[UNITS_TEXT]) {
 
 int command_jobs(struct cli *cli) {
     static const struct term_column columns[] = {
-        { .title = "ID" },          { .title = "NAME", .trim = true },  { .title = "STATE" },
-        { .title = "TASKS", .right = true }, { .title = "FAILED", .right = true }, { .title = "TIME", .right = true }, { .title = "SUBMITTED" },
+        { .title = "ID" },
+        { .title = "NAME", .trim = true },
+        { .title = "STATE" },
+        { .title = "TASKS", .right = true },
+        { .title = "FAILED", .right = true },
+        { .title = "TIME", .right = true },
+        { .title = "SUBMITTED" },
     };
     char path[96] = "/v1/fog/jobs";
     json_t *items = NULL;
@@ -53,7 +58,8 @@ int command_jobs(struct cli *cli) {
         term_table_cell(table, ago, TERM_PLAIN);
     }
     if (json_array_size(items) == 0)
-        cli_note(cli, "no jobs%s; start one: village run PROGRAM --input 'FILES'", strchr(path, '?') ? " in this state" : " yet");
+        cli_note(cli, "no jobs%s; start one: village run PROGRAM --input 'FILES'",
+                 strchr(path, '?') ? " in this state" : " yet");
     else
         term_table_print(table, &cli->out);
     term_table_destroy(table);
@@ -116,9 +122,15 @@ static int show_job(struct cli *cli, const char *path) {
 
 static int show_tasks(struct cli *cli, const char *path) {
     static const struct term_column columns[] = {
-        { .title = "TASK", .right = true }, { .title = "INPUT", .trim = true }, { .title = "STATE" },
-        { .title = "NODE" },                { .title = "TRY", .right = true },  { .title = "EXIT", .right = true },
-        { .title = "TIME", .right = true }, { .title = "CPU", .right = true },  { .title = "MEMORY", .right = true },
+        { .title = "TASK", .right = true },
+        { .title = "INPUT", .trim = true },
+        { .title = "STATE" },
+        { .title = "NODE" },
+        { .title = "TRY", .right = true },
+        { .title = "EXIT", .right = true },
+        { .title = "TIME", .right = true },
+        { .title = "CPU", .right = true },
+        { .title = "MEMORY", .right = true },
         { .title = "ERROR", .trim = true },
     };
     json_t *items = NULL;
@@ -156,8 +168,11 @@ static int show_tasks(struct cli *cli, const char *path) {
 }
 
 static int show_events(struct cli *cli, const char *path) {
-    static const struct term_column columns[] = { { .title = "TIME" }, { .title = "EVENT" }, { .title = "TASK", .right = true },
-                                                  { .title = "NODE" }, { .title = "DETAIL", .trim = true } };
+    static const struct term_column columns[] = { { .title = "TIME" },
+                                                  { .title = "EVENT" },
+                                                  { .title = "TASK", .right = true },
+                                                  { .title = "NODE" },
+                                                  { .title = "DETAIL", .trim = true } };
     json_t *items = NULL;
     int code = cli_list(cli, path, 100000, &items);
     if (code != CLI_OK) return code;
@@ -198,7 +213,9 @@ int command_job(struct cli *cli) {
     unsigned asked = dir != NULL && !args_has(&cli->args, "follow");
     for (size_t i = 0; i < sizeof one_of / sizeof one_of[0]; i++) asked += args_has(&cli->args, one_of[i]);
     if (asked > 1)
-        return cli_fail(cli, CLI_USAGE, "choose one of --follow, --cancel, --tasks, --events, --output (--follow --output go together)");
+        return cli_fail(
+            cli, CLI_USAGE,
+            "choose one of --follow, --cancel, --tasks, --events, --output (--follow --output go together)");
     int code = cli_find_job(cli, cli->args.operands[0], id);
     if (code != CLI_OK) return code;
     bool tasks = args_has(&cli->args, "tasks"), events = args_has(&cli->args, "events");
@@ -215,8 +232,10 @@ int command_job(struct cli *cli) {
     cli_catch_interrupt();
     code = cli_call(cli, "GET", path, NULL, &job);
     if (code == CLI_OK) code = save_outputs(cli, id, dir, &files);
-    if (code == CLI_OK && cli->json) code = cli_print_json(cli, json_pack("{s:O,s:O}", "job", job, "files", files));
-    else if (code == CLI_OK) cli_note(cli, "%zu files in %s", json_array_size(files), dir);
+    if (code == CLI_OK && cli->json)
+        code = cli_print_json(cli, json_pack("{s:O,s:O}", "job", job, "files", files));
+    else if (code == CLI_OK)
+        cli_note(cli, "%zu files in %s", json_array_size(files), dir);
     json_decref(files);
     json_decref(job);
     return code;

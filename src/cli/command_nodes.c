@@ -28,9 +28,11 @@ static int show_node(struct cli *cli, const char *id) {
     line(cli, "region", json_text(node, "region", ""));
     units_format_size(json_count(node, "memory_bytes", 0), size[0]);
     units_format_size(json_count(node, "disk_bytes", 0), size[1]);
-    snprintf(text, sizeof text, "%llu CPUs, %s memory, %s disk", (unsigned long long)json_count(node, "cpus", 0), size[0], size[1]);
+    snprintf(text, sizeof text, "%llu CPUs, %s memory, %s disk", (unsigned long long)json_count(node, "cpus", 0),
+             size[0], size[1]);
     line(cli, "machine", text);
-    snprintf(text, sizeof text, "%llu%%, %llu running, %llu free slots", (unsigned long long)json_count(node, "load_milli", 0) / 10,
+    snprintf(text, sizeof text, "%llu%%, %llu running, %llu free slots",
+             (unsigned long long)json_count(node, "load_milli", 0) / 10,
              (unsigned long long)json_count(node, "running", 0), (unsigned long long)json_count(node, "free_slots", 0));
     line(cli, "load", text);
     snprintf(text, sizeof text, "%llu done, %llu failed", (unsigned long long)json_count(node, "done", 0),
@@ -46,11 +48,16 @@ static int show_node(struct cli *cli, const char *id) {
 
 int command_nodes(struct cli *cli) {
     static const struct term_column columns[] = {
-        { .title = "NAME", .trim = true },     { .title = "ID" },
-        { .title = "STATE" },                  { .title = "LOAD", .right = true },
-        { .title = "RUNNING", .right = true }, { .title = "FREE", .right = true },
-        { .title = "CPUS", .right = true },    { .title = "MEMORY", .right = true },
-        { .title = "DONE", .right = true },    { .title = "FAILED", .right = true },
+        { .title = "NAME", .trim = true },
+        { .title = "ID" },
+        { .title = "STATE" },
+        { .title = "LOAD", .right = true },
+        { .title = "RUNNING", .right = true },
+        { .title = "FREE", .right = true },
+        { .title = "CPUS", .right = true },
+        { .title = "MEMORY", .right = true },
+        { .title = "DONE", .right = true },
+        { .title = "FAILED", .right = true },
         { .title = "SEEN" },
     };
     char path[96] = "/v1/fog/nodes", id[CLI_NODE_ID_MAX];
@@ -85,7 +92,8 @@ int command_nodes(struct cli *cli) {
         term_table_cell(table, ago, TERM_PLAIN);
     }
     if (json_array_size(items) == 0)
-        cli_note(cli, "no nodes%s; add one: `village ticket` here, `village join TICKET` there", strchr(path, '?') ? " in this state" : "");
+        cli_note(cli, "no nodes%s; add one: `village ticket` here, `village join TICKET` there",
+                 strchr(path, '?') ? " in this state" : "");
     else
         term_table_print(table, &cli->out);
     term_table_destroy(table);
@@ -139,7 +147,8 @@ static void print_counts(struct cli *cli, const char *label, const json_t *count
     int used = snprintf(text, sizeof text, "%zu", total);
     json_object_foreach((json_t *)counts, state, n) {
         if (used > 0 && (size_t)used < sizeof text)
-            used += snprintf(text + used, sizeof text - (size_t)used, ", %lld %s", (long long)json_integer_value(n), state);
+            used +=
+                snprintf(text + used, sizeof text - (size_t)used, ", %lld %s", (long long)json_integer_value(n), state);
     }
     line(cli, label, text);
 }
@@ -158,8 +167,8 @@ int command_status(struct cli *cli) {
         char up[UNITS_TEXT];
         units_format_duration(json_count(health, "uptime_ms", 0), up);
         if (cli->json) {
-            code = cli_print_json(cli, json_pack("{s:O,s:O,s:O,s:O}", "health", health, "info", info, "nodes", node_counts,
-                                                 "jobs", job_counts));
+            code = cli_print_json(cli, json_pack("{s:O,s:O,s:O,s:O}", "health", health, "info", info, "nodes",
+                                                 node_counts, "jobs", job_counts));
         } else {
             line(cli, "gateway", cli->target.url);
             fputs(term_style(&cli->out, strcmp(state, "ok") == 0 ? TERM_GOOD : TERM_BAD), cli->out.file);
@@ -169,7 +178,8 @@ int command_status(struct cli *cli) {
             line(cli, "node", json_text(info, "name", ""));
             line(cli, "village", json_text(info, "village_id", ""));
             print_counts(cli, "nodes", node_counts, json_array_size(nodes));
-            print_counts(cli, json_array_size(jobs) == STATUS_JOBS ? "last jobs" : "jobs", job_counts, json_array_size(jobs));
+            print_counts(cli, json_array_size(jobs) == STATUS_JOBS ? "last jobs" : "jobs", job_counts,
+                         json_array_size(jobs));
         }
         if (code == CLI_OK && strcmp(state, "ok") != 0) code = CLI_FAILED;
         json_decref(node_counts);

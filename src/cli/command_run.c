@@ -58,8 +58,9 @@ static int add_merge(struct cli *cli, json_t *job) {
     if (g == NULL) return CLI_OK;
     json_t *args = json_array();
     json_t *merge = json_pack("{s:o}", "args", args);
-    int code = merge != NULL && json_object_set_new(job, "merge", merge) == 0 ? CLI_OK
-                                                                              : cli_fail(cli, CLI_FAILED, "out of memory");
+    int code = merge != NULL && json_object_set_new(job, "merge", merge) == 0
+                   ? CLI_OK
+                   : cli_fail(cli, CLI_FAILED, "out of memory");
     if (code != CLI_OK || g->text == NULL) return code;
     char **words = NULL;
     size_t n = 0;
@@ -98,8 +99,8 @@ static int add_inputs(struct cli *cli, json_t *job, const struct inputs *in) {
 }
 
 static json_t *limits_of(const struct cli *cli) {
-    json_t *limits = json_pack("{s:I,s:I}", "timeout_ms", (json_int_t)args_number(&cli->args, "timeout"), "memory_bytes",
-                               (json_int_t)args_number(&cli->args, "memory"));
+    json_t *limits = json_pack("{s:I,s:I}", "timeout_ms", (json_int_t)args_number(&cli->args, "timeout"),
+                               "memory_bytes", (json_int_t)args_number(&cli->args, "memory"));
     if (limits != NULL && args_has(&cli->args, "cpu"))
         json_object_set_new(limits, "cpu_ms", json_integer((json_int_t)args_number(&cli->args, "cpu")));
     return limits;
@@ -135,7 +136,8 @@ static int collect(struct cli *cli, struct inputs *in) {
     for (size_t i = 0; i < cli->args.n_given && code == CLI_OK; i++)
         if (strcmp(cli->args.given[i].option->name, "input") == 0) code = inputs_add(cli, in, cli->args.given[i].text);
     if (code == CLI_OK && args_has(&cli->args, "no-map") && in->n > VL_TASK_INPUTS_MAX)
-        return cli_fail(cli, CLI_USAGE, "one task takes at most %u files; leave out --no-map, or pack them", VL_TASK_INPUTS_MAX);
+        return cli_fail(cli, CLI_USAGE, "one task takes at most %u files; leave out --no-map, or pack them",
+                        VL_TASK_INPUTS_MAX);
     inputs_name(in);
     return code;
 }
@@ -148,7 +150,8 @@ static int send_files(struct cli *cli, json_t *job, struct inputs *program, stru
     if (code == CLI_OK) code = inputs_upload(cli, program);
     if (code == CLI_OK) code = inputs_upload(cli, in);
     if (code == CLI_INTERRUPTED)
-        return cli_fail(cli, CLI_INTERRUPTED, "interrupted; no job was submitted, uploaded files are kept for the next time");
+        return cli_fail(cli, CLI_INTERRUPTED,
+                        "interrupted; no job was submitted, uploaded files are kept for the next time");
     if (code == CLI_OK && program->n > 0) {
         vl_hex_encode(program->v[0].hash.b, sizeof program->v[0].hash.b, hex);
         json_object_set_new(job, "program", json_string(hex));
@@ -178,7 +181,8 @@ static int submit(struct cli *cli, const json_t *job, char ret_id[33]) {
     const char *id = json_text(reply.json, "id", "");
     int code = CLI_OK;
     if (err == VL_ECLOSED)
-        code = cli_fail(cli, CLI_INTERRUPTED, "interrupted while submitting; `village jobs` shows whether the job was taken");
+        code = cli_fail(cli, CLI_INTERRUPTED,
+                        "interrupted while submitting; `village jobs` shows whether the job was taken");
     else if (err != VL_OK)
         code = cli_explain(cli, err, &reply, &msg);
     else if (strlen(id) != 32 || strspn(id, "0123456789abcdef") != 32)

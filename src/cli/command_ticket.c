@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUIET 2 /* light modules around the code; 4 by ISO/IEC 18004 6.3.8, 2 are enough for phones and keep it small */
+#define QUIET 2 /* light modules around the code; 4 by ISO/IEC 18004 6.3.8, 2 are enough for phones and keep it small  \
+                 */
 
 /* Two rows of modules in one line of half blocks. Explicit colours: dark on light whatever the terminal's theme is. */
 static void print_qr(const struct term *t, const char *text) {
@@ -47,8 +48,8 @@ int command_ticket(struct cli *cli) {
         term_puts(&cli->out, text);
         fputc('\n', cli->out.file);
         uint64_t uses = json_count(ticket, "uses", 1);
-        cli_note(cli, "good for %llu node%s until %s. On the other machine: village join TICKET", (unsigned long long)uses,
-                 uses == 1 ? "" : "s", at);
+        cli_note(cli, "good for %llu node%s until %s. On the other machine: village join TICKET",
+                 (unsigned long long)uses, uses == 1 ? "" : "s", at);
         cli_note(cli, "take it back: village revoke %s", json_text(ticket, "id", "?"));
     }
     json_decref(ticket);
@@ -56,8 +57,11 @@ int command_ticket(struct cli *cli) {
 }
 
 int command_tickets(struct cli *cli) {
-    static const struct term_column columns[] = { { .title = "ID" }, { .title = "USED", .right = true }, { .title = "STATE" },
-                                                  { .title = "MADE" }, { .title = "EXPIRES" } };
+    static const struct term_column columns[] = { { .title = "ID" },
+                                                  { .title = "USED", .right = true },
+                                                  { .title = "STATE" },
+                                                  { .title = "MADE" },
+                                                  { .title = "EXPIRES" } };
     json_t *items = NULL;
     int code = cli_list(cli, "/v1/tickets", 100000, &items);
     if (code != CLI_OK) return code;
@@ -69,10 +73,14 @@ int command_tickets(struct cli *cli) {
     json_array_foreach(items, i, t) {
         char made[CLI_AGO_TEXT], at[25];
         uint64_t uses = json_count(t, "uses", 0), used = json_count(t, "used", 0), end = json_count(t, "expires_ms", 0);
-        const char *state = json_flag(t, "revoked") ? "revoked" : end <= now ? "expired" : used >= uses ? "used up" : "good";
+        const char *state = json_flag(t, "revoked") ? "revoked"
+                            : end <= now            ? "expired"
+                            : used >= uses          ? "used up"
+                                                    : "good";
         cli_ago(json_count(t, "created_ms", 0), made);
         vl_ms_format(end, at);
-        term_table_cell(table, json_text(t, "id", "?"), TERM_PLAIN); /* ids of tickets are short, and `revoke` needs them */
+        term_table_cell(table, json_text(t, "id", "?"),
+                        TERM_PLAIN); /* ids of tickets are short, and `revoke` needs them */
         term_table_cellf(table, TERM_PLAIN, "%llu/%llu", (unsigned long long)used, (unsigned long long)uses);
         term_table_cell(table, state, strcmp(state, "good") == 0 ? TERM_GOOD : TERM_DIM);
         term_table_cell(table, made, TERM_PLAIN);
@@ -103,6 +111,7 @@ int command_revoke(struct cli *cli) {
     }
     free(path);
     free(escaped);
+    if (code == CLI_NOT_FOUND) cli_note(cli, "`village tickets` lists the ids");
     if (code != CLI_OK) return code;
     if (cli->json) return cli_print_json(cli, json_pack("{s:s,s:b}", "id", id, "revoked", 1));
     cli_note(cli, "the ticket lets nobody in any more");

@@ -8,12 +8,14 @@
 #define MIB (1024ll * 1024)
 #define GIB (1024ll * MIB)
 #define SECOND 1000ll
+#define MINUTE (60 * SECOND)
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
 #define PATH_BYTES 4095 /* PATH_MAX without its NUL */
 
 #define ROWS(t) .options = (t), .n_options = sizeof(t) / sizeof((t)[0])
-#define FLAG(n, l, h) { .name = (n), .letter = (l), .kind = VALUE_NONE, .help = (h) }
+#define FLAG(n, l, h)                                                                                                  \
+    { .name = (n), .letter = (l), .kind = VALUE_NONE, .help = (h) }
 
 /* Codes that every command which asks a gateway may end with. */
 #define ASKS "0 1 2 4 5"
@@ -24,11 +26,25 @@ const char *const command_group_titles[COMMAND_GROUPS] = { "Start and grow a vil
 const struct cli_option global_options[] = {
     FLAG("help", 'h', "show help for the command"),
     FLAG("json", 'j', "print one JSON value on standard output; progress and messages go to standard error"),
-    { .name = "server", .letter = 's', .kind = VALUE_TEXT, .value = "URL", .min = 8, .max = 512,
+    { .name = "server",
+      .letter = 's',
+      .kind = VALUE_TEXT,
+      .value = "URL",
+      .min = 8,
+      .max = 512,
       .help = "the gateway; default: the one that runs in the data folder, else http://127.0.0.1:8000" },
-    { .name = "token", .kind = VALUE_TEXT, .value = "TOKEN", .min = 1, .max = 256,
+    { .name = "token",
+      .kind = VALUE_TEXT,
+      .value = "TOKEN",
+      .min = 1,
+      .max = 256,
       .help = "access token; other users see it in the list of processes, so prefer VILLAGE_TOKEN" },
-    { .name = "data", .letter = 'D', .kind = VALUE_FOLDER, .value = "DIR", .min = 1, .max = PATH_BYTES,
+    { .name = "data",
+      .letter = 'D',
+      .kind = VALUE_FOLDER,
+      .value = "DIR",
+      .min = 1,
+      .max = PATH_BYTES,
       .help = "data folder of the node; default: $XDG_DATA_HOME/village or ~/.local/share/village" },
     FLAG("quiet", 'q', "no progress, no remarks"),
     FLAG("wide", 'w', "whole ids, and columns as wide as they need"),
@@ -36,115 +52,286 @@ const struct cli_option global_options[] = {
 };
 const size_t global_options_n = sizeof global_options / sizeof global_options[0];
 
-#define DAEMON_OPTIONS                                                                                                 \
-    { .name = "name", .letter = 'n', .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = VL_NAME_MAX - 1,            \
-      .help = "how the node is called; default: the name of this machine" },                                           \
-        { .name = "listen", .letter = 'l', .kind = VALUE_TEXT, .value = "ADDR:PORT", .min = 3,                         \
-          .max = VL_ADDR_MAX - 1, .def = "0.0.0.0:8888", .help = "where other nodes connect" },                        \
-        { .name = "gateway", .letter = 'g', .kind = VALUE_TEXT, .value = "ADDR:PORT", .min = 3,                        \
-          .max = VL_ADDR_MAX - 1, .def = "127.0.0.1:8000", .help = "where the REST gateway and dashboard listen" },    \
-        FLAG("no-gateway", 0, "no REST gateway on this node"),                                                         \
-        { .name = "slots", .kind = VALUE_INTEGER, .value = "N", .min = 1, .max = 1024,                                 \
-          .help = "tasks at a time; default: one for each CPU" },                                                      \
-        { .name = "log", .kind = VALUE_CHOICE, .choices = "json|fmt", .def = "fmt", .help = "form of log lines" },     \
-    {                                                                                                                  \
-        .name = "log-level", .kind = VALUE_CHOICE, .choices = "debug|info|warn|error", .def = "info",                  \
-        .help = "least level that is logged"                                                                           \
-    }
+/* What every daemon takes. */
+#define DAEMON_OPTIONS \
+    { .name = "name", \
+      .letter = 'n', \
+      .kind = VALUE_TEXT, \
+      .value = "NAME", \
+      .min = 1, \
+      .max = VL_NAME_MAX - 1, \
+      .help = "how the node is called; default: the name of this machine" }, \
+    { .name = "listen", \
+      .letter = 'l', \
+      .kind = VALUE_TEXT, \
+      .value = "ADDR:PORT", \
+      .min = 3, \
+      .max = VL_ADDR_MAX - 1, \
+      .def = "0.0.0.0:8888", \
+      .help = "where other nodes connect" }, \
+    { .name = "slots", \
+      .kind = VALUE_INTEGER, \
+      .value = "N", \
+      .min = 1, \
+      .max = 48, \
+      .help = "tasks at a time; default: one for each CPU" }, \
+    { .name = "log", .kind = VALUE_CHOICE, .choices = "json|fmt", .def = "fmt", .help = "form of log lines" }, \
+    { .name = "log-level", \
+      .kind = VALUE_CHOICE, \
+      .choices = "debug|info|warn|error", \
+      .def = "info", \
+      .help = "least level that is logged" }, \
+    { .name = "advertise", \
+      .kind = VALUE_TEXT, \
+      .value = "ADDR:PORT", \
+      .min = 3, \
+      .max = VL_ADDR_MAX - 1, \
+      .help = "where others reach this node when that is not --listen: behind a router, or by a name" }, \
+    { .name = "heartbeat", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 100, \
+      .max = 10 * MINUTE, \
+      .def = "30s", \
+      .help = "how often a node says that it lives" }, \
+    { .name = "lost", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 300, \
+      .max = HOUR, \
+      .def = "90s", \
+      .help = "silence after which a node counts as lost and its tasks move" },
 
-static const struct cli_option daemon_options[] = { DAEMON_OPTIONS };
+static const struct cli_option up_options[] = {
+    DAEMON_OPTIONS
+    { .name = "gateway",
+      .letter = 'g',
+      .kind = VALUE_TEXT,
+      .value = "ADDR:PORT",
+      .min = 3,
+      .max = VL_ADDR_MAX - 1,
+      .def = "127.0.0.1:8000",
+      .help = "where the REST gateway and dashboard listen" },
+    FLAG("no-gateway", 0, "no REST gateway on this node"),
+};
+static const struct cli_option join_options[] = { DAEMON_OPTIONS };
 
 static const struct cli_option run_options[] = {
-    { .name = "input", .letter = 'i', .repeat = true, .kind = VALUE_FILE, .value = "GLOB", .min = 1, .max = PATH_BYTES,
+    { .name = "input",
+      .letter = 'i',
+      .repeat = true,
+      .kind = VALUE_FILE,
+      .value = "GLOB",
+      .min = 1,
+      .max = PATH_BYTES,
       .help = "input files; quote the pattern; may be given again" },
-    { .name = "arg", .letter = 'a', .repeat = true, .kind = VALUE_TEXT, .value = "ARG", .max = VL_ARGS_BYTES,
+    { .name = "arg",
+      .letter = 'a',
+      .repeat = true,
+      .kind = VALUE_TEXT,
+      .value = "ARG",
+      .max = VL_ARGS_BYTES,
       .help = "one argument of the program; may be given again; or put them all after --" },
-    { .name = "env", .letter = 'e', .repeat = true, .kind = VALUE_TEXT, .value = "K=V", .min = 2, .max = VL_ARGS_BYTES,
+    { .name = "env",
+      .letter = 'e',
+      .repeat = true,
+      .kind = VALUE_TEXT,
+      .value = "K=V",
+      .min = 2,
+      .max = VL_ARGS_BYTES,
       .help = "one environment variable; may be given again" },
-    { .name = "name", .letter = 'n', .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = VL_NAME_MAX - 1,
+    { .name = "name",
+      .letter = 'n',
+      .kind = VALUE_TEXT,
+      .value = "NAME",
+      .min = 1,
+      .max = VL_NAME_MAX - 1,
       .help = "how the job is called; default: the program's name" },
-    { .name = "replicas", .letter = 'r', .kind = VALUE_INTEGER, .value = "N", .min = 1, .max = 9, .def = "1",
+    { .name = "replicas",
+      .letter = 'r',
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 9,
+      .def = "1",
       .help = "run each task on N nodes and compare the results" },
-    { .name = "timeout", .letter = 't', .kind = VALUE_DURATION, .value = "TIME", .min = 1, .max = 30 * DAY, .def = "10m",
+    { .name = "timeout",
+      .letter = 't',
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 1,
+      .max = 30 * DAY,
+      .def = "10m",
       .help = "time limit of each task" },
-    { .name = "memory", .letter = 'm', .kind = VALUE_SIZE, .value = "SIZE", .min = 64 * KIB, .max = 1024 * GIB,
-      .def = "256M", .help = "memory limit of each task" },
-    { .name = "cpu", .kind = VALUE_DURATION, .value = "TIME", .min = 1, .max = 30 * DAY,
+    { .name = "memory",
+      .letter = 'm',
+      .kind = VALUE_SIZE,
+      .value = "SIZE",
+      .min = 64 * KIB,
+      .max = 1024 * GIB,
+      .def = "256M",
+      .help = "memory limit of each task" },
+    { .name = "cpu",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 1,
+      .max = 30 * DAY,
       .help = "CPU time limit of each task; default: none but the time limit" },
-    { .name = "merge", .kind = VALUE_WORDS, .value = "ARGS",
+    { .name = "merge",
+      .kind = VALUE_WORDS,
+      .value = "ARGS",
       .help = "a last task of the same program gets the outputs of all others as its inputs; with --merge='ARGS' it is "
               "started with these arguments" },
     FLAG("no-map", 0, "one task with all inputs, instead of one task for each input"),
     FLAG("deterministic", 0, "virtual clock and random numbers, so that a run can be repeated exactly"),
-    { .name = "priority", .letter = 'p', .kind = VALUE_CHOICE, .choices = "critical|high|normal|low|bulk",
-      .def = "normal", .help = "which jobs go first" },
-    { .name = "after", .repeat = true, .kind = VALUE_TEXT, .value = "JOB", .min = 4, .max = 32,
+    { .name = "priority",
+      .letter = 'p',
+      .kind = VALUE_CHOICE,
+      .choices = "critical|high|normal|low|bulk",
+      .def = "normal",
+      .help = "which jobs go first" },
+    { .name = "after",
+      .repeat = true,
+      .kind = VALUE_TEXT,
+      .value = "JOB",
+      .min = 4,
+      .max = 32,
       .help = "wait for this job to be done; may be given again" },
-    { .name = "output", .letter = 'o', .kind = VALUE_FOLDER, .value = "DIR", .min = 1, .max = PATH_BYTES,
+    { .name = "output",
+      .letter = 'o',
+      .kind = VALUE_FOLDER,
+      .value = "DIR",
+      .min = 1,
+      .max = PATH_BYTES,
       .help = "save every output file there instead of printing the result" },
     FLAG("detach", 'd', "print the job's id and return"),
 };
 
 static const struct cli_option jobs_options[] = {
-    { .name = "state", .kind = VALUE_CHOICE,
+    { .name = "state",
+      .kind = VALUE_CHOICE,
       .choices = "submitted|priced|placed|running|verifying|done|failed|cancelled|expired",
       .help = "only jobs in this state" },
-    { .name = "limit", .letter = 'n', .kind = VALUE_INTEGER, .value = "N", .min = 1, .max = 100000, .def = "20",
+    { .name = "limit",
+      .letter = 'n',
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 100000,
+      .def = "20",
       .help = "at most N jobs, newest first" },
 };
 
 static const struct cli_option job_options[] = {
     FLAG("follow", 'f', "show progress until the job ends, then print its result"),
     FLAG("cancel", 0, "stop the job"),
-    { .name = "output", .letter = 'o', .kind = VALUE_FOLDER, .value = "DIR", .min = 1, .max = PATH_BYTES,
+    { .name = "output",
+      .letter = 'o',
+      .kind = VALUE_FOLDER,
+      .value = "DIR",
+      .min = 1,
+      .max = PATH_BYTES,
       .help = "save every output file there; files that are there and right are not fetched again" },
     FLAG("tasks", 0, "list the tasks"),
     FLAG("events", 0, "list what happened to the job"),
 };
 
 static const struct cli_option nodes_options[] = {
-    { .name = "state", .kind = VALUE_CHOICE, .choices = "active|idle|busy|offline|maintenance",
+    { .name = "state",
+      .kind = VALUE_CHOICE,
+      .choices = "active|idle|busy|offline|maintenance",
       .help = "only nodes in this state" },
 };
 
 static const struct cli_option ticket_options[] = {
-    { .name = "uses", .letter = 'u', .kind = VALUE_INTEGER, .value = "N", .min = 1, .max = 1000, .def = "1",
+    { .name = "uses",
+      .letter = 'u',
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 1000,
+      .def = "1",
       .help = "how many nodes may join with it" },
-    { .name = "ttl", .letter = 't', .kind = VALUE_DURATION, .value = "TIME", .min = 60 * SECOND, .max = 30 * DAY,
-      .def = "1d", .help = "how long it is good" },
+    { .name = "ttl",
+      .letter = 't',
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 60 * SECOND,
+      .max = 30 * DAY,
+      .def = "1d",
+      .help = "how long it is good" },
     FLAG("no-qr", 0, "no QR code"),
 };
 
 const struct cli_command commands[] = {
-    { .name = "up", .group = GROUP_GROW, .summary = "start a node here, and a village if there is none yet",
-      .operands = "", ROWS(daemon_options), .run = command_up, .exits = "0 1 2",
-      .about = "Runs until Ctrl-C. The first start in a data folder founds a village; later starts go on where it was.\n"
-               "Prints the address of the dashboard, with the token in the part after '#', which browsers keep to "
-               "themselves.",
+    { .name = "up",
+      .group = GROUP_GROW,
+      .summary = "start a node here, and a village if there is none yet",
+      .operands = "",
+      ROWS(up_options),
+      .run = command_up,
+      .exits = "0 1 2",
+      .about =
+          "Runs until Ctrl-C. The first start in a data folder founds a village; later starts go on where it was.\n"
+          "Prints the address of the dashboard, with the token in the part after '#', which browsers keep to "
+          "themselves.",
       .example = "village up\nvillage up --name attic --slots 2 --data /srv/village" },
-    { .name = "join", .group = GROUP_GROW, .summary = "start a node here as a member of a village", .operands = "TICKET",
-      .least = 1, .most = 1, ROWS(daemon_options), .run = command_join, .exits = "0 1 2 4 5",
-      .about = "The ticket comes from `village ticket` on a member. It is needed once: afterwards `village up` with the "
-               "same data folder starts the node again.",
-      .example = "village join vl1kq2m... --name barn\nvillage join vl1kq2m... --no-gateway --listen 0.0.0.0:9000" },
-    { .name = "ticket", .group = GROUP_GROW, .summary = "make a ticket that lets nodes join", .operands = "",
-      ROWS(ticket_options), .json = "{\"ticket\", \"id\", \"uses\", \"expires_ms\"}",
-      .run = command_ticket, .exits = ASKS,
+    { .name = "join",
+      .group = GROUP_GROW,
+      .summary = "start a node here as a member of a village",
+      .operands = "[TICKET]",
+      .least = 0,
+      .most = 1,
+      ROWS(join_options),
+      .run = command_join,
+      .exits = "0 1 2 4 5",
+      .about =
+          "The ticket comes from `village ticket` on the first node. It is needed once: afterwards `village join` or "
+          "`village up` with the same data folder starts the node again.",
+      .example = "village join vl1kq2m... --name barn\nvillage join vl1kq2m... --listen 0.0.0.0:9000\nvillage join" },
+    { .name = "ticket",
+      .group = GROUP_GROW,
+      .summary = "make a ticket that lets nodes join",
+      .operands = "",
+      ROWS(ticket_options),
+      .json = "{\"ticket\", \"id\", \"uses\", \"expires_ms\"}",
+      .run = command_ticket,
+      .exits = ASKS,
       .about = "Shown once, as text and as a QR code. Whoever has it can join, so pass it on like a password.",
       .example = "village ticket\nvillage ticket --uses 5 --ttl 2h" },
-    { .name = "tickets", .group = GROUP_GROW, .summary = "list tickets", .operands = "", .json = "{\"items\": [ticket...]}, without the secrets",
+    { .name = "tickets",
+      .group = GROUP_GROW,
+      .summary = "list tickets",
+      .operands = "",
+      .json = "{\"items\": [ticket...]}, without the secrets",
       .run = command_tickets,
-      .exits = ASKS, .example = "village tickets" },
-    { .name = "revoke", .group = GROUP_GROW, .summary = "make a ticket useless", .operands = "TICKET-ID", .least = 1,
-      .most = 1, .json = "{\"id\", \"revoked\": true}",
-      .run = command_revoke, .exits = "0 1 2 3 4 5",
+      .exits = ASKS,
+      .example = "village tickets" },
+    { .name = "revoke",
+      .group = GROUP_GROW,
+      .summary = "make a ticket useless",
+      .operands = "TICKET-ID",
+      .least = 1,
+      .most = 1,
+      .json = "{\"id\", \"revoked\": true}",
+      .run = command_revoke,
+      .exits = "0 1 2 3 4 5",
       .about = "Nodes that joined with it stay; `village expel` removes a node.",
       .example = "village revoke 5f3a9c01" },
 
-    { .name = "run", .group = GROUP_RUN, .summary = "run a program on the village and print its result",
-      .operands = "PROGRAM [-- ARG...]", .least = 1, .most = 1, .rest = true, .operand_kind = VALUE_FILE,
-      ROWS(run_options), .json = "{\"job\": job, \"output\": text} (or \"output_base64\" when it is no text); with --output {\"job\", \"files\": [path...]}; with --detach {\"id\"}",
-      .run = command_run, .exits = "0 1 2 3 4 5 6 7 130",
+    { .name = "run",
+      .group = GROUP_RUN,
+      .summary = "run a program on the village and print its result",
+      .operands = "PROGRAM [-- ARG...]",
+      .least = 1,
+      .most = 1,
+      .rest = true,
+      .operand_kind = VALUE_FILE,
+      ROWS(run_options),
+      .json = "{\"job\": job, \"output\": text} (or \"output_base64\" when it is no text); with --output {\"job\", "
+              "\"files\": [path...]}; with --detach {\"id\"}",
+      .run = command_run,
+      .exits = "0 1 2 3 4 5 6 7 130",
       .about = "PROGRAM is a WebAssembly file, or the name or path of a native program that the nodes have.\n"
                "Each input becomes one task that finds it on standard input and as /in/NAME. What tasks write to "
                "standard output is printed in the order of the inputs; files written to /out are saved by --output.\n"
@@ -152,48 +339,116 @@ const struct cli_command commands[] = {
       .example = "village run wc.wasm --input 'texts/*.txt'\n"
                  "village run count.wasm -i 'logs/*' --merge='--sum' --replicas 3\n"
                  "village run /usr/bin/sort -i words.txt --timeout 30s --memory 64M -- -u" },
-    { .name = "jobs", .group = GROUP_RUN, .summary = "list jobs, newest first", .operands = "", ROWS(jobs_options),
+    { .name = "jobs",
+      .group = GROUP_RUN,
+      .summary = "list jobs, newest first",
+      .operands = "",
+      ROWS(jobs_options),
       .json = "{\"items\": [job...]}",
-      .run = command_jobs, .exits = ASKS, .example = "village jobs\nvillage jobs --state failed --json" },
-    { .name = "job", .group = GROUP_RUN, .summary = "show, follow or cancel a job, or fetch its output", .operands = "ID",
-      .least = 1, .most = 1, ROWS(job_options), .json = "the job; with --follow and --output as run; with --tasks or --events {\"items\": [...]}; with --cancel {\"id\", \"cancelled\": true}",
-      .run = command_job, .exits = "0 1 2 3 4 5 6 7 130",
+      .run = command_jobs,
+      .exits = ASKS,
+      .example = "village jobs\nvillage jobs --state failed --json" },
+    { .name = "job",
+      .group = GROUP_RUN,
+      .summary = "show, follow or cancel a job, or fetch its output",
+      .operands = "ID",
+      .least = 1,
+      .most = 1,
+      ROWS(job_options),
+      .json = "the job; with --follow and --output as run; with --tasks or --events {\"items\": [...]}; with --cancel "
+              "{\"id\", \"cancelled\": true}",
+      .run = command_job,
+      .exits = "0 1 2 3 4 5 6 7 130",
       .about = "ID is the whole id or as much of its beginning or end as is unique; `village jobs` shows the end.",
       .example = "village job 9b1e44c2\nvillage job 9b1e44c2 --follow\nvillage job 9b1e44c2 --output results" },
 
-    { .name = "nodes", .group = GROUP_KEEP, .summary = "list nodes, or show one", .operands = "[NODE]", .most = 1,
-      ROWS(nodes_options), .json = "{\"items\": [node...]}, or the node",
-      .run = command_nodes, .exits = "0 1 2 3 4 5",
+    { .name = "nodes",
+      .group = GROUP_KEEP,
+      .summary = "list nodes, or show one",
+      .operands = "[NODE]",
+      .most = 1,
+      ROWS(nodes_options),
+      .json = "{\"items\": [node...]}, or the node",
+      .run = command_nodes,
+      .exits = "0 1 2 3 4 5",
       .about = "NODE is a name, an id, or as much of the end of an id as is unique.",
       .example = "village nodes\nvillage nodes attic\nvillage nodes --state offline" },
-    { .name = "maintenance", .group = GROUP_KEEP, .summary = "stop or resume giving tasks to a node",
-      .operands = "NODE on|off", .least = 2, .most = 2, .operand_choices = "on|off", .json = "{\"id\", \"maintenance\": bool}",
+    { .name = "maintenance",
+      .group = GROUP_KEEP,
+      .summary = "stop or resume giving tasks to a node",
+      .operands = "NODE on|off",
+      .least = 2,
+      .most = 2,
+      .operand_choices = "on|off",
+      .json = "{\"id\", \"maintenance\": bool}",
       .run = command_maintenance,
-      .exits = "0 1 2 3 4 5", .about = "Tasks that run there go on to their end.",
+      .exits = "0 1 2 3 4 5",
+      .about = "Tasks that run there go on to their end.",
       .example = "village maintenance attic on\nvillage maintenance attic off" },
-    { .name = "expel", .group = GROUP_KEEP, .summary = "remove a node from the village for good", .operands = "NODE",
-      .least = 1, .most = 1, .json = "{\"id\", \"expelled\": true}",
-      .run = command_expel, .exits = "0 1 2 3 4 5",
+    { .name = "expel",
+      .group = GROUP_KEEP,
+      .summary = "remove a node from the village for good",
+      .operands = "NODE",
+      .least = 1,
+      .most = 1,
+      .json = "{\"id\", \"expelled\": true}",
+      .run = command_expel,
+      .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
-    { .name = "status", .group = GROUP_KEEP, .summary = "the village at a glance", .operands = "", .json = "{\"health\": object, \"info\": object, \"nodes\": {state: count}, \"jobs\": {state: count}}",
+    { .name = "status",
+      .group = GROUP_KEEP,
+      .summary = "the village at a glance",
+      .operands = "",
+      .json = "{\"health\": object, \"info\": object, \"nodes\": {state: count}, \"jobs\": {state: count}}",
       .run = command_status,
-      .exits = ASKS, .about = "Exits with 0 when the gateway answers and is healthy, with 1 when it is degraded.",
+      .exits = ASKS,
+      .about = "Exits with 0 when the gateway answers and is healthy, with 1 when it is degraded.",
       .example = "village status\nvillage status --server http://127.0.0.1:8001" },
 
-    { .name = "help", .group = GROUP_HELP, .summary = "show help, for one command or for all", .operands = "[COMMAND]",
-      .most = 1, .run = command_help, .exits = "0 2", .example = "village help\nvillage help run" },
-    { .name = "version", .group = GROUP_HELP, .summary = "show the version", .operands = "", .json = "{\"version\"}",
+    { .name = "help",
+      .group = GROUP_HELP,
+      .summary = "show help, for one command or for all",
+      .operands = "[COMMAND]",
+      .most = 1,
+      .run = command_help,
+      .exits = "0 2",
+      .example = "village help\nvillage help run" },
+    { .name = "version",
+      .group = GROUP_HELP,
+      .summary = "show the version",
+      .operands = "",
+      .json = "{\"version\"}",
       .run = command_version,
-      .exits = "0", .example = "village version --json" },
-    { .name = "completion", .group = GROUP_HELP, .summary = "print the completion script of a shell",
-      .operands = "bash|zsh", .least = 1, .most = 1, .operand_choices = "bash|zsh", .run = command_completion,
-      .exits = "0 2", .example = "source <(village completion bash)\n"
-                                 "village completion zsh > ~/.zfunc/_village" },
-    { .name = "man", .group = GROUP_HELP, .summary = "print the manual page as roff", .operands = "", .run = command_man,
-      .exits = "0", .example = "village man | man -l -" },
-    { .name = "runner", .group = GROUP_HELP, .hidden = true, .raw = true, .summary = "the process that runs tasks",
-      .operands = "", .run = command_runner, .exits = "0 1", .example = "" },
+      .exits = "0",
+      .example = "village version --json" },
+    { .name = "completion",
+      .group = GROUP_HELP,
+      .summary = "print the completion script of a shell",
+      .operands = "bash|zsh",
+      .least = 1,
+      .most = 1,
+      .operand_choices = "bash|zsh",
+      .run = command_completion,
+      .exits = "0 2",
+      .example = "source <(village completion bash)\n"
+                 "village completion zsh > ~/.zfunc/_village" },
+    { .name = "man",
+      .group = GROUP_HELP,
+      .summary = "print the manual page as roff",
+      .operands = "",
+      .run = command_man,
+      .exits = "0",
+      .example = "village man | man -l -" },
+    { .name = "runner",
+      .group = GROUP_HELP,
+      .hidden = true,
+      .raw = true,
+      .summary = "the process that runs tasks",
+      .operands = "",
+      .run = command_runner,
+      .exits = "0 1",
+      .example = "" },
 };
 const size_t commands_n = sizeof commands / sizeof commands[0];
 

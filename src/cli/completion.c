@@ -32,9 +32,11 @@ static enum vl_err put_bash_values(struct vl_buf *out, const char *command, cons
             if (err == VL_OK) err = put_choices(out, o[i].choices);
             if (err == VL_OK) err = vl_buf_printf(out, "\" -- \"$cur\")); return ;;\n");
         } else if (o[i].kind == VALUE_FILE) {
-            err = vl_buf_printf(out, ") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n");
+            err = vl_buf_printf(
+                out, ") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n");
         } else if (o[i].kind == VALUE_FOLDER) {
-            err = vl_buf_printf(out, ") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n");
+            err = vl_buf_printf(
+                out, ") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n");
         } else {
             err = vl_buf_printf(out, ") return ;;\n");
         }
@@ -57,10 +59,9 @@ static enum vl_err put_bash_command(struct vl_buf *out, const struct cli_command
 }
 
 enum vl_err page_bash(struct vl_buf *out) {
-    enum vl_err err = vl_buf_printf(out,
-                                    "# bash completion of village\n"
-                                    "_village() {\n"
-                                    "  local cur prev command= i flags= words= files= commands=\"");
+    enum vl_err err = vl_buf_printf(out, "# bash completion of village\n"
+                                         "_village() {\n"
+                                         "  local cur prev command= i flags= words= files= commands=\"");
     bool first = true;
     for (size_t i = 0; i < commands_n && err == VL_OK; i++) {
         if (commands[i].hidden) continue;
@@ -68,16 +69,18 @@ enum vl_err page_bash(struct vl_buf *out) {
         first = false;
     }
     if (err == VL_OK)
-        err = vl_buf_printf(out, "\"\n"
-                                 "  cur=${COMP_WORDS[COMP_CWORD]}\n"
-                                 "  prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                                 "  COMPREPLY=()\n"
-                                 "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-                                 "    case \" $commands \" in *\" ${COMP_WORDS[i]} \"*) command=${COMP_WORDS[i]}; break ;; esac\n"
-                                 "  done\n"
-                                 "  case \"$command:$prev\" in\n");
+        err = vl_buf_printf(
+            out, "\"\n"
+                 "  cur=${COMP_WORDS[COMP_CWORD]}\n"
+                 "  prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+                 "  COMPREPLY=()\n"
+                 "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+                 "    case \" $commands \" in *\" ${COMP_WORDS[i]} \"*) command=${COMP_WORDS[i]}; break ;; esac\n"
+                 "  done\n"
+                 "  case \"$command:$prev\" in\n");
     for (size_t i = 0; i < commands_n && err == VL_OK; i++)
-        if (!commands[i].hidden) err = put_bash_values(out, commands[i].name, commands[i].options, commands[i].n_options);
+        if (!commands[i].hidden)
+            err = put_bash_values(out, commands[i].name, commands[i].options, commands[i].n_options);
     if (err == VL_OK) err = put_bash_values(out, "*", global_options, global_options_n);
     if (err == VL_OK) err = vl_buf_printf(out, "  esac\n  case \"$command\" in\n    '') words=\"$commands\" ;;\n");
     for (size_t i = 0; i < commands_n && err == VL_OK; i++)
@@ -116,14 +119,17 @@ static enum vl_err put_zsh_text(struct vl_buf *out, const char *text) {
 static enum vl_err put_zsh_value(struct vl_buf *out, const struct cli_option *o) {
     switch (o->kind) {
     case VALUE_NONE:
-    case VALUE_WORDS: return VL_OK;
+    case VALUE_WORDS:
+        return VL_OK;
     case VALUE_CHOICE: {
         enum vl_err err = vl_buf_printf(out, ":value:(");
         if (err == VL_OK) err = put_choices(out, o->choices);
         return err == VL_OK ? vl_buf_printf(out, ")") : err;
     }
-    case VALUE_FILE: return vl_buf_printf(out, ":%s:_files", o->value);
-    case VALUE_FOLDER: return vl_buf_printf(out, ":%s:_files -/", o->value);
+    case VALUE_FILE:
+        return vl_buf_printf(out, ":%s:_files", o->value);
+    case VALUE_FOLDER:
+        return vl_buf_printf(out, ":%s:_files -/", o->value);
     case VALUE_TEXT:
     case VALUE_INTEGER:
     case VALUE_SIZE:
@@ -205,9 +211,10 @@ enum vl_err page_zsh(struct vl_buf *out) {
     for (size_t i = 0; i < commands_n && err == VL_OK; i++)
         if (!commands[i].hidden) err = put_zsh_command(out, &commands[i]);
     if (err == VL_OK)
-        err = vl_buf_printf(out, "    esac ;;\n"
-                                 "  esac\n"
-                                 "}\n"
-                                 "if [ \"$funcstack[1]\" = _village ]; then _village \"$@\"; else compdef _village village; fi\n");
+        err = vl_buf_printf(
+            out, "    esac ;;\n"
+                 "  esac\n"
+                 "}\n"
+                 "if [ \"$funcstack[1]\" = _village ]; then _village \"$@\"; else compdef _village village; fi\n");
     return err;
 }

@@ -10,9 +10,11 @@ struct cli_up_options {
     const char *data_dir; /* made by the callee when absent */
     const char *name;     /* 1..VL_NAME_MAX - 1 bytes; NULL: the host's name */
     const char *listen;   /* "ADDR:PORT" of the HTX listener; IPv6 as "[ADDR]:PORT"; PORT 0..65535 */
-    const char *gateway;  /* "ADDR:PORT" of the REST gateway; NULL: --no-gateway */
-    const char *ticket;   /* join: the ticket as typed, at most CLI_TICKET_MAX bytes; up: NULL */
-    unsigned slots;       /* tasks at a time, 1..1024; 0: one for each CPU */
+    const char *advertise; /* "ADDR:PORT" that tickets carry; NULL: what `listen` suggests */
+    const char *gateway;  /* "ADDR:PORT" of the REST gateway; NULL: none */
+    const char *ticket;   /* join: the ticket as typed, at most CLI_TICKET_MAX bytes, "" when none was; up: NULL */
+    unsigned slots;       /* tasks at a time, 1..48; 0: one for each CPU */
+    vl_ms heartbeat_ms, lost_ms; /* > 0 */
     enum vl_log_form log_form;
     enum vl_level log_level;
 };

@@ -13,6 +13,7 @@
 #define GIVE_UP_MS 60000u /* a gateway that restarts is back well before */
 #define JSON_OUTPUT_MAX (16u * 1024 * 1024)
 #define FAILED_TASKS_SHOWN 5u
+#define STDERR_SHOWN 2048u
 #define PIECE_MAX (1u << 20) /* libcurl hands out at most 16 KiB at a time */
 
 static bool has_ended(const char *state) {
@@ -31,14 +32,16 @@ static void show(struct term_progress *bar, const json_t *job) {
     char bad[40] = "";
     if (failed > 0) snprintf(bad, sizeof bad, ", %llu failed", (unsigned long long)failed);
     term_progress_show(bar, now, "%.16s: %llu of %llu tasks done, %llu running%s  %s", json_text(job, "state", "?"),
-                       (unsigned long long)json_count(tasks, "done", 0), (unsigned long long)json_count(tasks, "total", 0),
+                       (unsigned long long)json_count(tasks, "done", 0),
+                       (unsigned long long)json_count(tasks, "total", 0),
                        (unsigned long long)json_count(tasks, "running", 0), bad, elapsed);
 }
 
 static int tell_interrupted(struct cli *cli, const char *id) {
-    return cli_fail(cli, CLI_INTERRUPTED,
-                    "stopped waiting; the job goes on. Follow it: village job %s --follow   Cancel it: village job %s --cancel",
-                    cli_short(cli, id), cli_short(cli, id));
+    int code = cli_fail(cli, CLI_INTERRUPTED, "stopped waiting; job %s goes on", cli_short(cli, id));
+    cli_note(cli, "follow it: village job %s --follow", cli_short(cli, id));
+    cli_note(cli, "cancel it: village job %s --cancel", cli_short(cli, id));
+    return code;
 }
 
 int follow_job(struct cli *cli, const char *id, json_t **ret_job) {
@@ -80,6 +83,52 @@ int follow_job(struct cli *cli, const char *id, json_t **ret_job) {
     return code == CLI_INTERRUPTED ? tell_interrupted(cli, id) : code;
 }
 
+/* What a program said before it failed: the end of its standard error. */
+struct tail {
+    char text[STDERR_SHOWN];
+    size_t n;
+};
+static bool on_tail(void *arg, const void *p, size_t n) {
+    struct tail *t = arg;
+    const char *from = p;
+    if (n > sizeof t->text) {
+        from += n - sizeof t->text;
+        n = sizeof t->text;
+    }
+    size_t keep = t->n + n > sizeof t->text ? sizeof t->text - n : t->n;
+    memmove(t->text, t->text + t->n - keep, keep);
+    memcpy(t->text + keep, from, n);
+    t->n = keep + n;
+    return true;
+}
+
+static void tell_stderr(struct cli *cli, const json_t *task) {
+    struct tail tail = { .n = 0 };
+    struct vl_buf clean;
+    size_t i = 0;
+    const json_t *o = NULL;
+    json_array_foreach(json_object_get(task, "outputs"), i, o) {
+        char path[96];
+        struct vl_errmsg msg;
+        struct rest_reply reply = { .status = 0 };
+        uint64_t size = json_count(o, "size", 0);
+        if (strcmp(json_text(o, "name", ""), "stderr") != 0 || size == 0) continue;
+        snprintf(path, sizeof path, "/v1/blobs/%.64s", json_text(o, "hash", ""));
+        struct rest_request q = { .method = "GET",
+                                  .path = path,
+                                  .sink = on_tail,
+                                  .arg = &tail,
+                                  .range_from = size > STDERR_SHOWN ? size - STDERR_SHOWN : 0 };
+        if (cli_ask(cli, &q, &reply, &msg) != VL_OK) tail.n = 0; /* a courtesy: its failure is no news */
+        rest_reply_free(&reply);
+    }
+    vl_buf_init(&clean, 3 * STDERR_SHOWN + 1);
+    if (tail.n > 0 && term_sanitise(&clean, tail.text, tail.n, true) == VL_OK)
+        fprintf(cli->err.file, "%.*s%s", (int)clean.len, (const char *)clean.p,
+                clean.p[clean.len - 1] == '\n' ? "" : "\n");
+    vl_buf_free(&clean);
+}
+
 /* What the first failed tasks died of. */
 static void tell_failed_tasks(struct cli *cli, const json_t *job) {
     char path[128];
@@ -92,16 +141,15 @@ static void tell_failed_tasks(struct cli *cli, const json_t *job) {
     const json_t *t = NULL;
     json_array_foreach(tasks, i, t) {
         if (strcmp(json_text(t, "state", ""), "failed") != 0 || shown++ >= FAILED_TASKS_SHOWN) continue;
-        const json_t *error = json_object_get(t, "error"), *exit_code = json_object_get(t, "exit_code");
-        const char *why = json_is_string(error) ? json_string_value(error)
-                                                : json_text(error, "detail", json_text(error, "code", "no reason given"));
-        char exited[32] = "";
-        if (json_is_integer(exit_code))
-            snprintf(exited, sizeof exited, " (exit code %lld)", (long long)json_integer_value(exit_code));
-        cli_note(cli, "  task %llu%s%s: %s%s", (unsigned long long)json_count(t, "index", 0),
-                 json_text(t, "input", NULL) ? ", " : "", json_text(t, "input", ""), why, exited);
+        const json_t *error = json_object_get(t, "error");
+        const char *why = json_is_string(error)
+                              ? json_string_value(error)
+                              : json_text(error, "detail", json_text(error, "code", "no reason given"));
+        cli_note(cli, "task %llu%s%s: %s", (unsigned long long)json_count(t, "index", 0),
+                 json_text(t, "input", NULL) ? ", " : "", json_text(t, "input", ""), why);
+        if (shown == 1) tell_stderr(cli, t);
     }
-    if (shown > FAILED_TASKS_SHOWN) cli_note(cli, "  and %u more", shown - FAILED_TASKS_SHOWN);
+    if (shown > FAILED_TASKS_SHOWN) cli_note(cli, "and %u more", shown - FAILED_TASKS_SHOWN);
     json_decref(tasks);
 }
 
@@ -110,10 +158,13 @@ int follow_verdict(struct cli *cli, const json_t *job) {
     const json_t *error = json_object_get(job, "error");
     const char *code = json_text(error, "code", ""), *detail = json_text(error, "detail", code);
     if (strcmp(state, "done") == 0) return CLI_OK;
-    bool late = strcmp(state, "expired") == 0 || strcasestr(code, "timeout") != NULL || strcasestr(code, "timed_out") != NULL;
+    bool late =
+        strcmp(state, "expired") == 0 || strcasestr(code, "timeout") != NULL || strcasestr(code, "timed_out") != NULL;
     tell_failed_tasks(cli, job);
     return cli_fail(cli, late ? CLI_TIMED_OUT : CLI_JOB_FAILED, "the job %s%s%s; details: village job %s --tasks",
-                    strcmp(state, "failed") == 0 ? "failed" : strcmp(state, "cancelled") == 0 ? "was cancelled" : state,
+                    strcmp(state, "failed") == 0      ? "failed"
+                    : strcmp(state, "cancelled") == 0 ? "was cancelled"
+                                                      : state,
                     *detail ? ": " : "", detail, cli_short(cli, id));
 }
 

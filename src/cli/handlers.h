@@ -23,8 +23,8 @@ int command_version(struct cli *cli);
 int command_completion(struct cli *cli);
 int command_man(struct cli *cli);
 
-/* The common end of `run` and `job --follow`: waits, then prints the result, or saves the outputs in `dir` when it is not
- * NULL. */
+/* The common end of `run` and `job --follow`: waits, then prints the result, or saves the outputs in `dir` when it is
+ * not NULL. */
 int command_finish(struct cli *cli, const char *id, const char *dir);
 
 #endif

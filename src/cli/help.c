@@ -116,8 +116,10 @@ static enum vl_err put_title(struct vl_buf *out, const char *title, const char *
 }
 
 enum vl_err page_help(struct vl_buf *out, const char *bold, const char *plain) {
-    enum vl_err err = vl_buf_printf(out, "%svillage%s - turn a group's machines into one private compute fog\n\n"
-                                         "Usage: village COMMAND [OPTION]...\n", bold, plain);
+    enum vl_err err = vl_buf_printf(out,
+                                    "%svillage%s - turn a group's machines into one private compute fog\n\n"
+                                    "Usage: village COMMAND [OPTION]...\n",
+                                    bold, plain);
     for (int g = 0; g < COMMAND_GROUPS && err == VL_OK; g++) {
         err = put_title(out, command_group_titles[g], bold, plain);
         for (size_t i = 0; i < commands_n && err == VL_OK; i++) {
@@ -135,9 +137,10 @@ enum vl_err page_help(struct vl_buf *out, const char *bold, const char *plain) {
         snprintf(left, sizeof left, "  %s", environment[i].name);
         err = put_row(out, left, environment[i].text, INDENT);
     }
-    if (err == VL_OK) err = vl_buf_printf(out, "\nSizes: 4096, 64K, 1.5G (powers of 1024). Durations: 250ms, 30s, 1h30m, 2d.\n"
-                                               "`village help COMMAND` shows a command with an example; `village man` prints "
-                                               "the manual page.\n");
+    if (err == VL_OK)
+        err = vl_buf_printf(out, "\nSizes: 4096, 64K, 1.5G (powers of 1024). Durations: 250ms, 30s, 1h30m, 2d.\n"
+                                 "`village help COMMAND` shows a command with an example; `village man` prints "
+                                 "the manual page.\n");
     return err;
 }
 

@@ -52,11 +52,13 @@ int inputs_add(struct cli *cli, struct inputs *in, const char *pattern) {
         code = inputs_add_file(cli, in, found.gl_pathv[i]);
     }
     if (rc == GLOB_NOSPACE) code = cli_fail(cli, CLI_FAILED, "out of memory");
-    if (rc == GLOB_ABORTED) code = cli_fail(cli, CLI_FAILED, "cannot read a folder of '%s': %s", pattern, strerror(errno));
+    if (rc == GLOB_ABORTED)
+        code = cli_fail(cli, CLI_FAILED, "cannot read a folder of '%s': %s", pattern, strerror(errno));
     globfree(&found);
     if (code == CLI_OK && files == 0)
         code = stat(pattern, &st) == 0 && S_ISDIR(st.st_mode)
-                   ? cli_fail(cli, CLI_NOT_FOUND, "'%s' is a folder; for the files in it: --input '%s/*'", pattern, pattern)
+                   ? cli_fail(cli, CLI_NOT_FOUND, "'%s' is a folder; for the files in it: --input '%s/*'", pattern,
+                              pattern)
                    : cli_fail(cli, CLI_NOT_FOUND, "no file matches '%s'", pattern);
     return code;
 }
@@ -183,8 +185,9 @@ static int upload_one(struct cli *cli, struct upload *u, const struct input *f) 
     enum vl_err err = cli_ask(cli, &ask, &reply, &msg);
     if (err == VL_ENOTFOUND && reply.status == 404) {
         rest_reply_free(&reply);
-        struct rest_request put = { .method = "PUT", .path = path, .has_file = true, .file_size = f->size, .sent = on_sent,
-                                    .arg = u };
+        struct rest_request put = {
+            .method = "PUT", .path = path, .has_file = true, .file_size = f->size, .sent = on_sent, .arg = u
+        };
         struct stat st;
         put.file = open(f->path, O_RDONLY | O_CLOEXEC);
         if (put.file < 0) return cli_fail(cli, CLI_NOT_FOUND, "cannot read %s: %s", f->path, strerror(errno));
@@ -255,7 +258,8 @@ int program_find(struct cli *cli, const char *typed, enum program_kind *ret_kind
         return CLI_OK;
     }
     if (got == 8 && memcmp(magic, "\0asm", 4) == 0)
-        return cli_fail(cli, CLI_FAILED, "%s is a WebAssembly component, not a module; build it for wasm32-wasip1", typed);
+        return cli_fail(cli, CLI_FAILED, "%s is a WebAssembly component, not a module; build it for wasm32-wasip1",
+                        typed);
     if (named) return cli_fail(cli, CLI_FAILED, "%s is no WebAssembly module: its first bytes are not \\0asm", typed);
     *ret_kind = PROGRAM_NATIVE;
     if (typed[0] == '/') {
@@ -263,8 +267,11 @@ int program_find(struct cli *cli, const char *typed, enum program_kind *ret_kind
         return CLI_OK;
     }
     if (strchr(typed, '/') != NULL)
-        return cli_fail(cli, CLI_USAGE, "%s: a native program is named by its absolute path on the nodes, such as /usr/bin/wc, "
-                                        "or by its name", typed);
+        return cli_fail(cli, CLI_USAGE,
+                        "%s: a native program is named by its absolute path on the nodes, such as /usr/bin/wc, "
+                        "or by its name",
+                        typed);
     if (search_path(typed, dst)) return CLI_OK;
-    return cli_fail(cli, CLI_NOT_FOUND, "no program '%s' here: name a .wasm file, or the absolute path on the nodes", typed);
+    return cli_fail(cli, CLI_NOT_FOUND, "no program '%s' here: name a .wasm file, or the absolute path on the nodes",
+                    typed);
 }

@@ -76,8 +76,9 @@ enum vl_err page_man(struct vl_buf *out) {
     if (err == VL_OK) err = vl_buf_printf(out, ".SH OPTIONS OF EVERY COMMAND\n");
     for (size_t i = 0; i < global_options_n && err == VL_OK; i++) err = put_option(out, &global_options[i]);
     if (err == VL_OK)
-        err = vl_buf_printf(out, ".PP\nSizes are 4096, 64K or 1.5G, in powers of 1024. Durations are 250ms, 30s, 1h30m or "
-                                 "2d.\n.SH EXIT STATUS\n");
+        err = vl_buf_printf(out,
+                            ".PP\nSizes are 4096, 64K or 1.5G, in powers of 1024. Durations are 250ms, 30s, 1h30m or "
+                            "2d.\n.SH EXIT STATUS\n");
     for (size_t i = 0; i < exit_texts_n && err == VL_OK; i++) {
         err = vl_buf_printf(out, ".TP\n.B %d\n", exit_texts[i].code);
         if (err == VL_OK) err = put(out, "", exit_texts[i].text, "\n");
@@ -88,7 +89,8 @@ enum vl_err page_man(struct vl_buf *out) {
         if (err == VL_OK) err = put(out, "", environment[i].text, "\n");
     }
     if (err == VL_OK)
-        err = vl_buf_printf(out, ".SH FILES\n.TP\n.I gateway.json\nIn the data folder: address and token of the gateway that "
-                                 "runs there, readable by its owner only.\n");
+        err = vl_buf_printf(
+            out, ".SH FILES\n.TP\n.I gateway.json\nIn the data folder: address and token of the gateway that "
+                 "runs there, readable by its owner only.\n");
     return err;
 }

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #define CONNECT_MS 5000l
-#define STALL_S 60l          /* an answer or an upload that moves less than a byte a second for so long is dead */
-#define PROBLEM_MAX 65536u   /* a problem document */
+#define STALL_S 60l        /* an answer or an upload that moves less than a byte a second for so long is dead */
+#define PROBLEM_MAX 65536u /* a problem document */
 
 struct rest {
     struct curl_api api;
@@ -52,7 +52,8 @@ enum vl_err rest_create(const struct rest_target *target, const volatile int *st
     r->stop = stop;
     enum vl_err err = curl_load(&r->api, msg);
     if (err == VL_OK && (r->curl = r->api.init()) == NULL) err = vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
-    if (err == VL_OK && target->token != NULL && asprintf(&r->authorization, "Authorization: Bearer %s", target->token) < 0) {
+    if (err == VL_OK && target->token != NULL &&
+        asprintf(&r->authorization, "Authorization: Bearer %s", target->token) < 0) {
         r->authorization = NULL;
         err = vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
     }
@@ -248,12 +249,17 @@ static enum vl_err of_status(int status) {
     if (status >= 200 && status < 300) return VL_OK;
     switch (status) {
     case 401:
-    case 403: return VL_EDENIED;
-    case 404: return VL_ENOTFOUND;
-    case 409: return VL_ESTATE;
+    case 403:
+        return VL_EDENIED;
+    case 404:
+        return VL_ENOTFOUND;
+    case 409:
+        return VL_ESTATE;
     case 429:
-    case 503: return VL_EAGAIN;
-    default: return status >= 400 && status < 500 ? VL_ERANGE : VL_EIO;
+    case 503:
+        return VL_EAGAIN;
+    default:
+        return status >= 400 && status < 500 ? VL_ERANGE : VL_EIO;
     }
 }
 
@@ -271,11 +277,15 @@ static enum vl_err read_answer(struct call *c, struct rest_reply *ret, struct vl
     if (err != VL_OK) {
         read_problem(o, ret);
         json_decref(o);
-        const char *why = ret->detail[0] ? ret->detail : ret->title[0] ? ret->title : "no reason given";
-        return vl_errmsg_set(msg, err, "the gateway answered %d: %.200s", ret->status, why);
+        const char *why = ret->detail[0] ? ret->detail : ret->title;
+        if (why[0] == '\0') return vl_errmsg_set(msg, err, "the gateway answered %d without a reason", ret->status);
+        size_t n = strnlen(why, 200);
+        if (why[n - 1] == '.') n--; /* more may follow in the same line */
+        return vl_errmsg_set(msg, err, "the gateway says: %.*s (%d)", (int)n, why, ret->status);
     }
     if (q->sink == NULL && c->body.len > 0 && o == NULL)
-        return vl_errmsg_set(msg, VL_EIO, "what answers at %.120s is no Village gateway, or its answer was damaged", url);
+        return vl_errmsg_set(msg, VL_EIO, "what answers at %.120s is no Village gateway, or its answer was damaged",
+                             url);
     ret->json = o;
     return VL_OK;
 }
@@ -289,11 +299,14 @@ static enum vl_err of_curl(struct call *c, CURLcode code, struct vl_errmsg *msg)
     switch ((int)code) {
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
-        return vl_errmsg_set(msg, VL_EBUSY, "no gateway answers at %.120s: is `village up` running? start it or pass --server",
-                             url);
-    case CURLE_OPERATION_TIMEDOUT: return vl_errmsg_set(msg, VL_ETIMEOUT, "the gateway at %.120s does not answer in time", url);
-    case CURLE_OUT_OF_MEMORY: return vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
-    default: return vl_errmsg_set(msg, VL_EIO, "the talk with the gateway at %.120s broke: %.80s", url, why);
+        return vl_errmsg_set(msg, VL_EBUSY,
+                             "no gateway answers at %.120s: is `village up` running? start it or pass --server", url);
+    case CURLE_OPERATION_TIMEDOUT:
+        return vl_errmsg_set(msg, VL_ETIMEOUT, "the gateway at %.120s does not answer in time", url);
+    case CURLE_OUT_OF_MEMORY:
+        return vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
+    default:
+        return vl_errmsg_set(msg, VL_EIO, "the talk with the gateway at %.120s broke: %.80s", url, why);
     }
 }
 
@@ -313,7 +326,8 @@ enum vl_err rest_call(struct rest *r, const struct rest_request *q, struct rest_
         CURLcode code = r->api.perform(r->curl);
         ret->status = (int)status_of(&c);
         /* A server that refuses an upload may close before it has read it: its answer counts, not the broken pipe. */
-        bool answered = code == CURLE_OK || ((code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) && ret->status >= 400);
+        bool answered =
+            code == CURLE_OK || ((code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR) && ret->status >= 400);
         err = answered ? read_answer(&c, ret, msg) : of_curl(&c, code, msg);
     } else {
         err = vl_errmsg_set(msg, VL_ENOMEM, "out of memory");

@@ -43,19 +43,19 @@ struct rest_request {
     const char *method, *path; /* path with query, percent-encoded, from "/" */
     const json_t *body;        /* NULL: none */
     const char *idempotency_key;
-    int file;              /* upload these bytes when file_size or has_file */
+    int file; /* upload these bytes when file_size or has_file */
     bool has_file;
     uint64_t file_size;
     rest_sent sent;
-    rest_sink sink;        /* NULL: the answer is collected and parsed as JSON */
-    void *arg;             /* of sent and sink */
-    uint64_t range_from;   /* > 0: ask for the bytes from there */
+    rest_sink sink;      /* NULL: the answer is collected and parsed as JSON */
+    void *arg;           /* of sent and sink */
+    uint64_t range_from; /* > 0: ask for the bytes from there */
 };
 
 #define REST_FIELDS_MAX 8u
 struct rest_reply {
-    int status;            /* 0: no answer */
-    json_t *json;          /* 2xx and a JSON body; owned, ended by rest_reply_free() */
+    int status;   /* 0: no answer */
+    json_t *json; /* 2xx and a JSON body; owned, ended by rest_reply_free() */
     unsigned retry_after_s;
     char code[64], title[128], detail[512], request_id[64]; /* of a problem; "" when absent */
     struct rest_field {

@@ -102,8 +102,8 @@ static int fetch(struct saver *s, int dir, const char *part, const char *hex, ui
     struct rest_request q = { .method = "GET", .path = path, .sink = on_bytes, .arg = &sink, .range_from = from };
     enum vl_err err = code == CLI_OK && size > 0 ? cli_ask(s->cli, &q, &reply, &msg) : VL_OK;
     if (sink.full)
-        code = cli_fail(s->cli, CLI_FAILED, "cannot write in %s: %s; what is there stays, run the command again", s->dir,
-                        strerror(errno));
+        code = cli_fail(s->cli, CLI_FAILED, "cannot write in %s: %s; what is there stays, run the command again",
+                        s->dir, strerror(errno));
     else if (err == VL_ECLOSED)
         code = cli_fail(s->cli, CLI_INTERRUPTED, "interrupted; what is there stays, run the command again to go on");
     else if (err != VL_OK)
@@ -150,7 +150,8 @@ static int save_task(struct saver *s, int root, const json_t *task) {
     if (n == 0) return CLI_OK;
     if (n > VL_TASK_OUTPUTS_MAX) return cli_fail(s->cli, CLI_FAILED, "the gateway lists too many outputs for one task");
     if (json_text(task, "input", NULL) != NULL) save_safe_name(json_text(task, "input", ""), input);
-    snprintf(folder, sizeof folder, "%04llu%s%s", (unsigned long long)json_count(task, "index", 0), *input ? "-" : "", input);
+    snprintf(folder, sizeof folder, "%04llu%s%s", (unsigned long long)json_count(task, "index", 0), *input ? "-" : "",
+             input);
     int dir = open_below(root, folder), code = CLI_OK;
     if (dir < 0) return cli_fail(s->cli, CLI_FAILED, "cannot make %s/%s: %s", s->dir, folder, strerror(errno));
     json_array_foreach(outputs, i, o) {
@@ -173,9 +174,12 @@ static int save_task(struct saver *s, int root, const json_t *task) {
 int save_outputs(struct cli *cli, const char *id, const char *dir, json_t **ret_files) {
     char path[96];
     json_t *tasks = NULL, *task = NULL;
-    struct saver s = { .cli = cli, .bar = { .term = cli->err, .quiet = cli->quiet }, .dir = dir, .files = json_array() };
+    struct saver s = {
+        .cli = cli, .bar = { .term = cli->err, .quiet = cli->quiet }, .dir = dir, .files = json_array()
+    };
     snprintf(path, sizeof path, "/v1/fog/jobs/%.32s/tasks", id);
-    int code = s.files != NULL ? cli_list(cli, path, VL_JOB_TASKS_MAX * 2, &tasks) : cli_fail(cli, CLI_FAILED, "out of memory");
+    int code = s.files != NULL ? cli_list(cli, path, VL_JOB_TASKS_MAX * 2, &tasks)
+                               : cli_fail(cli, CLI_FAILED, "out of memory");
     int root = -1;
     if (code == CLI_OK) {
         if (mkdir(dir, 0777) != 0 && errno != EEXIST)

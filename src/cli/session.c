@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ASK_TIMES 4u       /* how often "later" is believed */
-#define ASK_WAIT_S 10u     /* the longest wait that a person sits through */
-#define PAGES_MAX 10000u   /* a gateway that pages for ever is cut off */
+#define ASK_TIMES 4u     /* how often "later" is believed */
+#define ASK_WAIT_S 10u   /* the longest wait that a person sits through */
+#define PAGES_MAX 10000u /* a gateway that pages for ever is cut off */
 #define PAGE "1000"
 
 static volatile sig_atomic_t interrupts; /* the only state a signal handler can reach */
@@ -45,7 +45,8 @@ int cli_fail(struct cli *cli, enum cli_exit code, const char *fmt, ...) {
         struct vl_buf b;
         vl_buf_init(&b, 3 * sizeof text + 1);
         if (term_sanitise(&b, text, strlen(text), false) == VL_OK) {
-            json_t *o = json_pack("{s:{s:i,s:s%}}", "error", "exit", (int)code, "detail", b.p ? (char *)b.p : "", b.len);
+            json_t *o =
+                json_pack("{s:{s:i,s:s%}}", "error", "exit", (int)code, "detail", b.p ? (char *)b.p : "", b.len);
             if (o != NULL && json_dumpf(o, stdout, JSON_COMPACT) == 0) fputc('\n', stdout);
             json_decref(o);
         }
@@ -73,12 +74,17 @@ int cli_print_json(struct cli *cli, json_t *value) {
 
 enum cli_exit cli_exit_of(enum vl_err err) {
     switch (err) {
-    case VL_OK: return CLI_OK;
-    case VL_ENOTFOUND: return CLI_NOT_FOUND;
-    case VL_EDENIED: return CLI_DENIED;
+    case VL_OK:
+        return CLI_OK;
+    case VL_ENOTFOUND:
+        return CLI_NOT_FOUND;
+    case VL_EDENIED:
+        return CLI_DENIED;
     case VL_EBUSY:
-    case VL_ETIMEOUT: return CLI_UNREACHABLE;
-    case VL_ECLOSED: return CLI_INTERRUPTED;
+    case VL_ETIMEOUT:
+        return CLI_UNREACHABLE;
+    case VL_ECLOSED:
+        return CLI_INTERRUPTED;
     case VL_ENOMEM:
     case VL_ERANGE:
     case VL_ELIMIT:
@@ -96,7 +102,8 @@ enum cli_exit cli_exit_of(enum vl_err err) {
     case VL_ECORRUPT:
     case VL_EUNSUPPORTED:
     case VL_EUSED:
-    case VL_EINTERNAL: return CLI_FAILED;
+    case VL_EINTERNAL:
+        return CLI_FAILED;
     }
     return CLI_FAILED;
 }
@@ -182,8 +189,9 @@ int cli_list(struct cli *cli, const char *path, size_t most, json_t **ret_items)
         if (code != CLI_OK) break;
         size_t i = 0;
         json_t *item = NULL;
-        json_array_foreach(json_object_get(answer, "items"), i, item)
-            if (json_array_size(items) < most && json_is_object(item)) json_array_append(items, item);
+        json_array_foreach(json_object_get(answer, "items"), i,
+                           item) if (json_array_size(items) < most && json_is_object(item))
+            json_array_append(items, item);
         char *cursor = i > 0 && json_text(answer, "next", NULL) ? cli_escape(json_text(answer, "next", "")) : NULL;
         json_decref(answer);
         if (cursor != NULL && asprintf(&at, "%s%climit=" PAGE "&cursor=%s", path, sep, cursor) < 0) at = NULL;
@@ -310,9 +318,9 @@ enum term_style cli_state_style(const char *state) {
         const char *state;
         enum term_style style;
     } styles[] = {
-        { "done", TERM_GOOD },     { "active", TERM_GOOD },    { "idle", TERM_GOOD },     { "busy", TERM_GOOD },
-        { "failed", TERM_BAD },    { "expired", TERM_BAD },    { "offline", TERM_BAD },   { "maintenance", TERM_WARN },
-        { "cancelled", TERM_WARN }, { "waiting", TERM_DIM },   { "submitted", TERM_DIM },
+        { "done", TERM_GOOD },      { "active", TERM_GOOD }, { "idle", TERM_GOOD },     { "busy", TERM_GOOD },
+        { "failed", TERM_BAD },     { "expired", TERM_BAD }, { "offline", TERM_BAD },   { "maintenance", TERM_WARN },
+        { "cancelled", TERM_WARN }, { "waiting", TERM_DIM }, { "submitted", TERM_DIM },
     };
     for (size_t i = 0; i < sizeof styles / sizeof styles[0]; i++)
         if (strcmp(styles[i].state, state) == 0) return styles[i].style;

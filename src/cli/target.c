@@ -48,7 +48,8 @@ static enum vl_err read_gateway_json(const char *path, json_t **ret, struct vl_e
     if (fd < 0) return vl_errmsg_set(msg, VL_EDENIED, "cannot read %.160s: %s", path, strerror(errno));
     ssize_t n = read(fd, text, sizeof text);
     close(fd);
-    json_t *o = n > 0 && (size_t)n <= GATEWAY_JSON_MAX ? json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *o =
+        n > 0 && (size_t)n <= GATEWAY_JSON_MAX ? json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL) : NULL;
     sodium_memzero(text, sizeof text);
     if (!json_is_object(o)) {
         json_decref(o);

@@ -7,8 +7,9 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#define CELL_MAX 512u     /* bytes of one cell; longer ones are cut */
-#define ROWS_MAX 200000u  /* rows of one table: more than a person reads, less than fills memory */
+#define CELL_MAX 512u    /* bytes of one cell; longer ones are cut */
+#define ROWS_MAX 200000u /* rows of one table: more than a person reads, less than fills memory */
+#define PLAIN_FIRST_MS 1000u
 #define PLAIN_EVERY_MS 5000u
 
 struct term term_open(FILE *file, bool allow_color) {
@@ -53,11 +54,12 @@ size_t term_tail(const void *text, size_t n) {
 }
 
 static bool is_harmless(uint32_t cp) {
-    if (cp < 0x20 || (cp >= 0x7f && cp <= 0x9f)) return false;                 /* C0, DEL, C1 */
-    if (cp == 0x061c || cp == 0x200e || cp == 0x200f) return false;            /* direction marks */
-    if ((cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2060 && cp <= 0x206f)) return false; /* separators, embeddings, isolates */
-    if (cp == 0x200b || cp == 0xfeff || (cp >= 0xfff9 && cp <= 0xfffb)) return false;   /* invisible */
-    return cp < 0xe0000 || cp > 0xe0fff;                                       /* tags */
+    if (cp < 0x20 || (cp >= 0x7f && cp <= 0x9f)) return false;      /* C0, DEL, C1 */
+    if (cp == 0x061c || cp == 0x200e || cp == 0x200f) return false; /* direction marks */
+    if ((cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2060 && cp <= 0x206f))
+        return false; /* separators, embeddings, isolates */
+    if (cp == 0x200b || cp == 0xfeff || (cp >= 0xfff9 && cp <= 0xfffb)) return false; /* invisible */
+    return cp < 0xe0000 || cp > 0xe0fff;                                              /* tags */
 }
 
 enum vl_err term_sanitise(struct vl_buf *out, const void *text, size_t n, bool lines) {
@@ -104,12 +106,18 @@ size_t term_columns(const char *text) {
 const char *term_style(const struct term *t, enum term_style style) {
     if (!t->color) return "";
     switch (style) {
-    case TERM_PLAIN: return "\033[0m";
-    case TERM_BOLD: return "\033[1m";
-    case TERM_DIM: return "\033[2m";
-    case TERM_GOOD: return "\033[32m";
-    case TERM_WARN: return "\033[33m";
-    case TERM_BAD: return "\033[31m";
+    case TERM_PLAIN:
+        return "\033[0m";
+    case TERM_BOLD:
+        return "\033[1m";
+    case TERM_DIM:
+        return "\033[2m";
+    case TERM_GOOD:
+        return "\033[32m";
+    case TERM_WARN:
+        return "\033[33m";
+    case TERM_BAD:
+        return "\033[31m";
     }
     return "";
 }
@@ -212,7 +220,8 @@ void term_table_print(const struct term_table *table, const struct term *t) {
     if (width == NULL) return;
     for (size_t c = 0; c < table->n_columns; c++) width[c] = term_columns(table->columns[c].title);
     for (size_t i = 0; i < table->len; i++)
-        if (table->cells[i].columns > width[i % table->n_columns]) width[i % table->n_columns] = table->cells[i].columns;
+        if (table->cells[i].columns > width[i % table->n_columns])
+            width[i % table->n_columns] = table->cells[i].columns;
     fit(table, width, t->width);
     for (size_t c = 0; c < table->n_columns; c++) {
         const char *title = table->columns[c].title;
@@ -254,10 +263,12 @@ void term_progress_show(struct term_progress *p, vl_ms now, const char *fmt, ...
             p->shown = true;
         }
         vl_buf_free(&b);
-    } else if (strcmp(line, p->last) != 0 && (p->last[0] == '\0' || now - p->last_ms >= PLAIN_EVERY_MS)) {
+    } else if (p->next_ms == 0) {
+        p->next_ms = vl_ms_add(now, PLAIN_FIRST_MS);
+    } else if (now >= p->next_ms && strcmp(line, p->last) != 0) {
         term_puts(&p->term, line);
         fputc('\n', p->term.file);
-        p->last_ms = now;
+        p->next_ms = vl_ms_add(now, PLAIN_EVERY_MS);
         memcpy(p->last, line, sizeof line);
     }
 }

@@ -48,12 +48,12 @@ void term_table_cellf(struct term_table *t, enum term_style style, const char *f
     __attribute__((format(printf, 3, 4)));
 void term_table_print(const struct term_table *table, const struct term *t);
 
-/* One line that is rewritten in place on a terminal, and printed as a plain line when it changed and at least
- * 5 s passed elsewhere, so that a log of a batch job stays short. */
+/* One line that is rewritten in place on a terminal. Elsewhere it is a plain line, first after 1 s and then when it
+ * changed and 5 s passed, so that quick work says nothing and the log of a long job stays short. */
 struct term_progress {
     struct term term;
     bool quiet, shown;
-    vl_ms last_ms;
+    vl_ms next_ms; /* earliest time of the next plain line; 0: nothing was shown yet */
     char last[256];
 };
 void term_progress_show(struct term_progress *p, vl_ms now, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -33,14 +33,19 @@ enum vl_err units_parse_integer(const char *s, int64_t min, int64_t max, int64_t
 static int size_shift(char c) {
     switch (c) {
     case 'k':
-    case 'K': return 10;
+    case 'K':
+        return 10;
     case 'm':
-    case 'M': return 20;
+    case 'M':
+        return 20;
     case 'g':
-    case 'G': return 30;
+    case 'G':
+        return 30;
     case 't':
-    case 'T': return 40;
-    default: return 0;
+    case 'T':
+        return 40;
+    default:
+        return 0;
     }
 }
 
@@ -87,7 +92,9 @@ enum vl_err units_parse_duration(const char *s, int64_t min, int64_t max, int64_
         if (!take_digits(&s, &v)) return VL_ERANGE;
         size_t n = strspn(s, "dhms"), i = next;
         if (s[0] == 'm' && s[1] == 's') n = 2;
-        while (i < DURATION_UNITS && (strlen(duration_units[i].name) != n || strncmp(duration_units[i].name, s, n) != 0)) i++;
+        while (i < DURATION_UNITS &&
+               (strlen(duration_units[i].name) != n || strncmp(duration_units[i].name, s, n) != 0))
+            i++;
         if (n == 0 || i == DURATION_UNITS) return VL_EPARSE;
         if (__builtin_mul_overflow(v, duration_units[i].ms, &v) || __builtin_add_overflow(total, v, &total))
             return VL_ERANGE;

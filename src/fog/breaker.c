@@ -7,9 +7,12 @@ enum breaker_state breaker_state(const struct breaker *b, vl_ms now) {
 
 bool breaker_allows(const struct breaker *b, vl_ms now) {
     switch (breaker_state(b, now)) {
-    case BREAKER_CLOSED: return true;
-    case BREAKER_OPEN: return false;
-    case BREAKER_HALF_OPEN: return !b->probing;
+    case BREAKER_CLOSED:
+        return true;
+    case BREAKER_OPEN:
+        return false;
+    case BREAKER_HALF_OPEN:
+        return !b->probing;
     }
     return false;
 }

@@ -22,13 +22,13 @@ enum breaker_state { BREAKER_CLOSED = 0, BREAKER_OPEN = 1, BREAKER_HALF_OPEN = 2
 
 /* Zeroed: closed, nothing seen. */
 struct breaker {
-    uint32_t window;   /* last 20 results, newest in bit 0; 1: failed */
-    uint8_t seen;      /* results in the window */
-    uint8_t row;       /* failures in a row, cut at BREAKER_ROW */
+    uint32_t window; /* last 20 results, newest in bit 0; 1: failed */
+    uint8_t seen;    /* results in the window */
+    uint8_t row;     /* failures in a row, cut at BREAKER_ROW */
     bool open;
-    bool probing;      /* half-open and the probe is out */
-    uint32_t wait_ms;  /* of the present opening */
-    vl_ms until;       /* open until */
+    bool probing;     /* half-open and the probe is out */
+    uint32_t wait_ms; /* of the present opening */
+    vl_ms until;      /* open until */
 };
 
 enum breaker_state breaker_state(const struct breaker *b, vl_ms now);

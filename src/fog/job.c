@@ -7,8 +7,11 @@
 #include <stdlib.h>
 
 void job_config_defaults(struct job_config *ret) {
-    *ret = (struct job_config){ .max_jobs = VL_JOBS_MAX, .max_tasks = 2000000, .lease_ms = JOB_LEASE_MS,
-                                .accept_ms = JOB_ACCEPT_MS, .overtime_ms = JOB_OVERTIME_MS };
+    *ret = (struct job_config){ .max_jobs = VL_JOBS_MAX,
+                                .max_tasks = 2000000,
+                                .lease_ms = JOB_LEASE_MS,
+                                .accept_ms = JOB_ACCEPT_MS,
+                                .overtime_ms = JOB_OVERTIME_MS };
 }
 
 struct job_book *job_book_create(const struct job_config *config) {
@@ -85,6 +88,19 @@ static struct copy *forgettable(const struct task *t) {
 }
 _Static_assert(JOB_COPIES_MAX > JOB_REPLICAS_MAX + JOB_EXTRA_VOTES + 1, "replicas, extra votes and a duplicate");
 
+/* A new copy on node n fences off one that was lost: the one on n itself, as n must never hold two, else the oldest.  A
+ * duplicate beside a full set of live copies replaces nothing elsewhere. */
+static void fence(struct job_book *b, struct task *t, const struct node_load *n) {
+    struct copy *oldest = NULL, *here = NULL;
+    for (struct copy *c = t->copies; c != NULL; c = c->next) {
+        if (c->state != COPY_AWAY) continue;
+        if (oldest == NULL) oldest = c;
+        if (c->node == n) here = c;
+    }
+    if (here == NULL && (uint32_t)t->live + t->votes < t->target) here = oldest;
+    if (here != NULL) copy_set(b, here, COPY_GONE);
+}
+
 static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
     struct job *j = book_find(b, ev->job);
     if (j == NULL) return VL_ENOTFOUND;
@@ -105,13 +121,7 @@ static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, s
     }
     n->refs++;
     if (t->n_copies >= JOB_COPIES_MAX) copy_free(b, forgettable(t));
-    /* A replacement fences off what was lost; a duplicate replaces nothing. */
-    bool replaces = (uint32_t)t->live + t->votes < t->target;
-    for (struct copy *old = t->copies; old != NULL && replaces; old = old->next) {
-        if (old->state != COPY_AWAY) continue;
-        copy_set(b, old, COPY_GONE);
-        replaces = false;
-    }
+    fence(b, t, n);
     c->node = n;
     c->task = t;
     c->epoch = ++t->epoch;
@@ -132,8 +142,8 @@ static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, s
 }
 
 /* The copy that a message from a node is about.  AWAY ones only when `away`. */
-static enum vl_err find_copy(struct job_book *b, const struct job_event *ev, struct vl_job_id job, uint32_t task, uint64_t epoch,
-                             bool away, struct copy **ret) {
+static enum vl_err find_copy(struct job_book *b, const struct job_event *ev, struct vl_job_id job, uint32_t task,
+                             uint64_t epoch, bool away, struct copy **ret) {
     struct job *j = book_find(b, job);
     if (j == NULL) return VL_ENOTFOUND;
     struct task *t = job_task(j, task);
@@ -179,7 +189,8 @@ static enum vl_err step_status(struct job_book *b, const struct job_event *ev, s
 /* Owned encoding of the report without inline bytes: those are blobs of the store by now. */
 static enum vl_err keep_report(const struct task_report *r, uint8_t **ret, uint32_t *ret_len) {
     struct task_report bare = *r;
-    for (uint32_t i = 0; i < bare.n_outputs && i < VL_TASK_OUTPUTS_MAX; i++) bare.outputs[i].inline_bytes = vl_span(NULL, 0);
+    for (uint32_t i = 0; i < bare.n_outputs && i < VL_TASK_OUTPUTS_MAX; i++)
+        bare.outputs[i].inline_bytes = vl_span(NULL, 0);
     struct vl_buf buf;
     vl_buf_init(&buf, VL_PAYLOAD_MAX);
     enum vl_err err = task_report_encode(&bare, &buf);
@@ -295,10 +306,12 @@ static bool listed(const struct task_ref *running, uint32_t n, const struct copy
 
 /* What a running list says about one copy of the node. */
 enum verdict { KEEP, REVIVE, ACCEPT, LOSE, DROP };
-static enum verdict verdict_of(const struct copy *c, vl_ms now, bool restarted, const struct task_ref *running, uint32_t n) {
+static enum verdict verdict_of(const struct copy *c, vl_ms now, bool restarted, const struct task_ref *running,
+                               uint32_t n) {
     bool there = listed(running, n, c);
     const struct task *t = c->task;
-    if (c->state == COPY_AWAY) return there && (uint32_t)t->live + t->votes < t->target ? REVIVE : DROP; /* a duplicate took over */
+    if (c->state == COPY_AWAY)
+        return there && (uint32_t)t->live + t->votes < t->target ? REVIVE : DROP; /* a duplicate took over */
     if (c->state == COPY_PLACED) return there ? ACCEPT : KEEP; /* not there: still on its way, accept_ms bounds that */
     if (there || (!restarted && now < vl_ms_add(c->touched_ms, JOB_RUNNING_GRACE_MS))) return KEEP;
     return LOSE;
@@ -315,7 +328,8 @@ static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, vl
     struct task *t = c->task;
     struct job *j = t->job;
     switch (v) {
-    case KEEP: return;
+    case KEEP:
+        return;
     case REVIVE:
         fx_history(fx, j, task_index(t), JOB_H_RECONNECTED, "epoch %llu", (unsigned long long)c->epoch);
         copy_set(b, c, c->started_ms ? COPY_STARTED : COPY_ACCEPTED);
@@ -330,7 +344,8 @@ static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, vl
         task_settle(b, t, now, fx);
         break;
     case LOSE:
-        fx_history(fx, j, task_index(t), JOB_H_NODE_LOST, "epoch %llu: the node has it no more", (unsigned long long)c->epoch);
+        fx_history(fx, j, task_index(t), JOB_H_NODE_LOST, "epoch %llu: the node has it no more",
+                   (unsigned long long)c->epoch);
         copy_set(b, c, COPY_GONE);
         task_lost(b, t, now, fx);
         break;
@@ -448,37 +463,56 @@ static void tick_job(struct job_book *b, struct job *j, vl_ms now, struct job_ef
     job_settle(b, j, now, fx);
 }
 
-/* One thing that is due.  VL_ENOTFOUND: nothing is. */
-static enum vl_err tick_one(struct job_book *b, vl_ms now, struct job_effects *fx) {
+static size_t fx_of_release(const struct job *ended) { return (size_t)ended->n_waiters * 16; }
+
+/* Effects that the things due now can cause, the first JOB_TICK_MAX of each kind. */
+static size_t fx_of_due(const struct job_book *b, vl_ms now) {
+    size_t sum = 0;
+    struct order_node *n = order_first(&b->release);
+    for (uint32_t i = 0; n != NULL && i < JOB_TICK_MAX; n = order_above(&b->release, n->key[0], n->key[1]), i++)
+        sum += fx_of_release(job_of(n, offsetof(struct job, timer)));
+    n = order_first(&b->job_timers);
+    for (uint32_t i = 0; n != NULL && n->key[0] <= now && i < JOB_TICK_MAX; i++) {
+        sum += fx_of_job(job_of(n, offsetof(struct job, timer)));
+        n = order_above(&b->job_timers, n->key[0], n->key[1]);
+    }
+    n = order_first(&b->task_timers);
+    for (uint32_t i = 0; n != NULL && n->key[0] <= now && i < JOB_TICK_MAX; i++) {
+        sum += fx_of_job(((struct task *)(void *)n)->job);
+        n = order_above(&b->task_timers, n->key[0], n->key[1]);
+    }
+    return sum;
+}
+_Static_assert(offsetof(struct task, timer) == 0, "a timer is its task");
+
+/* Does one thing that is due and takes its share off the budget.  False: nothing is due, or the budget is too small. */
+static bool tick_one(struct job_book *b, vl_ms now, size_t *budget, struct job_effects *fx) {
     struct job *ended = job_of(order_first(&b->release), offsetof(struct job, timer));
     struct job *j = job_of(order_first(&b->job_timers), offsetof(struct job, timer));
     struct order_node *tn = order_first(&b->task_timers);
-    enum vl_err err;
-    if (ended != NULL) {
-        err = fx_reserve(fx, (size_t)ended->n_waiters * 16);
-        if (err == VL_OK) job_release(b, ended, now, fx);
-    } else if (j != NULL && j->timer.key[0] <= now) {
-        err = fx_reserve(fx, fx_of_job(j));
-        if (err == VL_OK) tick_job(b, j, now, fx);
-    } else if (tn != NULL && tn->key[0] <= now) {
-        struct task *t = (struct task *)(void *)tn;
-        err = fx_reserve(fx, fx_of_job(t->job));
-        if (err == VL_OK) tick_task(b, t, now, fx);
-    } else {
-        return VL_ENOTFOUND;
-    }
-    return err;
+    struct task *t = tn != NULL && tn->key[0] <= now ? (struct task *)(void *)tn : NULL;
+    if (j != NULL && j->timer.key[0] > now) j = NULL;
+    if (ended == NULL && j == NULL && t == NULL) return false;
+    size_t need = ended ? fx_of_release(ended) : fx_of_job(j ? j : t->job);
+    if (need > *budget) return false;
+    *budget -= need;
+    if (ended != NULL)
+        job_release(b, ended, now, fx);
+    else if (j != NULL)
+        tick_job(b, j, now, fx);
+    else
+        tick_task(b, t, now, fx);
+    return true;
 }
-_Static_assert(offsetof(struct task, timer) == 0, "tick_one casts");
 
+/* How far one TICK gets must follow from the book alone, not from the memory that was to be had, or a replay would get
+ * farther than the original: so the room is found first, and shared out as a budget. */
 static enum vl_err step_tick(struct job_book *b, vl_ms now, struct job_effects *fx) {
+    size_t budget = fx_of_due(b, now);
+    enum vl_err err = fx_reserve(fx, budget);
+    if (err) return err;
     fx->changed = false;
-    for (uint32_t i = 0; i < JOB_TICK_MAX; i++) {
-        enum vl_err err = tick_one(b, now, fx);
-        if (err == VL_ENOTFOUND) break;
-        if (err) return fx->changed ? VL_OK : err; /* what was done stands; the rest stays due */
-        fx->changed = true;
-    }
+    for (uint32_t i = 0; i < JOB_TICK_MAX && tick_one(b, now, &budget, fx); i++) fx->changed = true;
     return VL_OK;
 }
 
@@ -488,16 +522,34 @@ enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct
     b->step++;
     enum vl_err err = VL_ERANGE;
     switch (ev->kind) {
-    case JOB_EV_SUBMIT: err = step_submit(b, ev, fx); break;
-    case JOB_EV_PLACED: err = step_placed(b, ev, fx); break;
+    case JOB_EV_SUBMIT:
+        err = step_submit(b, ev, fx);
+        break;
+    case JOB_EV_PLACED:
+        err = step_placed(b, ev, fx);
+        break;
     case JOB_EV_ACCEPTED:
-    case JOB_EV_STARTED: err = step_status(b, ev, fx); break;
-    case JOB_EV_REPORT: err = step_report(b, ev, fx); break;
-    case JOB_EV_NODE_LOST: err = step_node_lost(b, ev, fx); break;
-    case JOB_EV_NODE_BACK: err = step_node_back(b, ev, fx); break;
-    case JOB_EV_CANCEL: err = step_cancel(b, ev, fx); break;
-    case JOB_EV_TICK: err = step_tick(b, ev->now, fx); break;
-    case JOB_EV_FORGET: err = step_forget(b, ev, fx); break;
+    case JOB_EV_STARTED:
+        err = step_status(b, ev, fx);
+        break;
+    case JOB_EV_REPORT:
+        err = step_report(b, ev, fx);
+        break;
+    case JOB_EV_NODE_LOST:
+        err = step_node_lost(b, ev, fx);
+        break;
+    case JOB_EV_NODE_BACK:
+        err = step_node_back(b, ev, fx);
+        break;
+    case JOB_EV_CANCEL:
+        err = step_cancel(b, ev, fx);
+        break;
+    case JOB_EV_TICK:
+        err = step_tick(b, ev->now, fx);
+        break;
+    case JOB_EV_FORGET:
+        err = step_forget(b, ev, fx);
+        break;
     }
     if (err) {
         fx->n = 0;

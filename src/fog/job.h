@@ -1,20 +1,23 @@
-/* job.h - core: the coordinator's job book (FOG-04, FOG-08, FOG-10).  Event sourced: the log of the events that changed it is
- * the truth, a book is rebuilt from snapshots and the events after them.  No clock, no I/O.  Not thread-safe.
+/* job.h - core: the coordinator's job book (FOG-04, FOG-08, FOG-10).  Event sourced: the log of the events that changed
+ * it is the truth, a book is rebuilt from snapshots and the events after them.  No clock, no I/O.  Not thread-safe.
  *
  * Times are > 0 (0 means "not yet") and never run backwards.
- * One event = one step.  The caller steps, writes the event to its log when effects->changed says so, commits, and only then
- * carries out the effects.  Replaying the log (effects thrown away) gives the same book, byte for byte in its snapshot.
+ * One event = one step.  The caller steps, writes the event to its log when effects->changed says so, commits, and only
+ * then carries out the effects.  Replaying the log (effects thrown away) gives the same book, byte for byte in its
+ * snapshot.
  *
  *   SUBMITTED -> PRICED -> PLACED -> RUNNING <-> VERIFYING -> DONE
  *        any of these but DONE -> FAILED | CANCELLED | EXPIRED          (the last four are final)
  *   SUBMITTED and PRICED happen in one step: the price is 0 until there is a market, as an explicit line of history.
  *   A job with `after` rests in PRICED until all of those are DONE; if one ends otherwise, so does this, as FAILED.
  *
- * Tasks: map tasks 0..n-1, one per input; then merge tasks.  A merge takes at most JOB_MERGE_FANIN inputs, so more map tasks
- * than that merge in rounds (the merge program reads its own output, as a combiner does); the last task is the result.
+ * Tasks: map tasks 0..n-1, one per input; then merge tasks.  A merge takes at most JOB_MERGE_FANIN inputs, so more map
+ * tasks than that merge in rounds (the merge program reads its own output, as a combiner does); the last task is the
+ * result.
  *
- * Every placing of a task is a copy with an epoch of its own, 1, 2, 3 ... per task.  A report counts only for a copy that is
- * alive, or lost but not yet replaced; anything else is VL_ESTALE, counted and otherwise ignored.  A task finishes once. */
+ * Every placing of a task is a copy with an epoch of its own, 1, 2, 3 ... per task.  A report counts only for a copy
+ * that is alive, or lost but not yet replaced; anything else is VL_ESTALE, counted and otherwise ignored.  A task
+ * finishes once. */
 #ifndef VL_FOG_JOB_H
 #define VL_FOG_JOB_H
 
@@ -23,10 +26,11 @@
 #include "wire/job.h"
 
 #define JOB_MERGE_FANIN VL_TASK_INPUTS_MAX
-#define JOB_COPIES_MAX SCHED_AVOID_MAX /* remembered per task: replicas, extra votes, a duplicate, failed and lost ones */
-#define JOB_EXTRA_VOTES 3u       /* replicas added when results disagree, before the task fails */
-#define JOB_LOST_MAX 20u         /* copies of a task lost with their nodes, before it fails: such a task kills nodes */
-#define JOB_REFUSED_MAX 50u      /* refusals and unanswered assignments of a task */
+#define JOB_COPIES_MAX                                                                                                 \
+    SCHED_AVOID_MAX         /* remembered per task: replicas, extra votes, a duplicate, failed and lost ones */
+#define JOB_EXTRA_VOTES 3u  /* replicas added when results disagree, before the task fails */
+#define JOB_LOST_MAX 20u    /* copies of a task lost with their nodes, before it fails: such a task kills nodes */
+#define JOB_REFUSED_MAX 50u /* refusals and unanswered assignments of a task */
 #define JOB_REFUSED_WAIT_MAX_MS 60000u
 #define JOB_DEPENDENTS_MAX 1024u /* jobs waiting for one job: bounds the work of one step */
 #define JOB_LEASE_MS 90000u      /* as REGISTRY_LOST_MS: a node silent for that long is lost */
@@ -66,9 +70,9 @@ bool job_state_may(enum job_state from, enum job_state to);
 struct job_book; /* opaque: queues, timers, indexes and counters agree */
 
 struct job_config {
-    uint64_t seed; /* of the hash tables only: no decision depends on it */
-    uint32_t max_jobs; /* 1..VL_JOBS_MAX */
-    uint32_t max_tasks; /* of all jobs together, > 0 */
+    uint64_t seed;                             /* of the hash tables only: no decision depends on it */
+    uint32_t max_jobs;                         /* 1..VL_JOBS_MAX */
+    uint32_t max_tasks;                        /* of all jobs together, > 0 */
     uint64_t lease_ms, accept_ms, overtime_ms; /* > 0 */
 };
 /* The figures above; seed 0; max_tasks 2,000,000. */
@@ -94,16 +98,16 @@ struct job_event {
     uint32_t task;
     uint64_t epoch;
     struct vl_node_id node;
-    const struct job_spec *spec;       /* SUBMIT */
-    const struct task_report *report;  /* REPORT; inline bytes are not kept: store the blobs first */
-    const struct task_ref *running;    /* NODE_BACK; ascending by task_ref_compare() */
-    uint32_t n_running;                /* <= HEARTBEAT_RUNNING_MAX */
-    bool restarted;                    /* NODE_BACK: its process is new, so what it does not list is gone, without grace */
+    const struct job_spec *spec;      /* SUBMIT */
+    const struct task_report *report; /* REPORT; inline bytes are not kept: store the blobs first */
+    const struct task_ref *running;   /* NODE_BACK; ascending by task_ref_compare() */
+    uint32_t n_running;               /* <= HEARTBEAT_RUNNING_MAX */
+    bool restarted; /* NODE_BACK: its process is new, so what it does not list is gone, without grace */
 };
 
 enum job_effect_kind {
-    JOB_FX_ASSIGN = 1,  /* node, job, task, epoch: send job_book_assignment() */
-    JOB_FX_REVOKE = 2,  /* node, job, task, epoch */
+    JOB_FX_ASSIGN = 1,       /* node, job, task, epoch: send job_book_assignment() */
+    JOB_FX_REVOKE = 2,       /* node, job, task, epoch */
     JOB_FX_JOB_CHANGED = 3,  /* job: its summary differs */
     JOB_FX_TASK_CHANGED = 4, /* job, task */
     JOB_FX_JOB_ENDED = 5,    /* job, state */
@@ -117,12 +121,12 @@ enum job_history {
     JOB_H_PLACED = 3,
     JOB_H_STARTED = 4,
     JOB_H_TASK_DONE = 5,
-    JOB_H_TASK_FAILED = 6,  /* one attempt */
+    JOB_H_TASK_FAILED = 6, /* one attempt */
     JOB_H_TASK_REFUSED = 7,
     JOB_H_NODE_LOST = 8,
     JOB_H_RECONNECTED = 9,
-    JOB_H_DUPLICATED = 10,  /* straggler */
-    JOB_H_DISAGREED = 11,   /* replicas */
+    JOB_H_DUPLICATED = 10, /* straggler */
+    JOB_H_DISAGREED = 11,  /* replicas */
     JOB_H_TIMEOUT = 12,
     JOB_H_DONE = 13,
     JOB_H_FAILED = 14,
@@ -141,8 +145,8 @@ struct job_effect {
     enum job_history history;
     char detail[96]; /* NUL-terminated, UTF-8 of our own words and numbers */
 };
-/* Owned by the caller, reused from step to step; the step empties it first.  Grows to what one event needs: at most a few
- * per live copy of one job or node, reserved before anything changes. */
+/* Owned by the caller, reused from step to step; the step empties it first.  Grows to what one event needs: at most a
+ * few per live copy of one job or node, reserved before anything changes. */
 struct job_effects {
     struct job_effect *v;
     uint32_t n, cap;
@@ -176,13 +180,13 @@ struct job_cursor {
 };
 uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
 
-/* What to send for a live copy.  Spans borrow from the book until the next step; merge inputs get names "00012.stdout" that
- * live in `names`.  No inline bytes, no sources: the caller adds them.  VL_ENOTFOUND: no such live copy. */
+/* What to send for a live copy.  Spans borrow from the book until the next step; merge inputs get names "00012.stdout"
+ * that live in `names`.  No inline bytes, no sources: the caller adds them.  VL_ENOTFOUND: no such live copy. */
 struct job_names {
     char v[VL_TASK_INPUTS_MAX][VL_NAME_MAX];
 };
-VL_MUST_CHECK enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch,
-                                              struct job_names *names, struct assignment *ret);
+VL_MUST_CHECK enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, uint32_t task,
+                                              uint64_t epoch, struct job_names *names, struct assignment *ret);
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);
@@ -199,10 +203,10 @@ struct job_view {
     struct vl_span name;
     uint32_t replicas;
     uint32_t total, waiting, running, done, failed; /* tasks; running counts placed ones; cancelled ones are in none */
-    vl_ms submitted_ms, started_ms, ended_ms; /* 0: not yet */
-    int32_t error; /* enum vl_err; 0: none */
+    vl_ms submitted_ms, started_ms, ended_ms;       /* 0: not yet */
+    int32_t error;                                  /* enum vl_err; 0: none */
     struct vl_span error_text;
-    uint32_t attempts; /* failed runs of all tasks */
+    uint32_t attempts;   /* failed runs of all tasks */
     uint32_t after_left; /* jobs it still waits for */
     uint64_t price;      /* 0 until there is a market */
     struct vl_span spec; /* encoded job_spec */
@@ -212,16 +216,17 @@ struct job_task_view {
     enum job_task_state state;
     bool merge;
     bool has_node;
-    struct vl_node_id node; /* of the result, or of the newest live copy */
-    uint32_t attempt;       /* 1.. */
-    uint64_t epoch;         /* of that copy; 0: never placed */
+    struct vl_node_id node;     /* of the result, or of the newest live copy */
+    uint32_t attempt;           /* 1.. */
+    uint64_t epoch;             /* of that copy; 0: never placed */
     vl_ms started_ms, ended_ms; /* by our clock; 0: not yet */
-    uint32_t copies;        /* live */
-    uint32_t votes;         /* results waiting to be compared */
-    struct vl_span input;   /* name; empty unless a map task */
+    uint32_t copies;            /* live */
+    uint32_t votes;             /* results waiting to be compared */
+    struct vl_span input;       /* name; empty unless a map task */
     int32_t error;
     struct vl_span error_text;
-    struct vl_span report;  /* encoded task_report of the accepted or last failed run, without inline bytes; may be empty */
+    struct vl_span
+        report; /* encoded task_report of the accepted or last failed run, without inline bytes; may be empty */
 };
 bool job_book_job(const struct job_book *b, struct vl_job_id id, struct job_view *ret);
 bool job_book_task(const struct job_book *b, struct vl_job_id id, uint32_t task, struct job_task_view *ret);
@@ -247,9 +252,9 @@ struct job_event_store {
 VL_MUST_CHECK enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, struct job_event *ret);
 
-/* Snapshot in chunks: one head, then one record per job.  Write: start with *cursor = 0 and append chunk after chunk until
- * VL_ENOTFOUND.  Read: into an empty book, in the same order; VL_EPARSE, VL_EVERSION, VL_ECORRUPT (parts contradict each
- * other), VL_ELIMIT, VL_ENOMEM: destroy the book.  Then the events after the snapshot. */
+/* Snapshot in chunks: one head, then one record per job.  Write: start with *cursor = 0 and append chunk after chunk
+ * until VL_ENOTFOUND.  Read: into an empty book, in the same order; VL_EPARSE, VL_EVERSION, VL_ECORRUPT (parts
+ * contradict each other), VL_ELIMIT, VL_ENOMEM: destroy the book.  Then the events after the snapshot. */
 VL_MUST_CHECK enum vl_err job_book_snapshot(const struct job_book *b, uint64_t *cursor, struct vl_buf *chunk);
 VL_MUST_CHECK enum vl_err job_book_restore(struct job_book *b, struct vl_span chunk);
 

@@ -7,50 +7,82 @@
 
 const char *job_state_text(enum job_state s) {
     switch (s) {
-    case JOB_SUBMITTED: return "submitted";
-    case JOB_PRICED: return "priced";
-    case JOB_PLACED: return "placed";
-    case JOB_RUNNING: return "running";
-    case JOB_VERIFYING: return "verifying";
-    case JOB_DONE: return "done";
-    case JOB_FAILED: return "failed";
-    case JOB_CANCELLED: return "cancelled";
-    case JOB_EXPIRED: return "expired";
+    case JOB_SUBMITTED:
+        return "submitted";
+    case JOB_PRICED:
+        return "priced";
+    case JOB_PLACED:
+        return "placed";
+    case JOB_RUNNING:
+        return "running";
+    case JOB_VERIFYING:
+        return "verifying";
+    case JOB_DONE:
+        return "done";
+    case JOB_FAILED:
+        return "failed";
+    case JOB_CANCELLED:
+        return "cancelled";
+    case JOB_EXPIRED:
+        return "expired";
     }
     return "unknown";
 }
 
 const char *job_task_state_text(enum job_task_state s) {
     switch (s) {
-    case JOB_TASK_WAITING: return "waiting";
-    case JOB_TASK_PLACED: return "placed";
-    case JOB_TASK_RUNNING: return "running";
-    case JOB_TASK_DONE: return "done";
-    case JOB_TASK_FAILED: return "failed";
-    case JOB_TASK_CANCELLED: return "cancelled";
+    case JOB_TASK_WAITING:
+        return "waiting";
+    case JOB_TASK_PLACED:
+        return "placed";
+    case JOB_TASK_RUNNING:
+        return "running";
+    case JOB_TASK_DONE:
+        return "done";
+    case JOB_TASK_FAILED:
+        return "failed";
+    case JOB_TASK_CANCELLED:
+        return "cancelled";
     }
     return "unknown";
 }
 
 const char *job_history_text(enum job_history h) {
     switch (h) {
-    case JOB_H_SUBMITTED: return "submitted";
-    case JOB_H_PRICED: return "priced";
-    case JOB_H_PLACED: return "placed";
-    case JOB_H_STARTED: return "started";
-    case JOB_H_TASK_DONE: return "task_done";
-    case JOB_H_TASK_FAILED: return "task_failed";
-    case JOB_H_TASK_REFUSED: return "task_refused";
-    case JOB_H_NODE_LOST: return "node_lost";
-    case JOB_H_RECONNECTED: return "reconnected";
-    case JOB_H_DUPLICATED: return "duplicated";
-    case JOB_H_DISAGREED: return "disagreed";
-    case JOB_H_TIMEOUT: return "timeout";
-    case JOB_H_DONE: return "done";
-    case JOB_H_FAILED: return "failed";
-    case JOB_H_CANCELLED: return "cancelled";
-    case JOB_H_EXPIRED: return "expired";
-    case JOB_H_RELEASED: return "released";
+    case JOB_H_SUBMITTED:
+        return "submitted";
+    case JOB_H_PRICED:
+        return "priced";
+    case JOB_H_PLACED:
+        return "placed";
+    case JOB_H_STARTED:
+        return "started";
+    case JOB_H_TASK_DONE:
+        return "task_done";
+    case JOB_H_TASK_FAILED:
+        return "task_failed";
+    case JOB_H_TASK_REFUSED:
+        return "task_refused";
+    case JOB_H_NODE_LOST:
+        return "node_lost";
+    case JOB_H_RECONNECTED:
+        return "reconnected";
+    case JOB_H_DUPLICATED:
+        return "duplicated";
+    case JOB_H_DISAGREED:
+        return "disagreed";
+    case JOB_H_TIMEOUT:
+        return "timeout";
+    case JOB_H_DONE:
+        return "done";
+    case JOB_H_FAILED:
+        return "failed";
+    case JOB_H_CANCELLED:
+        return "cancelled";
+    case JOB_H_EXPIRED:
+        return "expired";
+    case JOB_H_RELEASED:
+        return "released";
     }
     return "unknown";
 }
@@ -124,7 +156,8 @@ void text_trim(char *s) {
     for (size_t n = strlen(s); n > 0 && !task_text_ok(vl_span(s, n), n); n--) s[n - 1] = 0;
 }
 
-void fx_history(struct job_effects *fx, const struct job *j, uint32_t task, enum job_history what, const char *fmt, ...) {
+void fx_history(struct job_effects *fx, const struct job *j, uint32_t task, enum job_history what, const char *fmt,
+                ...) {
     struct job_effect *f = emit(fx, JOB_FX_HISTORY, j->id, task);
     if (f == NULL) return;
     f->history = what;

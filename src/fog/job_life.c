@@ -309,7 +309,8 @@ void job_release(struct job_book *b, struct job *j, vl_ms now, struct job_effect
     bool ok = j->state == JOB_DONE;
     char text[96], id[33];
     for (size_t i = 0; i < sizeof j->id.b; i++) snprintf(id + 2 * i, 3, "%02x", j->id.b[i]);
-    snprintf(text, sizeof text, "job %s, which it waits for, ended as %s", id, job_state_text((enum job_state)j->state));
+    snprintf(text, sizeof text, "job %s, which it waits for, ended as %s", id,
+             job_state_text((enum job_state)j->state));
     j->waiters = NULL;
     j->n_waiters = 0;
     j->release = false;

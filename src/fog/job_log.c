@@ -1,6 +1,6 @@
 /* The job book on disk: events for the log, and snapshots.
- * A snapshot holds what cannot be recomputed; everything else (counters, queues, timers, who waits for whom) is rebuilt, so
- * that a damaged snapshot cannot smuggle in a contradiction between the two. */
+ * A snapshot holds what cannot be recomputed; everything else (counters, queues, timers, who waits for whom) is
+ * rebuilt, so that a damaged snapshot cannot smuggle in a contradiction between the two. */
 #include "fog/job_priv.h"
 #include "wire/pack.h"
 
@@ -21,7 +21,8 @@ static void pack_spec(struct pack *w, const struct job_spec *spec) {
 
 static void pack_report(struct pack *w, const struct task_report *r) {
     struct task_report bare = *r;
-    for (uint32_t i = 0; i < bare.n_outputs && i < VL_TASK_OUTPUTS_MAX; i++) bare.outputs[i].inline_bytes = vl_span(NULL, 0);
+    for (uint32_t i = 0; i < bare.n_outputs && i < VL_TASK_OUTPUTS_MAX; i++)
+        bare.outputs[i].inline_bytes = vl_span(NULL, 0);
     struct vl_buf buf;
     vl_buf_init(&buf, VL_PAYLOAD_MAX);
     enum vl_err err = task_report_encode(&bare, &buf);
@@ -59,7 +60,9 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
         pack_bytes(&w, ev->job.b, sizeof ev->job.b);
         pack_spec(&w, ev->spec);
         break;
-    case JOB_EV_PLACED: pack_run(&w, ev); break;
+    case JOB_EV_PLACED:
+        pack_run(&w, ev);
+        break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
         pack_run(&w, ev);
@@ -69,14 +72,19 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
         pack_bytes(&w, ev->node.b, sizeof ev->node.b);
         pack_report(&w, ev->report);
         break;
-    case JOB_EV_NODE_LOST: pack_bytes(&w, ev->node.b, sizeof ev->node.b); break;
+    case JOB_EV_NODE_LOST:
+        pack_bytes(&w, ev->node.b, sizeof ev->node.b);
+        break;
     case JOB_EV_NODE_BACK:
         pack_bytes(&w, ev->node.b, sizeof ev->node.b);
         pack_running(&w, ev);
         break;
     case JOB_EV_CANCEL:
-    case JOB_EV_FORGET: pack_bytes(&w, ev->job.b, sizeof ev->job.b); break;
-    case JOB_EV_TICK: break;
+    case JOB_EV_FORGET:
+        pack_bytes(&w, ev->job.b, sizeof ev->job.b);
+        break;
+    case JOB_EV_TICK:
+        break;
     }
     return pack_end(&w);
 }
@@ -112,7 +120,9 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
         err = job_spec_decode(unpack_span32(&r, JOB_SPEC_MAX), &store->spec);
         ev.spec = &store->spec;
         break;
-    case JOB_EV_PLACED: unpack_run(&r, &ev); break;
+    case JOB_EV_PLACED:
+        unpack_run(&r, &ev);
+        break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
         unpack_run(&r, &ev);
@@ -123,14 +133,19 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
         err = task_report_decode(unpack_span32(&r, VL_PAYLOAD_MAX), &store->report);
         ev.report = &store->report;
         break;
-    case JOB_EV_NODE_LOST: ev.node = unpack_node(&r); break;
+    case JOB_EV_NODE_LOST:
+        ev.node = unpack_node(&r);
+        break;
     case JOB_EV_NODE_BACK:
         ev.node = unpack_node(&r);
         unpack_running(&r, store, &ev);
         break;
     case JOB_EV_CANCEL:
-    case JOB_EV_FORGET: ev.job = unpack_job(&r); break;
-    case JOB_EV_TICK: break;
+    case JOB_EV_FORGET:
+        ev.job = unpack_job(&r);
+        break;
+    case JOB_EV_TICK:
+        break;
     }
     if (vl_reader_end(&r) != VL_OK) return VL_EPARSE;
     if (err) return err;
@@ -211,8 +226,8 @@ enum vl_err job_book_snapshot(const struct job_book *b, uint64_t *cursor, struct
 }
 
 /* Owned copy of a report that must decode. */
-static enum vl_err restore_report(struct vl_span in, enum task_outcome outcome, const struct task *t, uint64_t epoch, uint8_t **ret,
-                                  uint32_t *ret_len) {
+static enum vl_err restore_report(struct vl_span in, enum task_outcome outcome, const struct task *t, uint64_t epoch,
+                                  uint8_t **ret, uint32_t *ret_len) {
     struct task_report r;
     if (task_report_decode(in, &r) != VL_OK || r.outcome != outcome || !vl_job_eq(r.job, t->job->id) ||
         r.task != task_index(t) || (epoch != 0 && r.epoch != epoch))
@@ -286,7 +301,10 @@ static enum vl_err restore_task(struct job_book *b, struct task *t, struct vl_re
     enum vl_err err = VL_OK;
     if (report.n > 0 || outcome == TASK_DONE) err = restore_report(report, outcome, t, 0, &t->report, &t->report_len);
     struct copy **end = &t->copies;
-    for (uint8_t i = 0; i < n && err == VL_OK; i++, end = &(*end)->next) err = restore_copy(b, t, end, r);
+    for (uint8_t i = 0; i < n && err == VL_OK; i++) {
+        err = restore_copy(b, t, end, r);
+        if (err == VL_OK) end = &(*end)->next;
+    }
     if (err) return err;
     bool alone = t->state == JOB_TASK_DONE && t->n_copies == 1;
     return t->state < JOB_TASK_DONE || alone || (t->state > JOB_TASK_DONE && t->n_copies == 0) ? VL_OK : VL_ECORRUPT;
@@ -297,7 +315,8 @@ static bool job_consistent(struct job *j) {
     bool final = job_state_final((enum job_state)j->state);
     if ((j->state == JOB_DONE) != (j->done == j->n_tasks) || j->state == JOB_SUBMITTED) return false;
     if (j->release && !final) return false;
-    if ((j->state == JOB_PRICED && j->placed) || (j->state >= JOB_PLACED && j->state <= JOB_DONE && !j->placed)) return false;
+    if ((j->state == JOB_PRICED && j->placed) || (j->state >= JOB_PLACED && j->state <= JOB_DONE && !j->placed))
+        return false;
     if ((j->state == JOB_PRICED || j->state == JOB_PLACED) && j->started_ms != 0) return false;
     if (j->state >= JOB_RUNNING && j->state <= JOB_DONE && j->started_ms == 0) return false;
     for (uint32_t i = 0; i < j->n_tasks; i++) {
@@ -341,7 +360,8 @@ static enum vl_err restore_job(struct job_book *b, struct vl_reader *r) {
     uint32_t attempts = vl_read_u32(r);
     vl_ms submitted = vl_read_u64(r), started = vl_read_u64(r), ended = vl_read_u64(r), expires = vl_read_u64(r);
     int32_t error = (int32_t)vl_read_u32(r);
-    struct vl_span text = unpack_span8(r, sizeof((struct job *)0)->error_text - 1), encoded = unpack_span32(r, JOB_SPEC_MAX);
+    struct vl_span text = unpack_span8(r, sizeof((struct job *)0)->error_text - 1),
+                   encoded = unpack_span32(r, JOB_SPEC_MAX);
     if (r->failed || !task_text_ok(text, text.n)) return VL_EPARSE;
     struct job_spec spec;
     enum vl_err err = job_spec_decode(encoded, &spec);

@@ -2,9 +2,10 @@
  *
  * Rules that hold between steps (job_book_check() in the tests walks them):
  *   a copy PLACED, ACCEPTED or STARTED is live: counted in its node, its task and its job, and in its node's tree;
- *   a copy AWAY is in its node's tree but not counted: its node is lost, its epoch still good until another copy replaces it;
- *   live + votes <= target + (duplicate wanted);  queued => want > 0;  a final task has no copies but, when done, the winner's.
- * Everything that is not in a job's record (counters, queues, timers) follows from what is: restore recomputes it. */
+ *   a copy AWAY is in its node's tree but not counted: its node is lost, its epoch still good until another copy
+ * replaces it; live + votes <= target + (duplicate wanted);  queued => want > 0;  a final task has no copies but, when
+ * done, the winner's. Everything that is not in a job's record (counters, queues, timers) follows from what is: restore
+ * recomputes it. */
 #ifndef VL_FOG_JOB_PRIV_H
 #define VL_FOG_JOB_PRIV_H
 
@@ -29,8 +30,8 @@ enum copy_state {
 
 struct node_load {
     struct vl_node_id id;
-    struct order copies; /* live and AWAY ones by (job seq, task, epoch) */
-    uint32_t refs;       /* copies that name this node, dead ones too */
+    struct order copies;    /* live and AWAY ones by (job seq, task, epoch) */
+    uint32_t refs;          /* copies that name this node, dead ones too */
     struct sched_load load; /* of the live ones */
 };
 
@@ -41,10 +42,10 @@ struct copy {
     struct task *task;
     uint64_t epoch;
     vl_ms placed_ms, started_ms, touched_ms; /* touched: its last event */
-    vl_ms deadline_ms; /* live only */
+    vl_ms deadline_ms;                       /* live only */
     enum copy_state state;
     uint32_t report_len;
-    uint8_t *report; /* VOTE: encoded, without inline bytes */
+    uint8_t *report;     /* VOTE: encoded, without inline bytes */
     struct vl_hash root; /* VOTE */
 };
 
@@ -54,12 +55,12 @@ struct task {
     struct copy *copies;
     uint8_t *report; /* of the winner or the last failure */
     uint32_t report_len;
-    int32_t error;   /* of the last failure */
-    uint64_t epoch;  /* last one given */
+    int32_t error;  /* of the last failure */
+    uint64_t epoch; /* last one given */
     vl_ms not_before, started_ms, ended_ms;
     uint32_t pending; /* merge: inputs that are not done */
     uint16_t failures, refusals, losses;
-    uint8_t state; /* enum job_task_state */
+    uint8_t state;  /* enum job_task_state */
     uint8_t target; /* results wanted: replicas, and one more for each disagreement */
     uint8_t n_copies, live, votes;
     bool duplicate; /* a straggler: one copy more than the target */
@@ -72,7 +73,8 @@ struct waiter {
 };
 
 struct job {
-    struct order_node by_seq, queue, timer; /* queue: the ready queue while running, the list of ended ones afterwards */
+    struct order_node by_seq, queue,
+        timer; /* queue: the ready queue while running, the list of ended ones afterwards */
     struct vl_job_id id;
     uint64_t seq;
     uint8_t *spec; /* encoded */
@@ -129,7 +131,7 @@ struct copy *task_copy(const struct task *t, uint64_t epoch);
 struct node_load *node_find(const struct job_book *b, struct vl_node_id id);
 VL_MUST_CHECK enum vl_err node_get(struct job_book *b, struct vl_node_id id, struct node_load **ret);
 void node_put(struct job_book *b, struct node_load *n); /* frees it when nothing names it */
-void copy_link(struct job_book *b, struct copy *c); /* as its state says: counters and trees */
+void copy_link(struct job_book *b, struct copy *c);     /* as its state says: counters and trees */
 void copy_unlink(struct job_book *b, struct copy *c);
 void copy_set(struct job_book *b, struct copy *c, enum copy_state state);
 void copy_free(struct job_book *b, struct copy *c);
@@ -142,7 +144,8 @@ void task_settle(struct job_book *b, struct task *t, vl_ms now, struct job_effec
 void task_timer(struct job_book *b, struct task *t);
 void task_queue(struct job_book *b, struct task *t, bool queued);
 /* One run ended without a result: back-off, another try, or the end of the job. */
-void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, struct vl_span why, struct job_effects *fx);
+void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, struct vl_span why,
+                 struct job_effects *fx);
 void task_refused(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 void task_lost(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 /* Compares the votes: done, one more replica, or failed. */

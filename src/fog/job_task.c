@@ -11,9 +11,13 @@ bool copy_live(const struct copy *c) {
     return c->state == COPY_PLACED || c->state == COPY_ACCEPTED || c->state == COPY_STARTED;
 }
 
-struct job *book_find(const struct job_book *b, struct vl_job_id id) { return vl_map_get(&b->jobs, id.b); }
+struct job *book_find(const struct job_book *b, struct vl_job_id id) {
+    return vl_map_get(&b->jobs, id.b);
+}
 
-struct task *job_task(const struct job *j, uint32_t i) { return i < j->n_tasks ? &j->tasks[i] : NULL; }
+struct task *job_task(const struct job *j, uint32_t i) {
+    return i < j->n_tasks ? &j->tasks[i] : NULL;
+}
 
 struct copy *task_copy(const struct task *t, uint64_t epoch) {
     struct copy *c = t->copies;
@@ -21,7 +25,9 @@ struct copy *task_copy(const struct task *t, uint64_t epoch) {
     return c;
 }
 
-struct node_load *node_find(const struct job_book *b, struct vl_node_id id) { return vl_map_get(&b->nodes, id.b); }
+struct node_load *node_find(const struct job_book *b, struct vl_node_id id) {
+    return vl_map_get(&b->nodes, id.b);
+}
 
 enum vl_err node_get(struct job_book *b, struct vl_node_id id, struct node_load **ret) {
     struct node_load *n = node_find(b, id);
@@ -105,12 +111,17 @@ void task_drop_copies(struct job_book *b, struct task *t) {
 
 static uint32_t *counter_of(struct job *j, enum job_task_state s) {
     switch (s) {
-    case JOB_TASK_WAITING: return &j->waiting;
+    case JOB_TASK_WAITING:
+        return &j->waiting;
     case JOB_TASK_PLACED:
-    case JOB_TASK_RUNNING: return &j->running;
-    case JOB_TASK_DONE: return &j->done;
-    case JOB_TASK_FAILED: return &j->failed;
-    case JOB_TASK_CANCELLED: return NULL;
+    case JOB_TASK_RUNNING:
+        return &j->running;
+    case JOB_TASK_DONE:
+        return &j->done;
+    case JOB_TASK_FAILED:
+        return &j->failed;
+    case JOB_TASK_CANCELLED:
+        return NULL;
     }
     return NULL;
 }
@@ -175,6 +186,19 @@ static enum job_task_state state_by_copies(const struct task *t) {
     return t->votes > 0 ? JOB_TASK_RUNNING : JOB_TASK_WAITING;
 }
 
+/* The task is what its job fails of. */
+static void fail_task(struct job_book *b, struct task *t, vl_ms now, int32_t error, const char *text,
+                      struct job_effects *fx) {
+    t->error = error;
+    t->ended_ms = now;
+    task_drop_copies(b, t);
+    task_queue(b, t, false);
+    order_del(&b->task_timers, &t->timer);
+    task_set_state(t, JOB_TASK_FAILED);
+    fx_task(fx, t);
+    job_end(b, t->job, JOB_FAILED, now, error, text, fx);
+}
+
 /* Nothing runs and nothing more may be tried. */
 static void give_up(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     struct job *j = t->job;
@@ -188,14 +212,7 @@ static void give_up(struct job_book *b, struct task *t, vl_ms now, struct job_ef
                  r.detail.n ? (const char *)r.detail.p : vl_err_text((enum vl_err)t->error));
     else
         snprintf(text, sizeof text, "task %u: the results of %u replicas disagree", task_index(t), t->votes);
-    int32_t error = failed ? t->error : VL_ESTATE;
-    t->error = error;
-    t->ended_ms = now;
-    task_drop_copies(b, t);
-    task_queue(b, t, false);
-    task_set_state(t, JOB_TASK_FAILED);
-    fx_task(fx, t);
-    job_end(b, j, JOB_FAILED, now, error, text, fx);
+    fail_task(b, t, now, failed ? t->error : VL_ESTATE, text, fx);
 }
 
 void task_settle(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
@@ -222,30 +239,27 @@ static uint64_t backoff(uint32_t failures, uint64_t limit) {
     return wait < limit ? wait : limit;
 }
 
-void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, struct vl_span why, struct job_effects *fx) {
+void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, struct vl_span why,
+                 struct job_effects *fx) {
     t->duplicate = false;
     t->error = error;
     t->failures++;
     t->job->attempts++;
     t->not_before = vl_ms_add(now, backoff(t->failures, JOB_RETRY_MAX_MS));
     task_queue(b, t, false);
-    fx_history(fx, t->job, task_index(t), JOB_H_TASK_FAILED, "attempt %u: %.*s", t->failures, (int)why.n, (const char *)why.p);
+    fx_history(fx, t->job, task_index(t), JOB_H_TASK_FAILED, "attempt %u: %.*s", t->failures, (int)why.n,
+               (const char *)why.p);
     task_settle(b, t, now, fx);
 }
 
-/* The task itself is at fault when it was lost or refused so often; another copy that still runs may prove otherwise. */
+/* The task itself is at fault when it was lost or refused so often; another copy that still runs may prove otherwise.
+ */
 static bool worn_out(struct job_book *b, struct task *t, vl_ms now, uint32_t count, uint32_t limit, enum vl_err error,
                      const char *what, struct job_effects *fx) {
     if (count <= limit || t->live > 0) return false;
     char text[TASK_ERROR_MAX];
     snprintf(text, sizeof text, "task %u was %s %u times", task_index(t), what, count);
-    t->error = error;
-    t->ended_ms = now;
-    task_drop_copies(b, t);
-    task_queue(b, t, false);
-    task_set_state(t, JOB_TASK_FAILED);
-    fx_task(fx, t);
-    job_end(b, t->job, JOB_FAILED, now, error, text, fx);
+    fail_task(b, t, now, error, text, fx);
     return true;
 }
 

@@ -34,7 +34,8 @@ static void describe(const struct task *t, struct sched_task *ret) {
 uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max) {
     uint32_t n = 0;
     struct job *j = NULL;
-    if (cursor->task > 0) j = job_of(order_find(&b->ready, cursor->key[0], cursor->key[1]), offsetof(struct job, queue));
+    if (cursor->task > 0)
+        j = job_of(order_find(&b->ready, cursor->key[0], cursor->key[1]), offsetof(struct job, queue));
     while (n < max) {
         if (j == NULL) {
             j = next_ready(b, cursor->key);
@@ -161,7 +162,8 @@ bool job_book_job(const struct job_book *b, struct vl_job_id id, struct job_view
 static struct vl_span input_name(const struct job *j, uint32_t i) {
     struct job_spec spec;
     struct task_input in;
-    if (!j->map || i >= j->n_maps || job_spec_reopen(vl_span(j->spec, j->spec_len), &spec) != VL_OK) return vl_span(NULL, 0);
+    if (!j->map || i >= j->n_maps || job_spec_reopen(vl_span(j->spec, j->spec_len), &spec) != VL_OK)
+        return vl_span(NULL, 0);
     uint32_t at = j->input_at ? j->input_at[i] : 0;
     struct vl_span rest = vl_span(spec.inputs.p + at, spec.inputs.n - at);
     return job_inputs_next(&rest, &in) ? in.name : vl_span(NULL, 0);
@@ -212,7 +214,12 @@ bool job_book_oldest_ended(const struct job_book *b, struct job_view *ret) {
 }
 
 void job_book_stats(const struct job_book *b, struct job_stats *ret) {
-    *ret = (struct job_stats){ .jobs = (uint32_t)b->jobs.len, .ended = b->n_ended, .tasks = b->n_tasks, .ready = b->n_queued,
-                               .live = b->n_live, .stale = b->stale, .denied = b->denied };
+    *ret = (struct job_stats){ .jobs = (uint32_t)b->jobs.len,
+                               .ended = b->n_ended,
+                               .tasks = b->n_tasks,
+                               .ready = b->n_queued,
+                               .live = b->n_live,
+                               .stale = b->stale,
+                               .denied = b->denied };
     memcpy(ret->by_state, b->by_state, sizeof ret->by_state);
 }

@@ -1,6 +1,6 @@
-/* order.h - ordered index of things by a pair of numbers: queues, timers, lists by age.  Intrusive treap (Seidel & Aragon 1996)
- * with priorities hashed from the keys: no allocation, O(log n), and the order never depends on history or addresses, so that a
- * book rebuilt from its log walks it in the same order. */
+/* order.h - ordered index of things by a pair of numbers: queues, timers, lists by age.  Intrusive treap (Seidel &
+ * Aragon 1996) with priorities hashed from the keys: no allocation, O(log n), and the order never depends on history or
+ * addresses, so that a book rebuilt from its log walks it in the same order. */
 #ifndef VL_FOG_ORDER_H
 #define VL_FOG_ORDER_H
 

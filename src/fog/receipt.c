@@ -76,7 +76,9 @@ struct vl_hash receipt_program(const struct task_spec *spec) {
     return spec->kind == TASK_WASM ? spec->program : text_hash("village-command-1:", spec->command);
 }
 
-struct vl_hash receipt_toolchain(struct vl_span description) { return text_hash("village-toolchain-1:", description); }
+struct vl_hash receipt_toolchain(struct vl_span description) {
+    return text_hash("village-toolchain-1:", description);
+}
 
 enum vl_err receipt_sign(struct receipt *r, const struct crypto_sign_key *key) {
     struct receipt signed_one = *r;
@@ -84,8 +86,7 @@ enum vl_err receipt_sign(struct receipt *r, const struct crypto_sign_key *key) {
     struct vl_buf body;
     vl_buf_init(&body, RECEIPT_BODY_MAX);
     enum vl_err err = receipt_body_encode(&signed_one, &body);
-    if (err == VL_OK)
-        err = crypto_sign_message(key, RECEIPT_CONTEXT, vl_span(body.p, body.len), signed_one.signature);
+    if (err == VL_OK) err = crypto_sign_message(key, RECEIPT_CONTEXT, vl_span(body.p, body.len), signed_one.signature);
     if (err == VL_OK) *r = signed_one;
     vl_buf_free(&body);
     return err;
@@ -95,8 +96,7 @@ enum vl_err receipt_verify(const struct receipt *r) {
     struct vl_buf body;
     vl_buf_init(&body, RECEIPT_BODY_MAX);
     enum vl_err err = receipt_body_encode(r, &body);
-    if (err == VL_OK)
-        err = crypto_verify_message(r->node.b, RECEIPT_CONTEXT, vl_span(body.p, body.len), r->signature);
+    if (err == VL_OK) err = crypto_verify_message(r->node.b, RECEIPT_CONTEXT, vl_span(body.p, body.len), r->signature);
     vl_buf_free(&body);
     return err;
 }
@@ -109,7 +109,8 @@ enum vl_err receipt_check(const struct task_report *p, struct vl_node_id from, c
         r->cpu_us != p->cpu_us)
         return VL_ECRYPTO;
     if (!vl_hash_eq(r->output_root, receipt_output_root(p->outputs, p->n_outputs))) return VL_ECRYPTO;
-    if (spec != NULL && (!vl_hash_eq(r->program, receipt_program(spec)) || !vl_hash_eq(r->input_root, receipt_input_root(spec))))
+    if (spec != NULL &&
+        (!vl_hash_eq(r->program, receipt_program(spec)) || !vl_hash_eq(r->input_root, receipt_input_root(spec))))
         return VL_ECRYPTO;
     return receipt_verify(r);
 }

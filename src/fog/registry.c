@@ -16,8 +16,8 @@ enum { LOAD_STEP_MILLI = 50 }; /* smaller changes of load are not worth an event
 struct entry {
     struct order_node by_id, timer;
     struct node_record rec;
-    uint64_t serial;     /* of joining: makes timer keys unique */
-    bool lost_pending;   /* offline, NODE_LOST held back until lost_at_ms */
+    uint64_t serial;   /* of joining: makes timer keys unique */
+    bool lost_pending; /* offline, NODE_LOST held back until lost_at_ms */
     vl_ms lost_at_ms;
     vl_ms persisted_ms;
 };
@@ -53,22 +53,32 @@ static struct entry *entry_of_timer(struct order_node *n) {
 
 const char *node_state_text(enum node_state s) {
     switch (s) {
-    case NODE_ACTIVE: return "active";
-    case NODE_IDLE: return "idle";
-    case NODE_BUSY: return "busy";
-    case NODE_OFFLINE: return "offline";
-    case NODE_MAINTENANCE: return "maintenance";
+    case NODE_ACTIVE:
+        return "active";
+    case NODE_IDLE:
+        return "idle";
+    case NODE_BUSY:
+        return "busy";
+    case NODE_OFFLINE:
+        return "offline";
+    case NODE_MAINTENANCE:
+        return "maintenance";
     }
     return "unknown";
 }
 
 const char *node_kind_text(enum node_kind k) {
     switch (k) {
-    case NODE_EDGE: return "edge_device";
-    case NODE_RELAY: return "relay";
-    case NODE_MIX: return "mix_node";
-    case NODE_COMPUTE: return "compute_node";
-    case NODE_GATEWAY: return "gateway";
+    case NODE_EDGE:
+        return "edge_device";
+    case NODE_RELAY:
+        return "relay";
+    case NODE_MIX:
+        return "mix_node";
+    case NODE_COMPUTE:
+        return "compute_node";
+    case NODE_GATEWAY:
+        return "gateway";
     }
     return "unknown";
 }
@@ -85,9 +95,9 @@ bool node_state_may(enum node_state from, enum node_state to) {
 }
 
 void registry_config_defaults(struct registry_config *ret) {
-    *ret = (struct registry_config){
-        .max_nodes = VL_NODES_MAX, .suspect_ms = REGISTRY_SUSPECT_MS, .lost_ms = REGISTRY_LOST_MS
-    };
+    *ret = (struct registry_config){ .max_nodes = VL_NODES_MAX,
+                                     .suspect_ms = REGISTRY_SUSPECT_MS,
+                                     .lost_ms = REGISTRY_LOST_MS };
 }
 
 struct registry *registry_create(const struct registry_config *config) {
@@ -113,8 +123,8 @@ void registry_destroy(struct registry *r) {
     free(r);
 }
 
-/* Ids are public keys: that two share their first 16 bytes by chance is out of the question, and one made on purpose (2^64
- * work) is refused as a duplicate. */
+/* Ids are public keys: that two share their first 16 bytes by chance is out of the question, and one made on purpose
+ * (2^64 work) is refused as a duplicate. */
 static uint64_t id_hi(const struct vl_node_id *id) { return vl_get_u64(id->b); }
 static uint64_t id_lo(const struct vl_node_id *id) { return vl_get_u64(id->b + 8); }
 
@@ -197,11 +207,12 @@ static void note_loss(struct registry *r, vl_ms now) {
     l->count++;
 }
 
-/* Suspects count too: nodes behind one broken cable beat at different times, and the first to be lost would be redistributed
- * before the others make the pattern visible. */
+/* Suspects count too: nodes behind one broken cable beat at different times, and the first to be lost would be
+ * redistributed before the others make the pattern visible. */
 static void suspect_partition(struct registry *r, vl_ms now, struct registry_effects *fx) {
     uint32_t lost = lost_lately(r, now), gone = lost + r->suspects, total = r->online + lost;
-    if (registry_paused(r, now) || gone < REGISTRY_PARTITION_MIN || gone * 1000ull <= total * (uint64_t)REGISTRY_PARTITION_MILLI)
+    if (registry_paused(r, now) || gone < REGISTRY_PARTITION_MIN ||
+        gone * 1000ull <= total * (uint64_t)REGISTRY_PARTITION_MILLI)
         return;
     r->paused_until_ms = vl_ms_add(now, r->config.lost_ms);
     struct registry_effect *f = emit(fx, REGISTRY_PARTITION, (struct vl_node_id){ { 0 } });
@@ -295,16 +306,18 @@ static void note_flap(struct node_record *n, vl_ms now) {
 }
 
 static bool heartbeat_sane(const struct heartbeat *h) {
-    return h->kind >= NODE_EDGE && h->kind <= NODE_GATEWAY && h->caps.slots <= NODE_SLOTS_MAX && h->free_slots <= h->caps.slots &&
-           h->n_running <= HEARTBEAT_RUNNING_MAX && h->memory_free_bytes <= h->caps.memory_bytes &&
-           h->disk_free_bytes <= h->caps.disk_bytes && strnlen(h->caps.region, NODE_REGION_MAX) < NODE_REGION_MAX &&
+    return h->kind >= NODE_EDGE && h->kind <= NODE_GATEWAY && h->caps.slots <= NODE_SLOTS_MAX &&
+           h->free_slots <= h->caps.slots && h->n_running <= HEARTBEAT_RUNNING_MAX &&
+           h->memory_free_bytes <= h->caps.memory_bytes && h->disk_free_bytes <= h->caps.disk_bytes &&
+           strnlen(h->caps.region, NODE_REGION_MAX) < NODE_REGION_MAX &&
            strnlen(h->caps.version, NODE_VERSION_MAX) < NODE_VERSION_MAX;
 }
 
 static bool caps_equal(const struct node_caps *a, const struct node_caps *b) {
-    return a->cpus == b->cpus && a->slots == b->slots && a->memory_bytes == b->memory_bytes && a->disk_bytes == b->disk_bytes &&
-           a->gpus == b->gpus && a->gpu_memory_bytes == b->gpu_memory_bytes && a->bandwidth_bps == b->bandwidth_bps &&
-           a->features == b->features && strcmp(a->region, b->region) == 0 && strcmp(a->version, b->version) == 0;
+    return a->cpus == b->cpus && a->slots == b->slots && a->memory_bytes == b->memory_bytes &&
+           a->disk_bytes == b->disk_bytes && a->gpus == b->gpus && a->gpu_memory_bytes == b->gpu_memory_bytes &&
+           a->bandwidth_bps == b->bandwidth_bps && a->features == b->features && strcmp(a->region, b->region) == 0 &&
+           strcmp(a->version, b->version) == 0;
 }
 
 /* Copies what the heartbeat says; true when somebody who watches would care. */
@@ -339,8 +352,8 @@ static enum vl_err step_heartbeat(struct registry *r, const struct registry_even
     if (!heartbeat_sane(h)) return VL_ERANGE;
     struct node_record *n = &e->rec;
     bool was_offline = !online(e), first = !n->heard, restarted = n->started_ms != 0 && n->started_ms != h->started_ms;
-    bool durable = first || was_offline || n->kind != h->kind || n->protocol != h->protocol || !caps_equal(&n->caps, &h->caps) ||
-                   ev->now >= vl_ms_add(e->persisted_ms, REGISTRY_PERSIST_MS);
+    bool durable = first || was_offline || n->kind != h->kind || n->protocol != h->protocol ||
+                   !caps_equal(&n->caps, &h->caps) || ev->now >= vl_ms_add(e->persisted_ms, REGISTRY_PERSIST_MS);
     if (was_offline && !first) note_flap(n, ev->now);
     if (n->flaps > 0 && ev->now >= vl_ms_add(n->flap_ms, REGISTRY_FLAP_FORGET_MS)) {
         n->flaps--;
@@ -368,7 +381,8 @@ static enum vl_err step_heartbeat(struct registry *r, const struct registry_even
     return VL_OK;
 }
 
-static enum vl_err step_link(struct registry *r, const struct registry_event *ev, bool up, struct registry_effects *fx) {
+static enum vl_err step_link(struct registry *r, const struct registry_event *ev, bool up,
+                             struct registry_effects *fx) {
     struct entry *e = find(r, &ev->node);
     if (e == NULL) return VL_ENOTFOUND;
     if (e->rec.linked == up) return VL_OK;
@@ -422,7 +436,9 @@ static enum vl_err take_snapshot(struct registry *r, vl_ms now, struct registry_
     uint32_t room = r->linked < REGISTRY_SNAPSHOT_LINKS ? r->linked : REGISTRY_SNAPSHOT_LINKS;
     struct vl_node_id *links = malloc((room ? room : 1) * sizeof *links);
     if (links == NULL) return VL_ENOMEM;
-    struct snapshot s = { .at_ms = now, .nodes = r->count, .active = r->online, .offline = r->count - r->online, .links = links };
+    struct snapshot s = {
+        .at_ms = now, .nodes = r->count, .active = r->online, .offline = r->count - r->online, .links = links
+    };
     const struct node_record *n = room ? registry_next(r, NULL) : NULL;
     for (; n != NULL && s.n_links < room; n = registry_next(r, &n->id))
         if (n->linked) links[s.n_links++] = n->id;
@@ -448,12 +464,14 @@ static enum vl_err step_tick(struct registry *r, vl_ms now, struct registry_effe
             e->lost_pending = false;
             e->rec.lost = true;
             emit(fx, REGISTRY_NODE_LOST, e->rec.id);
-        } else if (now >= vl_ms_add(e->rec.seen_ms, r->config.lost_ms)) {
-            lose(r, e, now, fx);
-        } else {
+        } else if (!e->rec.suspect) {
+            /* Also when it is overdue for worse: after we slept ourselves, all are suspects before the first is lost,
+             * and the partition is seen. */
             set_suspect(r, e, true);
             emit(fx, REGISTRY_NODE_SUSPECT, e->rec.id);
             emit_changed(fx, e, now, false);
+        } else {
+            lose(r, e, now, fx);
         }
         set_timer(r, e);
     }
@@ -543,16 +561,25 @@ static enum vl_err step_restore(struct registry *r, const struct registry_event 
 enum vl_err registry_step(struct registry *r, const struct registry_event *ev, struct registry_effects *ret) {
     ret->n = 0;
     switch (ev->kind) {
-    case REGISTRY_JOINED: return step_joined(r, ev, ret);
-    case REGISTRY_HEARTBEAT: return step_heartbeat(r, ev, ret);
-    case REGISTRY_LINK_UP: return step_link(r, ev, true, ret);
-    case REGISTRY_LINK_DOWN: return step_link(r, ev, false, ret);
-    case REGISTRY_MAINTENANCE: return step_maintenance(r, ev, ret);
-    case REGISTRY_EXPELLED: return step_expelled(r, ev, ret);
-    case REGISTRY_RESTORE: return step_restore(r, ev);
-    case REGISTRY_TICK: return step_tick(r, ev->now, ret);
+    case REGISTRY_JOINED:
+        return step_joined(r, ev, ret);
+    case REGISTRY_HEARTBEAT:
+        return step_heartbeat(r, ev, ret);
+    case REGISTRY_LINK_UP:
+        return step_link(r, ev, true, ret);
+    case REGISTRY_LINK_DOWN:
+        return step_link(r, ev, false, ret);
+    case REGISTRY_MAINTENANCE:
+        return step_maintenance(r, ev, ret);
+    case REGISTRY_EXPELLED:
+        return step_expelled(r, ev, ret);
+    case REGISTRY_RESTORE:
+        return step_restore(r, ev);
+    case REGISTRY_TICK:
+        return step_tick(r, ev->now, ret);
     case REGISTRY_SENT:
-    case REGISTRY_RESULT: return step_breaker(r, ev, ret);
+    case REGISTRY_RESULT:
+        return step_breaker(r, ev, ret);
     }
     return VL_ERANGE;
 }
@@ -588,7 +615,8 @@ static uint64_t left_of(uint64_t total, uint64_t promised, uint64_t reported) {
     return left < reported ? left : reported;
 }
 
-void registry_sched_node(const struct node_record *n, vl_ms now, const struct sched_load *promised, struct sched_node *ret) {
+void registry_sched_node(const struct node_record *n, vl_ms now, const struct sched_load *promised,
+                         struct sched_node *ret) {
     static const struct sched_load none = { 0 };
     if (promised == NULL) promised = &none;
     uint32_t blocked = 0;

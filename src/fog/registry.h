@@ -1,16 +1,21 @@
 /* registry.h - core: which nodes there are, what they can do, and whether they live (FOG-01, FOG-02, FOG-05).
  * The caller feeds events with their time and carries out the effects; nothing here reads a clock.  Not thread-safe.
  *
- * States.  OFFLINE leads only to ACTIVE or MAINTENANCE: a node that comes back must be heard once before it counts as idle.
+ * States.  OFFLINE leads only to ACTIVE or MAINTENANCE: a node that comes back must be heard once before it counts as
+ * idle.
  *
- *      JOINED                 nothing runs              free slots = 0
- *   ---------> ACTIVE <-----------------------> IDLE <----------------> BUSY      (ACTIVE <-> BUSY too)
- *                ^  |                             |                       |
- *        heard   |  +------------ 90 s silent ----+-----------------------+--> OFFLINE
- *                +---------------------------------------------------------------+ |
- *   MAINTENANCE <--> ACTIVE by MAINTENANCE on/off (from any state but OFFLINE)     | heard, if it is set
- *        ^ +------------------------- 90 s silent -------------------------------> |
- *        +------------------------------------------------------------------------+
+ *      JOINED                  figures of a heartbeat
+ *   -----------> ACTIVE <------> IDLE <------> BUSY        IDLE: nothing runs, BUSY: no free slot, ACTIVE: between,
+ *                ^ ^ ^                         ^              or not known yet
+ *                | | +-------------------------+
+ *     off        | |                           |
+ *   +------------+ | heard     90 s silent     | (from all three)
+ *   |              +--------- OFFLINE <--------+
+ *   |                            ^   |
+ *   |             90 s silent    |   | heard, with maintenance set
+ *   MAINTENANCE -----------------+   |
+ *       ^ ^--------------------------+
+ *       +---- on, from ACTIVE, IDLE, BUSY
  *
  * Beside the state a node may be suspect (60 s silent, or its link fell): it keeps its state but takes no new tasks. */
 #ifndef VL_FOG_REGISTRY_H
@@ -24,15 +29,16 @@
 #define REGISTRY_HEARTBEAT_MS 30000u
 #define REGISTRY_SUSPECT_MS 60000u
 #define REGISTRY_LOST_MS 90000u
-#define REGISTRY_SNAPSHOTS 100u       /* FOG-02: the last 100 kept */
-#define REGISTRY_SNAPSHOT_GAP_MS 5000u /* changes closer together share one snapshot: a storm must not wash the history out */
+#define REGISTRY_SNAPSHOTS 100u /* FOG-02: the last 100 kept */
+#define REGISTRY_SNAPSHOT_GAP_MS                                                                                       \
+    5000u /* changes closer together share one snapshot: a storm must not wash the history out */
 #define REGISTRY_SNAPSHOT_LINKS 1024u /* VL_LINKS_MAX: the coordinator's own links */
 #define REGISTRY_PERSIST_MS 600000u   /* figures alone are written no oftener than this */
 #define REGISTRY_PARTITION_WINDOW_MS 60000u
-#define REGISTRY_PARTITION_MILLI 300u /* more than 30 % lost within the window */
-#define REGISTRY_PARTITION_MIN 3u     /* fewer lost nodes than this are just lost: 1 of 3 is no sign of a partition */
-#define REGISTRY_EFFECTS_MAX 256u     /* of one step; TICK leaves the rest for the next call (deadline stays due) */
-#define REGISTRY_FLAP_HOLD_MS 30000u  /* doubles with each further return, up to 10 min */
+#define REGISTRY_PARTITION_MILLI 300u   /* more than 30 % lost within the window */
+#define REGISTRY_PARTITION_MIN 3u       /* fewer lost nodes than this are just lost: 1 of 3 is no sign of a partition */
+#define REGISTRY_EFFECTS_MAX 256u       /* of one step; TICK leaves the rest for the next call (deadline stays due) */
+#define REGISTRY_FLAP_HOLD_MS 30000u    /* doubles with each further return, up to 10 min */
 #define REGISTRY_FLAP_FORGET_MS 600000u /* a node that stays this long is forgiven one flap */
 #define REGISTRY_RECORD_MAX 512u
 
@@ -48,9 +54,9 @@ struct node_record {
     char addr[VL_ADDR_MAX];
     enum node_kind kind;
     enum node_state state;
-    bool heard;       /* a heartbeat came since JOINED or RESTORE */
+    bool heard; /* a heartbeat came since JOINED or RESTORE */
     bool suspect, linked, maintenance;
-    bool lost;        /* NODE_LOST was emitted and the node has not been back */
+    bool lost; /* NODE_LOST was emitted and the node has not been back */
     uint32_t protocol;
     struct node_caps caps;
     uint32_t free_slots, running, load_milli;
@@ -58,7 +64,7 @@ struct node_record {
     uint64_t done, failed;           /* over all processes of the node */
     uint64_t boot_done, boot_failed; /* the heartbeat's own counters, to add only what is new */
     vl_ms joined_ms, seen_ms, started_ms;
-    uint64_t online_ms; /* summed time online, for uptime; up to the last change of state */
+    uint64_t online_ms;    /* summed time online, for uptime; up to the last change of state */
     vl_ms online_since_ms; /* 0: offline */
     struct breaker breaker;
     uint32_t flaps;
@@ -68,9 +74,9 @@ struct node_record {
 struct registry; /* opaque: index, deadlines and counts agree */
 
 struct registry_config {
-    uint64_t seed; /* of the hash table */
-    struct vl_node_id self; /* one end of the links in topology snapshots */
-    uint32_t max_nodes; /* 1..VL_NODES_MAX */
+    uint64_t seed;                /* of the hash table */
+    struct vl_node_id self;       /* one end of the links in topology snapshots */
+    uint32_t max_nodes;           /* 1..VL_NODES_MAX */
     uint64_t suspect_ms, lost_ms; /* 0 < suspect < lost */
 };
 /* Fills the figures above; seed and self are left zero. */
@@ -93,19 +99,21 @@ struct registry_event {
     vl_ms now;
     struct vl_node_id node;
     const struct heartbeat *heartbeat;
-    const char *name, *addr; /* NUL-terminated, task_name_ok() and printable ASCII < VL_ADDR_MAX; NULL: unchanged, or empty */
+    const char *name,
+        *addr; /* NUL-terminated, task_name_ok() and printable ASCII < VL_ADDR_MAX; NULL: unchanged, or empty */
     struct vl_span record;
     bool flag;
 };
 
 enum registry_effect_kind {
-    REGISTRY_NODE_CHANGED = 1,  /* id; persist: write registry_record_encode() of it */
-    REGISTRY_NODE_REMOVED = 2,  /* id: delete the stored record */
-    REGISTRY_NODE_SUSPECT = 3,  /* id */
-    REGISTRY_NODE_LOST = 4,     /* id: move its tasks now */
-    REGISTRY_NODE_BACK = 5,     /* id: after LOST, or after a restart of its process: compare its running list with the job book */
-    REGISTRY_PARTITION = 6,     /* count lost of total: NODE_LOST is held back until `until_ms` */
-    REGISTRY_TOPOLOGY = 7,      /* a new snapshot: registry_topology_at(r, 0) */
+    REGISTRY_NODE_CHANGED = 1, /* id; persist: write registry_record_encode() of it */
+    REGISTRY_NODE_REMOVED = 2, /* id: delete the stored record */
+    REGISTRY_NODE_SUSPECT = 3, /* id */
+    REGISTRY_NODE_LOST = 4,    /* id: move its tasks now */
+    REGISTRY_NODE_BACK =
+        5, /* id: after LOST, or after a restart of its process: compare its running list with the job book */
+    REGISTRY_PARTITION = 6, /* count lost of total: NODE_LOST is held back until `until_ms` */
+    REGISTRY_TOPOLOGY = 7,  /* a new snapshot: registry_topology_at(r, 0) */
 };
 struct registry_effect {
     enum registry_effect_kind kind;
@@ -129,9 +137,10 @@ struct topology {
 /* NULL: out of memory.  Owned by the caller. */
 struct registry *registry_create(const struct registry_config *config);
 void registry_destroy(struct registry *r);
-/* VL_ENOTFOUND: an event about a node that has not joined.  VL_ERANGE: a name too long, a heartbeat that contradicts itself.
- * VL_EPARSE, VL_EVERSION, VL_EEXISTS: RESTORE.  VL_ELIMIT: max_nodes.  VL_ENOMEM.  On error nothing changed. */
-VL_MUST_CHECK enum vl_err registry_step(struct registry *r, const struct registry_event *ev, struct registry_effects *ret);
+/* VL_ENOTFOUND: an event about a node that has not joined.  VL_ERANGE: a name too long, a heartbeat that contradicts
+ * itself. VL_EPARSE, VL_EVERSION, VL_EEXISTS: RESTORE.  VL_ELIMIT: max_nodes.  VL_ENOMEM.  On error nothing changed. */
+VL_MUST_CHECK enum vl_err registry_step(struct registry *r, const struct registry_event *ev,
+                                        struct registry_effects *ret);
 /* When to feed TICK; VL_MS_NEVER when nothing waits. */
 vl_ms registry_deadline(const struct registry *r);
 
@@ -145,9 +154,11 @@ bool registry_topology_at(const struct registry *r, uint32_t i, struct topology 
 /* True while a partition is suspected: do not redistribute. */
 bool registry_paused(const struct registry *r, vl_ms now);
 
-/* The scheduler's view of one node: health, breaker, flapping and maintenance as SCHED_* bits.  Free figures are the smaller of
- * what the last heartbeat said and what is left after `promised` (NULL: nothing), since a heartbeat is up to 30 s old. */
-void registry_sched_node(const struct node_record *n, vl_ms now, const struct sched_load *promised, struct sched_node *ret);
+/* The scheduler's view of one node: health, breaker, flapping and maintenance as SCHED_* bits.  Free figures are the
+ * smaller of what the last heartbeat said and what is left after `promised` (NULL: nothing), since a heartbeat is up to
+ * 30 s old. */
+void registry_sched_node(const struct node_record *n, vl_ms now, const struct sched_load *promised,
+                         struct sched_node *ret);
 
 /* Durable form, <= REGISTRY_RECORD_MAX bytes.  VL_ELIMIT, VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err registry_record_encode(const struct node_record *n, struct vl_buf *out);

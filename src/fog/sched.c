@@ -6,14 +6,22 @@
 
 const char *sched_reason_text(enum sched_reason r) {
     switch (r) {
-    case SCHED_PLACED: return "placed";
-    case SCHED_NO_NODES: return "there are no nodes";
-    case SCHED_NO_READY: return "no node is ready: all are offline, in maintenance or failing";
-    case SCHED_NO_FEATURE: return "no ready node can run this kind of program";
-    case SCHED_TOO_LARGE: return "no ready node has that much memory or disk";
-    case SCHED_NO_ROOM: return "memory and disk are taken at present";
-    case SCHED_NO_SLOT: return "all slots are taken at present";
-    case SCHED_AVOIDED: return "the nodes with room already hold a replica";
+    case SCHED_PLACED:
+        return "placed";
+    case SCHED_NO_NODES:
+        return "there are no nodes";
+    case SCHED_NO_READY:
+        return "no node is ready: all are offline, in maintenance or failing";
+    case SCHED_NO_FEATURE:
+        return "no ready node can run this kind of program";
+    case SCHED_TOO_LARGE:
+        return "no ready node has that much memory or disk";
+    case SCHED_NO_ROOM:
+        return "memory and disk are taken at present";
+    case SCHED_NO_SLOT:
+        return "all slots are taken at present";
+    case SCHED_AVOIDED:
+        return "the nodes with room already hold a replica";
     }
     return "unknown";
 }
@@ -88,8 +96,8 @@ static enum sched_reason furthest(const struct sched_node *nodes, uint32_t n, co
     return r;
 }
 
-/* Room only shrinks within a batch: what did not fit for one task will not fit for the next that asks for the same.  Without
- * this a long queue of unplaceable tasks would cost a full scan each. */
+/* Room only shrinks within a batch: what did not fit for one task will not fit for the next that asks for the same.
+ * Without this a long queue of unplaceable tasks would cost a full scan each. */
 struct refusal {
     bool set;
     uint32_t features;
@@ -99,10 +107,10 @@ struct refusal {
 static bool refused_before(const struct refusal *r, const struct sched_task *t) {
     return r->set && t->features == r->features && t->memory_bytes == r->memory_bytes && t->disk_bytes == r->disk_bytes;
 }
-static enum sched_reason refuse(struct refusal *r, const struct sched_node *nodes, uint32_t n, const struct sched_task *t) {
+static enum sched_reason refuse(struct refusal *r, const struct sched_node *nodes, uint32_t n,
+                                const struct sched_task *t) {
     enum sched_reason reason = furthest(nodes, n, t);
-    if (reason != SCHED_AVOIDED)
-        *r = (struct refusal){ true, t->features, t->memory_bytes, t->disk_bytes, reason };
+    if (reason != SCHED_AVOIDED) *r = (struct refusal){ true, t->features, t->memory_bytes, t->disk_bytes, reason };
     return reason;
 }
 
@@ -207,8 +215,8 @@ const struct sched_strategy *sched_strategy_find(const char *name) {
     return NULL;
 }
 
-enum vl_err sched_place(const struct sched_strategy *s, struct sched_state *state, struct sched_node *nodes, uint32_t n_nodes,
-                        const struct sched_task *tasks, uint32_t n_tasks, struct sched_choice *ret) {
+enum vl_err sched_place(const struct sched_strategy *s, struct sched_state *state, struct sched_node *nodes,
+                        uint32_t n_nodes, const struct sched_task *tasks, uint32_t n_tasks, struct sched_choice *ret) {
     if (n_nodes > VL_NODES_MAX || n_tasks > SCHED_BATCH_MAX) return VL_ERANGE;
     for (uint32_t i = 1; i < n_nodes; i++)
         if (memcmp(nodes[i - 1].id.b, nodes[i].id.b, sizeof nodes[i].id.b) >= 0) return VL_ERANGE;

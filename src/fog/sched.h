@@ -1,6 +1,6 @@
-/* sched.h - places a batch of tasks on nodes by one of several strategies (FOG-07's interface; fog.md 2.5 items 1 and 6).
- * Pure and deterministic: the same input gives the same answer; ties go to the smaller node id.  Not thread-safe per call data.
- * To add a strategy: one function and one row in sched.c. */
+/* sched.h - places a batch of tasks on nodes by one of several strategies (FOG-07's interface; fog.md 2.5 items 1 and
+ * 6). Pure and deterministic: the same input gives the same answer; ties go to the smaller node id.  Not thread-safe
+ * per call data. To add a strategy: one function and one row in sched.c. */
 #ifndef VL_FOG_SCHED_H
 #define VL_FOG_SCHED_H
 
@@ -21,7 +21,7 @@
 
 struct sched_node {
     struct vl_node_id id;
-    uint32_t blocked; /* SCHED_* bits; 0: takes tasks */
+    uint32_t blocked;  /* SCHED_* bits; 0: takes tasks */
     uint32_t features; /* NODE_FEATURE_* */
     uint32_t slots, free_slots, running;
     uint32_t load_milli;
@@ -83,11 +83,11 @@ const struct sched_strategy *sched_strategy_find(const char *name);
 /* Row i of the table, NULL past its end. */
 const struct sched_strategy *sched_strategy_at(uint32_t i);
 
-/* Places tasks in their order.  nodes: sorted by id, all different; their free figures are lowered by what is placed, so that
- * one list can serve several calls.  ret has n_tasks entries, untouched on error.
- * VL_ERANGE: nodes not sorted, more than VL_NODES_MAX or n_tasks > SCHED_BATCH_MAX.  VL_ENOMEM. */
-VL_MUST_CHECK enum vl_err sched_place(const struct sched_strategy *s, struct sched_state *state, struct sched_node *nodes,
-                                      uint32_t n_nodes, const struct sched_task *tasks, uint32_t n_tasks,
-                                      struct sched_choice *ret);
+/* Places tasks in their order.  nodes: sorted by id, all different; their free figures are lowered by what is placed,
+ * so that one list can serve several calls.  ret has n_tasks entries, untouched on error. VL_ERANGE: nodes not sorted,
+ * more than VL_NODES_MAX or n_tasks > SCHED_BATCH_MAX.  VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err sched_place(const struct sched_strategy *s, struct sched_state *state,
+                                      struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *tasks,
+                                      uint32_t n_tasks, struct sched_choice *ret);
 
 #endif

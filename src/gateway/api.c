@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-struct jw api_json(struct http_req *r) { return jw_begin(http_server_scratch(r->server)); }
+struct jw api_json(struct http_req *r) {
+    return jw_begin(http_server_scratch(r->server));
+}
 
 void api_send(struct gateway *g, struct http_req *r, uint16_t status, struct jw *j, const char *fields) {
     char all[320] = "Cache-Control: no-store\r\n";
@@ -34,29 +36,52 @@ void api_no_content(struct gateway *g, struct http_req *r, uint16_t status) {
 
 static const char *title_of(uint16_t status) {
     switch (status) {
-    case 400: return "The request is wrong";
-    case 401: return "Sign in first";
-    case 403: return "Not permitted";
-    case 404: return "Not found";
-    case 405: return "Method not allowed";
-    case 408: return "Too slow";
-    case 409: return "Not possible now";
-    case 411: return "Length required";
-    case 413: return "Too large";
-    case 414: return "Address too long";
-    case 415: return "Unknown media type";
-    case 416: return "No such range";
-    case 417: return "Expectation not met";
-    case 421: return "Not the host of that name";
-    case 422: return "Cannot be processed";
-    case 426: return "Upgrade required";
-    case 429: return "Too many requests";
-    case 431: return "Header too large";
-    case 501: return "Not implemented";
-    case 503: return "Busy or not ready";
-    case 505: return "HTTP version not supported";
-    case 507: return "No space left";
-    default: return "Internal error";
+    case 400:
+        return "The request is wrong";
+    case 401:
+        return "Sign in first";
+    case 403:
+        return "Not permitted";
+    case 404:
+        return "Not found";
+    case 405:
+        return "Method not allowed";
+    case 408:
+        return "Too slow";
+    case 409:
+        return "Not possible now";
+    case 411:
+        return "Length required";
+    case 413:
+        return "Too large";
+    case 414:
+        return "Address too long";
+    case 415:
+        return "Unknown media type";
+    case 416:
+        return "No such range";
+    case 417:
+        return "Expectation not met";
+    case 421:
+        return "Not the host of that name";
+    case 422:
+        return "Cannot be processed";
+    case 426:
+        return "Upgrade required";
+    case 429:
+        return "Too many requests";
+    case 431:
+        return "Header too large";
+    case 501:
+        return "Not implemented";
+    case 503:
+        return "Busy or not ready";
+    case 505:
+        return "HTTP version not supported";
+    case 507:
+        return "No space left";
+    default:
+        return "Internal error";
     }
 }
 
@@ -86,37 +111,46 @@ void api_problem(struct http_req *r, uint16_t status, const char *code, const ch
         jw_arr_end(&j);
     }
     jw_obj_end(&j);
-    struct http_answer a = { .status = status, .type = "application/problem+json", .fields = all,
+    struct http_answer a = { .status = status,
+                             .type = "application/problem+json",
+                             .fields = all,
                              .body = j.failed ? vl_span(NULL, 0) : vl_span(j.out->p, j.out->len) };
     http_reply(r, &a);
 }
 
 static uint16_t status_of(enum vl_err err) {
     switch (err) {
-    case VL_ENOTFOUND: return 404;
-    case VL_EDENIED: return 403;
+    case VL_ENOTFOUND:
+        return 404;
+    case VL_EDENIED:
+        return 403;
     case VL_EEXISTS:
     case VL_ESTATE:
     case VL_ESTALE:
     case VL_EUSED:
-    case VL_EBUSY: return 409;
+    case VL_EBUSY:
+        return 409;
     case VL_ERANGE:
     case VL_EPARSE:
     case VL_EVERSION:
     case VL_ECRYPTO:
     case VL_EREPLAY:
     case VL_EEXPIRED:
-    case VL_EUNSUPPORTED: return 422;
-    case VL_ENOSPC: return 507;
+    case VL_EUNSUPPORTED:
+        return 422;
+    case VL_ENOSPC:
+        return 507;
     case VL_ELIMIT:
     case VL_ENOMEM:
     case VL_EAGAIN:
     case VL_ECLOSED:
-    case VL_ETIMEOUT: return 503;
+    case VL_ETIMEOUT:
+        return 503;
     case VL_OK:
     case VL_EIO:
     case VL_ECORRUPT:
-    case VL_EINTERNAL: return 500;
+    case VL_EINTERNAL:
+        return 500;
     }
     return 500;
 }
@@ -129,8 +163,8 @@ void api_error(struct http_req *r, enum vl_err err, const char *detail) {
     for (const char *p = *name == 'E' ? name + 1 : name; *p && n + 1 < sizeof code; p++)
         code[n++] = *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p;
     code[n] = '\0';
-    api_problem(r, status, code, detail && *detail ? detail : vl_err_text(err), status == 503 ? "Retry-After: 1\r\n" : NULL,
-                NULL);
+    api_problem(r, status, code, detail && *detail ? detail : vl_err_text(err),
+                status == 503 ? "Retry-After: 1\r\n" : NULL, NULL);
 }
 
 void api_not_found(struct http_req *r, const char *what) { api_problem(r, 404, "notfound", what, NULL, NULL); }

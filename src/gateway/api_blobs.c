@@ -51,7 +51,8 @@ static enum range parse_range(struct vl_span s, uint64_t size, uint64_t *first, 
     if (s.n < 7 || memcmp(s.p, "bytes=", 6) != 0 || memchr(s.p, ',', s.n)) return RANGE_NONE;
     const uint8_t *dash = memchr(s.p, '-', s.n);
     if (dash == NULL) return RANGE_NONE;
-    struct vl_span a = vl_span(s.p + 6, (size_t)(dash - s.p) - 6), b = vl_span(dash + 1, (size_t)(s.p + s.n - dash) - 1);
+    struct vl_span a = vl_span(s.p + 6, (size_t)(dash - s.p) - 6),
+                   b = vl_span(dash + 1, (size_t)(s.p + s.n - dash) - 1);
     uint64_t n = 0;
     if (a.n == 0) {
         if (!digits(b, &n)) return RANGE_NONE;
@@ -71,14 +72,15 @@ void api_blob_get(struct gateway *g, struct http_req *r, const struct call *k) {
     const struct backend *b = g->backend;
     struct vl_hash hash;
     uint64_t size = 0, first = 0, last = 0;
-    char fields[320], etag[HASH_TEXT + 2];
+    char fields[640], etag[ROUTE_PARAM_MAX + 2];
     void *reader = NULL;
     if (hash_parse(k->param, &hash) != VL_OK || b->ops->blob_open(b->self, hash, &reader, &size) != VL_OK) {
         api_not_found(r, "This node has no blob of that hash.");
         return;
     }
     snprintf(etag, sizeof etag, "\"%s\"", k->param);
-    enum range range = parse_range(http_part_span(r->base, http_head_find(r->head, r->base, "range")), size, &first, &last);
+    enum range range =
+        parse_range(http_part_span(r->base, http_head_find(r->head, r->base, "range")), size, &first, &last);
     struct http_part if_range = http_head_find(r->head, r->base, "if-range");
     if (if_range.n > 0 && !vl_span_eq(http_part_span(r->base, if_range), vl_span_str(etag))) range = RANGE_NONE;
     if (range == RANGE_BAD) {
@@ -87,11 +89,14 @@ void api_blob_get(struct gateway *g, struct http_req *r, const struct call *k) {
         api_problem(r, 416, "range", "The blob is shorter than that.", fields, NULL);
         return;
     }
-    int n = snprintf(fields, sizeof fields, "ETag: %s\r\nAccept-Ranges: bytes\r\n"
+    int n = snprintf(fields, sizeof fields,
+                     "ETag: %s\r\nAccept-Ranges: bytes\r\n"
                      "Cache-Control: private, max-age=31536000, immutable\r\nContent-Disposition: attachment\r\n"
-                     "Content-Security-Policy: sandbox\r\n", etag);
+                     "Content-Security-Policy: sandbox\r\n",
+                     etag);
     if (range == RANGE_OK)
-        snprintf(fields + n, sizeof fields - (size_t)n, "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n", first, last, size);
+        snprintf(fields + n, sizeof fields - (size_t)n, "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n",
+                 first, last, size);
     uint64_t length = range == RANGE_OK ? last - first + 1 : size;
     struct blob_out *o = malloc(sizeof *o);
     if (o == NULL) {
@@ -99,8 +104,10 @@ void api_blob_get(struct gateway *g, struct http_req *r, const struct call *k) {
         api_error(r, VL_ENOMEM, NULL);
         return;
     }
-    *o = (struct blob_out){ .b = b, .reader = reader, .at = first };
-    struct http_answer a = { .status = range == RANGE_OK ? 206 : 200, .type = "application/octet-stream", .fields = fields };
+    *o = (struct blob_out){ .b = b, .reader = reader, .at = range == RANGE_OK ? first : 0 };
+    struct http_answer a = { .status = range == RANGE_OK ? 206 : 200,
+                             .type = "application/octet-stream",
+                             .fields = fields };
     http_reply_stream(r, &a, length, (struct http_source){ .read = out_read, .close = out_close, .arg = o });
 }
 
@@ -124,8 +131,10 @@ static void put_answer(struct blob_in *in, uint16_t status) {
 }
 
 static void put_error(struct blob_in *in, enum vl_err err, const char *detail) {
-    if (err == VL_ECRYPTO) api_problem(in->r, 422, "hash_mismatch", "The bytes have another hash than the address says.", NULL, NULL);
-    else api_error(in->r, err, detail);
+    if (err == VL_ECRYPTO)
+        api_problem(in->r, 422, "hash_mismatch", "The bytes have another hash than the address says.", NULL, NULL);
+    else
+        api_error(in->r, err, detail);
 }
 
 static enum vl_err in_write(void *arg, struct vl_span data) {
@@ -142,9 +151,12 @@ static enum vl_err in_write(void *arg, struct vl_span data) {
 
 static void on_committed(void *arg, enum vl_err err, const char *detail) {
     struct blob_in *in = arg;
-    if (err == VL_OK) put_answer(in, 201);
-    else if (err == VL_EEXISTS) put_answer(in, 200);
-    else put_error(in, err, detail);
+    if (err == VL_OK)
+        put_answer(in, 201);
+    else if (err == VL_EEXISTS)
+        put_answer(in, 200);
+    else
+        put_error(in, err, detail);
     free(in);
 }
 
@@ -187,7 +199,9 @@ void api_blob_put(struct gateway *g, struct http_req *r, const struct call *k) {
         r->sink = (struct http_sink){ .write = in_write, .end = in_end, .abort = in_abort, .arg = in };
         return;
     }
-    if (err == VL_EEXISTS) put_answer(in, 200);
-    else put_error(in, err, NULL);
+    if (err == VL_EEXISTS)
+        put_answer(in, 200);
+    else
+        put_error(in, err, NULL);
     free(in);
 }

@@ -42,24 +42,35 @@ static struct vl_job_id job_id_next(struct gateway *g, vl_ms now) {
     return id;
 }
 
-/* The summary as it is the moment the job is accepted. It depends on the request alone, so it can be sealed into the same
- * transaction as the job: a crash leaves both or neither. */
+/* The summary as it is the moment the job is accepted. It depends on the request alone, so it can be sealed into the
+ * same transaction as the job: a crash leaves both or neither. */
 static void first_summary(struct jw *j, const struct job_spec *s, struct vl_job_id id, vl_ms now, const json_t *body) {
     char name[64] = "";
     if (s->name.n > 0 && s->name.n < sizeof name) memcpy(name, s->name.p, s->name.n);
     uint32_t tasks = (s->map ? s->n_inputs : 1) + (s->has_merge ? 1 : 0);
-    struct view_job v = { .id = id, .name = name, .kind = s->kind == TASK_WASM ? "wasm" : "native",
-                          .priority = schema_str(body, "priority", "normal"), .state = VIEW_JOB_SUBMITTED, .total = tasks,
-                          .waiting = tasks, .replicas = s->replicas, .submitted_ms = now };
+    struct view_job v = { .id = id,
+                          .name = name,
+                          .kind = s->kind == TASK_WASM ? "wasm" : "native",
+                          .priority = schema_str(body, "priority", "normal"),
+                          .state = VIEW_JOB_SUBMITTED,
+                          .total = tasks,
+                          .waiting = tasks,
+                          .replicas = s->replicas,
+                          .submitted_ms = now };
     emit_job(j, &v);
 }
 
 static void on_submitted(void *arg, enum vl_err err, const char *detail) {
     struct submit *s = arg;
-    struct http_answer a = { .status = 201, .type = "application/json", .fields = s->fields, .body = vl_span(s->body, s->n) };
-    if (err == VL_OK) http_reply(s->r, &a);
-    else if (err == VL_ENOTFOUND) api_problem(s->r, 422, "notfound", detail ? detail : "A blob or job it names is unknown here.", NULL, NULL);
-    else api_error(s->r, err, detail);
+    struct http_answer a = {
+        .status = 201, .type = "application/json", .fields = s->fields, .body = vl_span(s->body, s->n)
+    };
+    if (err == VL_OK)
+        http_reply(s->r, &a);
+    else if (err == VL_ENOTFOUND)
+        api_problem(s->r, 422, "notfound", detail ? detail : "A blob or job it names is unknown here.", NULL, NULL);
+    else
+        api_error(s->r, err, detail);
     free(s);
 }
 
@@ -90,9 +101,12 @@ void api_job_submit(struct gateway *g, struct http_req *r, const struct call *k)
     struct job_body b;
     struct schema_errors errors;
     enum vl_err err = job_body_read(k->body, &b, &errors);
-    if (err == VL_OK) submit(g, r, &b.spec, k->body);
-    else if (err == VL_EPARSE) api_problem(r, 400, "bad_request", "Fields of the job are wrong.", NULL, &errors);
-    else api_error(r, err, NULL);
+    if (err == VL_OK)
+        submit(g, r, &b.spec, k->body);
+    else if (err == VL_EPARSE)
+        api_problem(r, 400, "bad_request", "Fields of the job are wrong.", NULL, &errors);
+    else
+        api_error(r, err, NULL);
     job_body_free(&b);
 }
 
@@ -143,8 +157,10 @@ void api_job(struct gateway *g, struct http_req *r, const struct call *k) {
         jw_arr_end(&j);
     }
     jw_obj_end(&j);
-    if (err == VL_OK) api_send(g, r, 200, &j, NULL);
-    else api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : NULL);
+    if (err == VL_OK)
+        api_send(g, r, 200, &j, NULL);
+    else
+        api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : NULL);
 }
 
 static void task_item(void *arg, const struct view_task *v) {
@@ -160,9 +176,12 @@ void api_job_tasks(struct gateway *g, struct http_req *r, const struct call *k) 
     size_t n = 0;
     if (!job_of(r, k, &id) || !page_cursor(g, r, k, CURSOR_TASKS, 4, key, &n)) return;
     struct page p = page_begin(r, k);
-    enum vl_err err = g->backend->ops->tasks(g->backend->self, id, n ? vl_get_u32(key) + 1 : 0, k->limit + 1, task_item, &p);
-    if (err == VL_OK) page_send(g, r, &p, CURSOR_TASKS);
-    else api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : NULL);
+    enum vl_err err =
+        g->backend->ops->tasks(g->backend->self, id, n ? vl_get_u32(key) + 1 : 0, k->limit + 1, task_item, &p);
+    if (err == VL_OK)
+        page_send(g, r, &p, CURSOR_TASKS);
+    else
+        api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : NULL);
 }
 
 static void event_item(void *arg, const struct view_event *v) {
@@ -176,11 +195,15 @@ static void event_item(void *arg, const struct view_event *v) {
     jw_put_str(&p->j, "kind", v->kind);
     jw_put_str(&p->j, "detail", v->detail);
     jw_key(&p->j, "task");
-    if (v->has_task) jw_u64(&p->j, v->task);
-    else jw_null(&p->j);
+    if (v->has_task)
+        jw_u64(&p->j, v->task);
+    else
+        jw_null(&p->j);
     jw_key(&p->j, "node");
-    if (v->has_node) emit_node_id(&p->j, v->node);
-    else jw_null(&p->j);
+    if (v->has_node)
+        emit_node_id(&p->j, v->node);
+    else
+        jw_null(&p->j);
     jw_obj_end(&p->j);
 }
 
@@ -190,9 +213,12 @@ void api_job_events(struct gateway *g, struct http_req *r, const struct call *k)
     size_t n = 0;
     if (!job_of(r, k, &id) || !page_cursor(g, r, k, CURSOR_EVENTS, 8, key, &n)) return;
     struct page p = page_begin(r, k);
-    enum vl_err err = g->backend->ops->events(g->backend->self, id, n ? vl_get_u64(key) : 0, k->limit + 1, event_item, &p);
-    if (err == VL_OK) page_send(g, r, &p, CURSOR_EVENTS);
-    else api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : NULL);
+    enum vl_err err =
+        g->backend->ops->events(g->backend->self, id, n ? vl_get_u64(key) : 0, k->limit + 1, event_item, &p);
+    if (err == VL_OK)
+        page_send(g, r, &p, CURSOR_EVENTS);
+    else
+        api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : NULL);
 }
 
 /* ---- result ---- */
@@ -203,7 +229,7 @@ struct result {
     struct {
         struct vl_hash hash;
         uint64_t size;
-    } *parts;
+    } * parts;
     size_t n, cap, at;
     bool failed;
     void *reader; /* of parts[at] */
@@ -288,8 +314,11 @@ void api_job_output(struct gateway *g, struct http_req *r, const struct call *k)
         api_error(r, err, why);
         return;
     }
-    struct http_answer a = { .status = 200, .type = "application/octet-stream",
-                             .fields = "Cache-Control: no-store\r\nContent-Disposition: attachment\r\nContent-Security-Policy: sandbox\r\n" };
+    struct http_answer a = {
+        .status = 200,
+        .type = "application/octet-stream",
+        .fields = "Cache-Control: no-store\r\nContent-Disposition: attachment\r\nContent-Security-Policy: sandbox\r\n"
+    };
     http_reply_stream(r, &a, s->total, (struct http_source){ .read = result_read, .close = result_close, .arg = s });
 }
 
@@ -297,9 +326,12 @@ void api_job_output(struct gateway *g, struct http_req *r, const struct call *k)
 
 static void on_cancelled(void *arg, enum vl_err err, const char *detail) {
     struct http_req *r = arg;
-    if (err == VL_OK) api_no_content(gateway_of(r), r, 202);
-    else if (err == VL_ESTATE) api_problem(r, 409, "ended", detail ? detail : "The job has ended already.", NULL, NULL);
-    else api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : detail);
+    if (err == VL_OK)
+        api_no_content(gateway_of(r), r, 202);
+    else if (err == VL_ESTATE)
+        api_problem(r, 409, "ended", detail ? detail : "The job has ended already.", NULL, NULL);
+    else
+        api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : detail);
 }
 
 void api_job_cancel(struct gateway *g, struct http_req *r, const struct call *k) {

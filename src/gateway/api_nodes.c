@@ -15,15 +15,19 @@ struct waiting {
 
 static struct waiting *wait_for(struct gateway *g, struct http_req *r, uint16_t status) {
     struct waiting *w = malloc(sizeof *w);
-    if (w) *w = (struct waiting){ .g = g, .r = r, .status = status };
-    else api_error(r, VL_ENOMEM, NULL);
+    if (w)
+        *w = (struct waiting){ .g = g, .r = r, .status = status };
+    else
+        api_error(r, VL_ENOMEM, NULL);
     return w;
 }
 
 static void on_done(void *arg, enum vl_err err, const char *detail) {
     struct waiting *w = arg;
-    if (err == VL_OK) api_no_content(w->g, w->r, w->status);
-    else api_error(w->r, err, detail);
+    if (err == VL_OK)
+        api_no_content(w->g, w->r, w->status);
+    else
+        api_error(w->r, err, detail);
     free(w);
 }
 
@@ -48,8 +52,7 @@ static void one_node(void *arg, const struct view_node *v) { emit_node(arg, v); 
 void api_node(struct gateway *g, struct http_req *r, const struct call *k) {
     struct vl_node_id id;
     struct jw j = api_json(r);
-    if (node_id_parse(k->param, &id) != VL_OK ||
-        g->backend->ops->node(g->backend->self, id, one_node, &j) != VL_OK) {
+    if (node_id_parse(k->param, &id) != VL_OK || g->backend->ops->node(g->backend->self, id, one_node, &j) != VL_OK) {
         api_not_found(r, "No node has this id.");
         return;
     }
@@ -76,7 +79,8 @@ void api_node_maintenance(struct gateway *g, struct http_req *r, const struct ca
     }
     struct waiting *w = wait_for(g, r, 204);
     if (w == NULL) return;
-    enum vl_err err = g->backend->ops->node_maintenance(g->backend->self, id, schema_bool(k->body, "on", true), on_done, w);
+    enum vl_err err =
+        g->backend->ops->node_maintenance(g->backend->self, id, schema_bool(k->body, "on", true), on_done, w);
     if (err != VL_OK) on_done(w, err, NULL);
 }
 

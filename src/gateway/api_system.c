@@ -72,7 +72,8 @@ static void sample(struct metric_page *p, const char *name, const char *help, en
 }
 
 static void on_metric(void *arg, const struct view_metric *v) {
-    sample(arg, v->name, v->help, v->type == VIEW_COUNTER ? METRIC_COUNTER : METRIC_GAUGE, v->label, v->label_value, v->value);
+    sample(arg, v->name, v->help, v->type == VIEW_COUNTER ? METRIC_COUNTER : METRIC_GAUGE, v->label, v->label_value,
+           v->value);
 }
 
 static void own_samples(struct gateway *g, struct metric_page *p) {
@@ -86,21 +87,27 @@ static void own_samples(struct gateway *g, struct metric_page *p) {
         { "village_http_connections", "Open connections.", METRIC_GAUGE, s->open },
         { "village_http_requests_active", "Requests that wait for their answer.", METRIC_GAUGE, s->active },
         { "village_http_connections_total", "Connections accepted.", METRIC_COUNTER, (double)s->accepted },
-        { "village_http_connections_refused_total", "Connections turned away at the limit.", METRIC_COUNTER, (double)s->refused },
-        { "village_http_timeouts_total", "Connections ended for being slow or idle.", METRIC_COUNTER, (double)s->timed_out },
+        { "village_http_connections_refused_total", "Connections turned away at the limit.", METRIC_COUNTER,
+          (double)s->refused },
+        { "village_http_timeouts_total", "Connections ended for being slow or idle.", METRIC_COUNTER,
+          (double)s->timed_out },
         { "village_http_malformed_total", "Requests that could not be read.", METRIC_COUNTER, (double)s->bad_requests },
         { "village_http_received_bytes_total", "Bytes read from clients.", METRIC_COUNTER, (double)s->bytes_in },
         { "village_http_sent_bytes_total", "Bytes written to clients.", METRIC_COUNTER, (double)s->bytes_out },
         { "village_websocket_clients", "Open WebSocket connections.", METRIC_GAUGE, w->clients },
         { "village_websocket_events_total", "Events put into topics.", METRIC_COUNTER, (double)w->events },
         { "village_websocket_frames_total", "Event frames sent.", METRIC_COUNTER, (double)w->frames },
-        { "village_websocket_dropped_total", "Clients dropped for reading too slowly.", METRIC_COUNTER, (double)w->dropped },
+        { "village_websocket_dropped_total", "Clients dropped for reading too slowly.", METRIC_COUNTER,
+          (double)w->dropped },
+        { "village_websocket_holes_total", "Events that could not be kept for subscribers.", METRIC_COUNTER,
+          (double)w->holes },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         sample(p, rows[i].name, rows[i].help, rows[i].type, NULL, NULL, rows[i].value);
     struct rusage u;
     if (getrusage(RUSAGE_SELF, &u) != 0) return;
-    double cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    double cpu =
+        (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
     size_t rss = 0;
     sample(p, "process_cpu_seconds_total", "User and system CPU time.", METRIC_COUNTER, NULL, NULL, cpu);
     if (uv_resident_set_memory(&rss) == 0)
@@ -117,8 +124,10 @@ void api_metrics(struct gateway *g, struct http_req *r, const struct call *k) {
         api_error(r, p.err, NULL);
         return;
     }
-    struct http_answer a = { .status = 200, .type = "text/plain; version=0.0.4; charset=utf-8",
-                             .fields = "Cache-Control: no-store\r\n", .body = vl_span(p.out->p, p.out->len) };
+    struct http_answer a = { .status = 200,
+                             .type = "text/plain; version=0.0.4; charset=utf-8",
+                             .fields = "Cache-Control: no-store\r\n",
+                             .body = vl_span(p.out->p, p.out->len) };
     http_reply(r, &a);
 }
 

@@ -26,7 +26,8 @@ static struct vl_span field(const struct http_req *r, const char *name) {
 static bool key_ok(struct vl_span key) {
     if (key.n != 24 || key.p[22] != '=' || key.p[23] != '=') return false;
     for (size_t i = 0; i < 22; i++)
-        if (memchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", key.p[i], 64) == NULL) return false;
+        if (memchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", key.p[i], 64) == NULL)
+            return false;
     return true;
 }
 
@@ -37,12 +38,15 @@ static bool may_open(struct gateway *g, const struct http_req *r, const struct c
 
 void api_ws(struct gateway *g, struct http_req *r, const struct call *k) {
     struct vl_span key = field(r, "sec-websocket-key"), origin = http_part_span(r->base, r->head->origin);
-    if (r->method != HTTP_GET || !http_list_has(field(r, "upgrade"), "websocket") || !http_list_has(field(r, "connection"), "upgrade")) {
-        api_problem(r, 426, "upgrade", "This address speaks WebSocket only.", "Upgrade: websocket\r\nConnection: Upgrade\r\n", NULL);
+    if (r->method != HTTP_GET || !http_list_has(field(r, "upgrade"), "websocket") ||
+        !http_list_has(field(r, "connection"), "upgrade")) {
+        api_problem(r, 426, "upgrade", "This address speaks WebSocket only.",
+                    "Upgrade: websocket\r\nConnection: Upgrade\r\n", NULL);
         return;
     }
     if (!http_span_is(field(r, "sec-websocket-version"), "13")) {
-        api_problem(r, 426, "upgrade", "WebSocket version 13 is spoken here.", "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n", NULL);
+        api_problem(r, 426, "upgrade", "WebSocket version 13 is spoken here.",
+                    "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n", NULL);
         return;
     }
     if (!key_ok(key)) {
@@ -54,7 +58,8 @@ void api_ws(struct gateway *g, struct http_req *r, const struct call *k) {
         return;
     }
     if (!may_open(g, r, k)) {
-        api_problem(r, 401, "unauthorized", "A fresh ticket or the token is needed.", "WWW-Authenticate: Bearer\r\n", NULL);
+        api_problem(r, 401, "unauthorized", "A fresh ticket or the token is needed.", "WWW-Authenticate: Bearer\r\n",
+                    NULL);
         return;
     }
     enum vl_err err = ws_hub_accept(g->hub, r, key);

@@ -1,4 +1,6 @@
 /* assets.c - the dashboard's files: ETag, gzip, and headers that let them load nothing but themselves. */
+#include "gateway/assets.h"
+
 #include "gateway/gateway_priv.h"
 
 #include <stdio.h>
@@ -41,7 +43,8 @@ void assets_serve(struct gateway *g, struct http_req *r) {
     struct vl_span known = http_part_span(r->base, http_head_find(r->head, r->base, "if-none-match"));
     bool same = http_list_has(known, etag) || http_list_has(known, "*");
     snprintf(fields, sizeof fields, "ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\n%s%s", etag,
-             a->hashed ? "public, max-age=31536000, immutable" : "no-cache", gzip ? "Content-Encoding: gzip\r\n" : "", POLICY);
+             a->hashed ? "public, max-age=31536000, immutable" : "no-cache", gzip ? "Content-Encoding: gzip\r\n" : "",
+             POLICY);
     struct http_answer answer = { .status = same ? 304 : 200, .type = same ? NULL : a->type, .fields = fields };
     if (!same) answer.body = gzip ? vl_span(a->gz_bytes, a->gz_n) : vl_span(a->bytes, a->n);
     http_reply(r, &answer);

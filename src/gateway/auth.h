@@ -15,7 +15,7 @@
 #define AUTH_HOST_MAX 256u       /* a DNS name, with the NUL */
 #define AUTH_WS_TICKETS_MAX 256u /* not yet used; the oldest gives way */
 #define AUTH_WS_TICKET_MS 30000u
-#define AUTH_WS_TICKET_TEXT 53u  /* base32 of 32 bytes, with the NUL */
+#define AUTH_WS_TICKET_TEXT 53u /* base32 of 32 bytes, with the NUL */
 
 struct auth {
     struct vl_hash token;

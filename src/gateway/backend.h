@@ -71,7 +71,7 @@ struct view_job {
     enum view_job_state state;
     uint32_t total, waiting, running, done, failed; /* tasks */
     uint32_t replicas;
-    uint32_t attempts; /* task attempts begun so far, all tasks together */
+    uint32_t attempts;                        /* task attempts begun so far, all tasks together */
     vl_ms submitted_ms, started_ms, ended_ms; /* 0: not yet */
     struct view_error error;
 };
@@ -191,8 +191,8 @@ typedef void (*backend_ticket_fn)(void *arg, enum vl_err err, const char *detail
 
 #define BACKEND_ANSWER_MAX 4096u /* bytes of a stored answer; a job summary is about 600 */
 
-/* The answer to keep for a request that carried an Idempotency-Key. `key` names the request and the key in it, `request`
- * the body. `answer` is sealed under the client's key, so the stored bytes disclose nothing. */
+/* The answer to keep for a request that carried an Idempotency-Key. `key` names the request and the key in it,
+ * `request` the body. `answer` is sealed under the client's key, so the stored bytes disclose nothing. */
 struct backend_answer {
     struct vl_hash key, request;
     uint8_t answer[BACKEND_ANSWER_MAX];
@@ -261,7 +261,8 @@ struct backend_ops {
     enum vl_err (*blob_begin)(void *self, struct vl_hash hash, uint64_t size, void **ret_upload);
     /* VL_ENOSPC, VL_EIO, VL_ERANGE: more than `size` bytes. */
     enum vl_err (*blob_write)(void *self, void *upload, const void *p, size_t n);
-    /* Checks the hash, syncs, puts it in its place.  VL_ECRYPTO: the bytes hash to something else.  VL_ERANGE: too few. */
+    /* Checks the hash, syncs, puts it in its place.  VL_ECRYPTO: the bytes hash to something else.  VL_ERANGE: too few.
+     */
     enum vl_err (*blob_commit)(void *self, void *upload, backend_done_fn done, void *arg);
     void (*blob_abort)(void *self, void *upload);
 };

@@ -76,17 +76,28 @@ void conn_timeout(struct http_conn *c) {
         c->tunnel.tick(c->tunnel.arg);
         return;
     }
-    if (c->state == CONN_WAIT && out_idle(c)) return; /* the answer is ours to give */
+    if (!out_idle(c)) { /* a slow reader may take its time as long as it takes anything at all */
+        size_t left = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
+        if (left < c->unsent) {
+            c->unsent = left;
+            conn_arm(c, c->server->config.times.write_ms);
+            return;
+        }
+        c->server->stats.timed_out++;
+        conn_close(c);
+        return;
+    }
+    if (c->state == CONN_WAIT) return; /* the answer is ours to give */
     if (c->state == CONN_BODY) {
         uint64_t age = uv_now(c->server->loop) - c->body_began;
-        uint64_t allowed = HTTP_BODY_GRACE_MS + c->body_got * 1000u / HTTP_BODY_RATE;
+        uint64_t allowed = c->server->config.times.body_grace_ms + c->body_got * 1000u / HTTP_BODY_RATE;
         if (age < allowed) {
             conn_arm(c, allowed - age);
             return;
         }
     }
     c->server->stats.timed_out++;
-    if (out_idle(c) && (c->state == CONN_BODY || (c->state == CONN_HEAD && c->in.len > 0))) {
+    if (c->state == CONN_BODY || (c->state == CONN_HEAD && c->in.len > 0)) {
         conn_refuse(c, 408);
         conn_drive(c);
         return;
@@ -101,12 +112,12 @@ void conn_answered(struct http_conn *c, bool close) {
     if (close || !body_over || c->server->draining) {
         c->state = CONN_LINGER;
         vl_buf_free(&c->in);
-        conn_arm(c, HTTP_WRITE_MS);
+        conn_arm(c, c->server->config.times.write_ms);
         return;
     }
     c->state = CONN_HEAD;
     c->starved = false;
-    if (out_idle(c)) conn_arm(c, HTTP_IDLE_MS);
+    if (out_idle(c)) conn_arm(c, c->server->config.times.idle_ms);
 }
 
 /* Answered for the last time. The client may still be sending: closing at once would reset the connection and could
@@ -119,24 +130,29 @@ static void end_our_side(struct http_conn *c) {
         conn_close(c);
         return;
     }
-    conn_arm(c, HTTP_LINGER_MS);
+    conn_arm(c, c->server->config.times.linger_ms);
 }
 
 static bool can_take(const struct http_conn *c) {
-    return c->in.len > 0 && !c->starved && c->state == CONN_HEAD && c->pending.len < HTTP_BACKLOG_MAX;
+    return c->in.len > 0 && !c->starved && c->state == CONN_HEAD && http_conn_backlog(c) < HTTP_BACKLOG_MAX;
 }
 
 static void idle(struct http_conn *c) {
     switch (c->state) {
-    case CONN_LINGER: end_our_side(c); break;
-    case CONN_TUNNEL: c->tunnel.drained(c->tunnel.arg); break;
+    case CONN_LINGER:
+        end_our_side(c);
+        break;
+    case CONN_TUNNEL:
+        c->tunnel.drained(c->tunnel.arg);
+        break;
     case CONN_HEAD:
         if (c->eof) conn_close(c); /* what is left in `in` can never become a request */
         break;
     case CONN_BODY:
     case CONN_WAIT:
     case CONN_STREAM:
-    case CONN_CLOSING: break;
+    case CONN_CLOSING:
+        break;
     }
 }
 
@@ -217,6 +233,6 @@ void conn_accept(struct http_server *s) {
     c->next->prev = c;
     s->conns.next = c;
     uv_tcp_nodelay(&c->tcp, 1);
-    conn_arm(c, HTTP_HEAD_MS); /* a new connection has something to say */
+    conn_arm(c, c->server->config.times.head_ms); /* a new connection has something to say */
     conn_reading(c);
 }

@@ -25,7 +25,8 @@ static struct http_req *req_take(struct http_conn *c) {
 }
 
 static bool id_char(uint8_t c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
 }
 
 /* Echoes a sane id of the client, so that its logs and ours can be joined; else makes one. */
@@ -130,7 +131,7 @@ static bool begin_body(struct http_conn *c, const char *base, const struct http_
     c->chunked = h->chunked;
     c->state = CONN_BODY;
     http_chunks_init(&c->chunks);
-    conn_arm(c, HTTP_BODY_GRACE_MS);
+    conn_arm(c, c->server->config.times.body_grace_ms);
     if (h->expect_continue && vl_buf_append(out_open(c), "HTTP/1.1 100 Continue\r\n\r\n", 25) != VL_OK) goto fail;
     if (r->sink.write) return true; /* no one needs the head again */
     if (c->head == NULL) {
@@ -219,7 +220,7 @@ static bool take_head(struct http_conn *c, struct vl_span *in) {
             return false;
         }
         *c->head = *h;
-        conn_arm(c, HTTP_HEAD_MS);
+        if (out_idle(c)) conn_arm(c, c->server->config.times.head_ms);
         return false;
     }
     c->head = NULL; /* h itself stays valid until the end of this function */
@@ -274,7 +275,7 @@ void conn_take(struct http_conn *c, struct vl_span data) {
     if (data.n > 0) c->starved = false;
     if (s->batching == NULL && out_idle(c)) s->batching = c;
     while (in.n > 0) {
-        if (c->state == CONN_HEAD && c->pending.len < HTTP_BACKLOG_MAX) {
+        if (c->state == CONN_HEAD && http_conn_backlog(c) < HTTP_BACKLOG_MAX) {
             if (!take_head(c, &in)) break;
         } else if (c->state == CONN_BODY) {
             take_body(c, &in);
@@ -300,7 +301,8 @@ static void on_end(struct http_conn *c) {
     c->eof = true;
     c->reading = false;
     uv_read_stop((uv_stream_t *)&c->tcp);
-    /* A client may end its side after its last request and still wait for the answer; in the middle of one it is gone. */
+    /* A client may end its side after its last request and still wait for the answer; in the middle of one it is gone.
+     */
     if (c->state == CONN_WAIT || c->state == CONN_STREAM || (c->state == CONN_HEAD && !out_idle(c))) return;
     if (c->state == CONN_LINGER && !c->shut) return;
     conn_close(c);
@@ -310,8 +312,10 @@ static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *b) {
     struct http_conn *c = tcp->data;
     if (n == 0 || c->state == CONN_CLOSING) return;
     if (n < 0) {
-        if (n == UV_EOF) on_end(c);
-        else conn_close(c);
+        if (n == UV_EOF)
+            on_end(c);
+        else
+            conn_close(c);
         return;
     }
     c->server->stats.bytes_in += (uint64_t)n;
@@ -327,6 +331,8 @@ void conn_reading(struct http_conn *c) {
     bool want = !c->eof && c->state != CONN_CLOSING && c->in.len < HTTP_STASH_MAX;
     if (want == c->reading || c->state == CONN_CLOSING) return;
     c->reading = want;
-    if (!want) uv_read_stop((uv_stream_t *)&c->tcp);
-    else if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0) conn_close(c);
+    if (!want)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    else if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0)
+        conn_close(c);
 }

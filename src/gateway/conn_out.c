@@ -29,7 +29,8 @@ static void on_written(uv_write_t *w, int status) {
         return;
     }
     vl_buf_free(&c->flight);
-    if (c->state == CONN_HEAD && c->pending.len == 0) conn_arm(c, c->in.len > 0 ? HTTP_HEAD_MS : HTTP_IDLE_MS);
+    if (c->state == CONN_HEAD && c->pending.len == 0)
+        conn_arm(c, c->in.len > 0 ? c->server->config.times.head_ms : c->server->config.times.idle_ms);
     conn_drive(c);
 }
 
@@ -40,12 +41,13 @@ static void start_write(struct http_conn *c) {
     uv_buf_t b = uv_buf_init((char *)c->flight.p, (unsigned)c->flight.len);
     c->writing = true;
     c->server->stats.bytes_out += c->flight.len;
+    c->unsent = c->flight.len + 1; /* so that the first look at it finds progress */
     if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &b, 1, on_written) != 0) {
         c->writing = false;
         conn_close(c);
         return;
     }
-    if (c->state != CONN_TUNNEL) conn_arm(c, HTTP_WRITE_MS);
+    if (c->state != CONN_TUNNEL) conn_arm(c, c->server->config.times.write_ms);
 }
 
 void out_flush(struct http_conn *c) {
@@ -74,37 +76,68 @@ void out_flush(struct http_conn *c) {
 
 static const char *reason(uint16_t status) {
     switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 206: return "Partial Content";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 417: return "Expectation Failed";
-    case 421: return "Misdirected Request";
-    case 422: return "Unprocessable Content";
-    case 426: return "Upgrade Required";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    case 507: return "Insufficient Storage";
-    default: return "Status";
+    case 200:
+        return "OK";
+    case 201:
+        return "Created";
+    case 202:
+        return "Accepted";
+    case 204:
+        return "No Content";
+    case 206:
+        return "Partial Content";
+    case 304:
+        return "Not Modified";
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 406:
+        return "Not Acceptable";
+    case 408:
+        return "Request Timeout";
+    case 409:
+        return "Conflict";
+    case 411:
+        return "Length Required";
+    case 413:
+        return "Content Too Large";
+    case 414:
+        return "URI Too Long";
+    case 415:
+        return "Unsupported Media Type";
+    case 416:
+        return "Range Not Satisfiable";
+    case 417:
+        return "Expectation Failed";
+    case 421:
+        return "Misdirected Request";
+    case 422:
+        return "Unprocessable Content";
+    case 426:
+        return "Upgrade Required";
+    case 429:
+        return "Too Many Requests";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
+    case 501:
+        return "Not Implemented";
+    case 503:
+        return "Service Unavailable";
+    case 505:
+        return "HTTP Version Not Supported";
+    case 507:
+        return "Insufficient Storage";
+    default:
+        return "Status";
     }
 }
 
@@ -152,9 +185,7 @@ static bool put_head(struct http_req *r, const struct http_answer *a, bool with_
     return true;
 }
 
-static bool will_close(const struct http_req *r) {
-    return r->close || !r->body_ended || r->server->draining;
-}
+static bool will_close(const struct http_req *r) { return r->close || !r->body_ended || r->server->draining; }
 
 static void done(struct http_req *r, uint16_t status, uint64_t bytes) {
     r->answered = true;
@@ -163,16 +194,22 @@ static void done(struct http_req *r, uint16_t status, uint64_t bytes) {
 
 void http_reply(struct http_req *r, const struct http_answer *a) {
     struct http_conn *c = r->conn;
+    bool close = false, ok = true;
     assert(!r->answered);
-    done(r, a->status, a->body.n);
     if (c) {
-        bool close = will_close(r), bodiless = a->status == 204 || a->status == 304;
-        bool ok = put_head(r, a, !bodiless, a->body.n, close);
+        bool bodiless = a->status == 204 || a->status == 304;
+        close = will_close(r);
+        ok = put_head(r, a, !bodiless, a->body.n, close);
         if (ok && a->body.n > 0 && r->method != HTTP_HEAD && !bodiless)
             ok = vl_buf_append(out_open(c), a->body.p, a->body.n) == VL_OK;
+    }
+    done(r, a->status, a->body.n); /* only now: it may free what the body lies in */
+    if (c) {
         conn_answered(c, close);
-        if (!ok) conn_close(c);
-        else conn_drive(c);
+        if (!ok)
+            conn_close(c);
+        else
+            conn_drive(c);
     }
     req_release(r);
 }
@@ -188,8 +225,8 @@ void source_step(struct http_conn *c, bool queue) {
     struct vl_buf *out = queue ? &c->pending : out_open(c);
     size_t want = c->source_left < CHUNK_OUT ? (size_t)c->source_left : CHUNK_OUT, got = 0;
     if (want > 0) {
-        if (vl_buf_reserve(out, want) != VL_OK || c->source.read(c->source.arg, out->p + out->len, want, &got) != VL_OK ||
-            got == 0 || got > want) {
+        if (vl_buf_reserve(out, want) != VL_OK ||
+            c->source.read(c->source.arg, out->p + out->len, want, &got) != VL_OK || got == 0 || got > want) {
             conn_close(c); /* the length was promised: only a break tells the truth */
             return;
         }
@@ -218,8 +255,10 @@ void http_reply_stream(struct http_req *r, const struct http_answer *a, uint64_t
         } else {
             conn_answered(c, close);
         }
-        if (!ok) conn_close(c);
-        else conn_drive(c);
+        if (!ok)
+            conn_close(c);
+        else
+            conn_drive(c);
     }
     if (source.close) source.close(source.arg);
     req_release(r);
@@ -235,8 +274,10 @@ bool http_reply_upgrade(struct http_req *r, const char *fields, struct http_tunn
     if (ok) {
         struct vl_buf *out = out_open(c);
         c->req = NULL;
-        ok = vl_buf_printf(out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%s"
-                                "X-Request-Id: %.*s\r\n\r\n", fields, (int)r->id_n, r->id) == VL_OK;
+        ok = vl_buf_printf(out,
+                           "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%s"
+                           "X-Request-Id: %.*s\r\n\r\n",
+                           fields, (int)r->id_n, r->id) == VL_OK;
         if (ok) {
             c->tunnel = tunnel;
             c->state = CONN_TUNNEL;
@@ -269,7 +310,7 @@ void http_conn_finish(struct http_conn *c) {
     struct http_tunnel t = c->tunnel;
     c->tunnel.data = NULL;
     c->state = CONN_LINGER;
-    conn_arm(c, HTTP_LINGER_MS);
+    conn_arm(c, c->server->config.times.linger_ms);
     t.closed(t.arg);
     conn_drive(c);
 }

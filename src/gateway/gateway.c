@@ -15,13 +15,21 @@
 #define CLASSES 6 /* other, 1xx .. 5xx */
 
 enum { METRIC_REQUESTS = 0, METRIC_LATENCY = 1 };
-static const double latency_bounds[] = { 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5 };
+static const double latency_bounds[] = { 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+                                         0.01,    0.025,  0.05,    0.1,    0.25,  1,      5 };
 static const struct metric_def metric_table[] = {
-    { .name = "village_http_requests_total", .help = "Requests answered, by route template and class of status.",
-      .type = METRIC_COUNTER, .labels = { "route", "method", "code" }, .max_series = 256 },
-    { .name = "village_http_request_duration_seconds", .help = "From the head of a request to its answer.",
-      .type = METRIC_HISTOGRAM, .labels = { "route", "method" }, .bounds = latency_bounds,
-      .bounds_n = sizeof latency_bounds / sizeof latency_bounds[0], .max_series = 64 },
+    { .name = "village_http_requests_total",
+      .help = "Requests answered, by route template and class of status.",
+      .type = METRIC_COUNTER,
+      .labels = { "route", "method", "code" },
+      .max_series = 256 },
+    { .name = "village_http_request_duration_seconds",
+      .help = "From the head of a request to its answer.",
+      .type = METRIC_HISTOGRAM,
+      .labels = { "route", "method" },
+      .bounds = latency_bounds,
+      .bounds_n = sizeof latency_bounds / sizeof latency_bounds[0],
+      .max_series = 64 },
 };
 
 vl_ms gateway_wall_ms(void) {
@@ -89,10 +97,13 @@ static void on_head(void *user, struct http_req *r) {
         api_problem(r, 421, "misdirected", "This gateway does not answer to that Host.", NULL, NULL);
         return;
     }
-    bool api = (r->path.n >= 4 && memcmp(r->path.p, "/v1/", 4) == 0) || (r->path.n == 7 && memcmp(r->path.p, "/health", 7) == 0);
+    bool api = (r->path.n >= 4 && memcmp(r->path.p, "/v1/", 4) == 0) ||
+               (r->path.n == 7 && memcmp(r->path.p, "/health", 7) == 0);
     if (!api && !(r->path.n == 1 && r->path.p[0] == '*')) {
-        if (r->head->chunked || r->head->length > 0) api_problem(r, 400, "bad_request", "This address takes no body.", NULL, NULL);
-        else assets_serve(g, r);
+        if (r->head->chunked || r->head->length > 0)
+            api_problem(r, 400, "bad_request", "This address takes no body.", NULL, NULL);
+        else
+            assets_serve(g, r);
         return;
     }
     const struct route *route = router_find(r->method, r->path, param, list);
@@ -127,8 +138,10 @@ static bool read_body(struct http_req *r, const struct route *route, struct call
     }
     enum vl_err err = schema_parse(r->body, route->rows ? route->rows : none, &errors, &k->body);
     if (err == VL_OK) return true;
-    if (err == VL_EPARSE) api_problem(r, 400, "bad_request", "Fields of the body are wrong.", NULL, &errors);
-    else api_error(r, err, NULL);
+    if (err == VL_EPARSE)
+        api_problem(r, 400, "bad_request", "Fields of the body are wrong.", NULL, &errors);
+    else
+        api_error(r, err, NULL);
     return false;
 }
 
@@ -178,7 +191,8 @@ static void on_refuse(void *user, struct http_req *r, uint16_t status) {
 static void on_done(void *user, const struct http_req *r, uint16_t status, uint64_t bytes) {
     struct gateway *g = user;
     const struct route *route = route_of(r);
-    size_t i = route ? (size_t)(route - gateway_routes) : gateway_routes_n, class = status / 100 < CLASSES ? status / 100 : 0;
+    size_t i = route ? (size_t)(route - gateway_routes) : gateway_routes_n,
+           class = status / 100 < CLASSES ? status / 100 : 0;
     uint64_t ns = uv_hrtime() - r->began_ns;
     metric_add(g->by_class[i * CLASSES + class], 1);
     metric_observe(g->latency[i], (double)ns / 1e9);
@@ -188,14 +202,16 @@ static void on_done(void *user, const struct http_req *r, uint16_t status, uint6
         memcpy(id, r->id, r->id_n);
         id[r->id_n] = '\0';
         vl_log(g->log, gateway_wall_ms(), VL_DEBUG, "request answered", VL_S("route", route ? route->path : ""),
-               VL_S("method", http_method_text(r->method)), VL_U("status", status), VL_U("bytes", bytes), VL_U("us", ns / 1000),
-               VL_S("request_id", id));
+               VL_S("method", http_method_text(r->method)), VL_U("status", status), VL_U("bytes", bytes),
+               VL_U("us", ns / 1000), VL_S("request_id", id));
     }
 }
 
 /* ---- life ---- */
 
-struct gateway *gateway_of(struct http_req *r) { return http_server_user(r->server); }
+struct gateway *gateway_of(struct http_req *r) {
+    return http_server_user(r->server);
+}
 
 static bool metrics_init(struct gateway *g) {
     static const char *const classes[CLASSES] = { "other", "1xx", "2xx", "3xx", "4xx", "5xx" };
@@ -235,7 +251,9 @@ static enum vl_err start(struct gateway *g, const struct gateway_config *c, stru
         .user = g,
     };
     enum vl_err err = auth_init(&g->auth, c->token, hc.host, c->allowed_hosts);
-    if (err != VL_OK) return vl_errmsg_set(msg, err, "the token must be 16 to 256 printable characters, the hosts at most %u", AUTH_HOSTS_MAX);
+    if (err != VL_OK)
+        return vl_errmsg_set(msg, err, "the token must be 16 to 256 printable characters, the hosts at most %u",
+                             AUTH_HOSTS_MAX);
     crypto_blake2b_keyed(vl_span(g->auth.token.b, sizeof g->auth.token.b), vl_span(NULL, 0), "village-cursor--",
                          (uint8_t *)g->seal.k, sizeof g->seal.k);
     uint64_t seed;

@@ -1,5 +1,6 @@
 /* gateway.h - the node's REST and WebSocket front: one strict HTTP/1.1 server on the caller's libuv loop.
- * Everything here runs on the loop's thread. Source: RFC 9110, 9112 (HTTP), 6455 (WebSocket), 9457 (problems). */
+ * Everything here runs on the loop's thread. The process must ignore SIGPIPE: libuv writes with write(2). Source: RFC
+ * 9110, 9112 (HTTP), 6455 (WebSocket), 9457 (problems). */
 #ifndef VL_GATEWAY_GATEWAY_H
 #define VL_GATEWAY_GATEWAY_H
 
@@ -13,18 +14,18 @@
 struct gateway;
 
 struct gateway_config {
-    const char *host;                /* address to listen on, default "127.0.0.1" when NULL */
-    uint16_t port;                   /* 0: any free port, see gateway_port() */
-    const char *token;               /* bearer token, 16..256 printable characters; copied as its hash only */
-    const char *version;             /* of the program; copied */
+    const char *host;                 /* address to listen on, default "127.0.0.1" when NULL */
+    uint16_t port;                    /* 0: any free port, see gateway_port() */
+    const char *token;                /* bearer token, 16..256 printable characters; copied as its hash only */
+    const char *version;              /* of the program; copied */
     const char *const *allowed_hosts; /* more names the Host header may carry, NULL-terminated; NULL: loopback only.
                                        * Port is not compared.  Copied. */
-    const struct asset *assets;      /* borrowed for the gateway's life; NULL: no dashboard */
+    const struct asset *assets;       /* borrowed for the gateway's life; NULL: no dashboard */
     size_t assets_n;
-    uint32_t max_connections;        /* 0: 16384 */
-    uint64_t max_json_bytes;         /* 0: 1 MiB; a JSON body */
-    uint64_t max_blob_bytes;         /* 0: VL_BLOB_MAX */
-    struct vl_log *log;              /* borrowed; NULL: silent */
+    uint32_t max_connections; /* 0: 16384 */
+    uint64_t max_json_bytes;  /* 0: 1 MiB; a JSON body */
+    uint64_t max_blob_bytes;  /* 0: VL_BLOB_MAX */
+    struct vl_log *log;       /* borrowed; NULL: silent */
 };
 
 /* Starts to listen.  Copies the config but what it says is borrowed; borrows `loop` and `backend->self`.

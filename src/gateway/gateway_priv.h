@@ -13,9 +13,9 @@
 
 #define JSON_BODY_MAX (1u << 20)
 #define CONNECTIONS_MAX 16384u
-#define ACTIVE_MAX 8192u         /* requests waiting for the node; beyond it new ones are shed with 503 */
+#define ACTIVE_MAX 8192u /* requests waiting for the node; beyond it new ones are shed with 503 */
 #define IDEMPOTENCY_MS (24u * 3600u * 1000u)
-#define JOB_BODY_MAX (4u << 20)  /* 10,000 inputs of a name, a hash and a size need more than 1 MiB of JSON */
+#define JOB_BODY_MAX (4u << 20) /* 10,000 inputs of a name, a hash and a size need more than 1 MiB of JSON */
 
 struct ws_hub;
 struct idem;

@@ -90,7 +90,9 @@ static enum vl_err parse_target(struct http_head *h, const char *p, size_t i, si
         return VL_OK;
     }
     if (p[i] != '/') {
-        size_t scheme = end - i > 7 && text_is(p + i, 7, "http://") ? 7 : end - i > 8 && text_is(p + i, 8, "https://") ? 8 : 0;
+        size_t scheme = end - i > 7 && text_is(p + i, 7, "http://")    ? 7
+                        : end - i > 8 && text_is(p + i, 8, "https://") ? 8
+                                                                       : 0;
         if (scheme == 0) return refuse(h, 400);
         size_t host = i + scheme;
         for (i = host; i < end && p[i] != '/' && p[i] != '?'; i++)
@@ -209,7 +211,8 @@ static enum vl_err note_field(struct http_head *h, const char *p, struct http_pa
             h->chunked = true;
         }
         break;
-    default: break;
+    default:
+        break;
     }
     return VL_OK;
 }

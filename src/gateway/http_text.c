@@ -25,11 +25,16 @@ bool http_utf8_valid(const void *p, size_t n) {
     const uint8_t *s = p;
     for (size_t i = 0; i < n;) {
         uint8_t c = s[i];
-        size_t more = c < 0x80 ? 0 : c >= 0xc2 && c <= 0xdf ? 1 : c >= 0xe0 && c <= 0xef ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : 9;
+        size_t more = c < 0x80                 ? 0
+                      : c >= 0xc2 && c <= 0xdf ? 1
+                      : c >= 0xe0 && c <= 0xef ? 2
+                      : c >= 0xf0 && c <= 0xf4 ? 3
+                                               : 9;
         if (more == 9 || n - i <= more) return false;
         if (more >= 2) { /* overlong forms, surrogates, beyond U+10FFFF (RFC 3629 4) */
             uint8_t d = s[i + 1];
-            if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) || (c == 0xf4 && d > 0x8f))
+            if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) ||
+                (c == 0xf4 && d > 0x8f))
                 return false;
         }
         for (size_t k = 1; k <= more; k++)
@@ -139,10 +144,18 @@ enum vl_err http_chunks_next(struct http_chunks *c, struct vl_span *in, struct v
             c->state = c->left == 0 ? END_CR : DATA;
             c->digits = 0;
             break;
-        case DATA_CR: c->state = DATA_LF; break;
-        case DATA_LF: c->state = SIZE; break;
-        case END_CR: c->state = END_LF; break;
-        default: c->state = OVER; break;
+        case DATA_CR:
+            c->state = DATA_LF;
+            break;
+        case DATA_LF:
+            c->state = SIZE;
+            break;
+        case END_CR:
+            c->state = END_LF;
+            break;
+        default:
+            c->state = OVER;
+            break;
         }
     }
     return c->state == OVER ? VL_OK : VL_EAGAIN;

@@ -34,7 +34,9 @@ static bool replay(struct http_req *r, const struct backend_answer *a, const uin
     size_t at = strlen(fields);
     memcpy(fields + at, plain + 4, fields_n);
     fields[at + fields_n] = '\0';
-    struct http_answer answer = { .status = status, .type = "application/json", .fields = fields,
+    struct http_answer answer = { .status = status,
+                                  .type = "application/json",
+                                  .fields = fields,
                                   .body = vl_span(plain + 4 + fields_n, n - 4 - fields_n) };
     if (answer.body.n == 0) answer.type = NULL;
     http_reply(r, &answer);
@@ -80,7 +82,8 @@ bool idem_begin(struct gateway *g, struct http_req *r, const struct route *route
     derive(i, r, route, key);
     if (vl_map_get(&g->in_flight, i->record.key.b)) {
         free(i);
-        api_problem(r, 409, "in_flight", "A request with this Idempotency-Key is still being worked on.", "Retry-After: 1\r\n", NULL);
+        api_problem(r, 409, "in_flight", "A request with this Idempotency-Key is still being worked on.",
+                    "Retry-After: 1\r\n", NULL);
         return false;
     }
     struct vl_hash request = i->record.request, name = i->record.key;
@@ -112,7 +115,8 @@ const struct backend_answer *idem_seal(struct http_req *r, uint16_t status, cons
     uint8_t plain[BACKEND_ANSWER_MAX];
     size_t fields_n = fields ? strlen(fields) : 0, n = 4 + fields_n + body.n;
     if (i == NULL) return NULL;
-    if (fields_n >= FIELDS_MAX || n + crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES > sizeof plain) return NULL;
+    if (fields_n >= FIELDS_MAX || n + crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES > sizeof plain)
+        return NULL;
     vl_put_u16(plain, status);
     vl_put_u16(plain + 2, (uint16_t)fields_n);
     if (fields_n > 0) memcpy(plain + 4, fields, fields_n);
@@ -128,7 +132,9 @@ const struct backend_answer *idem_seal(struct http_req *r, uint16_t status, cons
 static void send_plain(struct http_req *r, uint16_t status, const char *fields, struct vl_span body) {
     char all[FIELDS_MAX + 32] = "Cache-Control: no-store\r\n";
     if (fields) strncat(all, fields, FIELDS_MAX);
-    struct http_answer a = { .status = status, .type = body.n ? "application/json" : NULL, .fields = all, .body = body };
+    struct http_answer a = {
+        .status = status, .type = body.n ? "application/json" : NULL, .fields = all, .body = body
+    };
     http_reply(r, &a);
 }
 
@@ -140,7 +146,8 @@ static void on_stored(void *arg, enum vl_err err, const char *detail) {
     send_plain(i->r, i->status, i->fields, vl_span(i->body, i->body_n)); /* ends with idem_end(), which frees i */
 }
 
-void idem_store_and_send(struct gateway *g, struct http_req *r, uint16_t status, const char *fields, struct vl_span body) {
+void idem_store_and_send(struct gateway *g, struct http_req *r, uint16_t status, const char *fields,
+                         struct vl_span body) {
     struct idem *i = r->context;
     const struct backend_answer *record = idem_seal(r, status, fields, body);
     uint8_t *copy = record ? malloc(body.n ? body.n : 1) : NULL;

@@ -11,7 +11,12 @@ static const char *const priorities[] = { "critical", "high", "normal", "low", "
 
 static const struct schema_row arg_row[] = { { .name = "", .type = SCHEMA_TEXT, .max = VL_ARGS_BYTES - 1 } };
 static const struct schema_row input_rows[] = {
-    { .name = "name", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 63, .doc = "File name inside the task." },
+    { .name = "name",
+      .type = SCHEMA_STRING,
+      .required = true,
+      .min = 1,
+      .max = 63,
+      .doc = "File name inside the task." },
     { .name = "hash", .type = SCHEMA_HEX, .required = true, .max = 64, .doc = "BLAKE2b-256 of the content." },
     { .name = "size", .type = SCHEMA_INT, .required = true, .min = 0, .max = (int64_t)VL_BLOB_MAX, .doc = "Bytes." },
     { 0 },
@@ -19,12 +24,25 @@ static const struct schema_row input_rows[] = {
 static const struct schema_row input_row[] = { { .name = "", .type = SCHEMA_OBJECT, .rows = input_rows } };
 static const struct schema_row after_row[] = { { .name = "", .type = SCHEMA_HEX, .max = 32 } };
 static const struct schema_row merge_rows[] = {
-    { .name = "args", .type = SCHEMA_LIST, .max = VL_ARGS_MAX, .rows = arg_row, .doc = "Arguments of the merging task." },
+    { .name = "args",
+      .type = SCHEMA_LIST,
+      .max = VL_ARGS_MAX,
+      .rows = arg_row,
+      .doc = "Arguments of the merging task." },
     { 0 },
 };
 static const struct schema_row limit_rows[] = {
-    { .name = "timeout_ms", .type = SCHEMA_INT, .min = 1, .max = (int64_t)TASK_TIMEOUT_MAX_MS, .fallback = "600000", .doc = "Wall time of a task." },
-    { .name = "cpu_ms", .type = SCHEMA_INT, .min = 1, .max = (int64_t)TASK_TIMEOUT_MAX_MS, .doc = "CPU time of a task; none by default." },
+    { .name = "timeout_ms",
+      .type = SCHEMA_INT,
+      .min = 1,
+      .max = (int64_t)TASK_TIMEOUT_MAX_MS,
+      .fallback = "600000",
+      .doc = "Wall time of a task." },
+    { .name = "cpu_ms",
+      .type = SCHEMA_INT,
+      .min = 1,
+      .max = (int64_t)TASK_TIMEOUT_MAX_MS,
+      .doc = "CPU time of a task; none by default." },
     { .name = "memory_bytes", .type = SCHEMA_INT, .min = 1, .max = (int64_t)TASK_MEMORY_MAX, .fallback = "268435456" },
     { .name = "disk_bytes", .type = SCHEMA_INT, .min = 1, .max = (int64_t)TASK_MEMORY_MAX, .fallback = "268435456" },
     { .name = "output_bytes", .type = SCHEMA_INT, .min = 1, .max = (int64_t)TASK_MEMORY_MAX, .fallback = "67108864" },
@@ -34,20 +52,37 @@ static const struct schema_row limit_rows[] = {
 
 const struct schema_row job_body_rows[] = {
     { .name = "name", .type = SCHEMA_STRING, .min = 1, .max = 63, .doc = "For people." },
-    { .name = "kind", .type = SCHEMA_ENUM, .required = true, .values = kinds, .doc = "WebAssembly module or program of the machine." },
+    { .name = "kind",
+      .type = SCHEMA_ENUM,
+      .required = true,
+      .values = kinds,
+      .doc = "WebAssembly module or program of the machine." },
     { .name = "program", .type = SCHEMA_HEX, .max = 64, .doc = "wasm: hash of the module's blob." },
     { .name = "command", .type = SCHEMA_STRING, .min = 2, .max = TASK_COMMAND_MAX, .doc = "native: absolute path." },
     { .name = "args", .type = SCHEMA_LIST, .max = VL_ARGS_MAX, .rows = arg_row, .fallback = "[]" },
     { .name = "env", .type = SCHEMA_MAP, .max = 64, .rows = arg_row, .fallback = "{}" },
     { .name = "inputs", .type = SCHEMA_LIST, .max = VL_JOB_TASKS_MAX, .rows = input_row, .fallback = "[]" },
     { .name = "map", .type = SCHEMA_BOOL, .doc = "One task per input; default true when there are inputs." },
-    { .name = "merge", .type = SCHEMA_OBJECT, .nullable = true, .rows = merge_rows, .fallback = "null", .doc = "A last task over the outputs of all others." },
+    { .name = "merge",
+      .type = SCHEMA_OBJECT,
+      .nullable = true,
+      .rows = merge_rows,
+      .fallback = "null",
+      .doc = "A last task over the outputs of all others." },
     { .name = "replicas", .type = SCHEMA_INT, .min = 1, .max = JOB_REPLICAS_MAX, .fallback = "1" },
     { .name = "limits", .type = SCHEMA_OBJECT, .rows = limit_rows, .fallback = "{}" },
-    { .name = "deterministic", .type = SCHEMA_BOOL, .fallback = "false", .doc = "Virtual clock, random seeded by the job." },
+    { .name = "deterministic",
+      .type = SCHEMA_BOOL,
+      .fallback = "false",
+      .doc = "Virtual clock, random seeded by the job." },
     { .name = "priority", .type = SCHEMA_ENUM, .values = priorities, .fallback = "\"normal\"" },
     { .name = "max_attempts", .type = SCHEMA_INT, .min = 1, .max = JOB_ATTEMPTS_MAX, .fallback = "3" },
-    { .name = "after", .type = SCHEMA_LIST, .max = JOB_AFTER_MAX, .rows = after_row, .fallback = "[]", .doc = "Jobs that must be done first." },
+    { .name = "after",
+      .type = SCHEMA_LIST,
+      .max = JOB_AFTER_MAX,
+      .rows = after_row,
+      .fallback = "[]",
+      .doc = "Jobs that must be done first." },
     { .name = "network", .type = SCHEMA_BOOL, .fallback = "false", .doc = "Network inside the sandbox." },
     { 0 },
 };
@@ -86,13 +121,15 @@ static enum vl_err pack_strings(struct job_body *b, const json_t *root, struct s
     const json_t *merge = json_object_get(root, "merge");
     struct job_spec *s = &b->spec;
     size_t args = 0, env = 0, merge_args = 0;
-    enum vl_err err = pack_list(&b->strings, json_object_get(root, "args"), &args);
+    enum vl_err err = vl_buf_reserve(&b->strings, 1); /* never NULL: offsets are taken into it */
+    if (err == VL_OK) err = pack_list(&b->strings, json_object_get(root, "args"), &args);
     if (err == VL_OK) err = pack_env(&b->strings, json_object_get(root, "env"), &env);
     if (err == VL_OK) err = pack_list(&b->strings, json_object_get(merge, "args"), &merge_args);
     if (err == VL_ENOMEM) return err;
     s->has_merge = json_is_object(merge);
     if (err == VL_ELIMIT || args + env > VL_ARGS_BYTES || merge_args + env > VL_ARGS_BYTES) {
-        schema_error_add(errors, args > env ? "/args" : "/env", "arguments and environment together may have %u bytes", VL_ARGS_BYTES);
+        schema_error_add(errors, args > env ? "/args" : "/env", "arguments and environment together may have %u bytes",
+                         VL_ARGS_BYTES);
         return VL_EPARSE;
     }
     s->args = vl_span(b->strings.p, args);
@@ -109,7 +146,8 @@ static enum vl_err pack_inputs(struct job_body *b, const json_t *root, struct sc
         char at[48];
         snprintf(at, sizeof at, "/inputs/%zu/name", i);
         if (hash_parse(schema_str(in, "hash", ""), &hash) != VL_OK) return VL_EPARSE;
-        enum vl_err err = job_inputs_append(&b->inputs, span_of(json_object_get(in, "name")), hash, schema_u64(in, "size", 0));
+        enum vl_err err =
+            job_inputs_append(&b->inputs, span_of(json_object_get(in, "name")), hash, schema_u64(in, "size", 0));
         if (err == VL_ERANGE) {
             schema_error_add(errors, at, "is no file name");
             return VL_EPARSE;
@@ -139,10 +177,13 @@ static void read_program(struct job_spec *s, const json_t *root, struct schema_e
     if (!wasm && command == NULL) schema_error_add(errors, "/command", "is required for kind native");
     if (wasm && command) schema_error_add(errors, "/command", "goes with kind native only");
     if (!wasm && program) schema_error_add(errors, "/program", "goes with kind wasm only");
-    if (!wasm && command && json_string_value(command)[0] != '/') schema_error_add(errors, "/command", "must be an absolute path");
+    if (!wasm && command && json_string_value(command)[0] != '/')
+        schema_error_add(errors, "/command", "must be an absolute path");
     if (errors->n > 0) return;
-    if (!wasm) s->command = span_of(command);
-    else if (hash_parse(json_string_value(program), &s->program) != VL_OK) schema_error_add(errors, "/program", "is no hash");
+    if (!wasm)
+        s->command = span_of(command);
+    else if (hash_parse(json_string_value(program), &s->program) != VL_OK)
+        schema_error_add(errors, "/program", "is no hash");
 }
 
 static void read_after(struct job_spec *s, const json_t *list, struct schema_errors *errors) {
@@ -152,8 +193,10 @@ static void read_after(struct job_spec *s, const json_t *list, struct schema_err
         snprintf(at, sizeof at, "/after/%zu", i);
         bool ok = job_id_parse(json_string_value(json_array_get(list, i)), &id) == VL_OK;
         for (uint32_t k = 0; ok && k < s->n_after; k++) ok = !vl_job_eq(id, s->after[k]);
-        if (ok) s->after[s->n_after++] = id;
-        else schema_error_add(errors, at, "is named twice or is no job id");
+        if (ok)
+            s->after[s->n_after++] = id;
+        else
+            schema_error_add(errors, at, "is named twice or is no job id");
     }
 }
 

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct jw jw_begin(struct vl_buf *out) { return (struct jw){ .out = out }; }
+struct jw jw_begin(struct vl_buf *out) {
+    return (struct jw){ .out = out };
+}
 
 static void put(struct jw *j, const void *p, size_t n) {
     if (j->failed) return;
@@ -41,8 +43,10 @@ void jw_arr(struct jw *j) { open_with(j, "["); }
 void jw_arr_end(struct jw *j) { close_with(j, "]"); }
 
 void jw_key(struct jw *j, const char *key) {
-    if (j->comma) put(j, ",\"", 2);
-    else put(j, "\"", 1);
+    if (j->comma)
+        put(j, ",\"", 2);
+    else
+        put(j, "\"", 1);
     put(j, key, strlen(key));
     put(j, "\":", 2);
     j->comma = false;
@@ -74,7 +78,7 @@ static void put_escaped(struct jw *j, uint8_t c) {
 }
 
 void jw_strn(struct jw *j, const char *s, size_t n) {
-    const uint8_t *p = (const uint8_t *)s;
+    const uint8_t *p = (const uint8_t *)(n > 0 ? s : ""); /* an empty span may have no address */
     size_t from = 0, i = 0;
     value_begins(j);
     put(j, "\"", 1);
@@ -89,8 +93,10 @@ void jw_strn(struct jw *j, const char *s, size_t n) {
             continue;
         }
         put(j, p + from, i - from);
-        if (p[i] < 0x80) put_escaped(j, p[i]);
-        else put(j, "\xef\xbf\xbd", 3);
+        if (p[i] < 0x80)
+            put_escaped(j, p[i]);
+        else
+            put(j, "\xef\xbf\xbd", 3);
         from = ++i;
     }
     put(j, p + from, n - from);
@@ -98,8 +104,10 @@ void jw_strn(struct jw *j, const char *s, size_t n) {
 }
 
 void jw_str(struct jw *j, const char *s) {
-    if (s) jw_strn(j, s, strlen(s));
-    else jw_null(j);
+    if (s)
+        jw_strn(j, s, strlen(s));
+    else
+        jw_null(j);
 }
 
 size_t jw_format_u64(uint64_t v, char *dst) {
@@ -149,8 +157,10 @@ size_t jw_format_double(double v, char *dst) {
 
 void jw_double(struct jw *j, double v) {
     char d[32];
-    if (isfinite(v)) jw_raw(j, d, jw_format_double(v, d));
-    else jw_null(j);
+    if (isfinite(v))
+        jw_raw(j, d, jw_format_double(v, d));
+    else
+        jw_null(j);
 }
 
 void jw_raw(struct jw *j, const char *s, size_t n) {
@@ -176,6 +186,8 @@ void jw_put_hex(struct jw *j, const char *key, const void *p, size_t n) {
 }
 void jw_put_ms(struct jw *j, const char *key, vl_ms t) {
     jw_key(j, key);
-    if (t > 0) jw_u64(j, t);
-    else jw_null(j);
+    if (t > 0)
+        jw_u64(j, t);
+    else
+        jw_null(j);
 }

@@ -85,10 +85,14 @@ static enum vl_err put(struct vl_buf *out, const char *s) { return vl_buf_append
 static enum vl_err put_escaped(struct vl_buf *out, const char *s, bool quote) {
     enum vl_err err = VL_OK;
     for (; *s && err == VL_OK; s++) {
-        if (*s == '\\') err = put(out, "\\\\");
-        else if (*s == '\n') err = put(out, "\\n");
-        else if (*s == '"' && quote) err = put(out, "\\\"");
-        else err = vl_buf_append(out, s, 1);
+        if (*s == '\\')
+            err = put(out, "\\\\");
+        else if (*s == '\n')
+            err = put(out, "\\n");
+        else if (*s == '"' && quote)
+            err = put(out, "\\\"");
+        else
+            err = vl_buf_append(out, s, 1);
     }
     return err;
 }

@@ -47,8 +47,9 @@ void metric_observe(struct metric_series *s, double v);
 /* Appends everything.  VL_ELIMIT, VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err metrics_write(const struct metrics *m, struct vl_buf *out);
 /* For samples kept elsewhere: HELP and TYPE, and one line. */
-VL_MUST_CHECK enum vl_err metrics_write_head(struct vl_buf *out, const char *name, const char *help, enum metric_type type);
-VL_MUST_CHECK enum vl_err metrics_write_sample(struct vl_buf *out, const char *name, const char *label, const char *value,
-                                               double v);
+VL_MUST_CHECK enum vl_err metrics_write_head(struct vl_buf *out, const char *name, const char *help,
+                                             enum metric_type type);
+VL_MUST_CHECK enum vl_err metrics_write_sample(struct vl_buf *out, const char *name, const char *label,
+                                               const char *value, double v);
 
 #endif

@@ -49,7 +49,8 @@ static void emit_parameters(struct jw *j, const struct route *r) {
     }
     if (r->method == HTTP_POST) {
         jw_obj(j);
-        emit_parameter(j, "Idempotency-Key", "header", false, "The same key and body give the same answer for 24 hours.");
+        emit_parameter(j, "Idempotency-Key", "header", false,
+                       "The same key and body give the same answer for 24 hours.");
         jw_key(j, "schema");
         jw_raw(j, "{\"type\":\"string\",\"minLength\":1,\"maxLength\":128}", 47);
         jw_obj_end(j);
@@ -67,8 +68,10 @@ static void emit_body(struct jw *j, const struct route *r) {
     jw_key(j, r->body == ROUTE_BYTES ? "application/octet-stream" : "application/json");
     jw_obj(j);
     jw_key(j, "schema");
-    if (r->rows) schema_emit(j, r->rows);
-    else jw_raw(j, "{}", 2);
+    if (r->rows)
+        schema_emit(j, r->rows);
+    else
+        jw_raw(j, "{}", 2);
     jw_obj_end(j);
     jw_obj_end(j);
     jw_obj_end(j);
@@ -126,10 +129,13 @@ static bool first_of_path(size_t i) {
 void openapi_emit(struct jw *j, const char *version) {
     static const char components[] =
         "{\"securitySchemes\":{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
-        "\"responses\":{\"Problem\":{\"description\":\"What went wrong (RFC 9457).\",\"content\":{\"application/problem+json\":"
+        "\"responses\":{\"Problem\":{\"description\":\"What went wrong (RFC "
+        "9457).\",\"content\":{\"application/problem+json\":"
         "{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}},"
-        "\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\",\"code\",\"request_id\"],"
-        "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},"
+        "\"schemas\":{\"Problem\":{\"type\":\"object\",\"required\":[\"type\",\"title\",\"status\",\"detail\",\"code\","
+        "\"request_id\"],"
+        "\"properties\":{\"type\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"status\":{\"type\":"
+        "\"integer\"},"
         "\"detail\":{\"type\":\"string\"},\"code\":{\"type\":\"string\"},\"request_id\":{\"type\":\"string\"},"
         "\"errors\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"field\":{\"type\":\"string\"},"
         "\"detail\":{\"type\":\"string\"}}}}}}}}";

@@ -67,7 +67,9 @@ static void read_value(const struct query_row *row, const char *value, struct ca
             if (strcmp(row->values[i], value) == 0) k->choice = i;
         if (k->choice < 0) schema_error_add(errors, pointer, "is none of the known values");
         break;
-    case QUERY_TEXT: snprintf(k->text, sizeof k->text, "%s", value); break;
+    case QUERY_TEXT:
+        snprintf(k->text, sizeof k->text, "%s", value);
+        break;
     }
 }
 
@@ -90,13 +92,17 @@ static void read_pair(const struct query_row *rows, struct vl_span pair, struct 
         return;
     }
     unsigned bit = 1u << (row - rows);
-    if (*seen & bit) schema_error_add(errors, pointer, "is given twice");
-    else if (http_query_decode(rest, value, sizeof value, &value_n) != VL_OK) schema_error_add(errors, pointer, "cannot be read");
-    else read_value(row, value, k, errors, pointer);
+    if (*seen & bit)
+        schema_error_add(errors, pointer, "is given twice");
+    else if (http_query_decode(rest, value, sizeof value, &value_n) != VL_OK)
+        schema_error_add(errors, pointer, "cannot be read");
+    else
+        read_value(row, value, k, errors, pointer);
     *seen |= bit;
 }
 
-enum vl_err router_query(const struct query_row *rows, struct vl_span raw, struct call *k, struct schema_errors *errors) {
+enum vl_err router_query(const struct query_row *rows, struct vl_span raw, struct call *k,
+                         struct schema_errors *errors) {
     unsigned seen = 0;
     errors->n = 0;
     k->limit = 50;

@@ -30,8 +30,8 @@ struct query_row {
 /* What a handler gets besides the request; borrowed for the call. */
 struct call {
     const struct route *route;
-    char param[ROUTE_PARAM_MAX]; /* value of {id} or {hash}, "" when the route has none */
-    uint32_t limit;              /* 1..1000 */
+    char param[ROUTE_PARAM_MAX];  /* value of {id} or {hash}, "" when the route has none */
+    uint32_t limit;               /* 1..1000 */
     char cursor[QUERY_VALUE_MAX]; /* "" when not given */
     int choice;                   /* index of the QUERY_ENUM value, -1 when not given */
     char text[QUERY_VALUE_MAX];   /* QUERY_TEXT */
@@ -46,7 +46,7 @@ struct route {
     const char *name; /* operationId */
     const char *tag;
     const char *summary;
-    bool open;        /* needs no token */
+    bool open; /* needs no token */
     enum route_body body;
     const struct schema_row *rows; /* of the JSON body */
     uint64_t body_max;             /* 0: the gateway's setting */
@@ -61,8 +61,10 @@ struct route {
 extern const struct route gateway_routes[];
 extern const size_t gateway_routes_n;
 
-/* Route of method and path, HEAD as GET.  NULL with *ret_allow empty: no such path; NULL with a list: no such method. */
-const struct route *router_find(enum http_method m, struct vl_span path, char param[ROUTE_PARAM_MAX], char ret_allow[64]);
+/* Route of method and path, HEAD as GET.  NULL with *ret_allow empty: no such path; NULL with a list: no such method.
+ */
+const struct route *router_find(enum http_method m, struct vl_span path, char param[ROUTE_PARAM_MAX],
+                                char ret_allow[64]);
 /* True when the template fits the path; param gets its {..} value. */
 bool router_match(const char *template, struct vl_span path, char param[ROUTE_PARAM_MAX]);
 /* Reads the query string by the rows.  VL_EPARSE: errors says which parameter. */

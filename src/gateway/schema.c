@@ -59,7 +59,8 @@ void schema_error_add(struct schema_errors *e, const char *pointer, const char *
     va_end(ap);
 }
 
-static void wrong(struct checker *c, const struct place *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void wrong(struct checker *c, const struct place *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void wrong(struct checker *c, const struct place *at, const char *fmt, ...) {
     char pointer[SCHEMA_POINTER_MAX], detail[160];
     va_list ap;
@@ -91,7 +92,8 @@ static void check_text(struct checker *c, const struct schema_row *row, const js
 }
 
 static void check_int(struct checker *c, const struct schema_row *row, const json_t *v, const struct place *at) {
-    if (!json_is_integer(v)) wrong(c, at, "must be an integer");
+    if (!json_is_integer(v))
+        wrong(c, at, "must be an integer");
     else if (json_integer_value(v) < row->min || json_integer_value(v) > row->max)
         wrong(c, at, "must be from %" PRId64 " to %" PRId64, row->min, row->max);
 }
@@ -124,8 +126,10 @@ static void check_object(struct checker *c, const struct schema_row *rows, json_
         const struct schema_row *row = rows;
         struct place here = { .up = at, .key = key };
         while (row->name && strcmp(row->name, key) != 0) row++;
-        if (row->name == NULL) wrong(c, &here, "is not a known field");
-        else check_value(c, row, member, &here);
+        if (row->name == NULL)
+            wrong(c, &here, "is not a known field");
+        else
+            check_value(c, row, member, &here);
     }
     for (const struct schema_row *row = rows; row->name; row++) {
         struct place here = { .up = at, .key = row->name };
@@ -168,8 +172,10 @@ static void check_map(struct checker *c, const struct schema_row *row, json_t *v
     }
     json_object_foreach(v, key, member) {
         struct place here = { .up = at, .key = key };
-        if (!env_name(key)) wrong(c, &here, "is not a valid name: letters, digits and underscores, at most 63");
-        else check_value(c, row->rows, member, &here);
+        if (!env_name(key))
+            wrong(c, &here, "is not a valid name: letters, digits and underscores, at most 63");
+        else
+            check_value(c, row->rows, member, &here);
     }
 }
 
@@ -180,16 +186,30 @@ static void check_value(struct checker *c, const struct schema_row *row, json_t 
     }
     switch (row->type) {
     case SCHEMA_STRING:
-    case SCHEMA_TEXT: check_text(c, row, v, at); break;
-    case SCHEMA_INT: check_int(c, row, v, at); break;
+    case SCHEMA_TEXT:
+        check_text(c, row, v, at);
+        break;
+    case SCHEMA_INT:
+        check_int(c, row, v, at);
+        break;
     case SCHEMA_BOOL:
         if (!json_is_boolean(v)) wrong(c, at, "must be true or false");
         break;
-    case SCHEMA_HEX: check_hex(c, row, v, at); break;
-    case SCHEMA_ENUM: check_enum(c, row, v, at); break;
-    case SCHEMA_OBJECT: check_object(c, row->rows, v, at); break;
-    case SCHEMA_LIST: check_list(c, row, v, at); break;
-    case SCHEMA_MAP: check_map(c, row, v, at); break;
+    case SCHEMA_HEX:
+        check_hex(c, row, v, at);
+        break;
+    case SCHEMA_ENUM:
+        check_enum(c, row, v, at);
+        break;
+    case SCHEMA_OBJECT:
+        check_object(c, row->rows, v, at);
+        break;
+    case SCHEMA_LIST:
+        check_list(c, row, v, at);
+        break;
+    case SCHEMA_MAP:
+        check_map(c, row, v, at);
+        break;
     }
 }
 
@@ -200,8 +220,10 @@ static bool too_deep(struct vl_span text) {
     for (size_t i = 0; i < text.n; i++) {
         uint8_t c = text.p[i];
         if (quoted) {
-            if (c == '\\') i++;
-            else if (c == '"') quoted = false;
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                quoted = false;
         } else if (c == '"') {
             quoted = true;
         } else if (c == '{' || c == '[') {
@@ -241,8 +263,8 @@ enum vl_err schema_parse(struct vl_span text, const struct schema_row *rows, str
 
 struct level {
     bool object;
-    size_t index;       /* in a list */
-    size_t key, key_n;  /* in an object: raw key of the current member */
+    size_t index;      /* in a list */
+    size_t key, key_n; /* in an object: raw key of the current member */
 };
 
 void schema_pointer_at(struct vl_span text, size_t offset, char dst[SCHEMA_POINTER_MAX]) {

@@ -13,15 +13,15 @@
 #include <stdint.h>
 
 enum schema_type {
-    SCHEMA_STRING = 0,   /* min..max bytes of UTF-8 without control characters */
-    SCHEMA_TEXT,         /* min..max bytes of UTF-8, control characters but NUL allowed (arguments, values) */
-    SCHEMA_INT,          /* min..max */
+    SCHEMA_STRING = 0, /* min..max bytes of UTF-8 without control characters */
+    SCHEMA_TEXT,       /* min..max bytes of UTF-8, control characters but NUL allowed (arguments, values) */
+    SCHEMA_INT,        /* min..max */
     SCHEMA_BOOL,
-    SCHEMA_HEX,          /* exactly max / 2 bytes as max lower-case hex digits */
-    SCHEMA_ENUM,         /* one of `values` */
-    SCHEMA_OBJECT,       /* of `rows` */
-    SCHEMA_LIST,         /* min..max items, each as rows[0] says (its name is not used) */
-    SCHEMA_MAP,          /* object of at most max members; keys are environment names, values as rows[0] says */
+    SCHEMA_HEX,    /* exactly max / 2 bytes as max lower-case hex digits */
+    SCHEMA_ENUM,   /* one of `values` */
+    SCHEMA_OBJECT, /* of `rows` */
+    SCHEMA_LIST,   /* min..max items, each as rows[0] says (its name is not used) */
+    SCHEMA_MAP,    /* object of at most max members; keys are environment names, values as rows[0] says */
 };
 
 struct schema_row {
@@ -35,9 +35,9 @@ struct schema_row {
     const char *doc;
 };
 
-#define SCHEMA_ERRORS_MAX 8u   /* reported at once */
+#define SCHEMA_ERRORS_MAX 8u /* reported at once */
 #define SCHEMA_POINTER_MAX 160u
-#define SCHEMA_DEPTH_MAX 16u   /* nesting of a body; jansson itself allows 2,048 */
+#define SCHEMA_DEPTH_MAX 16u /* nesting of a body; jansson itself allows 2,048 */
 
 struct schema_error {
     char pointer[SCHEMA_POINTER_MAX];

@@ -60,7 +60,9 @@ static void emit_shape(struct jw *j, const struct schema_row *row) {
         emit_i64(j, "minimum", row->min);
         emit_i64(j, "maximum", row->max);
         break;
-    case SCHEMA_BOOL: emit_type(j, "boolean", row->nullable); break;
+    case SCHEMA_BOOL:
+        emit_type(j, "boolean", row->nullable);
+        break;
     case SCHEMA_HEX:
         emit_type(j, "string", row->nullable);
         emit_i64(j, "minLength", row->max);

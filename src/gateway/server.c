@@ -43,12 +43,21 @@ static enum vl_err open_listener(struct http_server *s, struct vl_errmsg *msg) {
     return VL_OK;
 }
 
+static void set_times(struct http_times *t) {
+    if (t->idle_ms == 0) t->idle_ms = HTTP_IDLE_MS;
+    if (t->head_ms == 0) t->head_ms = HTTP_HEAD_MS;
+    if (t->body_grace_ms == 0) t->body_grace_ms = HTTP_BODY_GRACE_MS;
+    if (t->write_ms == 0) t->write_ms = HTTP_WRITE_MS;
+    if (t->linger_ms == 0) t->linger_ms = HTTP_LINGER_MS;
+}
+
 enum vl_err http_server_create(uv_loop_t *loop, const struct http_config *config, struct vl_errmsg *msg,
                                struct http_server **ret_server) {
     struct http_server *s = calloc(1, sizeof *s);
     if (s == NULL) return VL_ENOMEM;
     s->loop = loop;
     s->config = *config;
+    set_times(&s->config.times);
     s->conns.prev = s->conns.next = &s->conns;
     vl_buf_init(&s->scratch, HTTP_ANSWER_MAX);
     vl_buf_init(&s->batch, HTTP_ANSWER_MAX + 2 * HTTP_HEAD_MAX);

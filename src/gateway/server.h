@@ -1,7 +1,7 @@
 /* server.h - HTTP/1.1 server on libuv: connections, time-outs, limits, back-pressure. Knows nothing of routes.
- * One shared read buffer for the loop; a connection keeps bytes of its own only while a request is in pieces or an answer
- * does not fit the socket, so that thousands of idle ones cost little. Requests of one connection are answered in order,
- * one at a time; pipelined ones that are answered at once leave in one write. */
+ * One shared read buffer for the loop; a connection keeps bytes of its own only while a request is in pieces or an
+ * answer does not fit the socket, so that thousands of idle ones cost little. Requests of one connection are answered
+ * in order, one at a time; pipelined ones that are answered at once leave in one write. */
 #ifndef VL_GATEWAY_SERVER_H
 #define VL_GATEWAY_SERVER_H
 
@@ -14,16 +14,16 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define HTTP_IDLE_MS 75000u      /* keep-alive without a request; what browsers and nginx settle on */
-#define HTTP_HEAD_MS 10000u      /* from the first byte of a head to its end: slowloris */
+#define HTTP_IDLE_MS 75000u /* keep-alive without a request; what browsers and nginx settle on */
+#define HTTP_HEAD_MS 10000u /* from the first byte of a head to its end: slowloris */
 #define HTTP_BODY_GRACE_MS 20000u
-#define HTTP_BODY_RATE 1024u     /* bytes a second that a body must keep up beyond the grace */
-#define HTTP_WRITE_MS 30000u     /* without progress while the client owes us a read */
-#define HTTP_LINGER_MS 2000u     /* reading on after a refusal, so that the answer is not lost in a reset */
-#define HTTP_STASH_MAX (256u * 1024u) /* pipelined bytes kept while an answer is due; then we stop reading */
+#define HTTP_BODY_RATE 1024u            /* bytes a second that a body must keep up beyond the grace */
+#define HTTP_WRITE_MS 30000u            /* without progress while the client owes us a read */
+#define HTTP_LINGER_MS 2000u            /* reading on after a refusal, so that the answer is not lost in a reset */
+#define HTTP_STASH_MAX (256u * 1024u)   /* pipelined bytes kept while an answer is due; then we stop reading */
 #define HTTP_BACKLOG_MAX (256u * 1024u) /* unsent answers above which no further request is taken */
-#define HTTP_ANSWER_MAX (16u << 20)   /* one answer that is not streamed: 1,000 large items are about 2 MiB */
-#define HTTP_ID_MAX 64u               /* request id, characters */
+#define HTTP_ANSWER_MAX (16u << 20)     /* one answer that is not streamed: 1,000 large items are about 2 MiB */
+#define HTTP_ID_MAX 64u                 /* request id, characters */
 
 struct http_server;
 struct http_conn;
@@ -51,17 +51,17 @@ struct http_req {
     struct http_conn *conn; /* NULL: the client is gone */
     struct http_server *server;
     const struct http_head *head;
-    const char *base; /* first byte of the head */
+    const char *base;    /* first byte of the head */
     struct vl_span path; /* normalised */
     struct vl_span body;
     enum http_method method;
-    bool close;             /* close after the answer */
+    bool close; /* close after the answer */
     bool answered;
     bool body_ended;
-    uint64_t body_max;      /* set in on_head: a longer body is refused with 413 */
-    struct http_sink sink;  /* set in on_head to stream the body; write NULL: collect it */
-    const void *route;      /* the user's */
-    void *context;          /* the user's */
+    uint64_t body_max;     /* set in on_head: a longer body is refused with 413 */
+    struct http_sink sink; /* set in on_head to stream the body; write NULL: collect it */
+    const void *route;     /* the user's */
+    void *context;         /* the user's */
     uint64_t began_ns;
     uint8_t id_n;
     char id[HTTP_ID_MAX];
@@ -92,7 +92,13 @@ struct http_callbacks {
     void (*done)(void *user, const struct http_req *r, uint16_t status, uint64_t bytes); /* for metrics and logs */
 };
 
+/* Time-outs; 0 takes the constant above. */
+struct http_times {
+    uint32_t idle_ms, head_ms, body_grace_ms, write_ms, linger_ms;
+};
+
 struct http_config {
+    struct http_times times;
     const char *host;
     uint16_t port;
     uint32_t max_connections;
@@ -122,7 +128,8 @@ void *http_server_user(const struct http_server *s); /* of the config */
 void http_reply(struct http_req *r, const struct http_answer *a);
 /* Answer of `length` bytes that `source` yields; takes the source even when the client is gone. */
 void http_reply_stream(struct http_req *r, const struct http_answer *a, uint64_t length, struct http_source source);
-/* Sends 101 with `fields` and hands the connection over; the request is over. False: the client is gone, nothing taken. */
+/* Sends 101 with `fields` and hands the connection over; the request is over. False: the client is gone, nothing taken.
+ */
 bool http_reply_upgrade(struct http_req *r, const char *fields, struct http_tunnel tunnel);
 
 /* Sends or queues.  The tunnel watches http_conn_backlog() itself. */

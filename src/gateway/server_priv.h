@@ -32,10 +32,11 @@ struct http_conn {
     bool chunked;
     struct http_head *head; /* own copy, only while a request is in pieces */
     struct http_req *req;
-    struct vl_buf in;   /* input not yet taken; a request's first byte is its first */
-    struct vl_buf body; /* head and decoded body of a request in pieces */
+    struct vl_buf in;              /* input not yet taken; a request's first byte is its first */
+    struct vl_buf body;            /* head and decoded body of a request in pieces */
     struct vl_buf pending, flight; /* to send; being sent by `write` */
-    uint64_t body_left;  /* with Content-Length */
+    size_t unsent;                 /* of `flight`, when the time-out last looked */
+    uint64_t body_left;            /* with Content-Length */
     uint64_t body_got;
     uint64_t body_began; /* loop ms */
     struct http_chunks chunks;
@@ -60,12 +61,12 @@ struct http_server {
     struct vl_buf scratch; /* bodies of answers */
     struct vl_buf batch;   /* answers of the connection that runs now, not yet written */
     struct http_conn *batching;
-    struct http_head head;         /* of the request being parsed */
-    char path[HTTP_TARGET_MAX];    /* its path, when it needed decoding */
+    struct http_head head;      /* of the request being parsed */
+    char path[HTTP_TARGET_MAX]; /* its path, when it needed decoding */
     char rbuf[READ_BUFFER];
-    char date[40];                 /* "Date: ...\r\n" */
+    char date[40]; /* "Date: ...\r\n" */
     uint8_t date_n;
-    uint64_t date_at;              /* loop ms when it was made; 0: never */
+    uint64_t date_at; /* loop ms when it was made; 0: never */
     uint64_t id_prefix, id_next;
     bool draining, destroying, listener_closed, timer_closed;
     void (*drained)(void *arg);

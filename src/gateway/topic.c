@@ -80,8 +80,10 @@ static struct topic_frame *build(const struct topic *t, struct vl_span data) {
 enum vl_err topic_publish(struct topic *t, bool keep, struct vl_span data) {
     struct topic_frame *f = NULL;
     enum vl_err err = VL_OK;
-    if (keep && data.n > TOPIC_EVENT_MAX) err = VL_ELIMIT;
-    else if (keep) f = build(t, data);
+    if (keep && data.n > TOPIC_EVENT_MAX)
+        err = VL_ELIMIT;
+    else if (keep)
+        f = build(t, data);
     if (f && t->len == t->cap && !(t->cap < TOPIC_RING_FRAMES ? grow(t) : (drop_oldest(t), true))) {
         free(f);
         f = NULL;
@@ -104,7 +106,8 @@ bool topic_seek(struct topic *t, struct topic_sub *s, bool resume, uint64_t afte
     bool have = !resume || (after < t->next_seq && after >= t->next_seq - t->len - 1);
     s->next_seq = resume && have ? after + 1 : t->next_seq;
     s->offset = t->published;
-    if (s->next_seq < t->next_seq) s->offset = t->ring[(t->head + t->len - (t->next_seq - s->next_seq)) & (t->cap - 1)]->offset;
+    if (s->next_seq < t->next_seq)
+        s->offset = t->ring[(t->head + t->len - (t->next_seq - s->next_seq)) & (t->cap - 1)]->offset;
     return have;
 }
 
@@ -132,8 +135,10 @@ void topic_attach(struct topic *t, struct topic_sub *s) {
 
 void topic_detach(struct topic_sub *s, uint64_t now) {
     struct topic *t = s->topic;
-    if (s->prev) s->prev->next = s->next;
-    else t->subs = s->next;
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        t->subs = s->next;
     if (s->next) s->next->prev = s->prev;
     s->topic = NULL;
     if (t->subs == NULL) t->left_ms = now ? now : 1;

@@ -120,13 +120,17 @@ void emit_task(struct jw *j, const struct view_task *v) {
     jw_put_u64(j, "index", v->index);
     jw_put_str(j, "state", task_state_names[v->state]);
     jw_key(j, "node");
-    if (v->has_node) emit_node_id(j, v->node);
-    else jw_null(j);
+    if (v->has_node)
+        emit_node_id(j, v->node);
+    else
+        jw_null(j);
     jw_put_u64(j, "attempt", v->attempt);
     jw_put_u64(j, "epoch", v->epoch);
     jw_key(j, "exit_code");
-    if (v->has_exit_code) jw_i64(j, v->exit_code);
-    else jw_null(j);
+    if (v->has_exit_code)
+        jw_i64(j, v->exit_code);
+    else
+        jw_null(j);
     jw_put_ms(j, "started_ms", v->started_ms);
     jw_put_ms(j, "ended_ms", v->ended_ms);
     jw_put_u64(j, "cpu_us", v->cpu_us);
@@ -174,11 +178,16 @@ static void put_span(struct jw *j, const char *key, struct vl_span s) {
 
 static const char *priority_name(enum task_priority p) {
     switch (p) {
-    case TASK_CRITICAL: return "critical";
-    case TASK_HIGH: return "high";
-    case TASK_NORMAL: return "normal";
-    case TASK_LOW: return "low";
-    case TASK_BULK: return "bulk";
+    case TASK_CRITICAL:
+        return "critical";
+    case TASK_HIGH:
+        return "high";
+    case TASK_NORMAL:
+        return "normal";
+    case TASK_LOW:
+        return "low";
+    case TASK_BULK:
+        return "bulk";
     }
     return "normal";
 }
@@ -202,8 +211,10 @@ void emit_spec(struct jw *j, const struct job_spec *s) {
     jw_obj(j);
     put_span(j, "name", s->name);
     jw_put_str(j, "kind", s->kind == TASK_WASM ? "wasm" : "native");
-    if (s->kind == TASK_WASM) jw_put_hex(j, "program", s->program.b, sizeof s->program.b);
-    else put_span(j, "command", s->command);
+    if (s->kind == TASK_WASM)
+        jw_put_hex(j, "program", s->program.b, sizeof s->program.b);
+    else
+        put_span(j, "command", s->command);
     put_strings(j, "args", s->args);
     put_env(j, s->env);
     jw_key(j, "inputs");

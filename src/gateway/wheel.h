@@ -1,6 +1,7 @@
 /* wheel.h - hashed timing wheel (Varghese & Lauck 1987): thousands of time-outs at O(1) each.
- * Made for time-outs that nearly always move later: wheel_set() to a later time only writes it down, and the wheel moves
- * the node when its old slot comes by. Times: ms of any one clock. Coarse: fires up to WHEEL_TICK_MS late, never early. */
+ * Made for time-outs that nearly always move later: wheel_set() to a later time only writes it down, and the wheel
+ * moves the node when its old slot comes by. Times: ms of any one clock. Coarse: fires up to WHEEL_TICK_MS late, never
+ * early. */
 #ifndef VL_GATEWAY_WHEEL_H
 #define VL_GATEWAY_WHEEL_H
 

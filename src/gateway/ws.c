@@ -14,8 +14,8 @@ struct client {
     struct ws_hub *hub;
     struct http_conn *conn; /* NULL: gone */
     wslay_event_context_ptr ws;
-    struct vl_span in;   /* bytes that wslay may take */
-    unsigned busy;       /* inside wslay: freeing waits */
+    struct vl_span in; /* bytes that wslay may take */
+    unsigned busy;     /* held by callers up the stack: freeing waits for leave() */
     bool awaits_pong, closing;
     struct topic_sub subs[WS_SUBS_MAX];
     struct client *prev, *next;
@@ -41,6 +41,7 @@ static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *p, size_t n, i
     return (ssize_t)n;
 }
 
+/* The functions below expect that their caller holds the client (busy > 0) when they may end its connection. */
 static void client_free(struct client *c) {
     wslay_event_context_free(c->ws);
     free(c);
@@ -50,12 +51,11 @@ static void leave(struct client *c) {
     if (--c->busy == 0 && c->conn == NULL) client_free(c);
 }
 
-/* Lets wslay say what it has queued (pongs, closes); ends the connection when both sides have closed. */
+/* Lets wslay say what it has queued (pongs, closes). Once we said close it is on us to end the connection (RFC
+ * 6455 7.1.1); waiting for the client's own close would let a broken one hold it open. */
 static void flush_control(struct client *c) {
-    c->busy++;
     if (c->conn && wslay_event_want_write(c->ws)) wslay_event_send(c->ws);
-    if (c->conn && !wslay_event_want_read(c->ws) && !wslay_event_want_write(c->ws)) http_conn_finish(c->conn);
-    leave(c);
+    if (c->conn && wslay_event_get_close_sent(c->ws)) http_conn_finish(c->conn);
 }
 
 static void say(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -73,13 +73,11 @@ static void say(struct client *c, const char *fmt, ...) {
 
 static void close_client(struct client *c, uint16_t status, const char *why) {
     c->closing = true;
-    c->busy++;
     if (c->conn) {
         wslay_event_queue_close(c->ws, status, (const uint8_t *)why, strlen(why));
         wslay_event_send(c->ws);
     }
     if (c->conn) http_conn_finish(c->conn);
-    leave(c);
 }
 
 /* Hands s what its connection can take now. False: the client was dropped. */
@@ -189,7 +187,7 @@ void ws_hub_publish(struct ws_hub *h, const char *topic, struct vl_span data) {
     if (t == NULL) return;
     h->stats.events++;
     /* An event that cannot be kept leaves a hole, and the hole makes its subscribers resync. */
-    (void)topic_publish(t, data.n > 0, data);
+    if (topic_publish(t, data.n > 0, data) != VL_OK) h->stats.holes++;
     t->dirty = h->dirty = true;
 }
 
@@ -222,7 +220,8 @@ static void subscribe(struct client *c, const char *name, const json_t *after) {
 }
 
 static void on_op(struct client *c, const json_t *m) {
-    const char *op = json_string_value(json_object_get(m, "op")), *topic = json_string_value(json_object_get(m, "topic"));
+    const char *op = json_string_value(json_object_get(m, "op")),
+               *topic = json_string_value(json_object_get(m, "topic"));
     const json_t *after = json_object_get(m, "after");
     if (op && strcmp(op, "ping") == 0) {
         say(c, "{\"op\":\"pong\"}");
@@ -250,8 +249,10 @@ static void on_message(wslay_event_context_ptr ws, const struct wslay_event_on_m
         return;
     }
     json_t *root = json_loadb((const char *)m->msg, m->msg_length, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(root)) on_op(c, root);
-    else say(c, "{\"op\":\"error\",\"code\":\"bad_request\",\"detail\":\"a message must be a JSON object\"}");
+    if (json_is_object(root))
+        on_op(c, root);
+    else
+        say(c, "{\"op\":\"error\",\"code\":\"bad_request\",\"detail\":\"a message must be a JSON object\"}");
     json_decref(root);
 }
 
@@ -295,7 +296,9 @@ static void on_tick(void *arg) {
     c->awaits_pong = true;
     wslay_event_queue_msg(c->ws, &ping);
     http_tunnel_alarm(c->conn, WS_PING_MS);
+    c->busy++;
     flush_control(c);
+    leave(c);
 }
 
 static void on_closed(void *arg) {
@@ -304,8 +307,10 @@ static void on_closed(void *arg) {
     c->conn = NULL;
     for (size_t i = 0; i < WS_SUBS_MAX; i++)
         if (c->subs[i].topic) topic_detach(&c->subs[i], http_server_now(h->server));
-    if (c->prev) c->prev->next = c->next;
-    else h->clients = c->next;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        h->clients = c->next;
     if (c->next) c->next->prev = c->prev;
     h->stats.clients--;
     if (c->busy == 0) client_free(c);
@@ -322,7 +327,8 @@ void ws_accept_text(struct vl_span key, char dst[29]) {
 }
 
 enum vl_err ws_hub_accept(struct ws_hub *h, struct http_req *r, struct vl_span key) {
-    static const struct wslay_event_callbacks callbacks = { .recv_callback = on_recv, .send_callback = on_send,
+    static const struct wslay_event_callbacks callbacks = { .recv_callback = on_recv,
+                                                            .send_callback = on_send,
                                                             .on_msg_recv_callback = on_message };
     char accept[29], fields[64];
     if (h->stats.clients >= WS_CLIENTS_MAX) return VL_ELIMIT;
@@ -378,7 +384,9 @@ struct ws_hub *ws_hub_create(uv_loop_t *loop, struct http_server *server) {
 void ws_hub_drain(struct ws_hub *h) {
     for (struct client *c = h->clients, *next; c; c = next) {
         next = c->next;
+        c->busy++;
         close_client(c, 1001, "going away");
+        leave(c);
     }
 }
 

@@ -6,15 +6,15 @@
 #include "gateway/topic.h"
 
 #define WS_PING_MS 15000u
-#define WS_SUBS_MAX 32u     /* topics of one client */
-#define WS_TOPICS_MAX 256u  /* topics alive at once */
+#define WS_SUBS_MAX 32u    /* topics of one client */
+#define WS_TOPICS_MAX 256u /* topics alive at once */
 #define WS_CLIENTS_MAX 4096u
-#define WS_MESSAGE_MAX 4096u /* from a client */
+#define WS_MESSAGE_MAX 4096u   /* from a client */
 #define WS_BURST (64u * 1024u) /* bytes handed to a connection before its socket took the former ones */
 
 struct ws_stats {
     uint32_t clients;
-    uint64_t events, frames, dropped;
+    uint64_t events, frames, dropped, holes;
 };
 
 struct ws_hub;
@@ -29,7 +29,8 @@ const struct ws_stats *ws_hub_stats(const struct ws_hub *h);
 bool ws_hub_wants(struct ws_hub *h, const char *topic);
 /* Publishes the JSON `data`; the empty span only counts (nobody listens). */
 void ws_hub_publish(struct ws_hub *h, const char *topic, struct vl_span data);
-/* Takes over r, whose upgrade fields `key` (Sec-WebSocket-Key) was checked.  VL_ELIMIT, VL_ENOMEM: r is not answered. */
+/* Takes over r, whose upgrade fields `key` (Sec-WebSocket-Key) was checked.  VL_ELIMIT, VL_ENOMEM: r is not answered.
+ */
 VL_MUST_CHECK enum vl_err ws_hub_accept(struct ws_hub *h, struct http_req *r, struct vl_span key);
 
 /* Sec-WebSocket-Accept for a key of 24 characters (RFC 6455 4.2.2); dst holds 29 bytes. */

@@ -170,11 +170,11 @@ static void peer_free(struct blob *b, struct peer *p) {
     free(p);
 }
 
-static void peer_down(struct blob *b, struct vl_node_id id, vl_ms now, struct blob_effects *fx) {
+static void peer_down(struct blob *b, struct vl_node_id id) {
     struct peer *p = vl_map_del(&b->peers, id.b);
     if (p == NULL) return;
     peer_free(b, p);
-    blob_fetch_peer_down(b, id, now, fx);
+    blob_fetch_peer_down(b, id);
 }
 
 /* ---- events ---- */
@@ -186,7 +186,7 @@ static enum vl_err receive(struct blob *b, const struct blob_event *ev, struct b
     if (!err) switch (m.kind) {
         case WIRE_BLOB_REQUEST: err = recv_request(b, p, &m, fx); break;
         case WIRE_BLOB_CHUNK: err = blob_fetch_chunk(b, p->id, &m, ev->now, fx); break;
-        case WIRE_BLOB_MISSING: err = blob_fetch_missing(b, p->id, m.hash, ev->now, fx); break;
+        case WIRE_BLOB_MISSING: err = blob_fetch_missing(b, p->id, m.hash); break;
         }
     if (err) b->counters.refused++;
     return err;
@@ -197,7 +197,7 @@ static enum vl_err apply(struct blob *b, const struct blob_event *ev, struct blo
     case BLOB_WANT: return blob_fetch_want(b, ev);
     case BLOB_CANCEL: return blob_fetch_cancel(b, ev->u.hash);
     case BLOB_PEER_UP: return peer_up(b, ev->u.peer);
-    case BLOB_PEER_DOWN: peer_down(b, ev->u.peer, ev->now, fx); return VL_OK;
+    case BLOB_PEER_DOWN: peer_down(b, ev->u.peer); return VL_OK;
     case BLOB_RECV: return receive(b, ev, fx);
     case BLOB_READ_DONE: return read_done(b, ev, fx);
     case BLOB_WRITE_DONE: return blob_fetch_written(b, ev, fx);

@@ -96,6 +96,7 @@ static void restart(struct blob *b, struct fetch *f, struct blob_effects *fx) {
     for (size_t i = 0; i < BLOB_PIPELINE; i++) f->pieces[i].state = PIECE_FREE;
     for (size_t i = 0; i < f->sources_n; i++) f->sources[i].gave = false;
     offsets_set(f, 0);
+    f->again = false;
     blob_fx_add(fx, (struct blob_effect){ .kind = BLOB_DISCARD, .hash = f->hash });
     state_set(b, f, FETCH_WAITING);
     due_set(b, f);
@@ -194,26 +195,17 @@ static bool any_silent(const struct fetch *f) {
     return any;
 }
 
-/* The current source is of no more use.  Another takes over, or the fetch waits; blob_fetch_run() decides. */
-static void leave_source(struct blob *b, struct fetch *f, struct blob_effects *fx) {
-    bool restarts = f->solo && (f->sources[f->current].gave || f->resumed);
+/* The current source is of no more use for now; blob_fetch_run() finds the next. */
+static void leave_source(struct blob *b, struct fetch *f) {
     b->counters.failovers++;
-    if (!restarts) {
-        state_set(b, f, FETCH_WAITING);
-        due_set(b, f);
-    } else if (pieces_in(f, PIECE_WRITING) > 0) {
-        state_set(b, f, FETCH_DRAINING);
-        due_set(b, f);
-    } else {
-        restart(b, f, fx);
-    }
+    state_set(b, f, FETCH_WAITING);
+    due_set(b, f);
 }
 
-void blob_fetch_peer_down(struct blob *b, struct vl_node_id peer, vl_ms now, struct blob_effects *fx) {
-    (void)now;
+void blob_fetch_peer_down(struct blob *b, struct vl_node_id peer) {
     for (struct fetch *f = b->first, *next; f != NULL; f = next) {
         next = f->next;
-        if (f->state == FETCH_RUNNING && vl_node_eq(f->sources[f->current].id, peer)) leave_source(b, f, fx);
+        if (f->state == FETCH_RUNNING && vl_node_eq(f->sources[f->current].id, peer)) leave_source(b, f);
     }
 }
 
@@ -226,13 +218,12 @@ static struct piece *piece_at(struct fetch *f, uint64_t offset, enum piece_state
 }
 
 /* A source that contradicts itself or the hint lies; two that contradict each other cannot be told apart. */
-static void size_conflict(struct blob *b, struct fetch *f, struct blob_effects *fx) {
+static void size_conflict(struct blob *b, struct fetch *f) {
     struct source *s = &f->sources[f->current];
     b->counters.lies++;
     if (f->hint != 0 || f->solo) s->banned = true;
-    f->solo = true;
-    s->gave = true;
-    leave_source(b, f, fx);
+    f->solo = f->again = true;
+    leave_source(b, f);
 }
 
 static void learn_size(struct fetch *f, struct piece *p, uint64_t size) {
@@ -251,7 +242,7 @@ enum vl_err blob_fetch_chunk(struct blob *b, struct vl_node_id peer, const struc
     if (p == NULL) return VL_ENOTFOUND;
     if (!f->size_known) learn_size(f, p, m->size);
     if (m->size != f->size || m->length != p->length) {
-        size_conflict(b, f, fx);
+        size_conflict(b, f);
         return VL_OK;
     }
     f->progress_ms = f->source_ms = now;
@@ -270,13 +261,11 @@ enum vl_err blob_fetch_chunk(struct blob *b, struct vl_node_id peer, const struc
     return VL_OK;
 }
 
-enum vl_err blob_fetch_missing(struct blob *b, struct vl_node_id peer, struct vl_hash hash, vl_ms now,
-                               struct blob_effects *fx) {
-    (void)now;
+enum vl_err blob_fetch_missing(struct blob *b, struct vl_node_id peer, struct vl_hash hash) {
     struct fetch *f = find(b, hash);
     if (f == NULL || f->state != FETCH_RUNNING || !vl_node_eq(f->sources[f->current].id, peer)) return VL_ENOTFOUND;
     f->sources[f->current].missing = true;
-    leave_source(b, f, fx);
+    leave_source(b, f);
     return VL_OK;
 }
 
@@ -322,7 +311,7 @@ enum vl_err blob_fetch_verified(struct blob *b, const struct blob_event *ev, str
 static void time_out(struct blob *b, struct fetch *f, vl_ms now, struct blob_effects *fx) {
     if (f->state == FETCH_RUNNING) {
         f->sources[f->current].strikes++;
-        leave_source(b, f, fx);
+        leave_source(b, f);
     }
     if (f->state != FETCH_WAITING || now < vl_ms_add(f->progress_ms, b->cfg.limits.fetch_timeout_ms)) return;
     bool hope;
@@ -334,6 +323,12 @@ static void time_out(struct blob *b, struct fetch *f, vl_ms now, struct blob_eff
     due_set(b, f);
 }
 
+static bool has_content_of_others(const struct fetch *f, const struct source *s) {
+    bool any = f->resumed;
+    for (size_t i = 0; i < f->sources_n; i++) any = any || (&f->sources[i] != s && f->sources[i].gave);
+    return any;
+}
+
 /* Starts it, leaves it waiting, or ends it for want of sources. */
 static void try_start(struct blob *b, struct fetch *f, vl_ms now, struct blob_effects *fx) {
     bool hope;
@@ -342,7 +337,16 @@ static void try_start(struct blob *b, struct fetch *f, vl_ms now, struct blob_ef
         fail(b, f, any_banned(f) ? VL_ECRYPTO : any_silent(f) ? VL_ETIMEOUT : VL_ENOTFOUND, fx);
         return;
     }
-    if (s != NULL && b->running < b->cfg.limits.running) start(b, f, s, now, fx);
+    if (s == NULL || b->running >= b->cfg.limits.running) return;
+    if (f->again || (f->solo && has_content_of_others(f, s))) {
+        if (pieces_in(f, PIECE_WRITING) > 0) {
+            state_set(b, f, FETCH_DRAINING);
+            due_set(b, f);
+            return;
+        }
+        restart(b, f, fx);
+    }
+    start(b, f, s, now, fx);
 }
 
 void blob_fetch_run(struct blob *b, vl_ms now, struct blob_effects *fx) {

@@ -30,7 +30,9 @@ struct fetch {
     struct vl_hash hash;
     enum fetch_state state;
     uint64_t hint, size; /* size: hint, or learned from a source */
-    bool size_known, solo, resumed;
+    bool size_known, resumed;
+    bool solo;  /* content of one source only */
+    bool again; /* from 0 before the next source */
     uint64_t next_offset; /* first byte nobody was asked for */
     vl_ms progress_ms, source_ms; /* last piece of any source; last sign of life of this one */
     size_t current; /* index of the source while RUNNING */
@@ -71,11 +73,10 @@ bool blob_fx_full(const struct blob_effects *fx);
 
 VL_MUST_CHECK enum vl_err blob_fetch_want(struct blob *b, const struct blob_event *ev);
 VL_MUST_CHECK enum vl_err blob_fetch_cancel(struct blob *b, struct vl_hash hash);
-void blob_fetch_peer_down(struct blob *b, struct vl_node_id peer, vl_ms now, struct blob_effects *fx);
+void blob_fetch_peer_down(struct blob *b, struct vl_node_id peer);
 VL_MUST_CHECK enum vl_err blob_fetch_chunk(struct blob *b, struct vl_node_id peer, const struct wire_blob *m, vl_ms now,
                                            struct blob_effects *fx);
-VL_MUST_CHECK enum vl_err blob_fetch_missing(struct blob *b, struct vl_node_id peer, struct vl_hash hash, vl_ms now,
-                                             struct blob_effects *fx);
+VL_MUST_CHECK enum vl_err blob_fetch_missing(struct blob *b, struct vl_node_id peer, struct vl_hash hash);
 VL_MUST_CHECK enum vl_err blob_fetch_written(struct blob *b, const struct blob_event *ev, struct blob_effects *fx);
 VL_MUST_CHECK enum vl_err blob_fetch_verified(struct blob *b, const struct blob_event *ev, struct blob_effects *fx);
 /* Time-outs, then whatever may start. */

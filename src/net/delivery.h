@@ -29,7 +29,7 @@
 
 #define DELIVERY_WINDOW 256u          /* part of the wire contract: both ends must agree */
 #define DELIVERY_IN_ROW 90u           /* bytes of a PUT_IN row */
-#define DELIVERY_EFFECTS_MAX 16384u   /* most effects of one step: a PURGE of a full destination, twice over */
+#define DELIVERY_EFFECTS_MAX 32768u   /* of one step: PURGE of a destination whose five queues are full at the largest limit */
 #define DELIVERY_QUEUE_MAX 2048u      /* largest legal limits.queue[] */
 #define DELIVERY_TTL_MAX (7ull * 86400000u)
 

@@ -1,8 +1,8 @@
 /* htx.h - HTX/1: authenticated, encrypted, multiplexed links between two nodes, as one pure state machine.
  *
- * A *connection* is one transport (a TCP stream) and its Noise keys.  A *session* is what the application uses: streams,
- * messages, credit.  A session outlives its connection: when the transport dies it is detached, keeps every frame that
- * the peer has not acknowledged, and goes on over the next connection with nothing lost and nothing doubled.
+ * A *connection* is one transport (a TCP stream) and its Noise keys.  A *session* is what the application uses:
+ * streams, messages, credit.  A session outlives its connection: when the transport dies it is detached, keeps every
+ * frame that the peer has not acknowledged, and goes on over the next connection with nothing lost and nothing doubled.
  *
  * Does not: open sockets, read a clock, judge certificates, persist anything, retry a dial.
  * One thread per endpoint; several endpoints may live in one process.  Source: NET-03; docs/htx.md has the byte layout;
@@ -10,15 +10,15 @@
  *
  * How a shell drives it (every handle is a non-zero number, stale ones give VL_ENOTFOUND):
  *
- *   bytes came     do { htx_input(ep, conn, now, p, n, &used); while (htx_next_event(ep, &ev)) handle(&ev); p += used ... }
- *                  while (n > 0 && used > 0);   bytes left over: keep them, stop reading, offer them after htx_admit()
- *   then always    while ((conn = htx_next_output_conn(ep)) != 0) { n = htx_output(ep, conn, now, buf, cap); write }
- *   timer          at htx_deadline(ep): htx_expire(ep, now), then events and output as above
- *   socket died    htx_conn_lost(ep, conn, now)
+ *   bytes came     do { htx_input(ep, conn, now, p, n, &used); while (htx_next_event(ep, &ev)) handle(&ev); p += used
+ * ... } while (n > 0 && used > 0);   bytes left over: keep them, stop reading, offer them after htx_admit() then always
+ * while ((conn = htx_next_output_conn(ep)) != 0) { n = htx_output(ep, conn, now, buf, cap); write } timer          at
+ * htx_deadline(ep): htx_expire(ep, now), then events and output as above socket died    htx_conn_lost(ep, conn, now)
  *
- * Simultaneous dial: when two nodes dial each other both sessions come up and both work.  The endpoint never drops one by
- * itself, because only the caller knows what it has begun on each.  Recommended rule, which both sides can apply alone:
- * keep the session that the smaller node id dialled (htx_session_info.dialled), htx_close(HTX_SUPERSEDED) the other. */
+ * Simultaneous dial: when two nodes dial each other both sessions come up and both work.  The endpoint never drops one
+ * by itself, because only the caller knows what it has begun on each.  Recommended rule, which both sides can apply
+ * alone: keep the session that the smaller node id dialled (htx_session_info.dialled), htx_close(HTX_SUPERSEDED) the
+ * other. */
 #ifndef VL_NET_HTX_H
 #define VL_NET_HTX_H
 
@@ -32,14 +32,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTX_CERT_MAX 512u              /* certificate carried in the identity payload */
-#define HTX_RECORD_WIRE_MAX 16402u     /* length, 16 KiB of frames, tag: the least room htx_output() can work with */
+#define HTX_CERT_MAX 512u          /* certificate carried in the identity payload */
+#define HTX_RECORD_WIRE_MAX 16402u /* length, 16 KiB of frames, tag: the least room htx_output() can work with */
 #define HTX_OUTPUT_GOOD (HTX_RECORD_WIRE_MAX * 8u) /* a good size for the buffer given to htx_output() */
-#define HTX_DATAGRAM_MAX 16344u        /* one frame in one record, less the stream's share of the header */
-#define HTX_STREAMS_MAX 128u           /* streams a peer may have open at once on one session */
+#define HTX_DATAGRAM_MAX 16344u                    /* one frame in one record, less the stream's share of the header */
+#define HTX_STREAMS_MAX 128u                       /* streams a peer may have open at once on one session */
 
-enum htx_pattern { HTX_CHOOSE = 0, HTX_XX = 1, HTX_XK = 2, HTX_IK = 3 };       /* on the wire, in the preface */
-enum htx_suite { HTX_AESGCM_SHA256 = 1, HTX_CHACHAPOLY_SHA256 = 2 };           /* on the wire, in the preface */
+enum htx_pattern { HTX_CHOOSE = 0, HTX_XX = 1, HTX_XK = 2, HTX_IK = 3 }; /* on the wire, in the preface */
+enum htx_suite { HTX_AESGCM_SHA256 = 1, HTX_CHACHAPOLY_SHA256 = 2 };     /* on the wire, in the preface */
 /* CONTROL goes before all else; the others share bytes 8:4:2:1 by deficit round robin. */
 enum htx_priority { HTX_CONTROL = 0, HTX_HIGH = 1, HTX_NORMAL = 2, HTX_LOW = 3, HTX_BULK = 4 };
 
@@ -47,8 +47,8 @@ enum htx_priority { HTX_CONTROL = 0, HTX_HIGH = 1, HTX_NORMAL = 2, HTX_LOW = 3, 
  * application's own and pass through unchanged. */
 enum htx_reason {
     HTX_NORMAL_END = 0,
-    HTX_PROTOCOL = 1,         /* malformed or forbidden frame */
-    HTX_CRYPTO = 2,           /* handshake or record failed authentication */
+    HTX_PROTOCOL = 1, /* malformed or forbidden frame */
+    HTX_CRYPTO = 2,   /* handshake or record failed authentication */
     HTX_HANDSHAKE_TIMEOUT = 3,
     HTX_IDLE = 4,             /* peer silent: half-open connection */
     HTX_SLOW = 5,             /* peer does not drain or acknowledge */
@@ -60,8 +60,8 @@ enum htx_reason {
     HTX_UNKNOWN_SESSION = 11, /* peer does not (any more) have the session that was to be resumed */
     HTX_GOING_AWAY = 12,
     HTX_NO_MEMORY = 13,
-    HTX_TRANSPORT = 14,       /* htx_conn_lost() */
-    HTX_RESUME_TIMEOUT = 15,  /* detached for longer than resume_ms */
+    HTX_TRANSPORT = 14,      /* htx_conn_lost() */
+    HTX_RESUME_TIMEOUT = 15, /* detached for longer than resume_ms */
 };
 
 struct htx_limits {
@@ -83,18 +83,19 @@ struct htx_limits {
 struct htx_limits htx_limits_default(void);
 
 struct htx_config {
-    uint8_t sign_seed[32];     /* Ed25519 private key (RFC 8032 seed); its public key is the node id */
-    uint8_t static_secret[32]; /* X25519 private key */
-    uint8_t seed[32];          /* fresh random bytes: ephemeral keys come from it.  Never the same twice. */
+    uint8_t sign_seed[32];      /* Ed25519 private key (RFC 8032 seed); its public key is the node id */
+    uint8_t static_secret[32];  /* X25519 private key */
+    uint8_t seed[32];           /* fresh random bytes: ephemeral keys come from it.  Never the same twice. */
     struct vl_span certificate; /* copied; at most HTX_CERT_MAX bytes, may be empty */
-    uint64_t capabilities;     /* opaque bits shown to the peer */
-    enum htx_suite suite;      /* for connections dialled; accepted ones take the dialler's choice */
+    uint64_t capabilities;      /* opaque bits shown to the peer */
+    enum htx_suite suite;       /* for connections dialled; accepted ones take the dialler's choice */
     struct htx_limits limits;
 };
 
 struct htx_endpoint;
 
-/* Copies all of `cfg`.  VL_ERANGE: a limit, suite or certificate out of range.  VL_ENOMEM.  VL_ECRYPTO: unusable key. */
+/* Copies all of `cfg`.  VL_ERANGE: a limit, suite or certificate out of range.  VL_ENOMEM.  VL_ECRYPTO: unusable key.
+ */
 VL_MUST_CHECK enum vl_err htx_endpoint_create(const struct htx_config *cfg, struct htx_endpoint **ret_ep);
 /* Wipes keys, frees everything, says nothing to peers.  NULL is a no-op. */
 void htx_endpoint_destroy(struct htx_endpoint *ep);
@@ -152,8 +153,8 @@ VL_MUST_CHECK enum vl_err htx_admit(struct htx_endpoint *ep, uint32_t conn, vl_m
  * going away.  VL_ERANGE: priority.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_open(struct htx_endpoint *ep, uint32_t session, enum htx_priority priority,
                                    uint32_t *ret_stream);
-/* Priority and compression of the own direction, for own and for accepted streams.  Compression starts off and must stay
- * off where text chosen by others is mixed with secrets (CRIME, CVE-2012-4929).  VL_ENOTFOUND, VL_ERANGE. */
+/* Priority and compression of the own direction, for own and for accepted streams.  Compression starts off and must
+ * stay off where text chosen by others is mixed with secrets (CRIME, CVE-2012-4929).  VL_ENOTFOUND, VL_ERANGE. */
 VL_MUST_CHECK enum vl_err htx_tune(struct htx_endpoint *ep, uint32_t session, uint32_t stream,
                                    enum htx_priority priority, bool compress);
 /* Queues one message, the concatenation of `parts` (copied; 0 bytes are allowed).  Works on detached sessions too.
@@ -213,9 +214,9 @@ bool htx_next_event(struct htx_endpoint *ep, struct htx_event *ret_ev);
 
 struct htx_session_info {
     struct vl_node_id node;
-    uint32_t conn;  /* 0 when detached */
-    bool dialled;   /* we are the initiator of the session's first connection */
-    vl_ms rtt_ms;   /* smoothed; VL_MS_NEVER before the first sample */
+    uint32_t conn;                     /* 0 when detached */
+    bool dialled;                      /* we are the initiator of the session's first connection */
+    vl_ms rtt_ms;                      /* smoothed; VL_MS_NEVER before the first sample */
     uint64_t rx_bytes, tx_bytes;       /* message payload, once each */
     uint64_t rx_messages, tx_messages; /* delivered, queued */
     uint64_t replayed_frames, duplicate_frames;
@@ -223,7 +224,8 @@ struct htx_session_info {
     size_t queued_bytes; /* queued or unacknowledged, with headers */
     size_t memory;       /* all bytes held for the session and its connection */
 };
-VL_MUST_CHECK enum vl_err htx_session_info(const struct htx_endpoint *ep, uint32_t session, struct htx_session_info *ret);
+VL_MUST_CHECK enum vl_err htx_session_info(const struct htx_endpoint *ep, uint32_t session,
+                                           struct htx_session_info *ret);
 
 struct htx_stats {
     uint64_t rx_records, tx_records, rx_wire_bytes, tx_wire_bytes, rekeys_sent, rekeys_received;

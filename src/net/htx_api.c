@@ -61,11 +61,9 @@ enum vl_err htx_send(struct htx_endpoint *ep, uint32_t session, uint32_t stream,
     struct htx_session *s = st->session;
     if (st->fin_queued) return VL_ECLOSED;
     if (st->next_seq > HTX_SEQ_MAX) return VL_ELIMIT;
-    struct htx_queue_message m = { .type = HTX_T_DATA,
-                                   .stream = stream,
-                                   .timestamp_ms = now,
-                                   .parts = parts,
-                                   .nparts = nparts };
+    struct htx_queue_message m = {
+        .type = HTX_T_DATA, .stream = stream, .timestamp_ms = now, .parts = parts, .nparts = nparts
+    };
     for (size_t i = 0; i < nparts; i++) {
         if (parts[i].n > s->peer_max_message - m.total) return VL_ERANGE;
         m.total += parts[i].n;
@@ -138,8 +136,10 @@ enum vl_err htx_datagram(struct htx_endpoint *ep, uint32_t session, vl_ms now, s
     *d = (struct htx_datagram_item){ .n = (uint32_t)(HTX_HEADER + payload.n) };
     htx_frame_put_header(d->frame, &f);
     if (payload.n > 0) memcpy(d->frame + HTX_HEADER, payload.p, payload.n);
-    if (s->dgram_tail != NULL) s->dgram_tail->next = d;
-    else s->dgram_head = d;
+    if (s->dgram_tail != NULL)
+        s->dgram_tail->next = d;
+    else
+        s->dgram_head = d;
     s->dgram_tail = d;
     s->ndgrams++;
     wants_output(s);

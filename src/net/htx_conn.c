@@ -84,8 +84,10 @@ void htx_conn_close(struct htx_conn *c, vl_ms now, uint32_t reason, bool keep) {
     c->session = NULL;
     if (s != NULL) {
         s->conn = NULL;
-        if (keep) htx_session_detach(s, now, reason);
-        else htx_session_lose(s, reason);
+        if (keep)
+            htx_session_detach(s, now, reason);
+        else
+            htx_session_lose(s, reason);
     }
     release_resume(c);
     if (ep->rec_conn == c->handle) ep->rec_n = ep->rec_at = 0; /* the rest of its record is of no use */
@@ -108,8 +110,10 @@ enum vl_err htx_conn_open(struct htx_conn *c, vl_ms now) {
         return VL_OK;
     }
     c->resume = 0;
-    if (htx_session_create(c->ep, c, now) == NULL) htx_conn_close(c, now, HTX_LIMIT, true);
-    else c->send_settings = true;
+    if (htx_session_create(c->ep, c, now) == NULL)
+        htx_conn_close(c, now, HTX_LIMIT, true);
+    else
+        c->send_settings = true;
     return VL_OK;
 }
 
@@ -119,7 +123,8 @@ bool htx_conn_wants_output(struct htx_conn *c, vl_ms now) {
     if (c->state < CONN_OPENING) return false;
     if (c->send_unknown || c->send_settings || c->send_resume || c->send_ping || c->send_pong) return true;
     if (s == NULL) return false;
-    if (s->ack_urgent || now >= s->ack_at || s->window_pending || s->goaway_pending || s->dgram_head != NULL) return true;
+    if (s->ack_urgent || now >= s->ack_at || s->window_pending || s->goaway_pending || s->dgram_head != NULL)
+        return true;
     return htx_sched_pick(s) != NULL;
 }
 

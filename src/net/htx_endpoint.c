@@ -1,17 +1,14 @@
-/* The endpoint: handles, the four verbs, events. */
+/* The endpoint: handles and the four verbs. */
 #include "net/htx_priv.h"
 
 #include <assert.h>
 #include <sodium.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SLOT_BITS 11u /* VL_LINKS_MAX slots */
 #define SLOT_MASK 0x7ffu
 _Static_assert(VL_LINKS_MAX <= SLOT_MASK + 1, "a handle has room for the slot");
-
-#define OF(type, member, p) ((type *)(void *)((char *)(p) - offsetof(type, member)))
 
 /* -- events and lists --------------------------------------------------------------------------------------------- */
 
@@ -37,8 +34,10 @@ void htx_mark_dirty(struct htx_conn *c) {
     if (c->dirty) return;
     c->dirty = true;
     c->next_dirty = NULL;
-    if (ep->dirty_tail != NULL) ep->dirty_tail->next_dirty = c;
-    else ep->dirty_head = c;
+    if (ep->dirty_tail != NULL)
+        ep->dirty_tail->next_dirty = c;
+    else
+        ep->dirty_head = c;
     ep->dirty_tail = c;
 }
 
@@ -72,7 +71,8 @@ void htx_wake_by(struct htx_conn *c, vl_ms at) {
     (void)err;
 }
 
-/* -- life ------------------------------------------------------------------------------------------------------------ */
+/* -- life ------------------------------------------------------------------------------------------------------------
+ */
 
 struct htx_limits htx_limits_default(void) {
     return (struct htx_limits){ .max_links = VL_LINKS_MAX,
@@ -155,9 +155,12 @@ enum vl_err htx_set_certificate(struct htx_endpoint *ep, struct vl_span certific
 }
 
 void htx_static_public(const struct htx_endpoint *ep, uint8_t ret_key[32]) { memcpy(ret_key, ep->key.public, 32); }
-struct vl_node_id htx_node_id(const struct htx_endpoint *ep) { return crypto_sign_node_id(&ep->sign); }
+struct vl_node_id htx_node_id(const struct htx_endpoint *ep) {
+    return crypto_sign_node_id(&ep->sign);
+}
 
-/* -- connections ----------------------------------------------------------------------------------------------------- */
+/* -- connections -----------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t count_half_open(const struct htx_endpoint *ep) {
     uint32_t n = 0;
@@ -235,7 +238,8 @@ enum vl_err htx_dial(struct htx_endpoint *ep, vl_ms now, const struct htx_dial *
         config.expect = &s->node;
         if (config.remote_static == NULL) config.remote_static = s->peer_static;
     }
-    if (config.pattern == HTX_CHOOSE) config.pattern = s != NULL ? HTX_IK : config.remote_static != NULL ? HTX_XK : HTX_XX;
+    if (config.pattern == HTX_CHOOSE)
+        config.pattern = s != NULL ? HTX_IK : config.remote_static != NULL ? HTX_XK : HTX_XX;
     struct htx_conn *c = NULL;
     enum vl_err err = start_conn(ep, now, &config, &c);
     if (err) return err;
@@ -276,7 +280,8 @@ enum vl_err htx_admit(struct htx_endpoint *ep, uint32_t conn, vl_ms now, bool ad
     return VL_OK;
 }
 
-/* -- input ------------------------------------------------------------------------------------------------------------ */
+/* -- input ------------------------------------------------------------------------------------------------------------
+ */
 
 /* Gathers up to `want` bytes in c->in; true when they are there. */
 static bool gather(struct htx_conn *c, vl_ms now, const uint8_t *p, size_t n, size_t want, size_t *used) {
@@ -351,14 +356,17 @@ enum vl_err htx_input(struct htx_endpoint *ep, uint32_t conn, vl_ms now, const v
     if (c == NULL) return VL_ENOTFOUND;
     if (c->state == CONN_CLOSING) return VL_ECLOSED;
     if (events_wait(ep)) return VL_EBUSY;
-    if (c->state == CONN_HANDSHAKE) input_handshake(c, now, p, n, &used);
-    else if (c->state >= CONN_OPENING && n > 0) input_record(c, now, p, n, &used);
+    if (c->state == CONN_HANDSHAKE)
+        input_handshake(c, now, p, n, &used);
+    else if (c->state >= CONN_OPENING && n > 0)
+        input_record(c, now, p, n, &used);
     ep->stats.rx_wire_bytes += used;
     *ret_used = used;
     return VL_OK;
 }
 
-/* -- output ------------------------------------------------------------------------------------------------------------ */
+/* -- output
+ * ------------------------------------------------------------------------------------------------------------ */
 
 size_t htx_output(struct htx_endpoint *ep, uint32_t conn, vl_ms now, void *buf, size_t cap) {
     struct htx_conn *c = htx_conn_of(ep, conn);
@@ -380,7 +388,8 @@ uint32_t htx_next_output_conn(struct htx_endpoint *ep) {
     return c->handle;
 }
 
-/* -- time --------------------------------------------------------------------------------------------------------------- */
+/* -- time
+ * --------------------------------------------------------------------------------------------------------------- */
 
 vl_ms htx_deadline(const struct htx_endpoint *ep) {
     return vl_ms_min(vl_heap_deadline(&ep->conn_timers), vl_heap_deadline(&ep->session_timers));
@@ -389,7 +398,7 @@ vl_ms htx_deadline(const struct htx_endpoint *ep) {
 void htx_expire(struct htx_endpoint *ep, vl_ms now) {
     struct vl_heap_node *node;
     while ((node = vl_heap_top(&ep->conn_timers)) != NULL && node->at <= now) {
-        struct htx_conn *c = OF(struct htx_conn, timer, node);
+        struct htx_conn *c = HTX_OBJECT(struct htx_conn, timer, node);
         htx_conn_expire(c, now);
         vl_ms at = htx_conn_deadline(c);
         if (at <= now) at = now + 1; /* an ACK that waits for output: asked again, should the shell forget it */
@@ -398,119 +407,12 @@ void htx_expire(struct htx_endpoint *ep, vl_ms now) {
         (void)err;
     }
     while ((node = vl_heap_top(&ep->session_timers)) != NULL && node->at <= now) {
-        struct htx_session *s = OF(struct htx_session, timer, node);
+        struct htx_session *s = HTX_OBJECT(struct htx_session, timer, node);
         enum vl_err err = vl_heap_set(&ep->session_timers, &s->timer, VL_MS_NEVER);
         assert(err == VL_OK);
         (void)err;
         struct htx_conn *resuming = s->resuming;
         htx_session_lose(s, HTX_RESUME_TIMEOUT);
         if (resuming != NULL) htx_conn_close(resuming, now, HTX_RESUME_TIMEOUT, true);
-    }
-}
-
-/* -- events --------------------------------------------------------------------------------------------------------------- */
-
-static void conn_event(struct htx_conn *c, uint32_t bit, struct htx_event *ev) {
-    *ev = (struct htx_event){ .conn = c->handle, .node = c->node, .reason = c->reason };
-    memcpy(ev->peer_static, c->peer_static, 32);
-    ev->type = bit == CONN_BIT_UP ? HTX_CONN_UP : HTX_CONN_CLOSE;
-    if (bit != CONN_BIT_UP) return;
-    ev->capabilities = c->hs->capabilities;
-    ev->data = vl_span(c->hs->certificate, c->hs->certificate_n);
-}
-
-static void session_event(struct htx_session *s, uint32_t bit, struct htx_event *ev) {
-    *ev = (struct htx_event){ .session = s->handle, .node = s->node, .reason = s->reason };
-    if (bit == SESSION_BIT_UP) {
-        ev->type = HTX_SESSION_UP;
-        ev->conn = s->conn->handle;
-        ev->resumed = s->resumed;
-        ev->reason = 0;
-        memcpy(ev->peer_static, s->peer_static, 32);
-    } else if (bit == SESSION_BIT_DETACHED) ev->type = HTX_SESSION_DETACHED;
-    else if (bit == SESSION_BIT_LOST) ev->type = HTX_SESSION_LOST;
-    else {
-        ev->type = HTX_PEER_GOING_AWAY;
-        ev->reason = s->peer_goaway_code;
-    }
-}
-
-static void stream_event(struct htx_stream *st, uint32_t bit, struct htx_event *ev) {
-    *ev = (struct htx_event){ .session = st->session->handle, .stream = st->id, .node = st->session->node };
-    if (bit == STREAM_BIT_OPENED) ev->type = HTX_STREAM_OPENED;
-    else if (bit == STREAM_BIT_CLOSED) ev->type = HTX_STREAM_CLOSED;
-    else if (bit == STREAM_BIT_WRITABLE) ev->type = HTX_WRITABLE;
-    else {
-        ev->type = HTX_STREAM_RESET;
-        ev->reason = st->reset_code;
-    }
-}
-
-/* The first raised event; false: none. */
-static bool take_raised(struct htx_endpoint *ep, struct htx_event *ev) {
-    struct htx_pending *p = ep->events.next;
-    if (p == &ep->events) return false;
-    uint32_t bit = p->bits & -p->bits;
-    p->bits &= ~bit;
-    if (p->bits == 0) htx_unraise(p);
-    if (bit == 0) return take_raised(ep, ev); /* withdrawn while it waited */
-    switch (p->kind) {
-    case HTX_OF_CONN: conn_event(OF(struct htx_conn, pending, p), bit, ev); break;
-    case HTX_OF_SESSION: {
-        struct htx_session *s = OF(struct htx_session, pending, p);
-        session_event(s, bit, ev);
-        if (bit == SESSION_BIT_LOST) htx_session_free(s);
-        break;
-    }
-    case HTX_OF_STREAM: {
-        struct htx_stream *st = OF(struct htx_stream, pending, p);
-        stream_event(st, bit, ev);
-        htx_stream_reap(st);
-        break;
-    }
-    }
-    return true;
-}
-
-/* One early frame whose gap has closed; false: there was none. */
-static bool step_early(struct htx_endpoint *ep) {
-    if (ep->early_session == 0) return false;
-    struct htx_session *s = htx_session_of(ep, ep->early_session);
-    struct htx_stream *st = s != NULL ? htx_stream_find(s, ep->early_stream) : NULL;
-    enum htx_reason reason = HTX_NORMAL_END;
-    ep->early_session = 0; /* taking one sets it again when there is another */
-    if (st == NULL || !htx_stream_take_early(st, ep->rec_now, &reason)) return true;
-    if (reason != HTX_NORMAL_END && s->conn != NULL) htx_conn_close(s->conn, ep->rec_now, reason, false);
-    return true;
-}
-
-/* One frame of the record; false: no more. */
-static bool step_record(struct htx_endpoint *ep) {
-    if (ep->rec_at >= ep->rec_n) return false;
-    struct htx_conn *c = htx_conn_of(ep, ep->rec_conn);
-    struct htx_frame f;
-    size_t len = 0;
-    assert(c != NULL); /* htx_conn_free() drops the record with the connection */
-    enum vl_err err = htx_frame_read(vl_span(ep->plain + ep->rec_at, ep->rec_n - ep->rec_at), &f, &len);
-    if (err) {
-        ep->rec_n = ep->rec_at = 0;
-        htx_conn_close(c, ep->rec_now, HTX_PROTOCOL, false);
-        return true;
-    }
-    ep->rec_at += len;
-    htx_conn_frame(c, ep->rec_now, &f, ep->rec_at == ep->rec_n);
-    return true;
-}
-
-bool htx_next_event(struct htx_endpoint *ep, struct htx_event *ret_ev) {
-    for (;;) {
-        if (take_raised(ep, ret_ev)) return true;
-        if (ep->have_message) {
-            ep->have_message = false;
-            if (htx_session_of(ep, ep->message.session) == NULL) continue;
-            *ret_ev = ep->message;
-            return true;
-        }
-        if (!step_early(ep) && !step_record(ep)) return false;
     }
 }

@@ -29,7 +29,8 @@ void htx_frame_put_header(uint8_t *dst, const struct htx_frame *f) {
     vl_put_u64(dst + 16, f->timestamp_ms);
 }
 
-/* Header fields of `p`, which holds HTX_HEADER bytes; the payload's length comes apart because it is not yet checked. */
+/* Header fields of `p`, which holds HTX_HEADER bytes; the payload's length comes apart because it is not yet checked.
+ */
 static enum vl_err get_header(const uint8_t *p, struct htx_frame *f, uint32_t *ret_length) {
     if (vl_get_u16(p) != HTX_FRAME_MAGIC) return VL_EPARSE;
     if (p[2] >> 4 != HTX_FRAME_VERSION) return VL_EVERSION;

@@ -1,7 +1,7 @@
 /* htx_frame.h - the 24-byte HTX frame: types, header codec, and the bare form with CRC-32.
  *
- *   0 magic u16 0x4858 | 2 version<<4 | flags | 3 type | 4 length u32 | 8 stream u32 | 12 seq u32 | 16 timestamp u64 (ms)
- *   payload (length bytes), then CRC-32 (IEEE, over header and payload) only with flag CRC.  Big-endian.
+ *   0 magic u16 0x4858 | 2 version<<4 | flags | 3 type | 4 length u32 | 8 stream u32 | 12 seq u32 | 16 timestamp u64
+ * (ms) payload (length bytes), then CRC-32 (IEEE, over header and payload) only with flag CRC.  Big-endian.
  *
  * Inside a record the CRC is absent, because the AEAD tag covers the frame; outside of one (the bare form) it is
  * mandatory.  Pure functions, no state.  Source: NET-03, docs/htx.md. */
@@ -61,7 +61,8 @@ void htx_frame_put_header(uint8_t *dst, const struct htx_frame *f);
  * VL_EPARSE: magic, short, longer than `in`, flag CRC.  VL_EVERSION.  The type is not checked here. */
 VL_MUST_CHECK enum vl_err htx_frame_read(struct vl_span in, struct htx_frame *ret_frame, size_t *ret_len);
 
-/* The bare form.  dst holds cap bytes; flag CRC is set by the encoder.  VL_ERANGE: payload too long.  VL_ENOSPC: cap. */
+/* The bare form.  dst holds cap bytes; flag CRC is set by the encoder.  VL_ERANGE: payload too long.  VL_ENOSPC: cap.
+ */
 VL_MUST_CHECK enum vl_err htx_frame_encode_bare(const struct htx_frame *f, uint8_t *dst, size_t cap, size_t *ret_len);
 /* The first frame of `in`.  VL_EAGAIN: the frame is not complete yet.  VL_EPARSE: magic, no flag CRC, too long, unknown
  * type below 128.  VL_EVERSION.  VL_ECRYPTO: wrong CRC. */

@@ -45,7 +45,9 @@ static enum vl_err start_noise(struct htx_handshake *hs) {
     put_preface(prologue, hs->pattern, hs->suite);
     memcpy(prologue + HTX_PREFACE, prologue, HTX_PREFACE);
     struct noise_config config = {
-        .pattern = hs->pattern == HTX_XX ? NOISE_XX : hs->pattern == HTX_XK ? NOISE_XK : NOISE_IK,
+        .pattern = hs->pattern == HTX_XX   ? NOISE_XX
+                   : hs->pattern == HTX_XK ? NOISE_XK
+                                           : NOISE_IK,
         .cipher = hs->suite == HTX_AESGCM_SHA256 ? CRYPTO_AESGCM : CRYPTO_CHACHAPOLY,
         .hash = CRYPTO_SHA256,
         .initiator = hs->initiator,
@@ -91,8 +93,10 @@ static void take_preface(struct htx_handshake *hs, const uint8_t p[HTX_PREFACE])
     bool known = memcmp(p, "HTX1", 4) == 0 && p[4] == 1 && p[7] == 0 && p[5] >= HTX_XX && p[5] <= HTX_IK &&
                  (p[6] == HTX_AESGCM_SHA256 || p[6] == HTX_CHACHAPOLY_SHA256);
     if (hs->initiator) {
-        if (!known || p[5] != hs->pattern || p[6] != hs->suite) fail(hs, HTX_VERSION);
-        else hs->state = HTX_HS_RUNNING;
+        if (!known || p[5] != hs->pattern || p[6] != hs->suite)
+            fail(hs, HTX_VERSION);
+        else
+            hs->state = HTX_HS_RUNNING;
         return;
     }
     if (!known) {
@@ -101,8 +105,10 @@ static void take_preface(struct htx_handshake *hs, const uint8_t p[HTX_PREFACE])
     }
     hs->pattern = (enum htx_pattern)p[5];
     hs->suite = (enum htx_suite)p[6];
-    if (start_noise(hs) != VL_OK) fail(hs, HTX_CRYPTO);
-    else hs->state = HTX_HS_RUNNING;
+    if (start_noise(hs) != VL_OK)
+        fail(hs, HTX_CRYPTO);
+    else
+        hs->state = HTX_HS_RUNNING;
 }
 
 /* Does handshake message `number` (1..3), as its sender wrote it, carry an identity payload? */
@@ -154,8 +160,10 @@ void htx_handshake_take(struct htx_handshake *hs, vl_ms now, struct vl_span unit
         fail(hs, err == VL_ECRYPTO ? HTX_CRYPTO : err == VL_ENOMEM ? HTX_NO_MEMORY : HTX_PROTOCOL);
         return;
     }
-    if (has_identity(hs->pattern, number)) take_identity(hs, now, vl_span(payload, n));
-    else if (n != 0) fail(hs, HTX_PROTOCOL);
+    if (has_identity(hs->pattern, number))
+        take_identity(hs, now, vl_span(payload, n));
+    else if (n != 0)
+        fail(hs, HTX_PROTOCOL);
     if (hs->state == HTX_HS_RUNNING && noise_next(&hs->noise) == NOISE_SPLIT) hs->state = HTX_HS_DONE;
 }
 
@@ -178,8 +186,8 @@ size_t htx_handshake_put(struct htx_handshake *hs, uint8_t *dst) {
         hs->preface_sent = true;
         at = HTX_PREFACE;
     }
-    struct vl_span payload = has_identity(hs->pattern, message_number(hs)) ? vl_span(hs->identity, hs->identity_n)
-                                                                           : vl_span(NULL, 0);
+    struct vl_span payload =
+        has_identity(hs->pattern, message_number(hs)) ? vl_span(hs->identity, hs->identity_n) : vl_span(NULL, 0);
     enum vl_err err = noise_write(&hs->noise, payload, dst + at + 2, HTX_HANDSHAKE_MAX, &n);
     if (err) {
         fail(hs, err == VL_ENOMEM ? HTX_NO_MEMORY : HTX_CRYPTO);

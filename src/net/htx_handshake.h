@@ -2,15 +2,16 @@
  *
  *   preface, 8 bytes, each way:  "HTX1" | version 1 | pattern | suite | 0
  *   handshake message:           u16 length <= 4096 | Noise message
- *   identity payload:            Ed25519 key 32 | signature 64 | expiry u64 ms | capabilities u64 | u16 n | certificate n
+ *   identity payload:            Ed25519 key 32 | signature 64 | expiry u64 ms | capabilities u64 | u16 n | certificate
+ * n
  *
  * The dialler sends its preface and first message at once; the other side answers with the same preface or, when it
- * cannot, with the one it could do, and closes.  Both prefaces are the Noise prologue, so whoever changes one on the way
- * breaks the handshake (no downgrade).  The signature covers static key and expiry under "fog-htx-static:".  Identity
- * payloads travel in messages that are encrypted to a static or ephemeral key of the peer only: XX in 2 and 3, XK in 2
- * and 3, IK in 1 and 2; all other payloads are empty.  No early data is defined: a payload with a tail is refused, which
- * leaves a replayed first message of IK without any effect before the peer has proved its keys in a record.
- * Source: Noise revision 34 sections 7.5 and 7.7, NET-03, docs/htx.md. */
+ * cannot, with the one it could do, and closes.  Both prefaces are the Noise prologue, so whoever changes one on the
+ * way breaks the handshake (no downgrade).  The signature covers static key and expiry under "fog-htx-static:".
+ * Identity payloads travel in messages that are encrypted to a static or ephemeral key of the peer only: XX in 2 and 3,
+ * XK in 2 and 3, IK in 1 and 2; all other payloads are empty.  No early data is defined: a payload with a tail is
+ * refused, which leaves a replayed first message of IK without any effect before the peer has proved its keys in a
+ * record. Source: Noise revision 34 sections 7.5 and 7.7, NET-03, docs/htx.md. */
 #ifndef VL_NET_HTX_HANDSHAKE_H
 #define VL_NET_HTX_HANDSHAKE_H
 
@@ -68,8 +69,8 @@ struct htx_handshake_config {
 };
 /* Copies the config.  VL_ERANGE: unfit pattern, suite or keys. */
 VL_MUST_CHECK enum vl_err htx_handshake_init(struct htx_handshake *hs, const struct htx_handshake_config *config);
-/* Bytes that the next htx_handshake_take() wants: the preface, else a length and then a message; `have` and `n` are what
- * was gathered of it.  0: nothing is awaited now. */
+/* Bytes that the next htx_handshake_take() wants: the preface, else a length and then a message; `have` and `n` are
+ * what was gathered of it.  0: nothing is awaited now. */
 size_t htx_handshake_wants(const struct htx_handshake *hs, const uint8_t *have, size_t n);
 /* One unit as htx_handshake_wants() measured it.  The outcome is in hs->state. */
 void htx_handshake_take(struct htx_handshake *hs, vl_ms now, struct vl_span unit);

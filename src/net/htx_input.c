@@ -10,11 +10,11 @@ enum { SETTING_MAX_STREAMS = 1, SETTING_MAX_MESSAGE = 2 };
 static void fault(struct htx_conn *c, vl_ms now, enum htx_reason reason) { htx_conn_close(c, now, reason, false); }
 
 struct form {
-    uint8_t flags;       /* allowed */
-    bool on_stream;      /* stream != 0 allowed */
-    bool on_session;     /* stream == 0 allowed */
-    bool seq;            /* seq != 0 allowed */
-    uint16_t min, max;   /* payload */
+    uint8_t flags;     /* allowed */
+    bool on_stream;    /* stream != 0 allowed */
+    bool on_session;   /* stream == 0 allowed */
+    bool seq;          /* seq != 0 allowed */
+    uint16_t min, max; /* payload */
     uint16_t multiple;
 };
 static const struct form forms[HTX_T_KNOWN] = {
@@ -64,9 +64,12 @@ static bool apply_settings(struct htx_session *s, struct vl_span payload) {
 /* The dialler's first frame was SETTINGS: a new session. */
 static void begin_session(struct htx_conn *c, vl_ms now, const struct htx_frame *f) {
     struct htx_session *s = htx_session_create(c->ep, c, now);
-    if (s == NULL) htx_conn_close(c, now, HTX_LIMIT, true);
-    else if (!apply_settings(s, f->payload)) fault(c, now, HTX_PROTOCOL);
-    else c->send_settings = true;
+    if (s == NULL)
+        htx_conn_close(c, now, HTX_LIMIT, true);
+    else if (!apply_settings(s, f->payload))
+        fault(c, now, HTX_PROTOCOL);
+    else
+        c->send_settings = true;
 }
 
 static struct htx_session *session_by_id(struct htx_endpoint *ep, const uint8_t *id, struct vl_node_id node) {
@@ -139,8 +142,10 @@ static void replace_session(struct htx_conn *c, vl_ms now) {
     }
     c->resume = 0;
     c->resume_sent = false;
-    if (htx_session_create(c->ep, c, now) == NULL) htx_conn_close(c, now, HTX_LIMIT, true);
-    else c->send_settings = true;
+    if (htx_session_create(c->ep, c, now) == NULL)
+        htx_conn_close(c, now, HTX_LIMIT, true);
+    else
+        c->send_settings = true;
 }
 
 /* Frames before a session is attached. */
@@ -148,12 +153,18 @@ static void opening_frame(struct htx_conn *c, vl_ms now, const struct htx_frame 
     if (f->type == HTX_T_CLOSE && f->stream == 0) {
         uint32_t reason = vl_get_u32(f->payload.p);
         htx_conn_close(c, now, reason, true);
-    } else if (f->type == HTX_T_PAD) return;
-    else if (!c->initiator && f->type == HTX_T_SETTINGS) begin_session(c, now, f);
-    else if (!c->initiator && f->type == HTX_T_RESUME && !c->send_unknown) accept_resume(c, now, f);
-    else if (c->initiator && c->resume_sent && f->type == HTX_T_RESUME) confirm_resume(c, now, f);
-    else if (c->initiator && c->resume_sent && f->type == HTX_T_RESET && f->stream == 0) replace_session(c, now);
-    else fault(c, now, HTX_PROTOCOL);
+    } else if (f->type == HTX_T_PAD)
+        return;
+    else if (!c->initiator && f->type == HTX_T_SETTINGS)
+        begin_session(c, now, f);
+    else if (!c->initiator && f->type == HTX_T_RESUME && !c->send_unknown)
+        accept_resume(c, now, f);
+    else if (c->initiator && c->resume_sent && f->type == HTX_T_RESUME)
+        confirm_resume(c, now, f);
+    else if (c->initiator && c->resume_sent && f->type == HTX_T_RESET && f->stream == 0)
+        replace_session(c, now);
+    else
+        fault(c, now, HTX_PROTOCOL);
 }
 
 /* The stream of a sequenced frame; creates what the peer opens by it.  NULL: nothing more to do with this frame. */
@@ -243,9 +254,15 @@ static void datagram_frame(struct htx_conn *c, const struct htx_frame *f) {
 static void session_frame(struct htx_conn *c, vl_ms now, const struct htx_frame *f) {
     struct htx_session *s = c->session;
     switch ((enum htx_type)f->type) {
-    case HTX_T_DATA: sequenced_frame(c, now, f); break;
-    case HTX_T_ACK: ack_frame(c, now, f); break;
-    case HTX_T_WINDOW: window_frame(c, f); break;
+    case HTX_T_DATA:
+        sequenced_frame(c, now, f);
+        break;
+    case HTX_T_ACK:
+        ack_frame(c, now, f);
+        break;
+    case HTX_T_WINDOW:
+        window_frame(c, f);
+        break;
     case HTX_T_PING: /* one answer however many questions: a flood does not come back */
         c->pong_token = vl_get_u64(f->payload.p);
         c->send_pong = true;
@@ -258,17 +275,22 @@ static void session_frame(struct htx_conn *c, vl_ms now, const struct htx_frame 
         htx_wake_by(c, htx_conn_deadline(c)); /* the next keep-alive */
         break;
     case HTX_T_CLOSE:
-        if (f->stream != 0) sequenced_frame(c, now, f);
+        if (f->stream != 0)
+            sequenced_frame(c, now, f);
         else {
             htx_conn_close(c, now, vl_get_u32(f->payload.p), false);
             c->send_close = false; /* the peer has said it already */
         }
         break;
     case HTX_T_RESET:
-        if (f->stream != 0) sequenced_frame(c, now, f);
-        else fault(c, now, HTX_PROTOCOL);
+        if (f->stream != 0)
+            sequenced_frame(c, now, f);
+        else
+            fault(c, now, HTX_PROTOCOL);
         break;
-    case HTX_T_DATAGRAM: datagram_frame(c, f); break;
+    case HTX_T_DATAGRAM:
+        datagram_frame(c, f);
+        break;
     case HTX_T_SETTINGS: /* the answer of the side that was dialled */
         if (!c->initiator || s->resumed || s->settings_received || !apply_settings(s, f->payload))
             fault(c, now, HTX_PROTOCOL);
@@ -278,16 +300,21 @@ static void session_frame(struct htx_conn *c, vl_ms now, const struct htx_frame 
         s->peer_goaway_code = vl_get_u32(f->payload.p);
         htx_raise(c->ep, &s->pending, SESSION_BIT_GOAWAY);
         break;
-    case HTX_T_RESUME: fault(c, now, HTX_PROTOCOL); break;
+    case HTX_T_RESUME:
+        fault(c, now, HTX_PROTOCOL);
+        break;
     case HTX_T_KEYUPDATE: /* done by the caller */
-    case HTX_T_PAD: break;
+    case HTX_T_PAD:
+        break;
     }
 }
 
 void htx_conn_frame(struct htx_conn *c, vl_ms now, const struct htx_frame *f, bool last) {
     if (f->type >= HTX_T_KNOWN) {
-        if (f->type < HTX_T_IGNORABLE) fault(c, now, HTX_PROTOCOL);
-        else c->ep->stats.unknown_frames++;
+        if (f->type < HTX_T_IGNORABLE)
+            fault(c, now, HTX_PROTOCOL);
+        else
+            c->ep->stats.unknown_frames++;
         return;
     }
     if (!well_formed(f)) {
@@ -295,11 +322,16 @@ void htx_conn_frame(struct htx_conn *c, vl_ms now, const struct htx_frame *f, bo
         return;
     }
     if (f->type == HTX_T_KEYUPDATE) {
-        if (!last) fault(c, now, HTX_PROTOCOL); /* "KEYUPDATE is the last frame under the old key" */
-        else if (htx_record_rekey(&c->rx, now) != VL_OK) htx_conn_close(c, now, HTX_NO_MEMORY, true);
-        else c->ep->stats.rekeys_received++;
+        if (!last)
+            fault(c, now, HTX_PROTOCOL); /* "KEYUPDATE is the last frame under the old key" */
+        else if (htx_record_rekey(&c->rx, now) != VL_OK)
+            htx_conn_close(c, now, HTX_NO_MEMORY, true);
+        else
+            c->ep->stats.rekeys_received++;
         return;
     }
-    if (c->state == CONN_OPENING) opening_frame(c, now, f);
-    else if (c->state == CONN_UP) session_frame(c, now, f);
+    if (c->state == CONN_OPENING)
+        opening_frame(c, now, f);
+    else if (c->state == CONN_UP)
+        session_frame(c, now, f);
 }

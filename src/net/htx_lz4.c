@@ -1,5 +1,6 @@
-/* LZ4 per message, before fragmenting: u32 raw size, then one LZ4 block.  A bomb is bounded three times: the raw size is
- * at most VL_MESSAGE_MAX, at most 255 times the block (LZ4 cannot do more), and the output buffer is exactly that size. */
+/* LZ4 per message, before fragmenting: u32 raw size, then one LZ4 block.  A bomb is bounded three times: the raw size
+ * is at most VL_MESSAGE_MAX, at most 255 times the block (LZ4 cannot do more), and the output buffer is exactly that
+ * size. */
 #include "net/htx_priv.h"
 
 #include <lz4.h>
@@ -27,7 +28,8 @@ void htx_compress(struct htx_endpoint *ep, struct htx_queue_message *m, struct v
     }
     const char *src = (const char *)ep->gather;
     char *dst = (char *)ep->lz4 + 4;
-    if (n > 2 * PROBE && LZ4_compress_fast_extState(ep->lz4 + out_max, src, dst, PROBE, PROBE - PROBE / 8, 1) <= 0) return;
+    if (n > 2 * PROBE && LZ4_compress_fast_extState(ep->lz4 + out_max, src, dst, PROBE, PROBE - PROBE / 8, 1) <= 0)
+        return;
     int got = LZ4_compress_fast_extState(ep->lz4 + out_max, src, dst, (int)n, (int)(n - n / 8 - 4), 1);
     if (got <= 0) return;
     vl_put_u32(ep->lz4, (uint32_t)n);

@@ -8,9 +8,9 @@
 #include <string.h>
 
 struct builder {
-    uint8_t *plain;      /* in the caller's buffer, where the record's ciphertext will stand */
+    uint8_t *plain; /* in the caller's buffer, where the record's ciphertext will stand */
     size_t len, max;
-    const uint8_t *run;  /* frames that are still in a queue; only while len == 0 */
+    const uint8_t *run; /* frames that are still in a queue; only while len == 0 */
     size_t run_len;
     vl_ms now;
 };
@@ -39,11 +39,9 @@ static void put_run(struct builder *b, const uint8_t *p, size_t n) {
 static uint8_t *put_frame(struct builder *b, enum htx_type type, uint32_t stream, uint32_t seq, size_t n) {
     if (room(b) < HTX_HEADER + n) return NULL;
     settle(b);
-    struct htx_frame f = { .type = (uint8_t)type,
-                           .stream = stream,
-                           .seq = seq,
-                           .timestamp_ms = b->now,
-                           .payload = { .n = n } };
+    struct htx_frame f = {
+        .type = (uint8_t)type, .stream = stream, .seq = seq, .timestamp_ms = b->now, .payload = { .n = n }
+    };
     htx_frame_put_header(b->plain + b->len, &f);
     b->len += HTX_HEADER + n;
     return b->plain + b->len - n;
@@ -220,7 +218,8 @@ static size_t take_run(struct htx_stream *st, struct builder *b) {
             s->tx_off += payload;
             l.session_credit -= payload;
         }
-        if (again) s->replayed++;
+        if (again)
+            s->replayed++;
         else {
             st->sent_seq = seq;
             if (data) {
@@ -303,7 +302,8 @@ static size_t put_record(struct htx_conn *c, vl_ms now, uint8_t *dst) {
         if (htx_record_rekey(&c->tx, now) != VL_OK) { /* the peer has changed its key: this connection is over */
             htx_conn_close(c, now, HTX_NO_MEMORY, true);
             c->send_close = false;
-        } else c->ep->stats.rekeys_sent++;
+        } else
+            c->ep->stats.rekeys_sent++;
     }
     c->ep->stats.tx_records++;
     return HTX_RECORD_HEAD + n + HTX_TAG;

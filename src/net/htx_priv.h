@@ -19,26 +19,32 @@
 #include "net/htx_queue.h"
 #include "net/htx_record.h"
 
-#define HTX_WINDOW_STREAM (256u * 1024u)       /* first credit of a stream: one message of the largest size */
-#define HTX_WINDOW_STREAM_MAX (4u << 20)       /* grown: 4 MiB in flight fill 1 GB/s at 4 ms */
+#include <stddef.h>
+
+#define HTX_WINDOW_STREAM (256u * 1024u) /* first credit of a stream: one message of the largest size */
+#define HTX_WINDOW_STREAM_MAX (4u << 20) /* grown: 4 MiB in flight fill 1 GB/s at 4 ms */
 #define HTX_WINDOW_SESSION (4u << 20)
 #define HTX_WINDOW_SESSION_MAX (16u << 20)
-#define HTX_PARTIAL_MAX 8u      /* unfinished messages per direction: 2 MiB of reassembly, less than the session's credit */
-#define HTX_BITMAP 1024u        /* frames a receiver remembers beyond the first gap */
-#define HTX_EARLY_MAX (256u * 1024u)  /* bytes of such frames per session */
-#define HTX_ACK_BYTES (128u * 1024u)  /* received data that is acknowledged without delay */
-#define HTX_STREAMS_LINGER 32u  /* of the peer, beyond the limit: finished there, their last ACK on its way */
+#define HTX_PARTIAL_MAX 8u /* unfinished messages per direction: 2 MiB of reassembly, less than the session's credit   \
+                            */
+#define HTX_BITMAP 1024u   /* frames a receiver remembers beyond the first gap */
+#define HTX_EARLY_MAX (256u * 1024u) /* bytes of such frames per session */
+#define HTX_ACK_BYTES (128u * 1024u) /* received data that is acknowledged without delay */
+#define HTX_STREAMS_LINGER 32u       /* of the peer, beyond the limit: finished there, their last ACK on its way */
 #define HTX_STREAMS_HELD (2u * (HTX_STREAMS_MAX + HTX_STREAMS_LINGER))
 #define HTX_DATAGRAMS_MAX 64u
-#define HTX_GHOSTS_MAX 16u      /* forgotten streams whose frames came again, to be acknowledged */
-#define HTX_QUANTUM 16640u      /* of DRR, more than one record: a visited class always gets to send */
-#define HTX_SPARES_MAX 4u       /* reassembly buffers kept for the next message */
+#define HTX_GHOSTS_MAX 16u               /* forgotten streams whose frames came again, to be acknowledged */
+#define HTX_QUANTUM 16640u               /* of DRR, more than one record: a visited class always gets to send */
+#define HTX_SPARES_MAX 4u                /* reassembly buffers kept for the next message */
 #define HTX_SEQ_MAX (UINT32_MAX - 4096u) /* the rest is for CLOSE and RESET and the frames of one message */
 #define HTX_CLASSES 5u
+/* The object that a list or heap node is part of. */
+#define HTX_OBJECT(type, member, p) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 struct htx_session;
 
-/* Events are bits of the object they belong to: raising one needs no memory, so it cannot fail.  Lower bits go first. */
+/* Events are bits of the object they belong to: raising one needs no memory, so it cannot fail.  Lower bits go first.
+ */
 enum htx_pending_kind { HTX_OF_CONN = 1, HTX_OF_SESSION, HTX_OF_STREAM };
 struct htx_pending {
     struct htx_pending *prev, *next; /* both NULL: not in the list */
@@ -119,22 +125,26 @@ struct htx_session {
     bool window_pending, goaway_pending, goaway_said, settings_received, peer_goaway;
     uint32_t goaway_code, peer_goaway_code;
     /* scheduling */
-    struct { struct htx_stream *head, *tail; } ring[HTX_CLASSES];
+    struct {
+        struct htx_stream *head, *tail;
+    } ring[HTX_CLASSES];
     int64_t deficit[HTX_CLASSES];
     unsigned turn; /* class that DRR is at */
     struct htx_stream *ctl_head, *ctl_tail;
     struct htx_datagram_item *dgram_head, *dgram_tail;
     uint32_t ndgrams;
-    struct { uint32_t stream, seq; } ghosts[HTX_GHOSTS_MAX];
+    struct {
+        uint32_t stream, seq;
+    } ghosts[HTX_GHOSTS_MAX];
     uint32_t nghosts;
     uint32_t tx_partial, rx_partial;
     size_t queued, unsent, early_bytes; /* queued: all streams' q.bytes; unsent: their q.unsent */
     uint32_t want_writes;
     /* acknowledging */
-    uint32_t ack_bytes;  /* taken since the last ACK went out */
-    vl_ms ack_at;        /* VL_MS_NEVER: none waits */
+    uint32_t ack_bytes; /* taken since the last ACK went out */
+    vl_ms ack_at;       /* VL_MS_NEVER: none waits */
     bool ack_urgent;
-    vl_ms ack_progress;  /* the peer acknowledged, or frames were sent into silence */
+    vl_ms ack_progress; /* the peer acknowledged, or frames were sent into silence */
     /* figures */
     uint64_t srtt_x8; /* smoothed RTT in 1/8 ms + 1; 0: no sample (RFC 6298) */
     uint64_t rx_msgs, tx_msgs, rx_payload, tx_payload, replayed, duplicates;
@@ -150,14 +160,14 @@ struct htx_conn {
     enum htx_conn_state state;
     bool initiator, dirty, established; /* established: a record of the peer came, so it holds its keys */
     uint32_t reason;
-    struct htx_handshake *hs;  /* NULL after the verdict */
+    struct htx_handshake *hs; /* NULL after the verdict */
     struct htx_record tx, rx;
     uint8_t hash[32];
     struct vl_node_id node;
     uint8_t peer_static[32];
     struct htx_session *session;
-    uint32_t resume;        /* session handle that this dial goes on with; 0: none */
-    uint64_t resume_rx;     /* session's rx_bytes as our RESUME said */
+    uint32_t resume;    /* session handle that this dial goes on with; 0: none */
+    uint64_t resume_rx; /* session's rx_bytes as our RESUME said */
     bool resume_sent, send_unknown, send_settings, send_resume, send_close, send_ping, send_pong;
     uint64_t pong_token, ping_token;
     vl_ms started, last_rx, ping_ms, dirty_since;
@@ -181,12 +191,12 @@ struct htx_endpoint {
     struct crypto_drbg drbg;
     struct htx_slot *conns, *sessions; /* max_links each */
     struct vl_heap conn_timers, session_timers;
-    struct htx_pending events;         /* list head */
+    struct htx_pending events; /* list head */
     struct htx_conn *dirty_head, *dirty_tail;
     struct htx_pool pool;
     struct vl_buf spares[HTX_SPARES_MAX];
     uint32_t nspares;
-    struct vl_buf done;      /* message handed out last, when it was reassembled */
+    struct vl_buf done;          /* message handed out last, when it was reassembled */
     uint8_t *lz4, *raw, *gather; /* shared work space, allocated when first needed */
     /* the record that is being worked off */
     uint32_t rec_conn;

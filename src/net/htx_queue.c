@@ -14,7 +14,8 @@ static struct htx_chunk *chunk_new(struct htx_pool *pool, uint32_t cap) {
     if (cap == HTX_PLAIN_MAX && c != NULL) {
         pool->spare = c->next;
         pool->n--;
-    } else if ((c = malloc(sizeof *c + cap)) == NULL) return NULL;
+    } else if ((c = malloc(sizeof *c + cap)) == NULL)
+        return NULL;
     c->next = NULL;
     c->cap = cap;
     c->len = 0;
@@ -26,7 +27,8 @@ static void chunk_free(struct htx_pool *pool, struct htx_chunk *c) {
         c->next = pool->spare;
         pool->spare = c;
         pool->n++;
-    } else free(c);
+    } else
+        free(c);
 }
 
 static void chain_free(struct htx_pool *pool, struct htx_chunk *c) {
@@ -105,15 +107,18 @@ static void link_chain(struct htx_queue *q, struct htx_chunk *first) {
     if (q->tail == NULL) {
         q->head = q->at = first;
         q->head_off = q->at_off = 0;
-    } else q->tail->next = first;
+    } else
+        q->tail->next = first;
 }
 
 enum vl_err htx_queue_push(struct htx_queue *q, struct htx_pool *pool, const struct htx_queue_message *m,
                            uint32_t *seq) {
     size_t room = q->tail != NULL ? q->tail->cap - q->tail->len : 0, first = 0;
     bool in_tail = room >= HTX_HEADER + m->total;
-    if (in_tail) first = m->total;
-    else if (m->total > HTX_FRAGMENT_MAX && room >= FRAGMENT_MIN) first = room - HTX_HEADER;
+    if (in_tail)
+        first = m->total;
+    else if (m->total > HTX_FRAGMENT_MAX && room >= FRAGMENT_MIN)
+        first = room - HTX_HEADER;
 
     struct htx_chunk *chain = in_tail ? NULL : chain_new(q, pool, m->total - first);
     if (!in_tail && chain == NULL) return VL_ENOMEM;

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTX_PLAIN_MAX 16384u                       /* frames of one record */
+#define HTX_PLAIN_MAX 16384u                          /* frames of one record */
 #define HTX_FRAGMENT_MAX (HTX_PLAIN_MAX - HTX_HEADER) /* DATA payload of one frame: the frame then fills a record */
-#define HTX_POOL_KEEP 32u                          /* spare chunks an endpoint holds back from free(): 512 KiB */
+#define HTX_POOL_KEEP 32u                             /* spare chunks an endpoint holds back from free(): 512 KiB */
 
 struct htx_chunk {
     struct htx_chunk *next;

@@ -95,7 +95,8 @@ enum vl_err htx_resume_apply(struct htx_session *s, struct vl_span payload, vl_m
             if (e.limit > st->tx_limit) st->tx_limit = e.limit;
             err = htx_stream_acked(st, e.seq, e.sack, now);
             assert(err == VL_OK); /* check_entries() */
-        } else if (htx_stream_local(s, st->id) ? st->id <= seen : true) finish_unlisted(st);
+        } else if (htx_stream_local(s, st->id) ? st->id <= seen : true)
+            finish_unlisted(st);
         st->ack_pending = st->ack_pending && listed;
         htx_stream_rewind(st);
         uint32_t before = s->nstreams;

@@ -12,8 +12,10 @@ static uint32_t place_of(const struct htx_session *s, uint32_t id) {
     uint32_t low = 0, high = s->nstreams;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        if (s->streams[mid]->id < id) low = mid + 1;
-        else high = mid;
+        if (s->streams[mid]->id < id)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return low;
 }
@@ -50,8 +52,10 @@ enum vl_err htx_stream_create(struct htx_session *s, uint32_t id, vl_ms now, str
     memmove(s->streams + at + 1, s->streams + at, (s->nstreams - at) * sizeof *s->streams);
     s->streams[at] = st;
     s->nstreams++;
-    if (htx_stream_local(s, id)) s->open_local++;
-    else s->open_remote++;
+    if (htx_stream_local(s, id))
+        s->open_local++;
+    else
+        s->open_remote++;
     *ret = st;
     return VL_OK;
 }
@@ -111,8 +115,10 @@ void htx_stream_free(struct htx_stream *st) {
     assert(s->streams[at] == st);
     memmove(s->streams + at, s->streams + at + 1, (s->nstreams - at - 1) * sizeof *s->streams);
     s->nstreams--;
-    if (htx_stream_local(s, st->id)) s->open_local--;
-    else s->open_remote--;
+    if (htx_stream_local(s, st->id))
+        s->open_local--;
+    else
+        s->open_remote--;
     if (s->last_found == st) s->last_found = NULL;
     free(st);
 }
@@ -127,8 +133,10 @@ void htx_stream_ctl(struct htx_stream *st) {
     struct htx_session *s = st->session;
     if (st->in_ctl) return;
     st->next_ctl = NULL;
-    if (s->ctl_tail != NULL) s->ctl_tail->next_ctl = st;
-    else s->ctl_head = st;
+    if (s->ctl_tail != NULL)
+        s->ctl_tail->next_ctl = st;
+    else
+        s->ctl_head = st;
     s->ctl_tail = st;
     st->in_ctl = true;
 }
@@ -137,8 +145,10 @@ void htx_stream_activate(struct htx_stream *st) {
     if (st->active || st->q.unsent == 0) return;
     struct htx_session *s = st->session;
     st->next_active = NULL;
-    if (s->ring[st->priority].tail != NULL) s->ring[st->priority].tail->next_active = st;
-    else s->ring[st->priority].head = st;
+    if (s->ring[st->priority].tail != NULL)
+        s->ring[st->priority].tail->next_active = st;
+    else
+        s->ring[st->priority].head = st;
     s->ring[st->priority].tail = st;
     st->active = true;
 }
@@ -270,8 +280,10 @@ static enum htx_reason finish_message(struct htx_stream *st, const struct vl_spa
         if (err) return err == VL_ENOMEM ? HTX_NO_MEMORY : HTX_PROTOCOL;
     }
     if (data == NULL) { /* the endpoint keeps the buffer while the caller reads; the one before becomes a spare */
-        if (ep->done.p != NULL && ep->nspares < HTX_SPARES_MAX) ep->spares[ep->nspares++] = ep->done;
-        else vl_buf_free(&ep->done);
+        if (ep->done.p != NULL && ep->nspares < HTX_SPARES_MAX)
+            ep->spares[ep->nspares++] = ep->done;
+        else
+            vl_buf_free(&ep->done);
         ep->done = st->msg;
         vl_buf_init(&st->msg, VL_MESSAGE_MAX);
     }
@@ -279,12 +291,9 @@ static enum htx_reason finish_message(struct htx_stream *st, const struct vl_spa
     s->rx_msgs++;
     s->rx_payload += whole.n;
     ep->have_message = true;
-    ep->message = (struct htx_event){ .type = HTX_MESSAGE,
-                                      .session = s->handle,
-                                      .stream = st->id,
-                                      .node = s->node,
-                                      .sent_ms = sent_ms,
-                                      .data = whole };
+    ep->message = (struct htx_event){
+        .type = HTX_MESSAGE, .session = s->handle, .stream = st->id, .node = s->node, .sent_ms = sent_ms, .data = whole
+    };
     return HTX_NORMAL_END;
 }
 
@@ -293,8 +302,10 @@ static enum htx_reason take_data(struct htx_stream *st, uint8_t flags, struct vl
     struct htx_endpoint *ep = st->session->ep;
     bool more = flags & HTX_FLAG_MORE, lz4 = flags & HTX_FLAG_LZ4, first = !st->msg_open;
     if (st->fin_received || (more && payload.n == 0)) return HTX_PROTOCOL;
-    if (first) st->msg_lz4 = lz4;
-    else if (st->msg_lz4 != lz4) return HTX_PROTOCOL;
+    if (first)
+        st->msg_lz4 = lz4;
+    else if (st->msg_lz4 != lz4)
+        return HTX_PROTOCOL;
     if (first && !more && in_record) return finish_message(st, &payload, sent_ms);
     if (first) {
         if (st->session->rx_partial >= HTX_PARTIAL_MAX) return HTX_LIMIT;
@@ -346,11 +357,9 @@ static enum htx_reason keep_early(struct htx_stream *st, const struct htx_frame 
     size_t size = sizeof *e + f->payload.n;
     if (s->early_bytes + size > HTX_EARLY_MAX) return HTX_LIMIT;
     if ((e = malloc(size)) == NULL) return HTX_NO_MEMORY;
-    *e = (struct htx_early){ .seq = f->seq,
-                             .n = (uint32_t)f->payload.n,
-                             .timestamp_ms = f->timestamp_ms,
-                             .type = f->type,
-                             .flags = f->flags };
+    *e = (struct htx_early){
+        .seq = f->seq, .n = (uint32_t)f->payload.n, .timestamp_ms = f->timestamp_ms, .type = f->type, .flags = f->flags
+    };
     if (f->payload.n > 0) memcpy(e->payload, f->payload.p, f->payload.n);
     struct htx_early **link = &st->early;
     while (*link != NULL && (*link)->seq < f->seq) link = &(*link)->next;

@@ -141,7 +141,7 @@ enum vl_err node_create_ticket(struct node *n, uint32_t uses, vl_ms ttl_ms, char
                                void *arg) {
     struct ticket t = { 0 };
     char addr[VL_ADDR_MAX];
-    if (!n->cfg.coordinator) return VL_EUNSUPPORTED;
+    if (!n->coordinator) return VL_EUNSUPPORTED;
     if (n->cfg.advertise)
         snprintf(addr, sizeof addr, "%s", n->cfg.advertise);
     else
@@ -332,7 +332,9 @@ enum vl_err node_brain_open(struct node *n, struct vl_errmsg *msg) {
     size_t len = 0;
     crypto_random(n->brain_cfg.seed, sizeof n->brain_cfg.seed);
     if (persist_meta_get(n->store, "boot", epoch, sizeof epoch, &len)) vl_put_u64(epoch, 0);
-    n->brain_cfg.boot_epoch = vl_get_u64(epoch) + 1 + n->generation; /* larger than any before, stored or not */
+    /* Larger than any before: the clock covers a store that came back from an older backup, and rebuilds on a full disk. */
+    uint64_t least = vl_get_u64(epoch) + 1 + n->generation, clock = node_now(n);
+    n->brain_cfg.boot_epoch = clock > least ? clock : least;
     enum vl_err err = brain_create(&n->brain_cfg, node_now(n), &n->brain);
     if (err) return vl_errmsg_set(msg, err, "cannot build the node: %s", vl_err_text(err));
     err = persist_restore(n->store, n->brain, node_now(n), msg);

@@ -20,7 +20,7 @@ struct node_config {
     const char *listen;   /* "ADDR:PORT" for links; NULL: do not listen */
     const char *advertise; /* "ADDR:PORT" that tickets carry; NULL: what `listen` suggests */
     const char *ticket;   /* to join with; NULL: coordinator, or a member that joined before */
-    bool coordinator;     /* `village up`; a data directory keeps the role it was made with (VL_ESTATE otherwise) */
+    bool found;           /* a new data directory founds a village; one that exists keeps its role.  false: join */
     unsigned slots;       /* tasks at once; 0: one for each CPU; NODE_NO_SLOTS: takes no work */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs and compiled modules of a worker; 0: 10 GiB */
@@ -64,6 +64,7 @@ void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, 
 
 /* ---- what the API reads ---- */
 
+bool node_is_coordinator(const struct node *n);
 struct store *node_store(const struct node *n);
 const struct brain *node_brain(const struct node *n);
 vl_ms node_now(struct node *n);

@@ -19,8 +19,8 @@
 #define KEYS_BYTES 98u
 
 static enum vl_err keys_make(struct node *n, const char *path, struct vl_errmsg *msg) {
-    uint8_t p[KEYS_BYTES] = { KEYS_VERSION, n->cfg.coordinator };
-    crypto_random(p + 2, n->cfg.coordinator ? 96 : 64);
+    uint8_t p[KEYS_BYTES] = { KEYS_VERSION, n->cfg.found };
+    crypto_random(p + 2, n->cfg.found ? 96 : 64);
     enum vl_err err = os_file_write(path, p, sizeof p, 0600);
     crypto_wipe(p, sizeof p);
     return err ? vl_errmsg_set(msg, err, "cannot write %s: %s", path, vl_err_text(err)) : VL_OK;
@@ -41,12 +41,11 @@ static enum vl_err keys_load(struct node *n, struct vl_errmsg *msg) {
         vl_errmsg_set(msg, err, "cannot read %s: %s", path, vl_err_text(err));
     } else if (b.len != KEYS_BYTES || b.p[0] != KEYS_VERSION || b.p[1] > 1) {
         err = vl_errmsg_set(msg, VL_ECORRUPT, "%s is damaged: restore it from a backup", path);
-    } else if ((b.p[1] == 1) != n->cfg.coordinator) {
-        err = vl_errmsg_set(msg, VL_ESTATE,
-                            b.p[1] ? "%s belongs to a village's first node: start it with `village up`"
-                                   : "%s belongs to a member: start it with `village join`",
-                            n->data_dir);
+    } else if (b.p[1] == 1 && !n->cfg.found) {
+        err = vl_errmsg_set(msg, VL_ESTATE, "%s belongs to the first node of a village: start it with `village up`, or join "
+                            "with another --data", n->data_dir);
     } else {
+        n->coordinator = b.p[1] == 1;
         memcpy(n->sign_seed, b.p + 2, 32);
         memcpy(n->static_secret, b.p + 34, 32);
         memcpy(n->root_seed, b.p + 66, 32);
@@ -61,7 +60,7 @@ static enum vl_err ticket_take(struct node *n, struct vl_errmsg *msg) {
     uint8_t identity[4096];
     size_t len = 0;
     bool joined = persist_meta_get(n->store, "identity", identity, sizeof identity, &len) == VL_OK;
-    if (n->cfg.coordinator || joined) return VL_OK; /* a ticket given again does no harm */
+    if (n->coordinator || joined) return VL_OK; /* a ticket given again does no harm */
     if (n->cfg.ticket == NULL)
         return vl_errmsg_set(msg, VL_ESTATE, "this node has not joined a village yet: run `village join TICKET`");
     enum vl_err err = ticket_decode(n->cfg.ticket, &t);
@@ -116,7 +115,7 @@ static void brain_config_fill(struct node *n) {
     memcpy(c->root_seed, n->root_seed, 32);
     snprintf(c->name, sizeof c->name, "%s", n->name);
     snprintf(c->addr, sizeof c->addr, "%s", n->addr);
-    c->coordinator = n->cfg.coordinator;
+    c->coordinator = n->coordinator;
     c->heartbeat_ms = n->cfg.heartbeat_ms;
     c->lost_ms = n->cfg.lost_ms;
     uint32_t slots = n->cfg.slots == NODE_NO_SLOTS ? 0 : n->cfg.slots ? n->cfg.slots : n->machine.cpus;
@@ -137,6 +136,8 @@ static enum vl_err handles_open(struct node *n) {
     uv_timer_start(&n->slow, node_slow_fired, NODE_SLOW_MS, NODE_SLOW_MS);
     return VL_OK;
 }
+
+static void mark(void *arg) { *(bool *)arg = true; }
 
 enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const struct node_hooks *hooks,
                         struct node **ret_node, struct vl_errmsg *msg) {
@@ -162,9 +163,9 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
     if (err == VL_OK) err = node_brain_open(n, msg);
     if (err == VL_OK && runner_start(n)) vl_log(cfg->log, node_now(n), VL_ERROR, "the runner cannot be started", VL_S("effect", "this node takes no tasks"));
     if (err) {
-        n->stopping = true;
-        node_stop(n, NULL, NULL);
-        while (uv_run(loop, UV_RUN_NOWAIT)) continue; /* nothing else can be on the loop of a node that never was */
+        bool gone = false;
+        node_stop(n, mark, &gone);
+        while (!gone) uv_run(loop, UV_RUN_ONCE); /* only its handles have to close */
         return err;
     }
     node_pump(n);
@@ -214,6 +215,7 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg) {
 
 /* ---- what others read -------------------------------------------------------------------------------------------------- */
 
+bool node_is_coordinator(const struct node *n) { return n->coordinator; }
 struct store *node_store(const struct node *n) { return n->store; }
 const struct brain *node_brain(const struct node *n) { return n->brain; }
 vl_ms node_started(const struct node *n) { return n->started_ms; }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define META_IDENTITY "identity"
+#define META_REVOKED "revocations" /* after "identity": the roster must know its village first */
 #define META_COUNTERS "membership:counters"
 #define META_REVOCATION "membership:revocation:" /* + node in hex: few, and read whole at start */
 #define RESTORE_PAGE 1000u
@@ -177,7 +178,7 @@ static void record_write(struct store_batch *b, const struct record *r) {
     case RECORD_IDENTITY: meta_record(b, r, META_IDENTITY); return;
     case RECORD_MEMBER: member_record(b, r); return;
     case RECORD_TICKET: ticket_record(b, r); return;
-    case RECORD_REVOCATIONS: meta_record(b, r, "revocations"); return;
+    case RECORD_REVOCATIONS: meta_record(b, r, META_REVOKED); return;
     case RECORD_NODE: node_record(b, r); return;
     case RECORD_INBOX:
     case RECORD_OUTBOX: message_record(b, r); return;
@@ -284,6 +285,8 @@ static enum vl_err restore_meta(struct store *s, struct brain *b, vl_ms now) {
         struct record r = { .kind = RECORD_MEMBER, .bytes = store_row_blob(&row, STORE_META_VALUE) };
         if (strcmp(key, META_IDENTITY) == 0)
             r.kind = RECORD_IDENTITY;
+        else if (strcmp(key, META_REVOKED) == 0)
+            r.kind = RECORD_REVOCATIONS;
         else if (strcmp(key, META_COUNTERS) != 0 && strncmp(key, META_REVOCATION, sizeof META_REVOCATION - 1) != 0)
             continue;
         bad = brain_restore(b, now, &r);

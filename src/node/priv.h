@@ -60,7 +60,7 @@ struct node {
     struct store *store;
     struct brain *brain;
     enum vl_err health;
-    bool stopping, pumping, rebuild, polling_store;
+    bool coordinator, stopping, pumping, rebuild, polling_store;
     uint8_t sign_seed[32], static_secret[32], root_seed[32];
     struct brain_config brain_cfg;
 

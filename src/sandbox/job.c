@@ -37,7 +37,7 @@ struct job *job_find(struct runner *r, uint64_t task) {
 
 /* ---------------------------------------------------------------------------------------------- leaving */
 
-void job_release(struct runner *r, struct job *j) {
+void runner_job_release(struct runner *r, struct job *j) {
     struct job_place p = place(r, j);
     enum vl_err left = tree_remove(r->work_fd, p.name);
     (void)left; /* what cannot be removed now is tried again before the slot is used, and at the next start */
@@ -50,7 +50,7 @@ void job_refuse(struct runner *r, struct job *j, const char *text) {
     struct sandbox_event ev = { .kind = SANDBOX_EVT_EXITED, .u.exited = { .task = j->run.task, .outcome = SANDBOX_REFUSED,
                                 .exit_code = -1, .text = text } };
     runner_send(r, &ev);
-    job_release(r, j);
+    runner_job_release(r, j);
 }
 
 /* ---------------------------------------------------------------------------------------------- starting */

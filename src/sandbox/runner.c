@@ -161,7 +161,7 @@ static void do_release(struct runner *r, uint64_t task) {
     struct job *j = job_find(r, task);
     if (j == NULL) refuse(r, SANDBOX_REQ_RELEASE, task, VL_ENOTFOUND, "no such task");
     else if (j->state != JOB_ENDED) refuse(r, SANDBOX_REQ_RELEASE, task, VL_ESTATE, "the task has not ended");
-    else job_release(r, j);
+    else runner_job_release(r, j);
 }
 
 static void request(struct runner *r, struct vl_span packet) {
@@ -293,7 +293,7 @@ static void end_all(struct runner *r) {
         kill_strangers(r);
     }
     for (uint32_t i = 0; i < SANDBOX_JOBS_MAX; i++)
-        if (r->jobs[i].state != JOB_FREE) job_release(r, &r->jobs[i]);
+        if (r->jobs[i].state != JOB_FREE) runner_job_release(r, &r->jobs[i]);
 }
 
 /* ---------------------------------------------------------------------------------------------- start and end */

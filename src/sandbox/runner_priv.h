@@ -113,6 +113,6 @@ void job_refuse(struct runner *r, struct job *j, const char *text);
 void job_kill(struct job *j, enum sandbox_outcome why, const char *text);
 bool job_reaped(struct runner *r, pid_t pid, int status, const struct rusage *ru);
 void job_tick(struct runner *r, uint64_t now_us, uint64_t *deadline_us);
-void job_release(struct runner *r, struct job *j);
+void runner_job_release(struct runner *r, struct job *j);
 
 #endif

@@ -32,9 +32,9 @@ static bool empty_into(int fd, int top, uint64_t *number) {
     for (struct dirent *e; (e = readdir(d));) {
         char name[32];
         if (dots(e->d_name) || unlinkat(fd, e->d_name, 0) == 0 || unlinkat(fd, e->d_name, AT_REMOVEDIR) == 0) continue;
-        fchmodat(fd, e->d_name, 0700, 0); /* to move a folder one must be able to write its ".." */
         snprintf(name, sizeof name, "\x01%llu", (unsigned long long)(*number)++);
-        if (renameat(fd, e->d_name, top, name) != 0) {
+        /* to move a folder one must be able to write its ".." */
+        if (fchmodat(fd, e->d_name, 0700, 0) != 0 || renameat(fd, e->d_name, top, name) != 0) {
             closedir(d);
             return false;
         }

@@ -46,6 +46,7 @@ struct sim_node {
     struct brain *brain;
     struct sim_conn *conns;
     struct sim_run *runs;
+    struct sim_commit *commits; /* whose outcome is awaited; a crash forgets them */
     struct vl_map parts; /* struct sim_blob being fetched */
     vl_ms commit_at, submit_at;
 };
@@ -303,6 +304,7 @@ static void replied(struct sim_node *n, const struct brain_effect *e) {
 
 static void committed(void *arg, const struct store_result *r);
 struct sim_commit {
+    struct sim_commit *next;
     struct sim_node *node;
     uint64_t seq;
 };
@@ -310,7 +312,8 @@ struct sim_commit {
 static void commit(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
     struct sim_commit *c = malloc(sizeof *c);
     if (c == NULL) return;
-    *c = (struct sim_commit){ .node = n, .seq = e->seq };
+    *c = (struct sim_commit){ .next = n->commits, .node = n, .seq = e->seq };
+    n->commits = c;
     if (store_submit(n->disk->store, persist_batch(e->records, e->records_n), committed, c)) abort();
     if (n->commit_at == VL_MS_NEVER) n->commit_at = now + vl_prng_below(world_workload(n->v->world), SIM_COMMIT_MS + 1);
 }
@@ -388,6 +391,9 @@ static void pump(struct sim_node *n, vl_ms now) {
 
 static void committed(void *arg, const struct store_result *r) {
     struct sim_commit *c = arg;
+    struct sim_commit **at = &c->node->commits;
+    while (*at != c) at = &(*at)->next;
+    *at = c->next;
     if (r->err == VL_OK) {
         c->node->v->stats.commits++;
         brain_committed(c->node->brain, world_clock(c->node->v->world, c->node->index), c->seq);
@@ -453,6 +459,7 @@ static void destroy(void *self) {
     struct sim_node *n = self;
     for (struct sim_conn *c; (c = n->conns); free(c)) n->conns = c->next;
     for (struct sim_run *r; (r = n->runs); run_free(r)) n->runs = r->next;
+    for (struct sim_commit *c; (c = n->commits); free(c)) n->commits = c->next;
     blobs_free(&n->parts);
     brain_destroy(n->brain);
     store_mem_crash(n->disk->store);

@@ -91,6 +91,16 @@ enum vl_err world_start(struct world *w, uint32_t node) {
     return w->no_memory ? VL_ENOMEM : w->failure[0] ? VL_EINTERNAL : VL_OK;
 }
 
+void world_call(struct world *w, uint32_t node, void (*fn)(void *self, void *arg, vl_ms now), void *arg) {
+    struct node *n = &w->nodes[node];
+    if (n->self == NULL) return;
+    assert(!n->in_call);
+    world_note(w, node, 4, 0, vl_span(NULL, 0));
+    world_enter(w, n);
+    fn(n->self, arg, world_clock(w, node));
+    world_leave(w, n);
+}
+
 void world_crash(struct world *w, uint32_t node) {
     struct node *n = &w->nodes[node];
     if (n->self == NULL) return;

@@ -103,6 +103,9 @@ void world_crash(struct world *w, uint32_t node);
 void world_crash_at_write(struct world *w, uint32_t node, uint32_t n);
 bool world_is_up(const struct world *w, uint32_t node);
 void *world_node(const struct world *w, uint32_t node); /* what create returned; NULL while down */
+/* The scenario calls into a node as if from outside (a user's request): all that a node's code does to the world must
+ * happen in its ops or in here.  A no-op while it is down. */
+void world_call(struct world *w, uint32_t node, void (*fn)(void *self, void *arg, vl_ms now), void *arg);
 /* Nodes of different groups cannot reach each other.  All start in group 0. */
 void world_group_set(struct world *w, uint32_t node, uint32_t group);
 void world_clock_step(struct world *w, uint32_t node, int64_t ms);

@@ -43,8 +43,8 @@ static bool heartbeat_ok(const struct heartbeat *h) {
     if (h->kind < NODE_EDGE || h->kind > NODE_GATEWAY || h->protocol == 0) return false;
     const struct node_caps *c = &h->caps;
     if (c->slots > NODE_SLOTS_MAX || h->free_slots > c->slots || h->load_milli > LOAD_MAX) return false;
-    if (c->memory_bytes > TASK_MEMORY_MAX || c->disk_bytes > TASK_MEMORY_MAX || h->memory_free_bytes > c->memory_bytes ||
-        h->disk_free_bytes > c->disk_bytes)
+    if (c->memory_bytes > TASK_MEMORY_MAX || c->disk_bytes > TASK_MEMORY_MAX ||
+        h->memory_free_bytes > c->memory_bytes || h->disk_free_bytes > c->disk_bytes)
         return false;
     if (!ascii_ok(c->region, sizeof c->region) || !ascii_ok(c->version, sizeof c->version)) return false;
     if (h->n_running > HEARTBEAT_RUNNING_MAX || !task_refs_sorted(h->running, h->n_running)) return false;

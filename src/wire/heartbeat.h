@@ -4,9 +4,10 @@
 
 #include "wire/task.h"
 
-#define HEARTBEAT_RUNNING_MAX 512u /* runs that one node holds: its slots, and reports that wait for their acknowledgement */
-#define NODE_REGION_MAX 16u        /* with the NUL */
-#define NODE_VERSION_MAX 24u       /* with the NUL */
+#define HEARTBEAT_RUNNING_MAX                                                                                          \
+    512u                     /* runs that one node holds: its slots, and reports that wait for their acknowledgement */
+#define NODE_REGION_MAX 16u  /* with the NUL */
+#define NODE_VERSION_MAX 24u /* with the NUL */
 #define NODE_SLOTS_MAX 65535u
 
 enum node_kind { NODE_EDGE = 1, NODE_RELAY = 2, NODE_MIX = 3, NODE_COMPUTE = 4, NODE_GATEWAY = 5 };
@@ -15,8 +16,8 @@ enum node_kind { NODE_EDGE = 1, NODE_RELAY = 2, NODE_MIX = 3, NODE_COMPUTE = 4, 
 #define NODE_FEATURE_NATIVE 2u
 
 struct node_caps {
-    uint32_t cpus; /* logical */
-    uint32_t slots; /* tasks at once, <= NODE_SLOTS_MAX; 0: takes no tasks */
+    uint32_t cpus;                     /* logical */
+    uint32_t slots;                    /* tasks at once, <= NODE_SLOTS_MAX; 0: takes no tasks */
     uint64_t memory_bytes, disk_bytes; /* what tasks may use in all */
     uint32_t gpus;
     uint64_t gpu_memory_bytes;
@@ -36,12 +37,12 @@ struct heartbeat {
     enum node_kind kind;
     uint32_t protocol; /* highest version of the messages between nodes that it speaks, > 0 */
     struct node_caps caps;
-    vl_ms started_ms;     /* of the node's process: a change means that it restarted */
-    uint32_t free_slots;  /* <= caps.slots */
-    uint32_t load_milli;  /* system load / cpus in 1/1000, cut at 1,000,000 */
+    vl_ms started_ms;    /* of the node's process: a change means that it restarted */
+    uint32_t free_slots; /* <= caps.slots */
+    uint32_t load_milli; /* system load / cpus in 1/1000, cut at 1,000,000 */
     uint64_t memory_free_bytes, disk_free_bytes;
     uint64_t done, failed; /* tasks since the process started */
-    uint32_t n_running; /* every run it holds, until its report is acknowledged; ascending by task_ref_compare() */
+    uint32_t n_running;    /* every run it holds, until its report is acknowledged; ascending by task_ref_compare() */
     struct task_ref running[HEARTBEAT_RUNNING_MAX];
 };
 

@@ -10,7 +10,10 @@ enum { INPUT_FIXED = 1 + 32 + 8 };
 
 void job_spec_defaults(struct job_spec *ret) {
     *ret = (struct job_spec){
-        .limits = { .timeout_ms = 600000, .memory_bytes = 268435456, .disk_bytes = 268435456, .output_bytes = 67108864,
+        .limits = { .timeout_ms = 600000,
+                    .memory_bytes = 268435456,
+                    .disk_bytes = 268435456,
+                    .output_bytes = 67108864,
                     .processes = 32 },
         .replicas = 1,
         .max_attempts = 3,
@@ -70,18 +73,21 @@ enum vl_err job_spec_check(const struct job_spec *s, struct vl_errmsg *msg) {
     if (s->name.n != 0 && !task_name_ok(s->name))
         return vl_errmsg_set(msg, VL_ERANGE, "name: 1 to 63 bytes of UTF-8 without '/' and control characters");
     if (!task_program_ok(s->kind, &s->program, s->command))
-        return vl_errmsg_set(msg, VL_ERANGE, "kind wasm needs a program hash, kind native an absolute path as command, not both");
+        return vl_errmsg_set(msg, VL_ERANGE,
+                             "kind wasm needs a program hash, kind native an absolute path as command, not both");
     if (!task_strings_ok(s->args, s->env))
-        return vl_errmsg_set(msg, VL_ERANGE, "args and env: at most %u each, %u bytes in all, env as KEY=value", VL_ARGS_MAX,
-                             VL_ARGS_BYTES);
+        return vl_errmsg_set(msg, VL_ERANGE, "args and env: at most %u each, %u bytes in all, env as KEY=value",
+                             VL_ARGS_MAX, VL_ARGS_BYTES);
     if (!task_strings_ok(s->merge_args, s->env) || (!s->has_merge && s->merge_args.n != 0))
-        return vl_errmsg_set(msg, VL_ERANGE, "merge: at most %u arguments, %u bytes with env", VL_ARGS_MAX, VL_ARGS_BYTES);
+        return vl_errmsg_set(msg, VL_ERANGE, "merge: at most %u arguments, %u bytes with env", VL_ARGS_MAX,
+                             VL_ARGS_BYTES);
     if (!task_limits_ok(&s->limits)) return vl_errmsg_set(msg, VL_ERANGE, "limits: a value is zero or too large");
     if (s->replicas < 1 || s->replicas > JOB_REPLICAS_MAX)
         return vl_errmsg_set(msg, VL_ERANGE, "replicas: 1 to %u", JOB_REPLICAS_MAX);
     if (s->max_attempts < 1 || s->max_attempts > JOB_ATTEMPTS_MAX)
         return vl_errmsg_set(msg, VL_ERANGE, "max_attempts: 1 to %u", JOB_ATTEMPTS_MAX);
-    if (s->priority < TASK_CRITICAL || s->priority > TASK_BULK) return vl_errmsg_set(msg, VL_ERANGE, "priority is unknown");
+    if (s->priority < TASK_CRITICAL || s->priority > TASK_BULK)
+        return vl_errmsg_set(msg, VL_ERANGE, "priority is unknown");
     if (s->ttl_ms != 0 && (s->ttl_ms < 1000 || s->ttl_ms > JOB_TTL_MAX_MS))
         return vl_errmsg_set(msg, VL_ERANGE, "time to live: 1 s to 90 days");
     if (s->n_after > JOB_AFTER_MAX) return vl_errmsg_set(msg, VL_ELIMIT, "after: at most %u jobs", JOB_AFTER_MAX);

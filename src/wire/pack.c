@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-struct pack pack_begin(struct vl_buf *out) { return (struct pack){ .out = out, .start = out->len, .err = VL_OK }; }
+struct pack pack_begin(struct vl_buf *out) {
+    return (struct pack){ .out = out, .start = out->len, .err = VL_OK };
+}
 
 struct pack pack_message(struct vl_buf *out, uint8_t tag, uint8_t version) {
     struct pack w = pack_begin(out);
@@ -99,9 +101,15 @@ static struct vl_span span_of(struct vl_reader *r, size_t n, size_t max) {
     return vl_read_span(r, n);
 }
 
-struct vl_span unpack_span8(struct vl_reader *r, size_t max) { return span_of(r, vl_read_u8(r), max); }
-struct vl_span unpack_span16(struct vl_reader *r, size_t max) { return span_of(r, vl_read_u16(r), max); }
-struct vl_span unpack_span32(struct vl_reader *r, size_t max) { return span_of(r, vl_read_u32(r), max); }
+struct vl_span unpack_span8(struct vl_reader *r, size_t max) {
+    return span_of(r, vl_read_u8(r), max);
+}
+struct vl_span unpack_span16(struct vl_reader *r, size_t max) {
+    return span_of(r, vl_read_u16(r), max);
+}
+struct vl_span unpack_span32(struct vl_reader *r, size_t max) {
+    return span_of(r, vl_read_u32(r), max);
+}
 
 struct vl_hash unpack_hash(struct vl_reader *r) {
     struct vl_hash h;

@@ -5,7 +5,14 @@
 
 #include <string.h>
 
-enum { TAG_SPEC = 0x10, TAG_ASSIGNMENT = 0x11, TAG_REVOKE = 0x12, TAG_STATUS = 0x13, TAG_RECEIPT = 0x14, TAG_REPORT = 0x15 };
+enum {
+    TAG_SPEC = 0x10,
+    TAG_ASSIGNMENT = 0x11,
+    TAG_REVOKE = 0x12,
+    TAG_STATUS = 0x13,
+    TAG_RECEIPT = 0x14,
+    TAG_REPORT = 0x15
+};
 enum { VERSION = 1 };
 
 /* Length of the UTF-8 sequence at p (n > 0 bytes left); 0: malformed (RFC 3629 section 4). */
@@ -78,10 +85,11 @@ bool task_program_ok(enum task_kind kind, const struct vl_hash *program, struct 
 }
 
 bool task_limits_ok(const struct task_limits *l) {
-    return l->timeout_ms >= 1 && l->timeout_ms <= TASK_TIMEOUT_MAX_MS && l->cpu_ms <= TASK_TIMEOUT_MAX_MS * TASK_PROCESSES_MAX &&
-           l->memory_bytes >= 1 && l->memory_bytes <= TASK_MEMORY_MAX && l->disk_bytes >= 1 &&
-           l->disk_bytes <= TASK_MEMORY_MAX && l->output_bytes >= 1 && l->output_bytes <= TASK_MEMORY_MAX &&
-           l->processes >= 1 && l->processes <= TASK_PROCESSES_MAX;
+    return l->timeout_ms >= 1 && l->timeout_ms <= TASK_TIMEOUT_MAX_MS &&
+           l->cpu_ms <= TASK_TIMEOUT_MAX_MS * TASK_PROCESSES_MAX && l->memory_bytes >= 1 &&
+           l->memory_bytes <= TASK_MEMORY_MAX && l->disk_bytes >= 1 && l->disk_bytes <= TASK_MEMORY_MAX &&
+           l->output_bytes >= 1 && l->output_bytes <= TASK_MEMORY_MAX && l->processes >= 1 &&
+           l->processes <= TASK_PROCESSES_MAX;
 }
 
 /* Inputs and outputs are the same four fields; one check for both. */
@@ -100,8 +108,8 @@ static bool files_ok(const struct task_input *f, uint32_t n, uint32_t max) {
 }
 
 bool task_spec_ok(const struct task_spec *s) {
-    return task_program_ok(s->kind, &s->program, s->command) && (s->deterministic || s->seed == 0) && task_name_ok(s->name) &&
-           task_strings_ok(s->args, s->env) && task_limits_ok(&s->limits) &&
+    return task_program_ok(s->kind, &s->program, s->command) && (s->deterministic || s->seed == 0) &&
+           task_name_ok(s->name) && task_strings_ok(s->args, s->env) && task_limits_ok(&s->limits) &&
            files_ok(s->inputs, s->n_inputs, VL_TASK_INPUTS_MAX);
 }
 
@@ -217,7 +225,8 @@ enum vl_err assignment_encode(const struct assignment *a, struct vl_buf *out) {
     pack_u8(&w, (uint8_t)a->priority);
     spec_pack(&w, &a->spec);
     pack_u8(&w, (uint8_t)a->n_sources);
-    for (uint32_t i = 0; i < a->n_sources && w.err == VL_OK; i++) pack_bytes(&w, a->sources[i].b, sizeof a->sources[i].b);
+    for (uint32_t i = 0; i < a->n_sources && w.err == VL_OK; i++)
+        pack_bytes(&w, a->sources[i].b, sizeof a->sources[i].b);
     return pack_end(&w);
 }
 
@@ -336,8 +345,9 @@ static bool report_ok(const struct task_report *p) {
     if (done ? p->error != 0 || p->exit_code != 0 : p->error >= 0) return false;
     if (!task_text_ok(p->detail, TASK_ERROR_MAX)) return false;
     const struct receipt *c = &p->receipt;
-    return !p->has_receipt || (vl_job_eq(c->job, p->job) && c->task == p->task && c->epoch == p->epoch &&
-                               c->exit_code == p->exit_code && c->started_ms == p->started_ms && c->ended_ms == p->ended_ms);
+    return !p->has_receipt ||
+           (vl_job_eq(c->job, p->job) && c->task == p->task && c->epoch == p->epoch && c->exit_code == p->exit_code &&
+            c->started_ms == p->started_ms && c->ended_ms == p->ended_ms);
 }
 
 enum vl_err task_report_encode(const struct task_report *p, struct vl_buf *out) {
@@ -345,7 +355,8 @@ enum vl_err task_report_encode(const struct task_report *p, struct vl_buf *out) 
     struct task_input files[VL_TASK_OUTPUTS_MAX];
     uint32_t n = p->n_outputs <= VL_TASK_OUTPUTS_MAX ? p->n_outputs : 0;
     for (uint32_t i = 0; i < n; i++)
-        files[i] = (struct task_input){ p->outputs[i].name, p->outputs[i].hash, p->outputs[i].size, p->outputs[i].inline_bytes };
+        files[i] = (struct task_input){ p->outputs[i].name, p->outputs[i].hash, p->outputs[i].size,
+                                        p->outputs[i].inline_bytes };
     if (n != p->n_outputs || !report_ok(p) || !files_ok(files, n, VL_TASK_OUTPUTS_MAX)) pack_fail(&w, VL_ERANGE);
     run_pack(&w, p->job, p->task, p->epoch);
     pack_u8(&w, (uint8_t)p->outcome);

@@ -1,15 +1,15 @@
 /* task.h - what coordinator and worker say about one task: assignment, status, report, receipt, revocation.
  * Plain structs and strict codecs; one encoding per value, so that encodings can be signed, hashed and compared.
  *
- * Hand-written on base/bytes.h rather than nanopb: a task_spec with its 64 inputs of up to 8 KiB inline would be a struct of
- * half a MiB in nanopb's fixed arrays; here names and inline bytes are borrowed from the message.  The same codec writes
- * the coordinator's event log, where a canonical form is needed (protobuf does not promise one).
+ * Hand-written on base/bytes.h rather than nanopb: a task_spec with its 64 inputs of up to 8 KiB inline would be a
+ * struct of half a MiB in nanopb's fixed arrays; here names and inline bytes are borrowed from the message.  The same
+ * codec writes the coordinator's event log, where a canonical form is needed (protobuf does not promise one).
  *
  * Every message is: tag (1 byte), version (1 byte, now 1), fields in the order of the struct, integers big-endian.
- * Decoders: spans in the result borrow from the input.  VL_EPARSE: malformed, out of range, unknown, duplicate or trailing
- * bytes.  VL_EVERSION: another version.  The result is untouched on error.
- * Encoders append to `out`; on error out->len is what it was.  VL_ERANGE: the value would not decode.  VL_ELIMIT, VL_ENOMEM.
- * Times: ms since the Unix epoch.  Sizes: bytes. */
+ * Decoders: spans in the result borrow from the input.  VL_EPARSE: malformed, out of range, unknown, duplicate or
+ * trailing bytes.  VL_EVERSION: another version.  The result is untouched on error. Encoders append to `out`; on error
+ * out->len is what it was.  VL_ERANGE: the value would not decode.  VL_ELIMIT, VL_ENOMEM. Times: ms since the Unix
+ * epoch.  Sizes: bytes. */
 #ifndef VL_WIRE_TASK_H
 #define VL_WIRE_TASK_H
 
@@ -23,7 +23,7 @@
 #define TASK_ERROR_MAX 200u          /* text of an error, bytes */
 #define TASK_SOURCES_MAX 16u         /* nodes to ask for the blobs of a task */
 #define TASK_TIMEOUT_MAX_MS (30ull * 86400000u)
-#define TASK_MEMORY_MAX (1ull << 44)   /* 16 TiB: above any machine we know, below overflow in sums */
+#define TASK_MEMORY_MAX (1ull << 44) /* 16 TiB: above any machine we know, below overflow in sums */
 #define TASK_PROCESSES_MAX 4096u
 #define TASK_INDEX_MAX 20000u /* VL_JOB_TASKS_MAX map tasks and their merges stay below */
 
@@ -40,10 +40,10 @@ enum task_priority {
 enum task_outcome { TASK_DONE = 1, TASK_FAILED = 2, TASK_REFUSED = 3, TASK_LOST = 4 };
 
 struct task_limits {
-    uint64_t timeout_ms; /* wall time, 1..TASK_TIMEOUT_MAX_MS */
-    uint64_t cpu_ms;     /* 0: no limit but the timeout */
+    uint64_t timeout_ms;                             /* wall time, 1..TASK_TIMEOUT_MAX_MS */
+    uint64_t cpu_ms;                                 /* 0: no limit but the timeout */
     uint64_t memory_bytes, disk_bytes, output_bytes; /* 1..TASK_MEMORY_MAX */
-    uint32_t processes;  /* 1..TASK_PROCESSES_MAX */
+    uint32_t processes;                              /* 1..TASK_PROCESSES_MAX */
 };
 
 /* A file of a task.  inline_bytes is empty, or the whole content (then size == inline_bytes.n <= VL_INLINE_MAX). */
@@ -121,9 +121,9 @@ struct task_report {
     uint32_t task;
     uint64_t epoch;
     enum task_outcome outcome;
-    int32_t error;          /* enum vl_err number: 0 when done, else negative */
-    struct vl_span detail;  /* text for people, UTF-8 without control characters, <= TASK_ERROR_MAX; may be empty */
-    int32_t exit_code;      /* of the program, 0 when done; 128 + signal when killed; 0 when it never ran */
+    int32_t error;              /* enum vl_err number: 0 when done, else negative */
+    struct vl_span detail;      /* text for people, UTF-8 without control characters, <= TASK_ERROR_MAX; may be empty */
+    int32_t exit_code;          /* of the program, 0 when done; 128 + signal when killed; 0 when it never ran */
     vl_ms started_ms, ended_ms; /* by the worker's clock; 0 when it never ran; ended >= started */
     uint64_t cpu_us, peak_bytes;
     uint32_t n_outputs; /* <= VL_TASK_OUTPUTS_MAX; names differ */

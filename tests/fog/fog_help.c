@@ -32,7 +32,8 @@ void spec_of(struct job_spec *ret, struct vl_buf *inputs, uint32_t n) {
     ret->map = n > 0;
 }
 
-struct task_report report_of(struct vl_job_id job, uint32_t task, uint64_t epoch, enum task_outcome outcome, uint8_t content) {
+struct task_report report_of(struct vl_job_id job, uint32_t task, uint64_t epoch, enum task_outcome outcome,
+                             uint8_t content) {
     struct task_report r = { .job = job, .task = task, .epoch = epoch, .outcome = outcome };
     if (outcome != TASK_DONE) {
         r.error = VL_EINTERNAL;
@@ -98,16 +99,18 @@ enum vl_err desk_submit(struct desk *d, uint32_t job, const struct job_spec *spe
 }
 
 enum vl_err desk_place(struct desk *d, uint32_t job, uint32_t task, uint32_t node) {
-    return desk_event(d, (struct job_event){ .kind = JOB_EV_PLACED, .job = job_n(job), .task = task, .node = node_n(node) });
+    return desk_event(
+        d, (struct job_event){ .kind = JOB_EV_PLACED, .job = job_n(job), .task = task, .node = node_n(node) });
 }
 
-enum vl_err desk_status(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch, enum job_event_kind kind) {
+enum vl_err desk_status(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch,
+                        enum job_event_kind kind) {
     return desk_event(
         d, (struct job_event){ .kind = kind, .job = job_n(job), .task = task, .node = node_n(node), .epoch = epoch });
 }
 
-enum vl_err desk_report(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch, enum task_outcome outcome,
-                        uint8_t content) {
+enum vl_err desk_report(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch,
+                        enum task_outcome outcome, uint8_t content) {
     struct task_report r = report_of(job_n(job), task, epoch, outcome, content);
     return desk_event(d, (struct job_event){ .kind = JOB_EV_REPORT, .node = node_n(node), .report = &r });
 }

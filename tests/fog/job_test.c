@@ -313,6 +313,27 @@ TEST(job, straggler_gets_one_duplicate_at_twice_the_median_and_the_first_result_
     CLOSE;
 }
 
+TEST(job, duplicate_takes_over_when_the_straggler_is_lost_for_a_while) {
+    OPEN(4);
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    for (uint32_t i = 0; i < 4; i++) {
+        CHECK_OK(desk_place(&d, 0, i, i));
+        CHECK_OK(desk_status(&d, 0, i, i, 1, JOB_EV_STARTED));
+    }
+    d.now += 10000;
+    for (uint32_t i = 0; i < 3; i++) CHECK_OK(desk_report(&d, 0, i, i, 1, TASK_DONE, 1));
+    desk_tick(&d, d.now + 10000);
+    CHECK_OK(desk_place(&d, 0, 3, 0));
+    CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_NODE_LOST, .node = node_n(3) }));
+    CHECK_EQ(0, desk_ready(&d)); /* one runs, one is wanted */
+    struct task_ref running = { job_n(0), 3, 1 };
+    CHECK_OK(desk_event(
+        &d, (struct job_event){ .kind = JOB_EV_NODE_BACK, .node = node_n(3), .running = &running, .n_running = 1 }));
+    CHECK_EQ(1, fx_find(&d.fx, JOB_FX_REVOKE)->epoch);
+    CHECK_EQ(1, desk_task(&d, 0, 3).copies);
+    CLOSE;
+}
+
 TEST(job, merge_waits_for_all_maps_and_reads_their_outputs_in_order) {
     OPEN(3);
     spec.has_merge = true;
@@ -474,7 +495,8 @@ TEST(job, lists_go_from_the_newest_and_from_the_first_to_have_ended) {
 
 TEST(job, state_table_allows_no_way_out_of_an_end) {
     for (int from = JOB_DONE; from <= JOB_EXPIRED; from++)
-        for (int to = JOB_SUBMITTED; to <= JOB_EXPIRED; to++) CHECK(!job_state_may((enum job_state)from, (enum job_state)to));
+        for (int to = JOB_SUBMITTED; to <= JOB_EXPIRED; to++)
+            CHECK(!job_state_may((enum job_state)from, (enum job_state)to));
     CHECK(job_state_may(JOB_VERIFYING, JOB_RUNNING));
     CHECK(!job_state_may(JOB_PRICED, JOB_RUNNING));
 }

@@ -134,6 +134,7 @@ static void carry_out(struct rig *r, unsigned at, const struct blob_effect *e) {
         queue(r, j);
         break;
     case BLOB_SEND:
+        r->node[at].served += at != 0;
         while (to < NODES && !vl_node_eq(r->node[to].id, e->peer)) to++;
         CHECK(to < NODES);
         CHECK(e->head.n + e->data.n <= VL_MESSAGE_MAX);
@@ -173,7 +174,6 @@ static void work_one(struct rig *r) {
         ev.u.read.found = n->content != NULL && j.offset <= n->size;
         ev.u.read.size = n->size;
         if (ev.u.read.found) ev.u.read.data = vl_span(n->content + j.offset, n->size - j.offset < j.n ? n->size - j.offset : j.n);
-        n->served++;
     } else if (j.kind == BLOB_WRITE_DONE) {
         ev.u.write.hash = j.hash;
         ev.u.write.offset = j.offset;
@@ -313,6 +313,49 @@ TEST(blob, finds_the_liar_among_sources_that_took_turns) {
         expect_done(r);
         rig_free(r);
     }
+}
+
+/* Node 1 is honest but loses its link after every few pieces and is back at once; node 2 stays, and lies. */
+static void fetch_beside_a_liar(struct rig *r, uint64_t hint) {
+    unsigned rounds = 0;
+    r->node[1].dies_after = 5;
+    all_up(r);
+    want(r, hint, 0, 1, 2);
+    while (r->head < r->tail && rounds < 40) {
+        work_one(r);
+        if (r->node[1].served < r->node[1].dies_after) continue;
+        r->node[1].dies_after = r->node[1].served + 5;
+        peer_set(r, 0, 1, true);
+        rounds++;
+    }
+    CHECK(rounds < 40);
+    expect_done(r);
+}
+
+TEST(blob, gets_past_a_liar_beside_a_source_that_comes_and_goes) {
+    struct rig *r = rig_make(12 * BLOB_PIECE, NULL);
+    r->node[2].content[r->size - 1] ^= 1;
+    fetch_beside_a_liar(r, r->size);
+    CHECK_EQ(2, blob_counters(r->node[0].b).lies);
+    rig_free(r);
+}
+
+TEST(blob, gets_past_a_source_that_names_another_size_than_the_first) {
+    struct rig *r = rig_make(12 * BLOB_PIECE, NULL);
+    r->node[2].size -= 7;
+    fetch_beside_a_liar(r, 0);
+    rig_free(r);
+}
+
+TEST(blob, forgets_the_size_that_a_vanished_source_named) {
+    struct rig *r = rig_make(12 * BLOB_PIECE, NULL);
+    r->node[1].size -= 7;
+    r->node[1].dies_after = 5;
+    all_up(r);
+    want(r, 0, 0, 1, 2);
+    for (unsigned i = 0; i < 1000 && r->head < r->tail; i++) work_one(r);
+    expect_done(r);
+    rig_free(r);
 }
 
 TEST(blob, fails_when_all_sources_lie_and_keeps_nothing) {

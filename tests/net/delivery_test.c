@@ -110,6 +110,34 @@ TEST(delivery, forwards_what_waited_in_order_when_the_peer_comes_up) {
     rig_free(&r);
 }
 
+TEST(delivery, is_silent_while_the_peer_is_down_and_starts_again_when_it_comes) {
+    struct rig r;
+    rig_init(&r, 1);
+    rig_up(&r, 0, 1, true);
+    r.loss = 100;
+    CHECK_OK(rig_send(&r, 0, 1, ENVELOPE_NORMAL, 0, "a", 1, NULL));
+    rig_down(&r, 0, 1);
+    rig_run(&r, r.now + 600000);
+    CHECK_EQ(1, at(&r, 0).transmitted);
+    rig_up(&r, 0, 1, true);
+    CHECK_EQ(2, at(&r, 0).transmitted);
+    rig_free(&r);
+}
+
+TEST(delivery, gives_no_seq_twice_to_a_peer_that_was_forgotten_meanwhile) {
+    struct rig r;
+    rig_init(&r, 1);
+    for (unsigned i = 0; i < 3; i++) {
+        join(&r, 0, 1);
+        CHECK_OK(rig_send(&r, 0, 1, ENVELOPE_NORMAL, 0, "a", 1, NULL));
+        rig_run(&r, r.now + 100);
+        CHECK_EQ(i + 1, r.node[1].delivers);
+        rig_down(&r, 0, 1); /* nothing waits for it: forgotten */
+        rig_down(&r, 1, 0);
+    }
+    rig_free(&r);
+}
+
 TEST(delivery, does_not_repeat_on_a_reliable_link_before_the_acknowledgement_is_late) {
     struct rig r;
     rig_init(&r, 1);

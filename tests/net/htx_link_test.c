@@ -45,7 +45,7 @@ TEST(htx, comes_up_with_chachapoly) {
 }
 
 TEST(htx, delivers_messages_of_every_size_whole_and_in_order) {
-    static const size_t sizes[] = { 0,     1,     255,   1000,  16359, 16360,  16361,          16384,
+    static const size_t sizes[] = { 0,     1,     255,   1000,  16359, 16360,  16361,         16384,
                                     20000, 32720, 32721, 65536, 65537, 262143, VL_MESSAGE_MAX };
     struct pair p;
     up(&p, HTX_XK);
@@ -244,10 +244,10 @@ TEST(htx, echo_from_the_borrowed_message_works_for_all_kinds_of_buffer) {
     CHECK_OK(htx_tune(p.side[0].ep, p.side[0].session, stream, HTX_NORMAL, true));
     static uint8_t data[100000];
     for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)("abcdefgh"[i % 8] + i / 4000);
-    pair_send(&p, 0, stream, data, sizeof data);     /* compressed */
+    pair_send(&p, 0, stream, data, sizeof data); /* compressed */
     CHECK_OK(htx_tune(p.side[0].ep, p.side[0].session, stream, HTX_NORMAL, false));
-    pair_send(&p, 0, stream, data, sizeof data);     /* reassembled */
-    pair_send(&p, 0, stream, data, 77);              /* in one record */
+    pair_send(&p, 0, stream, data, sizeof data); /* reassembled */
+    pair_send(&p, 0, stream, data, 77);          /* in one record */
     pair_pump(&p);
     CHECK_EQ(3, p.side[0].seen[HTX_MESSAGE]);
     const uint8_t *got = p.side[0].got[1].p;
@@ -264,7 +264,7 @@ TEST(htx, compresses_only_what_gains_an_eighth_and_only_when_told) {
     static uint8_t text[60000], noise[60000];
     uint32_t x = 1;
     for (size_t i = 0; i < sizeof text; i++) {
-        text[i] = (uint8_t)"the quick brown fox "[i % 20];
+        text[i] = (uint8_t) "the quick brown fox "[i % 20];
         x = x * 1664525u + 1013904223u;
         noise[i] = (uint8_t)(x >> 24);
     }

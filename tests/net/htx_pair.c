@@ -9,7 +9,8 @@ struct htx_config pair_config(unsigned who) {
     struct htx_config c = { .capabilities = 0x1122334455667788u + who,
                             .suite = HTX_AESGCM_SHA256,
                             .limits = htx_limits_default(),
-                            .certificate = who == 0 ? vl_span_str("certificate of the dialler") : vl_span_str("cert B") };
+                            .certificate =
+                                who == 0 ? vl_span_str("certificate of the dialler") : vl_span_str("cert B") };
     memset(c.sign_seed, 0x10 + (int)who, 32);
     memset(c.static_secret, 0x20 + (int)who, 32);
     memset(c.seed, 0x30 + (int)who, 32);
@@ -44,12 +45,14 @@ static void note(struct pair *p, struct pair_side *s, const struct htx_event *ev
         memcpy(s->certificate, ev->data.p, ev->data.n);
         s->certificate_n = ev->data.n;
         if (!s->no_verdict) CHECK_OK(htx_admit(s->ep, ev->conn, p->now, !s->deny));
-    } else if (ev->type == HTX_SESSION_UP) s->session = ev->session;
-    else if (ev->type == HTX_SESSION_LOST && s->session == ev->session) s->session = 0;
+    } else if (ev->type == HTX_SESSION_UP)
+        s->session = ev->session;
+    else if (ev->type == HTX_SESSION_LOST && s->session == ev->session)
+        s->session = 0;
     else if (ev->type == HTX_MESSAGE) {
         uint8_t n[4];
         vl_put_u32(n, (uint32_t)ev->data.n);
-        if (ev->stream < PAIR_STREAMS) {
+        if (ev->stream < PAIR_STREAMS && !s->forget) {
             CHECK_OK(vl_buf_append(&s->got[ev->stream], n, 4));
             CHECK_OK(vl_buf_append(&s->got[ev->stream], ev->data.p, ev->data.n));
         }
@@ -67,7 +70,8 @@ static bool take_output(struct pair *p, unsigned who) {
     static uint8_t buf[HTX_OUTPUT_GOOD * 2];
     bool moved = false;
     size_t n;
-    while (htx_next_output_conn(s->ep) != 0) {}
+    while (htx_next_output_conn(s->ep) != 0) {
+    }
     while (!p->cut && s->conn != 0 && (n = htx_output(s->ep, s->conn, p->now, buf, p->chunk_max)) > 0) {
         moved = true;
         if (++p->chunks == p->cut_at) {
@@ -88,8 +92,10 @@ static bool give_input(struct pair *p, unsigned who) {
     while (s->conn != 0 && at < s->in.len) {
         size_t used = 0;
         enum vl_err err = htx_input(s->ep, s->conn, p->now, s->in.p + at, s->in.len - at, &used);
-        if (err == VL_ECLOSED || err == VL_ENOTFOUND) used = s->in.len - at;
-        else CHECK_OK(err);
+        if (err == VL_ECLOSED || err == VL_ENOTFOUND)
+            used = s->in.len - at;
+        else
+            CHECK_OK(err);
         pair_drain_events(p, who);
         at += used;
         moved |= used > 0;
@@ -141,8 +147,10 @@ void pair_wait(struct pair *p, vl_ms ms) {
     vl_ms end = p->now + ms;
     while (p->now < end) {
         vl_ms at = vl_ms_min(htx_deadline(p->side[0].ep), htx_deadline(p->side[1].ep));
-        if (at > p->now) p->now = at < end ? at : end;
-        else p->now++;
+        if (at > p->now)
+            p->now = at < end ? at : end;
+        else
+            p->now++;
         for (unsigned i = 0; i < 2; i++) htx_expire(p->side[i].ep, p->now);
         pair_pump(p);
     }

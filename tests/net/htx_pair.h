@@ -14,6 +14,7 @@ struct pair_side {
     bool deny;         /* verdict to give */
     bool no_verdict;   /* give none */
     bool echo;         /* send every message back on its stream */
+    bool forget;       /* do not keep the messages */
     struct vl_buf out; /* bytes on their way to the other side */
     struct vl_buf in;  /* bytes that the endpoint did not take yet */
     uint32_t seen[16]; /* events by type */

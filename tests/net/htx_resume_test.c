@@ -1,6 +1,7 @@
 /* A session outlives its connections: the transport is cut at every output, with nothing, a part or all of the last
  * bytes delivered, and what was queued arrives once, whole and in order. */
 #include "htx_pair.h"
+#include "net/htx_priv.h"
 
 #include "check.h"
 
@@ -9,7 +10,9 @@
 
 #define MESSAGES 40u
 
-static size_t size_of(uint32_t stream, uint32_t i) { return (i * 7919u + stream * 104729u) % 5 == 0 ? 40000 + i : 100 + i; }
+static size_t size_of(uint32_t stream, uint32_t i) {
+    return (i * 7919u + stream * 104729u) % 5 == 0 ? 40000 + i : 100 + i;
+}
 
 static uint8_t byte_of(uint32_t stream, uint32_t i, size_t at) { return (uint8_t)(stream * 31 + i * 17 + at * 3); }
 
@@ -35,11 +38,23 @@ static void check_got(struct pair *p, unsigned who, uint32_t stream, uint32_t co
     CHECK_EQ(at, got->len); /* nothing doubled */
 }
 
+/* When nothing is on its way, both sides count the same session credit, however often connections died. */
+static void check_credit(struct pair *p) {
+    for (unsigned i = 0; i < 2; i++) {
+        const struct htx_session *from = htx_session_of(p->side[i].ep, p->side[i].session);
+        const struct htx_session *to = htx_session_of(p->side[1 - i].ep, p->side[1 - i].session);
+        CHECK_EQ(to->rx_bytes, from->tx_off);
+        CHECK(from->tx_partial == 0 && to->rx_partial == 0 && from->unsent == 0);
+    }
+}
+
 static void resume_until_up(struct pair *p) {
     for (int i = 0; i < 50 && p->side[0].conn == 0; i++) {
         p->now += 5;
-        if (p->side[0].session != 0) pair_dial(p, HTX_CHOOSE, true);
-        else pair_dial(p, HTX_XK, false);
+        if (p->side[0].session != 0)
+            pair_dial(p, HTX_CHOOSE, true);
+        else
+            pair_dial(p, HTX_XK, false);
     }
 }
 
@@ -72,6 +87,7 @@ static uint64_t run(uint64_t at, size_t keep, uint64_t again) {
     check_got(&p, 1, b, MESSAGES);
     check_got(&p, 0, c, MESSAGES);
     CHECK_EQ(1, p.side[1].seen[HTX_STREAM_CLOSED]);
+    check_credit(&p);
     for (unsigned i = 0; i < 2; i++) {
         struct htx_session_info info;
         CHECK_EQ(0, p.side[i].seen[HTX_SESSION_LOST]);
@@ -196,22 +212,24 @@ TEST(htx_resume, moves_a_live_session_to_a_better_connection) {
     pair_free(&p);
 }
 
-/* Moves bytes of two connections at once. */
+/* Moves bytes of two connections at once: all speak before any of them hears. */
 static void pump_two(struct pair *p, const uint32_t conn[2][2]) {
-    static uint8_t buf[HTX_OUTPUT_GOOD];
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (unsigned k = 0; k < 2; k++)
-            for (unsigned i = 0; i < 2; i++) {
-                size_t n = htx_output(p->side[i].ep, conn[k][i], p->now, buf, sizeof buf), used = 0;
-                for (size_t at = 0; at < n; at += used) {
-                    enum vl_err err = htx_input(p->side[1 - i].ep, conn[k][1 - i], p->now, buf + at, n - at, &used);
-                    pair_drain_events(p, 1 - i);
-                    if (err != VL_OK || used == 0) break;
-                }
-                moved |= n > 0;
-                pair_drain_events(p, i);
+    static uint8_t buf[4][HTX_OUTPUT_GOOD];
+    size_t n[4], total = 1;
+    while (total > 0) {
+        total = 0;
+        for (unsigned j = 0; j < 4; j++) {
+            n[j] = htx_output(p->side[j % 2].ep, conn[j / 2][j % 2], p->now, buf[j], sizeof buf[j]);
+            total += n[j];
+        }
+        for (unsigned j = 0; j < 4; j++) {
+            unsigned to = 1 - j % 2;
+            size_t used = 1;
+            for (size_t at = 0; at < n[j] && used > 0; at += used) {
+                if (htx_input(p->side[to].ep, conn[j / 2][to], p->now, buf[j] + at, n[j] - at, &used) != VL_OK) break;
+                pair_drain_events(p, to);
             }
+        }
     }
 }
 
@@ -268,4 +286,58 @@ TEST(htx_resume, finished_streams_stay_finished_when_their_last_ack_was_lost) {
         CHECK_EQ(1, p.side[1].seen[HTX_STREAM_RESET]);
         pair_free(&p);
     }
+}
+
+TEST(htx_resume, what_the_peer_has_forgotten_is_not_sent_again) {
+    struct pair p;
+    up(&p);
+    uint32_t stream = pair_open(&p, 0, HTX_NORMAL);
+    pair_send(&p, 0, stream, "x", 1);
+    pair_pump(&p);
+    pair_wait(&p, 100);
+    CHECK_OK(htx_reset_stream(p.side[0].ep, p.side[0].session, stream, p.now, 5));
+    p.cut_at = p.chunks + 2; /* the RESET arrives, its acknowledgement does not */
+    pair_pump(&p);
+    CHECK_EQ(1, p.side[1].seen[HTX_STREAM_RESET]);
+    resume_until_up(&p);
+    struct htx_session_info info;
+    CHECK_OK(htx_session_info(p.side[0].ep, p.side[0].session, &info));
+    CHECK_EQ(0, info.streams);
+    CHECK_EQ(0, info.replayed_frames);
+    pair_free(&p);
+}
+
+TEST(htx_resume, a_move_while_data_flows_keeps_the_credit_right) {
+    struct pair p;
+    static uint8_t data[200000], buf[2][HTX_OUTPUT_GOOD];
+    up(&p);
+    uint32_t back = pair_open(&p, 1, HTX_NORMAL), old[2] = { p.side[0].conn, p.side[1].conn };
+    pair_send(&p, 1, back, "first", 5);
+    pair_pump(&p);
+    pair_send(&p, 1, back, data, sizeof data);
+    size_t late = htx_output(p.side[1].ep, old[1], p.now, buf[1], sizeof buf[1]);
+    /* The new connection is dialled and its RESUME leaves; only then the old one's bytes come. */
+    struct htx_dial dial = { .resume = p.side[0].session };
+    CHECK_OK(htx_dial(p.side[0].ep, p.now, &dial, &p.side[0].conn));
+    CHECK_OK(htx_accept(p.side[1].ep, p.now, &p.side[1].conn));
+    size_t used = 0, n = htx_output(p.side[0].ep, p.side[0].conn, p.now, buf[0], sizeof buf[0]);
+    for (size_t at = 0; at < n; at += used, pair_drain_events(&p, 1))
+        CHECK_OK(htx_input(p.side[1].ep, p.side[1].conn, p.now, buf[0] + at, n - at, &used));
+    n = htx_output(p.side[1].ep, p.side[1].conn, p.now, buf[0], sizeof buf[0]);
+    CHECK_OK(htx_input(p.side[0].ep, p.side[0].conn, p.now, buf[0], n, &used));
+    pair_drain_events(&p, 0);
+    n = htx_output(p.side[0].ep, p.side[0].conn, p.now, buf[0], sizeof buf[0]); /* RESUME */
+    for (size_t at = 0; at < late; at += used, pair_drain_events(&p, 0))
+        CHECK_OK(htx_input(p.side[0].ep, old[0], p.now, buf[1] + at, late - at, &used));
+    for (size_t at = 0; at < n; at += used, pair_drain_events(&p, 1))
+        CHECK_OK(htx_input(p.side[1].ep, p.side[1].conn, p.now, buf[0] + at, n - at, &used));
+    pair_pump(&p);
+    pair_wait(&p, 100);
+    CHECK_EQ(2, p.side[0].seen[HTX_MESSAGE]);
+    CHECK_EQ(9 + 4 + sizeof data, p.side[0].got[back].len);
+    struct htx_session_info info;
+    CHECK_OK(htx_session_info(p.side[0].ep, p.side[0].session, &info));
+    CHECK(info.duplicate_frames > 0);
+    check_credit(&p);
+    pair_free(&p);
 }

@@ -13,9 +13,10 @@
 
 #define LOG "log"
 #define REDIAL_MS 300u
+#define PING_MS 5000u /* without it, nobody notices that the other end restarted while there is nothing to say */
 #define PENDING_MAX 512u
 
-enum frame { FRAME_ENVELOPE = 1, FRAME_ACK = 2, FRAME_BLOB = 3 };
+enum frame { FRAME_ENVELOPE = 1, FRAME_ACK = 2, FRAME_BLOB = 3, FRAME_PING = 4 };
 enum record { RECORD_PUT_OUT = 1, RECORD_DEL_OUT, RECORD_PUT_IN, RECORD_DEL_IN, RECORD_GOT, RECORD_BOOT };
 
 struct row {
@@ -25,7 +26,7 @@ struct row {
 struct link {
     uint64_t conn; /* 0: none */
     bool up;
-    vl_ms redial_ms;
+    vl_ms redial_ms, ping_ms;
     struct vl_buf in;
 };
 struct courier {
@@ -394,11 +395,13 @@ static void on_conn(void *self, uint64_t conn, enum world_conn_event ev, uint32_
         vl_buf_clear(&l->in);
         link_set(c, peer, true, now);
     }
+    l->ping_ms = now + PING_MS;
     l->redial_ms = now + REDIAL_MS;
     settle(c, now);
 }
 
 static void frame_arrives(struct courier *c, uint32_t peer, uint8_t kind, struct vl_span bytes, vl_ms now) {
+    if (kind == FRAME_PING) return;
     if (kind == FRAME_BLOB) {
         struct blob_event be = { .kind = BLOB_RECV };
         be.u.recv.peer = id_of(c, peer);
@@ -435,15 +438,19 @@ static vl_ms deadline(void *self) {
     struct courier *c = self;
     vl_ms at = vl_ms_min(delivery_deadline(c->d), blob_deadline(c->b));
     for (uint32_t i = 0; i < c->me; i++)
-        if (c->link[i].conn == 0) at = vl_ms_min(at, c->link[i].redial_ms);
+        at = vl_ms_min(at, c->link[i].conn == 0 ? c->link[i].redial_ms : c->link[i].up ? c->link[i].ping_ms : VL_MS_NEVER);
     for (uint32_t i = 0; i < c->o->n; i++)
         if (c->again_ms[i] != 0) at = vl_ms_min(at, c->again_ms[i]);
     return at;
 }
 static void step(void *self, vl_ms now) {
     struct courier *c = self;
-    for (uint32_t i = 0; i < c->me; i++)
+    for (uint32_t i = 0; i < c->me; i++) {
         if (c->link[i].conn == 0 && now >= c->link[i].redial_ms) dial(c, i, now);
+        if (!c->link[i].up || now < c->link[i].ping_ms) continue;
+        c->link[i].ping_ms = now + PING_MS;
+        frame_send(c, i, FRAME_PING, vl_span(NULL, 0), vl_span(NULL, 0));
+    }
     for (uint32_t i = 0; i < c->o->n; i++)
         if (c->again_ms[i] != 0 && now >= c->again_ms[i]) {
             c->again_ms[i] = 0;
@@ -458,14 +465,16 @@ const struct world_node_ops courier_ops = { .create = create, .on_conn = on_conn
 
 /* ---- scenario ---- */
 
-enum vl_err courier_send(struct courier *c, uint32_t to, vl_ms now, uint32_t size) {
+void courier_send(void *self, void *letter, vl_ms now) {
     static const uint8_t payload[4096] = { 1, 2, 3 };
+    struct courier *c = self;
+    uint32_t to = ((const struct letter *)letter)->to, size = ((const struct letter *)letter)->size;
     struct delivery_event ev = { .kind = DELIVERY_SEND };
     ev.u.send.dst = id_of(c, to);
     ev.u.send.type = 1;
     ev.u.send.priority = (enum envelope_priority)(size % ENVELOPE_PRIORITIES);
     ev.u.send.payload = vl_span(payload, size % sizeof payload);
-    return delivery_event(c, &ev, now);
+    (void)!delivery_event(c, &ev, now); /* a full queue or a crash: not accepted */
 }
 
 void courier_want(struct courier *c, uint32_t blob, vl_ms now) {

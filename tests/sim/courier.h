@@ -29,8 +29,11 @@ extern const struct world_node_ops courier_ops; /* user: struct observer */
 
 void observer_init(struct observer *o, uint32_t n);
 void observer_free(struct observer *o);
-/* VL_OK: accepted when the log is durable, which the observer notes. */
-enum vl_err courier_send(struct courier *c, uint32_t to, vl_ms now, uint32_t size);
+/* For world_call(): sends a message; accepted when the log is durable, which the observer notes. */
+struct letter {
+    uint32_t to, size;
+};
+void courier_send(void *self, void *letter, vl_ms now);
 /* Places blob i on node i's disk, before it starts. */
 void courier_blob_make(struct observer *o, struct world *w, uint32_t i);
 /* Fetches blob i from its maker, and from the liar if there is one. */

@@ -28,8 +28,15 @@ static struct task_spec sample_spec(void) {
 }
 
 static struct task_report sample_report(void) {
-    struct task_report r = { .task = 3, .epoch = 5, .outcome = TASK_DONE, .started_ms = 10, .ended_ms = 20, .cpu_us = 9,
-                             .peak_bytes = 1, .n_outputs = 2, .has_receipt = true };
+    struct task_report r = { .task = 3,
+                             .epoch = 5,
+                             .outcome = TASK_DONE,
+                             .started_ms = 10,
+                             .ended_ms = 20,
+                             .cpu_us = 9,
+                             .peak_bytes = 1,
+                             .n_outputs = 2,
+                             .has_receipt = true };
     memset(r.job.b, 1, 16);
     r.outputs[0] = (struct task_output){ .name = str("stdout"), .size = 2, .inline_bytes = str("ok") };
     r.outputs[1] = (struct task_output){ .name = str("stderr") };
@@ -38,10 +45,18 @@ static struct task_report sample_report(void) {
 }
 
 static struct heartbeat sample_heartbeat(void) {
-    struct heartbeat h = { .kind = NODE_COMPUTE, .protocol = 1, .started_ms = 5, .free_slots = 2, .load_milli = 1500,
-                           .memory_free_bytes = 10, .done = 4, .failed = 1, .n_running = 2 };
-    h.caps = (struct node_caps){ .cpus = 4, .slots = 4, .memory_bytes = 100, .disk_bytes = 100, .features = 3, .region = "eu",
-                                 .version = "0.1.0" };
+    struct heartbeat h = { .kind = NODE_COMPUTE,
+                           .protocol = 1,
+                           .started_ms = 5,
+                           .free_slots = 2,
+                           .load_milli = 1500,
+                           .memory_free_bytes = 10,
+                           .done = 4,
+                           .failed = 1,
+                           .n_running = 2 };
+    h.caps = (struct node_caps){
+        .cpus = 4, .slots = 4, .memory_bytes = 100, .disk_bytes = 100, .features = 3, .region = "eu", .version = "0.1.0"
+    };
     h.running[0] = (struct task_ref){ .task = 1, .epoch = 1 };
     h.running[1] = (struct task_ref){ .task = 1, .epoch = 2 };
     return h;
@@ -85,7 +100,9 @@ static void job_base(struct job_spec *s, struct vl_buf *inputs, uint32_t n) {
 TEST(wire, codecs_are_canonical_and_refuse_every_cut_and_every_extra_byte) {
     struct task_spec spec = sample_spec();
     STRICT(struct task_spec, task_spec_encode, task_spec_decode, &spec);
-    struct assignment a = { .task = 1, .epoch = 2, .lease_ms = 90000, .attempt = 1, .priority = TASK_BULK, .spec = spec, .n_sources = 2 };
+    struct assignment a = {
+        .task = 1, .epoch = 2, .lease_ms = 90000, .attempt = 1, .priority = TASK_BULK, .spec = spec, .n_sources = 2
+    };
     STRICT(struct assignment, assignment_encode, assignment_decode, &a);
     struct revoke v = { .task = 1, .epoch = UINT64_MAX };
     STRICT(struct revoke, revoke_encode, revoke_decode, &v);
@@ -145,7 +162,9 @@ TEST(wire, task_spec_refuses_what_breaks_a_rule) {
 
 TEST(wire, names_are_safe_file_names) {
     CHECK(task_name_ok(str("a")) && task_name_ok(str("...")) && task_name_ok(str("\xc3\xa4.txt")));
-    const char *bad[] = { "", ".", "..", "a/b", "a\n", "\x7f", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc2\x85" };
+    const char *bad[] = { "",        ".",    "..",       "a/b",          "a\n",
+                          "\x7f",    "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                          "\xc2\x85" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CHECK(!task_name_ok(str(bad[i])));
     CHECK(!task_name_ok(vl_span("a\0b", 3)));
     char longest[64];

@@ -1,6 +1,6 @@
 // A small backend with the REST contract's shapes, for working on the dashboard without a village. Not part of the
 // product and not a test of the gateway: `node test/dev_backend.mjs [PORT]` serves dist/ with invented data.
-// dashboard.mjs uses it to bring about what a healthy village does not show: a dead gateway, gaps, thousands of tasks.
+// It shows what a small village does not: many nodes, thousands of tasks, a failed job, a node that is gone.
 
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -209,7 +209,7 @@ export async function startBackend({ port = 0, stepMs = 400 } = {}) {
   const sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (req, socket, head) => {
     const url = new URL(req.url, "http://x");
-    if (url.pathname !== "/v1/ws" || !village.tickets.delete(url.searchParams.get("ticket")) || village.refuseSockets) return socket.destroy();
+    if (url.pathname !== "/v1/ws" || !village.tickets.delete(url.searchParams.get("ticket"))) return socket.destroy();
     sockets.handleUpgrade(req, socket, head, (ws) => {
       ws.topics = new Set();
       village.clients.add(ws);
@@ -233,6 +233,13 @@ export async function startBackend({ port = 0, stepMs = 400 } = {}) {
     village,
     url: `http://127.0.0.1:${server.address().port}`,
     token: village.token,
+    job: async (state) => [...village.jobs.values()].find((j) => j.state === state).id,
+    node: async () => village.nodes[3].id,
+    stateOf: async (id) => village.jobs.get(id).state,
+    async submit() {
+      village.add("made-meanwhile", 3, Date.now(), 0);
+      return "made-meanwhile";
+    },
     dropSockets() {
       for (const ws of village.clients) ws.terminate();
     },

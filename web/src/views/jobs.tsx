@@ -71,7 +71,8 @@ export function Jobs({ route }: { route: Route }) {
         <h1>Jobs</h1>
         <Age at={state.jobsAt} />
         <label class="search"><IconSearch /><span class="hidden">Search jobs</span>
-          <input type="search" placeholder="Name or id" value={route.query.get("q") ?? ""} onInput={(e) => setQuery(route, { q: e.currentTarget.value })} />
+          <input type="search" value={route.query.get("q") ?? ""} onInput={(e) => setQuery(route, { q: e.currentTarget.value })} />
+          {!route.query.get("q") && <span class="hint" aria-hidden="true">Name or id</span>}
         </label>
       </div>
       <div class="chips" role="group" aria-label="Filter by state">

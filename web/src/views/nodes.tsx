@@ -48,7 +48,8 @@ export function Nodes({ route }: { route: Route }) {
         <h1>Nodes</h1>
         <Age at={state.nodesAt} />
         <label class="search"><IconSearch /><span class="hidden">Search nodes</span>
-          <input type="search" placeholder="Name, id, address" value={route.query.get("q") ?? ""} onInput={(e) => setQuery(route, { q: e.currentTarget.value })} />
+          <input type="search" value={route.query.get("q") ?? ""} onInput={(e) => setQuery(route, { q: e.currentTarget.value })} />
+          {!route.query.get("q") && <span class="hint" aria-hidden="true">Name, id, address</span>}
         </label>
       </div>
       <div class="chips" role="group" aria-label="Filter by state">

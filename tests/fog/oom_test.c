@@ -1,0 +1,146 @@
+/* Every allocation of the fog cores refused once: the answer is VL_ENOMEM, nothing has changed, nothing leaks, and the
+ * same event succeeds afterwards. */
+#include "fog/registry.h"
+#include "fog_help.h"
+
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t a, size_t b);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t a, size_t b);
+void *__wrap_realloc(void *p, size_t n);
+
+static uint32_t countdown; /* 0: off; 1: the next allocation fails */
+
+static bool refuse(void) { return countdown > 0 && --countdown == 0; }
+void *__wrap_malloc(size_t n) { return refuse() ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t a, size_t b) { return refuse() ? NULL : __real_calloc(a, b); }
+void *__wrap_realloc(void *p, size_t n) { return refuse() ? NULL : __real_realloc(p, n); }
+
+static uint32_t refusals;
+
+/* The event with the 1st, 2nd, 3rd ... allocation refused, until it gets through. */
+static void insist(struct desk *d, struct job_event ev) {
+    struct vl_buf before, after;
+    vl_buf_init(&before, 16 << 20);
+    vl_buf_init(&after, 16 << 20);
+    ev.now = d->now;
+    snapshot_of(d->book, &before);
+    for (uint32_t k = 1;; k++) {
+        job_effects_free(&d->fx); /* so that its growth is refused as well */
+        countdown = k;
+        enum vl_err err = job_book_step(d->book, &ev, &d->fx);
+        countdown = 0;
+        if (err == VL_OK) break;
+        CHECK_EQ(VL_ENOMEM, err);
+        CHECK(d->fx.n == 0 && !d->fx.changed);
+        refusals++;
+        snapshot_of(d->book, &after);
+        CHECK_EQ(before.len, after.len);
+        CHECK_MEM(before.p, after.p, before.len);
+    }
+    vl_buf_free(&before);
+    vl_buf_free(&after);
+}
+
+static void insist_report(struct desk *d, uint32_t task, uint32_t node, enum task_outcome outcome) {
+    struct task_report r = report_of(job_n(0), task, 1, outcome, 1);
+    insist(d, (struct job_event){ .kind = JOB_EV_REPORT, .node = node_n(node), .report = &r });
+}
+
+TEST(oom, every_event_of_the_job_book_happens_wholly_or_not_at_all) {
+    struct desk d = desk_open();
+    struct vl_buf inputs;
+    struct job_spec spec;
+    vl_buf_init(&inputs, 1 << 20);
+    spec_of(&spec, &inputs, 70);
+    spec.has_merge = true;
+    insist(&d, (struct job_event){ .kind = JOB_EV_SUBMIT, .job = job_n(0), .spec = &spec });
+    spec.n_after = 1;
+    spec.after[0] = job_n(0);
+    insist(&d, (struct job_event){ .kind = JOB_EV_SUBMIT, .job = job_n(1), .spec = &spec });
+    for (uint32_t i = 0; i < 6; i++)
+        insist(&d, (struct job_event){ .kind = JOB_EV_PLACED, .job = job_n(0), .task = i, .node = node_n(i % 4) });
+    for (uint32_t i = 0; i < 5; i++)
+        insist(&d, (struct job_event){
+                       .kind = JOB_EV_STARTED, .job = job_n(0), .task = i, .epoch = 1, .node = node_n(i % 4) });
+    insist_report(&d, 0, 0, TASK_DONE);
+    insist_report(&d, 1, 1, TASK_FAILED);
+    insist_report(&d, 2, 2, TASK_REFUSED);
+    insist(&d, (struct job_event){ .kind = JOB_EV_NODE_LOST, .node = node_n(0) });
+    struct task_ref running = { job_n(0), 4, 1 };
+    insist(&d, (struct job_event){ .kind = JOB_EV_NODE_BACK, .node = node_n(0), .running = &running, .n_running = 1 });
+    d.now += JOB_ACCEPT_MS;
+    insist(&d, (struct job_event){ .kind = JOB_EV_TICK });
+    insist(&d, (struct job_event){ .kind = JOB_EV_CANCEL, .job = job_n(0) });
+    insist(&d, (struct job_event){ .kind = JOB_EV_TICK });
+    CHECK_EQ(JOB_FAILED, desk_job(&d, 1).state);
+    insist(&d, (struct job_event){ .kind = JOB_EV_FORGET, .job = job_n(0) });
+    CHECK(refusals > 30);
+    vl_buf_free(&inputs);
+    desk_close(&d);
+}
+
+TEST(oom, restoring_a_snapshot_with_refused_memory_leaks_nothing) {
+    struct desk d = desk_open();
+    struct vl_buf inputs, snap;
+    struct job_spec spec;
+    vl_buf_init(&inputs, 1 << 20);
+    vl_buf_init(&snap, 1 << 20);
+    spec_of(&spec, &inputs, 3);
+    spec.replicas = 3;
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    CHECK_OK(desk_place(&d, 0, 0, 1));
+    CHECK_OK(desk_place(&d, 0, 0, 2));
+    CHECK_OK(desk_report(&d, 0, 0, 1, 1, TASK_DONE, 1));
+    CHECK_OK(desk_report(&d, 0, 0, 2, 2, TASK_FAILED, 1));
+    spec.n_after = 1;
+    spec.after[0] = job_n(0);
+    CHECK_OK(desk_submit(&d, 1, &spec));
+    snapshot_of(d.book, &snap);
+    uint32_t tries = 0;
+    for (bool done = false; !done; tries++) {
+        struct job_config config;
+        job_config_defaults(&config);
+        struct job_book *b = job_book_create(&config);
+        struct vl_reader r = vl_reader(snap.p, snap.len);
+        enum vl_err err = VL_OK;
+        countdown = tries + 1;
+        while (r.n > 0 && err == VL_OK) err = job_book_restore(b, vl_read_span(&r, vl_read_u32(&r)));
+        countdown = 0;
+        CHECK(err == VL_OK || err == VL_ENOMEM);
+        done = err == VL_OK;
+        job_book_destroy(b);
+    }
+    CHECK(tries > 10);
+    vl_buf_free(&inputs);
+    vl_buf_free(&snap);
+    desk_close(&d);
+}
+
+TEST(oom, registry_refuses_a_node_and_keeps_a_snapshot_due) {
+    struct registry_config config;
+    registry_config_defaults(&config);
+    struct registry *r = registry_create(&config);
+    struct registry_effects *fx = malloc(sizeof *fx);
+    CHECK(r != NULL && fx != NULL);
+    struct registry_event ev = { .kind = REGISTRY_JOINED, .now = 1000, .node = node_n(1) };
+    countdown = 1;
+    CHECK_EQ(VL_ENOMEM, registry_step(r, &ev, fx));
+    CHECK_EQ(0, registry_count(r));
+    CHECK_OK(registry_step(r, &ev, fx));
+    ev.kind = REGISTRY_TICK;
+    countdown = 1;
+    CHECK_EQ(VL_ENOMEM, registry_step(r, &ev, fx));
+    CHECK_EQ(1000, registry_deadline(r));
+    CHECK_OK(registry_step(r, &ev, fx));
+    struct topology t;
+    CHECK(registry_topology_at(r, 0, &t) && t.nodes == 1);
+    free(fx);
+    registry_destroy(r);
+}

@@ -1,0 +1,619 @@
+/* Every route over a real socket, with the in-memory backend. */
+#include "client.h"
+
+#include "check.h"
+
+#include "base/prng.h"
+#include "crypto/hash.h"
+#include "crypto/node_id.h"
+#include "gateway/router.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define H64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define JOB "{\"kind\":\"wasm\",\"program\":\"" H64 "\",\"name\":\"n\"}"
+
+static void expect(struct house *h, const char *method, const char *target, const char *body, int status) {
+    struct answer a;
+    call_api(h, method, target, NULL, body, &a);
+    if (a.status != status) print_message("# %s %s -> %d %s\n", method, target, a.status, a.body);
+    CHECK_EQ(status, a.status);
+    if (status >= 400) CHECK_EQ(status, json_integer_value(json_object_get(a.json, "status")));
+    answer_free(&a);
+}
+
+static struct vl_job_id submit(struct house *h, const char *body) {
+    struct answer a;
+    struct vl_job_id id;
+    char field[512];
+    call_api(h, "POST", "/v1/fog/jobs", NULL, body, &a);
+    CHECK_EQ(201, a.status);
+    CHECK_OK(job_id_parse(json_text(a.json, "id"), &id));
+    CHECK_STR(json_text(a.json, "id"), answer_field(&a, "Location", field) + strlen("/v1/fog/jobs/"));
+    answer_free(&a);
+    return id;
+}
+
+static struct vl_node_id add_node(struct house *h, uint8_t n, enum view_node_state state, char text[NODE_ID_TEXT]) {
+    struct vl_node_id id = { .b = { n } };
+    mem_add_node(h->mem, id, "node", state);
+    node_id_format(id, text);
+    return id;
+}
+
+TEST(api, answers_health_without_a_token_and_says_when_degraded) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    ask(&h, "GET /v1/system/health HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n", &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("ok", json_text(a.json, "status"));
+    CHECK_STR("0.1.0", json_text(a.json, "version"));
+    answer_free(&a);
+    mem_healthy(h.mem, false);
+    ask(&h, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", &a);
+    CHECK_STR("degraded", json_text(a.json, "status"));
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(api, wants_the_token_and_one_of_its_own_names) {
+    struct house h;
+    struct answer a;
+    char field[512];
+    house_open(&h, NULL);
+    ask(&h, "GET /v1/system/info HTTP/1.1\r\nHost: localhost\r\n\r\n", &a);
+    CHECK_EQ(401, a.status);
+    CHECK_STR("Bearer", answer_field(&a, "WWW-Authenticate", field));
+    CHECK_STR("application/problem+json", answer_field(&a, "Content-Type", field));
+    answer_free(&a);
+    ask(&h, "GET /v1/system/info HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer test-token-0123456780\r\n\r\n",
+        &a);
+    CHECK_EQ(401, a.status);
+    answer_free(&a);
+    ask(&h, "GET /v1/system/health HTTP/1.1\r\nHost: evil.example\r\n\r\n", &a); /* DNS rebinding */
+    CHECK_EQ(421, a.status);
+    answer_free(&a);
+    ask(&h, "GET /v1/system/info HTTP/1.1\r\nHost: localhost\r\n" AUTH "X-Request-Id: my-id.1\r\n\r\n", &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("my-id.1", answer_field(&a, "X-Request-Id", field));
+    CHECK_STR("n\"1", json_text(a.json, "name"));
+    answer_free(&a);
+    ask(&h, "GET /v1/system/info HTTP/1.1\r\nHost: localhost\r\n" AUTH "X-Request-Id: a b\r\n\r\n", &a);
+    CHECK_EQ(16, strlen(answer_field(&a, "X-Request-Id", field))); /* not sane: one of ours */
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(api, answers_on_every_route_of_the_table) {
+    struct house h;
+    house_open(&h, NULL);
+    for (size_t i = 0; i < gateway_routes_n; i++) {
+        const struct route *r = &gateway_routes[i];
+        char path[256] = "";
+        const char *open = strchr(r->path, '{');
+        /* An id of the right shape that nobody has. */
+        const char *id = strstr(r->path, "nodes/{")  ? "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
+                         : strstr(r->path, "{hash}") ? H64
+                                                     : "0123456789abcdef0123456789abcdef";
+        if (open)
+            snprintf(path, sizeof path, "%.*s%s%s", (int)(open - r->path), r->path, id, strchr(open, '}') + 1);
+        else
+            snprintf(path, sizeof path, "%s", r->path);
+        const char *body = r->body == ROUTE_JSON || r->body == ROUTE_JSON_OPTIONAL ? "{}" : NULL;
+        struct answer a;
+        call_api(&h, http_method_text(r->method), path, NULL, body, &a);
+        int want = open ? 404 : r->success;
+        if (strcmp(r->name, "openSocket") == 0) want = 426;
+        if (strcmp(r->name, "submitJob") == 0 || strcmp(r->name, "setMaintenance") == 0) want = 400;
+        if (strcmp(r->name, "putBlob") == 0) want = 411;
+        if (a.status != want) print_message("# %s %s -> %d %s\n", r->name, path, a.status, a.body);
+        CHECK_EQ(want, a.status);
+        answer_free(&a);
+    }
+    house_close(&h);
+}
+
+TEST(api, describes_in_openapi_exactly_the_routes_it_has) {
+    struct house h;
+    struct answer a;
+    size_t operations = 0;
+    const char *path, *method;
+    json_t *item, *op;
+    house_open(&h, NULL);
+    ask(&h, "GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n", &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("3.1.0", json_text(a.json, "openapi"));
+    json_object_foreach(json_object_get(a.json, "paths"), path, item) json_object_foreach(item, method, op) {
+        bool found = false;
+        for (size_t i = 0; i < gateway_routes_n; i++)
+            if (strcmp(gateway_routes[i].name, json_text(op, "operationId")) == 0) {
+                found = strcmp(gateway_routes[i].path, path) == 0 &&
+                        strcasecmp(method, http_method_text(gateway_routes[i].method)) == 0;
+                CHECK_EQ(gateway_routes[i].rows != NULL,
+                         json_object_get(op, "requestBody") && gateway_routes[i].body != ROUTE_BYTES);
+            }
+        CHECK(found);
+        operations++;
+    }
+    CHECK_EQ(gateway_routes_n, operations);
+    const json_t *schema = json_object_get(json_object_get(json_object_get(a.json, "paths"), "/v1/fog/jobs"), "post");
+    CHECK(strstr(a.body, "\"additionalProperties\":false") != NULL && schema != NULL);
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(api, refuses_unknown_paths_methods_parameters_and_bodies) {
+    struct house h;
+    struct answer a;
+    char field[512];
+    house_open(&h, NULL);
+    expect(&h, "GET", "/v1/nothing", NULL, 404);
+    expect(&h, "GET", "/v1/fog/jobs/", NULL, 404);
+    expect(&h, "GET", "/index.html", NULL, 404); /* built without the dashboard */
+    expect(&h, "BREW", "/v1/fog/jobs", NULL, 501);
+    call_api(&h, "PATCH", "/v1/fog/jobs", NULL, NULL, &a);
+    CHECK_EQ(405, a.status);
+    CHECK_STR("POST, GET, HEAD, OPTIONS", answer_field(&a, "Allow", field));
+    answer_free(&a);
+    call_api(&h, "OPTIONS", "/v1/fog/jobs", "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n",
+             NULL, &a);
+    CHECK_EQ(204, a.status);
+    CHECK_STR("", answer_field(&a, "Access-Control-Allow-Origin", field)); /* closed to other sites */
+    answer_free(&a);
+    expect(&h, "GET", "/v1/fog/jobs", "{}", 400);
+    static const char *const bad[] = { "limit=0",    "limit=1001", "limit=abc",   "limit=",  "limit=1&limit=2",
+                                       "cursor=zzz", "cursor=",    "state=bogus", "other=1", "%zz=1" };
+    static const char *const names[] = { "?limit",  "?limit",  "?limit", "?limit", "?limit",
+                                         "?cursor", "?cursor", "?state", "?other", "?" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char target[64];
+        snprintf(target, sizeof target, "/v1/fog/jobs?%s", bad[i]);
+        call_api(&h, "GET", target, NULL, NULL, &a);
+        CHECK_EQ(400, a.status);
+        CHECK_STR(names[i], json_text(a.json, "errors/0/field"));
+        answer_free(&a);
+    }
+    ask(&h,
+        "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH
+        "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+        &a);
+    CHECK_EQ(415, a.status);
+    answer_free(&a);
+    ask(&h, "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH "\r\n", &a);
+    CHECK_EQ(400, a.status);
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/jobs", NULL,
+             "{\"kind\":\"wasm\",\"program\":\"" H64 "\",\"limits\":{\"cpu_ms\":1e999}}", &a);
+    CHECK_EQ(400, a.status);
+    CHECK_STR("/limits/cpu_ms", json_text(a.json, "errors/0/field"));
+    CHECK_STR("urn:village:problem:bad_request", json_text(a.json, "type"));
+    answer_free(&a);
+    CHECK_EQ(0, mem_jobs(h.mem));
+    house_close(&h);
+}
+
+TEST(api, lists_expels_and_rests_nodes) {
+    struct house h;
+    struct answer a;
+    char text[3][NODE_ID_TEXT], target[160];
+    house_open(&h, NULL);
+    for (uint8_t i = 0; i < 3; i++)
+        add_node(&h, (uint8_t)(i + 1), i == 2 ? VIEW_NODE_OFFLINE : VIEW_NODE_ACTIVE, text[i]);
+    call_api(&h, "GET", "/v1/fog/nodes?limit=2", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(2, json_array_size(json_object_get(a.json, "items")));
+    CHECK_STR(text[0], json_text(a.json, "items/0/id"));
+    snprintf(target, sizeof target, "/v1/fog/nodes?limit=2&cursor=%s", json_text(a.json, "next"));
+    answer_free(&a);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "items")));
+    CHECK_STR(text[2], json_text(a.json, "items/0/id"));
+    CHECK(json_is_null(json_object_get(a.json, "next")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/nodes?state=offline", NULL, NULL, &a);
+    CHECK_STR(text[2], json_text(a.json, "items/0/id"));
+    answer_free(&a);
+    snprintf(target, sizeof target, "/v1/fog/nodes/%s", text[1]);
+    expect(&h, "GET", target, NULL, 200);
+    expect(&h, "GET", "/v1/fog/nodes/nonsense", NULL, 404);
+    snprintf(target, sizeof target, "/v1/fog/nodes/%s/maintenance", text[1]);
+    expect(&h, "POST", target, "{\"on\":true}", 204);
+    expect(&h, "POST", target, "{\"on\":1}", 400);
+    snprintf(target, sizeof target, "/v1/fog/nodes/%s", text[1]);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_STR("maintenance", json_text(a.json, "state"));
+    answer_free(&a);
+    expect(&h, "DELETE", target, NULL, 204);
+    expect(&h, "DELETE", target, NULL, 404);
+    call_api(&h, "GET", "/v1/fog/topology", NULL, NULL, &a);
+    CHECK_STR(text[2], json_text(a.json, "items/0/links/0/1"));
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(api, makes_lists_and_revokes_tickets) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "POST", "/v1/tickets", NULL, "{\"uses\":3,\"ttl_s\":60}", &a);
+    CHECK_EQ(201, a.status);
+    CHECK_STR("vl1secretsecretsecret", json_text(a.json, "ticket"));
+    CHECK_EQ(3, json_integer_value(json_object_get(a.json, "uses")));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/tickets", NULL, NULL, &a); /* all defaults */
+    CHECK_EQ(201, a.status);
+    answer_free(&a);
+    expect(&h, "POST", "/v1/tickets", "{\"uses\":0}", 400);
+    expect(&h, "POST", "/v1/tickets", "{\"uses\":1001}", 400);
+    expect(&h, "POST", "/v1/tickets", "{\"ttl_s\":59}", 400);
+    call_api(&h, "GET", "/v1/tickets?limit=1", NULL, NULL, &a);
+    CHECK_STR("t0001", json_text(a.json, "items/0/id"));
+    CHECK_STR("", json_text(a.json, "items/0/ticket"));
+    CHECK(strstr(a.body, "vl1secret") == NULL);
+    char target[200];
+    snprintf(target, sizeof target, "/v1/tickets?cursor=%s", json_text(a.json, "next"));
+    answer_free(&a);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_STR("t0002", json_text(a.json, "items/0/id"));
+    answer_free(&a);
+    expect(&h, "DELETE", "/v1/tickets/t0001", NULL, 204);
+    expect(&h, "DELETE", "/v1/tickets/t9999", NULL, 404);
+    house_close(&h);
+}
+
+TEST(api, takes_a_job_through_its_life) {
+    struct house h;
+    struct answer a;
+    char base[96], target[128];
+    house_open(&h, NULL);
+    struct vl_job_id id = submit(
+        &h,
+        "{\"kind\":\"native\",\"command\":\"/usr/bin/wc\",\"args\":[\"-w\"],\"env\":{\"LANG\":\"C\"},\"inputs\":["
+        "{\"name\":\"a.txt\",\"hash\":\"" H64 "\",\"size\":1},{\"name\":\"b.txt\",\"hash\":\"" H64 "\",\"size\":2}]}");
+    char text[JOB_ID_TEXT];
+    job_id_format(id, text);
+    snprintf(base, sizeof base, "/v1/fog/jobs/%s", text);
+    call_api(&h, "GET", base, NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("submitted", json_text(a.json, "state"));
+    CHECK_STR("/usr/bin/wc", json_text(a.json, "spec/command"));
+    CHECK_STR("-w", json_text(a.json, "spec/args/0"));
+    CHECK_STR("C", json_text(a.json, "spec/env/LANG"));
+    CHECK_STR("b.txt", json_text(a.json, "spec/inputs/1/name"));
+    CHECK_EQ(2, json_integer_value(json_object_get(json_object_get(a.json, "tasks"), "total")));
+    answer_free(&a);
+    snprintf(target, sizeof target, "%s/output", base);
+    expect(&h, "GET", target, NULL, 409);
+    mem_finish_job(h.mem, id, "12 words\n");
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("12 words\n12 words\n", a.body);
+    answer_free(&a);
+    snprintf(target, sizeof target, "%s/tasks?limit=1", base);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_STR("stdout", json_text(a.json, "items/0/outputs/0/name"));
+    CHECK_EQ(-1, json_integer_value(json_object_get(json_array_get(json_object_get(a.json, "items"), 0), "exit_code")));
+    snprintf(target, sizeof target, "%s/tasks?cursor=%s", base, json_text(a.json, "next"));
+    answer_free(&a);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "items")));
+    answer_free(&a);
+    snprintf(target, sizeof target, "%s/events", base);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_STR("job_ended", json_text(a.json, "items/1/kind"));
+    answer_free(&a);
+    expect(&h, "DELETE", base, NULL, 409);
+    id = submit(&h, JOB);
+    job_id_format(id, text);
+    snprintf(base, sizeof base, "/v1/fog/jobs/%s", text);
+    expect(&h, "DELETE", base, NULL, 202);
+    expect(&h, "GET", "/v1/fog/jobs/xyz", NULL, 404);
+    expect(&h, "POST", "/v1/fog/jobs",
+           "{\"kind\":\"wasm\",\"program\":\"" H64 "\",\"after\":[\"0123456789abcdef0123456789abcdef\"]}", 422);
+    house_close(&h);
+}
+
+TEST(api, pages_through_jobs_newest_first_without_loss) {
+    struct house h;
+    char target[256] = "/v1/fog/jobs?limit=7", last[JOB_ID_TEXT] = "g";
+    size_t seen = 0;
+    house_open(&h, NULL);
+    for (int i = 0; i < 30; i++) (void)submit(&h, JOB); /* many within one millisecond */
+    for (bool more = true; more;) {
+        struct answer a;
+        size_t i;
+        json_t *item;
+        call_api(&h, "GET", target, NULL, NULL, &a);
+        json_array_foreach(json_object_get(a.json, "items"), i, item) {
+            CHECK(strcmp(json_text(item, "id"), last) < 0);
+            snprintf(last, sizeof last, "%s", json_text(item, "id"));
+            seen++;
+        }
+        more = json_is_string(json_object_get(a.json, "next"));
+        snprintf(target, sizeof target, "/v1/fog/jobs?limit=7&cursor=%s", json_text(a.json, "next"));
+        answer_free(&a);
+    }
+    CHECK_EQ(30, seen);
+    house_close(&h);
+}
+
+TEST(api, gives_the_kept_answer_for_an_idempotency_key) {
+    struct house h;
+    struct answer a, b;
+    char field[512];
+    house_open(&h, NULL);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", JOB, &a);
+    CHECK_EQ(201, a.status);
+    CHECK_STR("", answer_field(&a, "Idempotent-Replayed", field));
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", JOB, &b);
+    CHECK_EQ(201, b.status);
+    CHECK_STR("true", answer_field(&b, "Idempotent-Replayed", field));
+    CHECK_STR(a.body, b.body);
+    CHECK(strlen(answer_field(&b, "Location", field)) > 20);
+    CHECK_EQ(1, mem_jobs(h.mem));
+    answer_free(&b);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", "{\"kind\":\"native\",\"command\":\"/bin/true\"}",
+             &b);
+    CHECK_EQ(422, b.status);
+    answer_free(&b);
+    call_api(&h, "POST", "/v1/tickets", "Idempotency-Key: k1\r\n", JOB, &b); /* another address: another name */
+    CHECK_EQ(400, b.status);
+    answer_free(&b);
+    call_api(&h, "POST", "/v1/tickets", "Idempotency-Key: k2\r\n", NULL, &b);
+    CHECK_EQ(201, b.status);
+    answer_free(&b);
+    call_api(&h, "POST", "/v1/tickets", "Idempotency-Key: k2\r\n", NULL, &b);
+    CHECK_EQ(201, b.status);
+    CHECK_STR("vl1secretsecretsecret", json_text(b.json, "ticket"));
+    answer_free(&b);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key:\r\n", JOB, &b);
+    CHECK_EQ(400, b.status);
+    CHECK_STR("Idempotency-Key", json_text(b.json, "errors/0/field"));
+    answer_free(&b);
+    char wrong[] = "{\"kind\":\"wasm\"}";
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k3\r\n", wrong, &b);
+    CHECK_EQ(400, b.status);
+    answer_free(&b);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k3\r\n", JOB, &b); /* failures are not kept */
+    CHECK_EQ(201, b.status);
+    answer_free(&b);
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(api, says_409_while_a_request_with_the_same_key_is_in_flight) {
+    struct house h;
+    struct answer a;
+    char request[512];
+    house_open(&h, NULL);
+    int fd = dial(&h);
+    mem_hold(h.mem, true);
+    snprintf(request, sizeof request,
+             "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH
+             "Idempotency-Key: k\r\nContent-Type: application/json\r\n"
+             "Content-Length: %zu\r\n\r\n%s",
+             strlen(JOB), JOB);
+    send_all(&h.loop, fd, request, strlen(request));
+    for (int i = 0; i < 50 && mem_jobs(h.mem) == 0; i++) turn(&h.loop);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k\r\n", JOB, &a);
+    CHECK_EQ(409, a.status);
+    CHECK_STR("in_flight", json_text(a.json, "code"));
+    answer_free(&a);
+    mem_hold(h.mem, false);
+    hear(&h.loop, fd, false, &a);
+    CHECK_EQ(201, a.status);
+    answer_free(&a);
+    close(fd);
+    house_close(&h);
+}
+
+TEST(api, survives_a_client_that_leaves_before_its_answer) {
+    struct house h;
+    char request[512];
+    house_open(&h, NULL);
+    mem_hold(h.mem, true);
+    int fd = dial(&h);
+    snprintf(request, sizeof request,
+             "POST /v1/fog/jobs HTTP/1.1\r\nHost: localhost\r\n" AUTH
+             "Idempotency-Key: gone\r\nContent-Type: application/json\r\n"
+             "Content-Length: %zu\r\n\r\n%s",
+             strlen(JOB), JOB);
+    send_all(&h.loop, fd, request, strlen(request));
+    for (int i = 0; i < 50 && mem_jobs(h.mem) == 0; i++) turn(&h.loop);
+    struct linger hard = { .l_onoff = 1 };
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close(fd); /* with a reset */
+    for (int i = 0; i < 20; i++) turn(&h.loop);
+    mem_hold(h.mem, false);
+    struct answer a;
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: gone\r\n", JOB, &a);
+    CHECK_EQ(201, a.status); /* the answer was kept for it */
+    CHECK_EQ(1, mem_jobs(h.mem));
+    answer_free(&a);
+    house_close(&h);
+}
+
+/* ---- blobs ---- */
+
+static void put_blob(struct house *h, const char *hash, const void *p, size_t n, const char *more, struct answer *a) {
+    char head[512];
+    int fd = dial(h),
+        k = snprintf(head, sizeof head,
+                     "PUT /v1/blobs/%s HTTP/1.1\r\nHost: localhost\r\n" AUTH "%sContent-Length: %zu\r\n\r\n", hash,
+                     more, n);
+    send_all(&h->loop, fd, head, (size_t)k);
+    send_all(&h->loop, fd, p, n);
+    hear(&h->loop, fd, false, a);
+    close(fd);
+}
+
+TEST(api, stores_streams_and_cuts_blobs) {
+    struct house h;
+    struct answer a;
+    struct vl_prng r;
+    struct vl_hash hash;
+    char text[HASH_TEXT], target[96], field[512];
+    size_t n = 3000000;
+    uint8_t *data = malloc(n);
+    vl_prng_seed(&r, 7);
+    for (size_t i = 0; i < n; i++) data[i] = (uint8_t)vl_prng_next(&r);
+    crypto_blake2b256(vl_span(data, n), &hash);
+    hash_format(hash, text);
+    snprintf(target, sizeof target, "/v1/blobs/%s", text);
+    house_open(&h, NULL);
+    put_blob(&h, text, data, n, "", &a);
+    CHECK_EQ(201, a.status);
+    answer_free(&a);
+    put_blob(&h, text, data, n, "", &a);
+    CHECK_EQ(200, a.status);
+    answer_free(&a);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(n, a.n);
+    CHECK_MEM(data, a.body, n);
+    answer_free(&a);
+    call_api(&h, "HEAD", target, NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("3000000", answer_field(&a, "Content-Length", field));
+    answer_free(&a);
+    static const struct {
+        const char *range;
+        int status;
+        size_t from, n;
+    } rows[] = { { "bytes=0-0", 206, 0, 1 },
+                 { "bytes=10-19", 206, 10, 10 },
+                 { "bytes=2999999-", 206, 2999999, 1 },
+                 { "bytes=-5", 206, 2999995, 5 },
+                 { "bytes=2999990-9999999", 206, 2999990, 10 },
+                 { "bytes=-9999999", 206, 0, 3000000 },
+                 { "bytes=3000000-", 416, 0, 0 },
+                 { "bytes=-0", 416, 0, 0 },
+                 { "bytes=5-2", 200, 0, 3000000 },
+                 { "lines=1-2", 200, 0, 3000000 },
+                 { "bytes=0-1,4-5", 200, 0, 3000000 } };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char more[64];
+        snprintf(more, sizeof more, "Range: %s\r\n", rows[i].range);
+        call_api(&h, "GET", target, more, NULL, &a);
+        CHECK_EQ(rows[i].status, a.status);
+        if (a.status != 416) {
+            CHECK_EQ(rows[i].n, a.n);
+            CHECK_MEM(data + rows[i].from, a.body, a.n);
+        }
+        answer_free(&a);
+    }
+    free(data);
+    house_close(&h);
+}
+
+TEST(api, refuses_blobs_with_another_hash_or_without_a_length) {
+    struct house h;
+    struct answer a;
+    struct gateway_config c = { .max_blob_bytes = 1000 };
+    char big[2000] = { 0 };
+    house_open(&h, &c);
+    put_blob(&h, H64, "abc", 3, "", &a);
+    CHECK_EQ(422, a.status);
+    CHECK_STR("hash_mismatch", json_text(a.json, "code"));
+    answer_free(&a);
+    put_blob(&h, "ABC", "abc", 3, "", &a);
+    CHECK_EQ(400, a.status);
+    answer_free(&a);
+    put_blob(&h, H64, big, sizeof big, "", &a);
+    CHECK_EQ(413, a.status);
+    answer_free(&a);
+    CHECK_EQ(0, mem_uploads_open(h.mem));
+    ask(&h, "PUT /v1/blobs/" H64 " HTTP/1.1\r\nHost: localhost\r\n" AUTH "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        &a);
+    CHECK_EQ(411, a.status);
+    answer_free(&a);
+    int fd = dial(&h); /* leaves in the middle */
+    const char *part = "PUT /v1/blobs/" H64 " HTTP/1.1\r\nHost: localhost\r\n" AUTH "Content-Length: 100\r\n\r\nabc";
+    send_all(&h.loop, fd, part, strlen(part));
+    for (int i = 0; i < 20; i++) turn(&h.loop);
+    CHECK_EQ(1, mem_uploads_open(h.mem));
+    close(fd);
+    for (int i = 0; i < 20; i++) turn(&h.loop);
+    CHECK_EQ(0, mem_uploads_open(h.mem));
+    put_blob(&h, "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8", "", 0, "",
+             &a); /* BLAKE2b-256 of nothing */
+    CHECK_EQ(201, a.status);
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(api, exposes_metrics_by_route_template) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    expect(&h, "GET", "/v1/fog/jobs/0123456789abcdef0123456789abcdef", NULL, 404);
+    expect(&h, "GET", "/v1/whatever", NULL, 404);
+    call_api(&h, "GET", "/v1/system/metrics", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK(strstr(a.body, "village_http_requests_total{route=\"/v1/fog/jobs/{id}\",method=\"GET\",code=\"4xx\"} 1\n"));
+    CHECK(strstr(a.body, "village_http_requests_total{route=\"none\",method=\"any\",code=\"4xx\"} 1\n"));
+    CHECK(strstr(a.body, "# HELP village_tasks_total Tasks\\nby outcome.\n# TYPE village_tasks_total "
+                         "counter\nvillage_tasks_total{outcome=\"do\\\"ne\"} 3\n"
+                         "village_tasks_total{outcome=\"failed\"} 3\n"));
+    CHECK(strstr(a.body, "0123456789abcdef") == NULL); /* nothing that a client chose */
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(api, serves_the_dashboard_with_etags_gzip_and_a_tight_policy) {
+    static const uint8_t gz[] = { 0x1f, 0x8b, 1 };
+    static const struct asset assets[] = {
+        { .path = "/index.html",
+          .type = "text/html; charset=utf-8",
+          .etag = "\"e1\"",
+          .bytes = (const uint8_t *)"<p>",
+          .n = 3,
+          .gz_bytes = gz,
+          .gz_n = 3 },
+        { .path = "/app.abc.js",
+          .type = "text/javascript",
+          .etag = "\"e2\"",
+          .bytes = (const uint8_t *)"1",
+          .n = 1,
+          .hashed = true },
+    };
+    struct gateway_config c = { .assets = assets, .assets_n = 2 };
+    struct house h;
+    struct answer a;
+    char field[512];
+    house_open(&h, &c);
+    ask(&h, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("<p>", a.body);
+    CHECK(strstr(answer_field(&a, "Content-Security-Policy", field), "frame-ancestors 'none'"));
+    CHECK(strstr(field, "unsafe") == NULL);
+    CHECK_STR("nosniff", answer_field(&a, "X-Content-Type-Options", field));
+    CHECK_STR("no-cache", answer_field(&a, "Cache-Control", field));
+    CHECK_STR("\"e1\"", answer_field(&a, "ETag", field));
+    answer_free(&a);
+    ask(&h, "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: br, gzip\r\n\r\n", &a);
+    CHECK_STR("gzip", answer_field(&a, "Content-Encoding", field));
+    CHECK_MEM(gz, a.body, 3);
+    CHECK_STR("\"e1-gz\"", answer_field(&a, "ETag", field));
+    answer_free(&a);
+    ask(&h, "GET /index.html HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: \"x\", \"e1\"\r\n\r\n", &a);
+    CHECK_EQ(304, a.status);
+    CHECK_EQ(0, a.n);
+    answer_free(&a);
+    ask(&h, "GET /app.abc.js HTTP/1.1\r\nHost: localhost\r\n\r\n", &a);
+    CHECK_STR("public, max-age=31536000, immutable", answer_field(&a, "Cache-Control", field));
+    answer_free(&a);
+    ask(&h, "DELETE /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n", &a);
+    CHECK_EQ(405, a.status);
+    answer_free(&a);
+    ask(&h, "GET /../index.html HTTP/1.1\r\nHost: localhost\r\n\r\n", &a);
+    CHECK_EQ(400, a.status);
+    answer_free(&a);
+    house_close(&h);
+}
