@@ -193,16 +193,25 @@ static int landlock_root(int root_fd, int version) {
     return err;
 }
 
-/* Namespaces may be forbidden by policy (containers, AppArmor): only trying tells. */
-static bool child_can_chroot(void) {
+/* Rights and namespaces may be cut down by policy (containers, AppArmor, a root that is none): only trying tells. */
+static bool works(bool (*attempt)(void)) {
     pid_t pid = fork();
-    if (pid == 0) _exit(own_user_namespace() == 0 && chroot("/") == 0 ? 0 : 1);
+    if (pid == 0) _exit(attempt() ? 0 : 1);
     int status = 1;
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+static bool become_another(void) {
+    uid_t id = CONFINE_UID_FIRST;
+    return chroot("/") == 0 && setgroups(0, NULL) == 0 && setresgid(id, id, id) == 0 && setresuid(id, id, id) == 0;
+}
+
+static bool chroot_as_we_are(void) { return chroot("/") == 0; }
+
+static bool chroot_in_namespace(void) { return own_user_namespace() == 0 && chroot("/") == 0; }
+
 enum vl_err confine_create(struct confine *c, struct vl_errmsg *why) {
-    *c = (struct confine){ .root = geteuid() == 0, .native_fd = -1, .native_net_fd = -1 };
+    *c = (struct confine){ .native_fd = -1, .native_net_fd = -1 };
     enum vl_err err = filter_bytes(true, &c->load);
     if (err == VL_OK) err = filter_bytes(false, &c->run);
     if (err) return vl_errmsg_set(why, VL_EUNSUPPORTED, "seccomp filters cannot be built on this machine");
@@ -210,7 +219,9 @@ enum vl_err confine_create(struct confine *c, struct vl_errmsg *why) {
         return vl_errmsg_set(why, VL_EUNSUPPORTED, "this kernel has no seccomp (CONFIG_SECCOMP_FILTER)");
     c->native_fd = export_filter(native_filter(false));
     c->native_net_fd = export_filter(native_filter(true));
-    c->chroot = c->root || child_can_chroot();
+    c->root = geteuid() == 0 && works(become_another);
+    c->user_namespace = !c->root && !works(chroot_as_we_are) && works(chroot_in_namespace);
+    c->chroot = c->root || c->user_namespace || works(chroot_as_we_are);
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     c->landlock = version > 0 ? (int)version : 0;
     return VL_OK;
@@ -253,7 +264,7 @@ int confine_limit(const struct confine_limits *l) {
 int confine_enter(const struct confine *c, int root_fd, uint32_t slot, int parent) {
     uid_t uid = CONFINE_UID_FIRST + slot;
     int err = 0;
-    if (!c->root && c->chroot) err = own_user_namespace();
+    if (c->user_namespace) err = own_user_namespace();
     if (err) return err;
     if (c->chroot && (fchdir(root_fd) != 0 || chroot(".") != 0 || chdir("/") != 0)) return errno;
     if (c->root && (setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)) return errno;

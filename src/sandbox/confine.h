@@ -17,8 +17,9 @@
 
 /* Made once at the start of the runner, before the first task. */
 struct confine {
-    bool root;         /* the runner is root: tasks get uids of their own */
-    bool chroot;       /* as root, or by a user namespace */
+    bool root;           /* the runner is root and may change users: tasks get uids of their own */
+    bool user_namespace; /* not root, but a user namespace gives the right to chroot */
+    bool chroot;         /* possible, by whichever way */
     int landlock;      /* version of its interface; 0: this kernel has none */
     struct vl_buf load, run; /* BPF: while a module is loaded; while it runs */
     int native_fd;     /* memory file with the BPF of native tasks, for bubblewrap; close-on-exec; -1: not made */

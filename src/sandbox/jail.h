@@ -32,7 +32,8 @@ struct jail_options {
     int info_fd;         /* bubblewrap writes {"child-pid": N} there; -1: not wanted */
 };
 
-/* In the child that will exec: opens the filter for bubblewrap.  Everything up to the caller's own mounts; then jail_add() those, jail_command(), jail_add() the program's words. */
+/* In the child that will exec: opens the filter for bubblewrap.  Everything up to the caller's own mounts; then
+ * jail_add() those, jail_command(), jail_add() the program's words. */
 void jail_begin(struct jail *j, const struct jail_options *o);
 void jail_add(struct jail *j, const char *word);
 /* Ends the options of bubblewrap. */

@@ -27,11 +27,15 @@ static void place_fd(const struct native *n, const char *path, int flags, int wa
     if (fd != want) close(fd);
 }
 
-static void set(const struct native *n, __rlimit_resource_t what, uint64_t value) {
-    struct rlimit old, r = { value, value };
-    if (getrlimit(what, &old) == 0 && old.rlim_max < value) r.rlim_cur = r.rlim_max = old.rlim_max;
+static void set_pair(const struct native *n, __rlimit_resource_t what, uint64_t soft, uint64_t hard) {
+    struct rlimit old, r = { soft, hard };
+    if (getrlimit(what, &old) != 0) fail(n, "reading limits", errno);
+    if (old.rlim_max < r.rlim_max) r.rlim_max = old.rlim_max; /* never ask for more than we have */
+    if (r.rlim_cur > r.rlim_max) r.rlim_cur = r.rlim_max;
     if (setrlimit(what, &r) != 0) fail(n, "setting limits", errno);
 }
+
+static void set(const struct native *n, __rlimit_resource_t what, uint64_t value) { set_pair(n, what, value, value); }
 
 static void limits(const struct native *n) {
     const struct sandbox_limits *l = &n->run->limits;
@@ -40,7 +44,8 @@ static void limits(const struct native *n) {
     set(n, RLIMIT_NOFILE, 1024);
     set(n, RLIMIT_STACK, 8u << 20);
     set(n, RLIMIT_MEMLOCK, 0);
-    if (l->cpu_ms) set(n, RLIMIT_CPU, (l->cpu_ms + 999) / 1000);
+    uint64_t cpu_s = (l->cpu_ms + 999) / 1000;
+    if (l->cpu_ms) set_pair(n, RLIMIT_CPU, cpu_s, cpu_s + 1); /* the soft one is told apart: SIGXCPU */
     if (!n->cgroups->memory) set(n, RLIMIT_DATA, l->memory_bytes);
     if (n->confine->root) set(n, RLIMIT_NPROC, l->processes); /* root is exempt; the task's own user will not be */
     if (setpriority(PRIO_PROCESS, 0, 10) != 0) fail(n, "setting the priority", errno);
@@ -107,6 +112,8 @@ static void add_mounts(const struct native *n, struct jail *j) {
         jail_add(j, input_source(n, i, copies[i]));
         jail_add(j, names[i]);
     }
+    jail_add(j, "--remount-ro"); /* the folder that holds all the others would else be memory without a limit */
+    jail_add(j, "/");
     jail_add(j, "--chdir");
     jail_add(j, "/out");
 }

@@ -6,7 +6,9 @@
  *
  * Conversation: node HELLO -> runner HELLO; then COMPILE -> COMPILED; RUN -> STARTED -> EXITED, or EXITED alone when
  * refused; the files that EXITED names live until RELEASE; KILL ends a task early (EXITED still comes); STATS -> STATS.
- * A message that is not allowed in the present state is answered by REFUSED and changes nothing. */
+ * An EXITED with outcome REFUSED ends the task at once: nothing to release. A message that is not allowed in the present
+ * state is answered by REFUSED and changes nothing; for RUN: VL_EBUSY all SANDBOX_JOBS_MAX places are taken (try after a
+ * RELEASE), VL_EEXISTS the number is in use, VL_ESTATE before HELLO; for KILL and RELEASE: VL_ENOTFOUND, VL_ESTATE. */
 #ifndef VL_SANDBOX_REQUEST_H
 #define VL_SANDBOX_REQUEST_H
 

@@ -13,7 +13,7 @@ struct runner_config {
                               linked into a task, else copied) */
     uint64_t cache_bytes;  /* compiled modules beyond this are dropped, least recently used first; 0: 1 GiB */
     uint32_t jobs_max;     /* tasks that run at once, 1 .. SANDBOX_JOBS_MAX; 0: SANDBOX_JOBS_MAX.  More wait in line,
-                              up to SANDBOX_JOBS_MAX in all states; beyond that RUN is refused */
+                              up to SANDBOX_JOBS_MAX in all states; beyond that RUN is answered by REFUSED */
     uint32_t hot_runs;     /* recompile with -O2 in the background after so many runs of a module; 0: 16 */
 };
 

@@ -57,6 +57,7 @@ static const char tail_text[] =
 
 /* A module without imports gets an instantiate function of one argument. */
 static const char script_text[] =
+    "ulimit -v $4 || exit 100\n" /* here and not before exec: a sanitizer's shadow would not fit */
     "wasm2c -n prog in.wasm -o m.c || exit 101\n"
     "if ! grep -q 'Z_prog_instantiate(Z_prog_instance_t\\*, ' m.h; then\n"
     "  echo 'struct Z_wasi_snapshot_preview1_instance_t; static void one(Z_prog_instance_t *i,"
@@ -140,9 +141,10 @@ static _Noreturn void exec_bare(const struct confine *c, uint32_t uid_slot, cons
 static _Noreturn void child(const struct toolchain *t, const struct confine *c, const char *dir, unsigned level,
                             uint32_t uid_slot, int parent) {
     static struct jail j;
-    char olevel[2] = { (char)('0' + level), 0 }, abi[12];
+    char olevel[2] = { (char)('0' + level), 0 }, abi[12], kib[12];
     snprintf(abi, sizeof abi, "%u", GUEST_ABI);
-    const char *const words[] = { "/bin/sh", "-c", script_text, "sh", olevel, FLAGS, abi, NULL };
+    snprintf(kib, sizeof kib, "%lu", TOOLCHAIN_MEMORY / 1024);
+    const char *const words[] = { "/bin/sh", "-c", script_text, "sh", olevel, FLAGS, abi, kib, NULL };
     /* sh splits $2 into the flags: they are ours and hold no quotes */
     sigset_t none;
     sigemptyset(&none);
@@ -155,7 +157,7 @@ static _Noreturn void child(const struct toolchain *t, const struct confine *c, 
     if (log < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(log, 2) < 0) _exit(125);
     if (!write_file(d, "header", header_text, sizeof header_text - 1)) _exit(125);
     if (!write_file(d, "tail", tail_text, sizeof tail_text - 1)) _exit(125);
-    if (!limit(RLIMIT_CPU, TOOLCHAIN_CPU_S) || !limit(RLIMIT_AS, TOOLCHAIN_MEMORY) || !limit(RLIMIT_FSIZE, 256u << 20) ||
+    if (!limit(RLIMIT_CPU, TOOLCHAIN_CPU_S) || !limit(RLIMIT_FSIZE, 256u << 20) ||
         !limit(RLIMIT_CORE, 0) || setpriority(PRIO_PROCESS, 0, 15) != 0)
         _exit(125);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(125);

@@ -15,7 +15,7 @@
 
 #define TOOLCHAIN_CPU_S 60u
 #define TOOLCHAIN_WALL_MS 120000u
-#define TOOLCHAIN_MEMORY (1ull << 30)
+#define TOOLCHAIN_MEMORY (1ul << 30) /* of address space */
 #define TOOLCHAIN_INPUT "in.wasm"
 #define TOOLCHAIN_OUTPUT "out.so"
 #define TOOLCHAIN_LOG "log"

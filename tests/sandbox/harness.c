@@ -246,7 +246,7 @@ const char *wasm_from_rust(const char *name) {
     snprintf(rs, sizeof rs, SANDBOX_PROGRAMS "/%s", name);
     snprintf(path, sizeof path, "%s/r.wasm", temp());
     static const char crt[] = "/usr/lib/wasm32-wasi/crt1-command.o";
-    const char *const debian[] = { "rustc", "--target=wasm32-wasi", "-O", "-Clinker=wasm-ld-14", "-Clink-self-contained=no",
+    const char *const debian[] = { "/usr/bin/rustc", "--target=wasm32-wasi", "-O", "-Clinker=wasm-ld-14", "-Clink-self-contained=no",
                                    "-Clink-arg=/usr/lib/wasm32-wasi/crt1-command.o", "-Clink-arg=-L/usr/lib/wasm32-wasi",
                                    "-Clink-arg=-lc", "-o", path, rs, NULL };
     const char *const plain[] = { "rustc", "--target=wasm32-wasi", "-O", "-o", path, rs, NULL };

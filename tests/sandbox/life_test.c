@@ -225,6 +225,7 @@ static struct sandbox_compiled *compile(struct rig *g, const char *path, uint8_t
     q.u.compile.level = level;
     rig_send(g, &q);
     CHECK_EQ(SANDBOX_EVT_COMPILED, rig_event(g)->kind);
+    if (!g->ev.u.compiled.ok) print_message("# %s\n", g->ev.u.compiled.text);
     return &g->ev.u.compiled;
 }
 
@@ -271,6 +272,7 @@ TEST(cache, keeps_modules_over_restarts_and_rebuilds_a_damaged_one) {
     CHECK_EQ(1, g->ev.u.stats.cache_rebuilt);
     CHECK_EQ(1, g->ev.u.stats.compiled);
     CHECK_EQ(1, cache_files(dir, file, sizeof file));
+    CHECK_OK(chmod(file, 0644));
     CHECK_OK(truncate(file, 100)); /* now while it runs */
     q = doing(2, "hello");
     CHECK_EQ(7, rig_run(g, &q)->exit_code);

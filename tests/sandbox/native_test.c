@@ -69,7 +69,7 @@ TEST(native, sees_no_file_process_network_or_privilege_of_the_machine) {
     struct rig *g = rig_start(NULL);
     NEED_NATIVE(g);
     struct sandbox_request q = shell(1, "cat /etc/shadow /etc/hostname; ls -d /proc/[0-9]* | wc -l; cat /proc/net/dev | grep -c :; "
-                                        "echo x > /usr/x; echo x > /in/x; echo x > /proc/sys/kernel/hostname; "
+                                        "echo x > /usr/x; echo x > /in/x; echo x > /x; echo x > /proc/sys/kernel/hostname; "
                                         "grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; id -u; unshare -U true; "
                                         "mount -t tmpfs none /tmp; kill -9 1; echo still");
     struct sandbox_exited *e = rig_run(g, &q);
@@ -84,7 +84,7 @@ TEST(native, sees_no_file_process_network_or_privilege_of_the_machine) {
     CHECK(strstr(out, "\n0\n") == NULL); /* not root */
     CHECK(strstr(out, "still\n") != NULL);
     const char *err = output_text(e, "stderr");
-    CHECK(strstr(err, "/etc/shadow") != NULL && strstr(err, "/usr/x") != NULL && strstr(err, "/in/x") != NULL);
+    CHECK(strstr(err, "/etc/shadow") != NULL && strstr(err, "/usr/x") != NULL && strstr(err, "/in/x") != NULL && strstr(err, " /x: ") != NULL);
     CHECK(strstr(err, "unshare") != NULL && strstr(err, "mount") != NULL);
     rig_stop(g, true);
 }

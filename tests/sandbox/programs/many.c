@@ -84,9 +84,9 @@ static void output(void) { /* 1 GiB */
 }
 
 static void tree(void) {
-    strcpy(buf, "/out");
+    int n = snprintf(buf, sizeof buf, "/out");
     for (int i = 0; i < 100; i++) {
-        strcat(buf, "/d");
+        n += snprintf(buf + n, sizeof buf - (size_t)n, "/d");
         mkdir(buf, 0700);
     }
     put("/out/plain", "p");
