@@ -299,15 +299,19 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
 }
 
 void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct heartbeat *h) {
+    const struct node_record *known = registry_get(b->registry, node);
+    /* A new process holds nothing of what the old one ran: no need to wait for what might still be on its way. */
+    bool restarted = known && known->started_ms != 0 && known->started_ms != h->started_ms;
     b->counters.heartbeats++;
     coordinator_registry(
         b, &(struct registry_event){ .kind = REGISTRY_HEARTBEAT, .now = b->now, .node = node, .heartbeat = h });
-    if (job_book_differs(b->jobs, b->now, node, h->running, h->n_running))
+    if (restarted || job_book_differs(b->jobs, b->now, node, h->running, h->n_running))
         vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_BACK,
                                                           .now = b->now,
                                                           .node = node,
                                                           .running = h->running,
-                                                          .n_running = h->n_running }));
+                                                          .n_running = h->n_running,
+                                                          .restarted = restarted }));
     b->schedule_due = true;
 }
 

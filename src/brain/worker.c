@@ -363,6 +363,7 @@ void worker_heartbeat(struct brain *b, struct heartbeat *ret) {
     ret->caps.features &= b->features;
     for (struct wtask *t = b->tasks; t && ret->n_running < HEARTBEAT_RUNNING_MAX; t = t->next)
         ret->running[ret->n_running++] = (struct task_ref){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch };
+    ret->n_running = task_refs_sort(ret->running, ret->n_running);
     ret->free_slots = slots > b->running ? slots - b->running : 0;
 }
 

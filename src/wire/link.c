@@ -53,6 +53,7 @@ enum vl_err link_join_decode(struct vl_span body, struct link_join *ret) {
     village_v1_JoinRequest p = village_v1_JoinRequest_init_zero;
     enum vl_err err = decode(body, village_v1_JoinRequest_fields, &p);
     if (err) return err;
+    if (p.name[0] == '\0') return VL_EPARSE;
     *ret = (struct link_join){ .roles = p.roles };
     memcpy(ret->secret, p.secret, sizeof ret->secret);
     memcpy(ret->static_key, p.static_key, sizeof ret->static_key);

@@ -17,7 +17,7 @@ TEST(link, splits_kind_and_body_and_refuses_what_it_does_not_know) {
     CHECK_EQ(2, body.n);
 }
 
-TEST(link, join_survives_the_way_and_every_cut_or_added_byte_is_refused) {
+TEST(link, join_survives_the_way_and_no_cut_or_repeated_field_passes_for_it) {
     struct link_join m = { .secret = { 1, 2 }, .static_key = { 3 }, .name = "barn", .roles = 5 }, got;
     struct vl_buf b;
     vl_buf_init(&b, 1024);
@@ -25,7 +25,10 @@ TEST(link, join_survives_the_way_and_every_cut_or_added_byte_is_refused) {
     CHECK_EQ(LINK_JOIN, b.p[0]);
     CHECK_OK(link_join_decode(vl_span(b.p + 1, b.len - 1), &got));
     CHECK_MEM(&m, &got, sizeof m);
-    for (size_t n = 0; n + 1 < b.len; n++) CHECK_EQ(VL_EPARSE, link_join_decode(vl_span(b.p + 1, n), &got));
+    for (size_t n = 0; n + 1 < b.len; n++) { /* a cut between fields is another message, never this one */
+        struct link_join cut = { .roles = 77 };
+        CHECK(link_join_decode(vl_span(b.p + 1, n), &cut) == VL_EPARSE || memcmp(&cut, &m, sizeof m) != 0);
+    }
     CHECK_OK(vl_buf_append(&b, "\x20\x05", 2)); /* the last field once more */
     CHECK_EQ(VL_EPARSE, link_join_decode(vl_span(b.p + 1, b.len - 1), &got));
     vl_buf_free(&b);
