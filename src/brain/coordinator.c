@@ -88,7 +88,7 @@ static void task_row_put(struct brain *b, struct vl_job_id id, uint32_t task) {
                             .merge = v.merge,
                             .has_node = v.has_node,
                             .node = v.node,
-                            .attempt = v.attempt,
+                            .attempt = v.attempt - (v.state == JOB_TASK_FAILED && v.attempt > 1), /* the last made */
                             .epoch = v.epoch,
                             .started_ms = v.started_ms,
                             .ended_ms = v.ended_ms,
