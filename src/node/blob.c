@@ -40,6 +40,7 @@ enum vl_err blob_ensure(struct node *n, const struct vl_hash *h, char path[640],
     struct vl_span small;
     os_blob_path(&n->blobs, h, path);
     enum vl_err err = os_blob_size(&n->blobs, h, ret_size);
+    if (err == VL_OK && !n->coordinator) os_blob_touch(&n->blobs, h);
     if (err != VL_ENOTFOUND) return err;
     err = persist_small_blob(n->store, h, &small);
     if (err) return err;
@@ -139,6 +140,40 @@ void blob_verify(struct node *n, struct vl_hash h, uint64_t size) {
         free(v);
         brain_blob_verified(n->brain, node_now(n), h, VL_ENOMEM);
     }
+}
+
+/* ---- the cache of a member: the coordinator has the blobs too, so that any may go ---- */
+
+struct trim {
+    uv_work_t work;
+    struct node *node;
+};
+
+static void trim_work(uv_work_t *w) {
+    struct trim *t = w->data;
+    os_blob_trim(&t->node->blobs, t->node->cfg.cache_bytes, NODE_CACHE_KEEP_S);
+}
+
+static void trim_done(uv_work_t *w, int status) {
+    struct trim *t = w->data;
+    struct node *n = t->node;
+    (void)status;
+    n->trimming = false;
+    free(t);
+    node_handle_closed(n);
+}
+
+void blob_trim(struct node *n) {
+    struct trim *t = n->coordinator || n->trimming ? NULL : calloc(1, sizeof *t);
+    if (t == NULL) return;
+    t->node = n;
+    t->work.data = t;
+    n->handles++;
+    n->trimming = true;
+    if (uv_queue_work(n->loop, &t->work, trim_work, trim_done) == 0) return;
+    n->handles--;
+    n->trimming = false;
+    free(t);
 }
 
 /* ---- uploads --------------------------------------------------------------------------------------------------------

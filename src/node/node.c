@@ -335,6 +335,7 @@ void node_slow_fired(uv_timer_t *t) {
     struct node *n = t->data;
     if (n->brain == NULL || n->stopping) return;
     os_clock_follow(&n->clock);
+    if (n->slow_ticks++ % NODE_TRIM_EVERY == 0) blob_trim(n);
     os_machine_read(n->data_dir, &n->machine);
     brain_machine(n->brain, node_now(n), n->machine.load_milli, n->machine.disk_bytes);
     if (n->machine.disk_bytes < NODE_DISK_RESERVE / 4)

@@ -23,7 +23,7 @@ struct node_config {
     bool found;            /* a new data directory founds a village; one that exists keeps its role.  false: join */
     unsigned slots;        /* tasks at once; 0: one for each CPU; NODE_NO_SLOTS: takes no work */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
-    uint64_t cache_bytes;        /* blobs and compiled modules of a worker; 0: 10 GiB */
+    uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */
 };
 

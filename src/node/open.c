@@ -76,6 +76,7 @@ static enum vl_err ticket_take(struct node *n, struct vl_errmsg *msg) {
 
 static enum vl_err config_take(struct node *n, const struct node_config *cfg, struct vl_errmsg *msg) {
     n->cfg = *cfg;
+    if (n->cfg.cache_bytes == 0) n->cfg.cache_bytes = NODE_CACHE_BYTES;
     if (strlen(cfg->data_dir) >= sizeof n->data_dir - 32)
         return vl_errmsg_set(msg, VL_ERANGE, "--data: the path is too long");
     if (cfg->name[0] == '\0' || strlen(cfg->name) >= sizeof n->name)

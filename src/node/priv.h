@@ -12,8 +12,9 @@
 
 #include <netinet/in.h>
 
-#define NODE_DISK_RESERVE (64ull << 20) /* left free for the store: uploads and jobs are refused before it is needed   \
-                                         */
+#define NODE_DISK_RESERVE                                                                                              \
+    (64ull << 20) /* left free for the store: uploads and jobs are refused before it is needed                         \
+                   */
 #define NODE_READ_BUFFER 65536u
 #define NODE_UPLOADS_MAX 256u
 #define NODE_WAITING_MAX 65536u /* commands waiting for their commit */
@@ -61,7 +62,7 @@ struct node {
     struct store *store;
     struct brain *brain;
     enum vl_err health;
-    bool coordinator, stopping, pumping, rebuild, polling_store;
+    bool coordinator, trimming, stopping, pumping, rebuild, polling_store;
     uint8_t sign_seed[32], static_secret[32], root_seed[32];
     struct brain_config brain_cfg;
 
@@ -93,6 +94,7 @@ struct node {
     char runner_text[1024];
     struct runner_job *jobs;
 
+    uint32_t slow_ticks;
     unsigned handles; /* libuv handles of ours that are open */
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -107,6 +109,9 @@ enum vl_err node_brain_open(struct node *n, struct vl_errmsg *msg); /* from the 
 void node_store_ready(uv_poll_t *p, int status, int events);
 void node_slow_fired(uv_timer_t *t);
 #define NODE_SLOW_MS 5000u
+#define NODE_TRIM_EVERY 60u            /* slow ticks: five minutes */
+#define NODE_CACHE_BYTES (10ull << 30) /* default of a member's blob cache */
+#define NODE_CACHE_KEEP_S 3600         /* blobs of tasks that may still run are never taken away */
 
 /* net.c */
 enum vl_err net_listen(struct node *n, const char *addr, struct vl_errmsg *msg);
@@ -127,6 +132,7 @@ void blob_find(struct node *n, struct vl_hash h);
 void blob_read(struct node *n, uint64_t req, struct vl_hash h, uint64_t offset, uint64_t length);
 void blob_write(struct node *n, struct vl_hash h, uint64_t offset, struct vl_span bytes);
 void blob_verify(struct node *n, struct vl_hash h, uint64_t size);
+void blob_trim(struct node *n);
 /* The blob as a file, made from the store when it is a small one. */
 enum vl_err blob_ensure(struct node *n, const struct vl_hash *h, char path[640], uint64_t *ret_size);
 enum vl_err blob_hash_file(const char *path, struct vl_hash *ret, uint64_t *ret_size);

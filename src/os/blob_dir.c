@@ -3,10 +3,14 @@
 #include "base/text.h"
 #include "os/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum vl_err os_blob_dir_open(struct os_blob_dir *d, const char *dir) {
@@ -117,4 +121,63 @@ enum vl_err os_blob_cache(const struct os_blob_dir *d, const struct vl_hash *h, 
     enum vl_err err = os_blob_write(d, h, 0, p, n);
     if (err == VL_OK && (chmod(part, 0444) != 0 || rename(part, to) != 0)) err = os_err(errno);
     return err;
+}
+
+void os_blob_touch(const struct os_blob_dir *d, const struct vl_hash *h) {
+    char path[640];
+    os_blob_path(d, h, path);
+    utimensat(AT_FDCWD, path, NULL, 0);
+}
+
+struct cached {
+    char path[640];
+    int64_t used_s;
+    uint64_t size;
+};
+
+static int older_first(const void *a, const void *b) {
+    const struct cached *x = a, *y = b;
+    return (x->used_s > y->used_s) - (x->used_s < y->used_s);
+}
+
+/* The complete blobs of one folder, appended to the list. */
+static void folder_list(const char *folder, struct cached **v, size_t *n, size_t *cap) {
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        struct stat st;
+        struct cached c;
+        if (strlen(e->d_name) != 64) continue; /* hashes only */
+        if (snprintf(c.path, sizeof c.path, "%s/%s", folder, e->d_name) >= (int)sizeof c.path) continue;
+        if (lstat(c.path, &st) != 0 || !S_ISREG(st.st_mode)) continue;
+        if (*n == *cap) {
+            size_t more = *cap ? *cap * 2 : 256;
+            struct cached *grown = realloc(*v, more * sizeof **v);
+            if (grown == NULL) break;
+            *v = grown;
+            *cap = more;
+        }
+        c.used_s = st.st_mtim.tv_sec;
+        c.size = (uint64_t)st.st_size;
+        (*v)[(*n)++] = c;
+    }
+    if (dir) closedir(dir);
+}
+
+uint64_t os_blob_trim(const struct os_blob_dir *d, uint64_t max_bytes, int64_t keep_s) {
+    struct cached *v = NULL;
+    size_t n = 0, cap = 0;
+    uint64_t total = 0;
+    for (unsigned i = 0; i < 256; i++) {
+        char folder[640];
+        snprintf(folder, sizeof folder, "%s/%02x", d->dir, i);
+        folder_list(folder, &v, &n, &cap);
+    }
+    for (size_t i = 0; i < n; i++) total += v[i].size;
+    if (n > 0) qsort(v, n, sizeof *v, older_first);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (size_t i = 0; i < n && total > max_bytes && v[i].used_s < now.tv_sec - keep_s; i++)
+        if (unlink(v[i].path) == 0) total -= v[i].size;
+    free(v);
+    return total;
 }

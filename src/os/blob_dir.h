@@ -32,5 +32,11 @@ void os_blob_remove(const struct os_blob_dir *d, const struct vl_hash *h);  /* t
 VL_MUST_CHECK enum vl_err os_blob_adopt(const struct os_blob_dir *d, const struct vl_hash *h, const char *path);
 /* Writes a complete blob that is durable elsewhere (small ones live in the store): renamed whole, but not synced. */
 VL_MUST_CHECK enum vl_err os_blob_cache(const struct os_blob_dir *d, const struct vl_hash *h, const void *p, size_t n);
+/* Marks a complete blob as used now; those used longest ago go first in os_blob_trim(). */
+void os_blob_touch(const struct os_blob_dir *d, const struct vl_hash *h);
+/* Removes complete blobs, least recently used first, until at most max_bytes are left; none used within the last keep_s
+ * seconds.  For caches only: whoever holds the only copy must not call it.  Returns the bytes that are left.  May run
+ * on another thread than the rest. */
+uint64_t os_blob_trim(const struct os_blob_dir *d, uint64_t max_bytes, int64_t keep_s);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "check.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,29 @@ TEST(blob_dir, shows_a_blob_only_after_it_was_adopted) {
     CHECK_EQ(0, os_blob_part_size(&d, &h));
     os_blob_remove(&d, &h);
     CHECK_EQ(VL_ENOTFOUND, os_blob_size(&d, &h, &n));
+    CHECK_OK(os_tree_remove(dir));
+}
+
+TEST(blob_dir, trim_removes_the_least_recently_used_and_spares_what_was_used_just_now) {
+    char dir[64], path[640];
+    struct os_blob_dir d;
+    struct vl_hash h[3] = { { { 1 } }, { { 2 } }, { { 3 } } };
+    uint64_t n = 0;
+    temp_dir(dir);
+    CHECK_OK(os_blob_dir_open(&d, dir));
+    for (int i = 0; i < 3; i++) {
+        struct timespec old[2] = { { .tv_sec = 1000 + i }, { .tv_sec = 1000 + i } };
+        CHECK_OK(os_blob_cache(&d, &h[i], "0123456789", 10));
+        os_blob_path(&d, &h[i], path);
+        CHECK_EQ(0, utimensat(AT_FDCWD, path, old, 0));
+    }
+    os_blob_touch(&d, &h[0]);
+    CHECK_EQ(30, os_blob_trim(&d, 30, 60));
+    CHECK_EQ(20, os_blob_trim(&d, 20, 60)); /* the second: the first was touched */
+    CHECK_EQ(VL_ENOTFOUND, os_blob_size(&d, &h[1], &n));
+    CHECK_OK(os_blob_size(&d, &h[2], &n));
+    CHECK_EQ(10, os_blob_trim(&d, 0, 60)); /* the first is in use */
+    CHECK_OK(os_blob_size(&d, &h[0], &n));
     CHECK_OK(os_tree_remove(dir));
 }
 
