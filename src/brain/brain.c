@@ -234,6 +234,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     b->certificate_n = cfg->certificate.n;
     b->cfg.certificate = vl_span(b->certificate, b->certificate_n);
     if (b->cfg.heartbeat_ms == 0) b->cfg.heartbeat_ms = REGISTRY_HEARTBEAT_MS;
+    if (b->cfg.snapshot_events == 0) b->cfg.snapshot_events = BRAIN_SNAPSHOT_EVENTS;
     crypto_sign_key_from_seed(cfg->sign_seed, &b->key);
     b->self = crypto_sign_node_id(&b->key);
     vl_prng_seed(&b->rng, vl_get_u64(cfg->seed));
@@ -345,7 +346,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     worker_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
     step_end(b);
-    if (b->cfg.coordinator && b->log_events > BRAIN_SNAPSHOT_EVENTS) {
+    if (b->cfg.coordinator && b->log_events > b->cfg.snapshot_events) {
         step_begin(b, now); /* a batch of its own: it covers all events before it and none beside it */
         coordinator_snapshot(b);
         step_end(b);

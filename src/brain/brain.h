@@ -52,6 +52,7 @@ struct brain_config {
     struct node_caps caps; /* what this machine can do; caps.slots: tasks at once, 0: takes no work */
     vl_ms heartbeat_ms;    /* 0: the default of fog/registry.h */
     vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
+    uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
 };
 
 /* ---- life ---- */

@@ -517,6 +517,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
                                           .memory_bytes = 8ull << 30,
                                           .disk_bytes = 8ull << 30,
                                           .features = NODE_FEATURE_WASM } };
+    cfg.snapshot_events = 100; /* often, so that crashes meet every mix of snapshot and log */
     struct crypto_sign_key root;
     struct vl_errmsg msg = { "" };
     (void)w;

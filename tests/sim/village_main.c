@@ -66,6 +66,9 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
     cfg.submit_every_ms = (vl_ms)(o->hours * (double)hour * 0.8 / (o->jobs ? o->jobs : 1));
     cfg.fail_ppm = o->calm ? 0 : 20000;
     if (!o->calm) {
+        cfg.world.link.loss_ppm = 20000; /* a lost segment stalls its stream and lets others overtake it */
+        cfg.world.link.kill_ppm = 300;
+        cfg.world.link.stall_ms = 200;
         cfg.heartbeat_ms = 5000; /* faults are minutes apart: a lost node must be noticed in between */
         cfg.lost_ms = 20000;
     }
