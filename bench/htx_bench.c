@@ -281,12 +281,15 @@ static double tcp_run(enum task task, uint64_t amount, const int fd[2]) {
     return task == ROUND_TRIP ? median(times, amount) : r.result;
 }
 
+/* One line of ./dev bench; the peer's own figure goes to standard error. */
 static void print(const char *name, double value, const char *unit, double peer) {
-    if (peer > 0)
-        printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\",\"peer\":\"tcp\",\"peer_value\":%.0f,\"ratio\":%.3f}\n",
-               name, value, unit, peer, value / peer);
-    else
-        printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\"}\n", name, value, unit);
+    if (peer > 0) {
+        printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\",\"peer\":\"tcp\",\"ratio\":%.3f}\n", name, value, unit,
+               value / peer);
+        fprintf(stderr, "htx_bench: %s: tcp %.0f %s\n", name, peer, unit);
+    } else {
+        printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\",\"peer\":null,\"ratio\":null}\n", name, value, unit);
+    }
     fflush(stdout);
 }
 

@@ -206,7 +206,11 @@ static void give_up(struct job_book *b, struct task *t, vl_ms now, struct job_ef
     struct task_report r = { 0 };
     bool failed = t->failures >= j->max_attempts;
     if (t->report != NULL && task_report_decode(vl_span(t->report, t->report_len), &r) != VL_OK) r.detail.n = 0;
-    if (failed)
+    if (failed && t->error == VL_EUNSUPPORTED)
+        snprintf(text, sizeof text, "task %u cannot run: %.*s", task_index(t),
+                 r.detail.n ? (int)r.detail.n : (int)strlen(vl_err_text(VL_EUNSUPPORTED)),
+                 r.detail.n ? (const char *)r.detail.p : vl_err_text(VL_EUNSUPPORTED));
+    else if (failed)
         snprintf(text, sizeof text, "task %u failed %u times: %.*s", task_index(t), t->failures,
                  r.detail.n ? (int)r.detail.n : (int)strlen(vl_err_text((enum vl_err)t->error)),
                  r.detail.n ? (const char *)r.detail.p : vl_err_text((enum vl_err)t->error));
@@ -249,6 +253,8 @@ void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, s
     task_queue(b, t, false);
     fx_history(fx, t->job, task_index(t), JOB_H_TASK_FAILED, "attempt %u: %.*s", t->failures, (int)why.n,
                (const char *)why.p);
+    if (error == VL_EUNSUPPORTED && t->failures < t->job->max_attempts)
+        t->failures = t->job->max_attempts; /* the program cannot run in this sandbox at all: trying again only costs time */
     task_settle(b, t, now, fx);
 }
 

@@ -53,7 +53,7 @@ class Node:
 
     def start(self):
         self.log = open(os.path.join(self.village.dir, self.name + ".log"), "ab")
-        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:abort_on_error=1")
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:allocator_may_return_null=1")
         self.p = subprocess.Popen([self.village.program, *self.args, "--data", self.data, "--name", self.name],
                                   stdout=self.log, stderr=self.log, env=env, cwd=self.village.dir)
 
