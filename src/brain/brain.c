@@ -145,52 +145,56 @@ static void step_commit(struct brain *b) {
     vl_buf_clear(&b->arena);
 }
 
-static void release(struct brain *b);
-
-void step_end(struct brain *b) {
+/* Closes a step: its records become one commit, and what it holds back waits for that. */
+static void step_close(struct brain *b) {
     if (b->schedule_due) coordinator_schedule(b);
-    link_pump(b);
     if (b->slots_n > 0 && !b->out_of_memory) step_commit(b);
     for (struct out *o = b->step_first; o; o = o->next) {
         o->after = b->seq;
         b->counters.effects_held++;
     }
     b->step_first = NULL;
-    release(b);
 }
 
-/* Carries out what waited for the commits that are durable now.  What it does may begin new work, which has its own
- * records; those belong to a step of their own. */
-static void release(struct brain *b) {
+/* Carries out what waited for commits that are durable now.  What it does may begin new work, which is a step of its
+ * own. True when something was done inside, so that the endpoint may have news. */
+static bool release(struct brain *b) {
+    bool inside = false;
     while (b->held.first && b->held.first->after <= b->durable && !b->out_of_memory) {
         struct out *o = list_pop(&b->held);
+        struct vl_span bytes = vl_span(o->bytes, o->n);
         switch (o->kind) {
         case OUT_EFFECT:
             list_push(&b->due, o);
             continue;
         case OUT_SEND:
-            link_send(b, o->node, o->lane, (enum link_kind)o->effect.index, vl_span(o->bytes, o->n),
-                      (struct vl_span){ 0 });
+            link_send(b, o->node, o->lane, (enum link_kind)o->effect.index, bytes, (struct vl_span){ 0 });
             break;
         case OUT_BROADCAST:
-            link_broadcast(b, (enum link_kind)o->effect.index, vl_span(o->bytes, o->n));
+            link_broadcast(b, (enum link_kind)o->effect.index, bytes);
             break;
         case OUT_CLOSE:
             link_close_node(b, o->node, HTX_DENIED);
             break;
         case OUT_SELF_ASSIGN:
-            worker_assign(b, vl_span(o->bytes, o->n));
+            worker_assign(b, bytes);
             break;
         case OUT_SELF_REVOKE:
-            worker_revoke(b, vl_span(o->bytes, o->n));
+            worker_revoke(b, bytes);
             break;
         }
         free(o);
-        if (b->schedule_due) coordinator_schedule(b);
-        if (b->slots_n > 0) step_commit(b);
-        for (struct out *n = b->step_first; n; n = n->next) n->after = b->seq;
-        b->step_first = NULL;
+        inside = true;
+        step_close(b);
     }
+    return inside;
+}
+
+void step_end(struct brain *b) {
+    do {
+        link_pump(b);
+        step_close(b);
+    } while (release(b));
 }
 
 void brain_committed(struct brain *b, vl_ms now, uint64_t seq) {
@@ -244,7 +248,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     vl_map_init(&b->by_session, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
     vl_map_init(&b->by_conn, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
     vl_map_init(&b->by_node, sizeof(struct vl_node_id), VL_LINKS_MAX, vl_prng_next(&b->rng));
-    b->heartbeat_at = b->reoffer_at = VL_MS_NEVER;
+    b->heartbeat_at = b->reoffer_at = b->guest_at = VL_MS_NEVER;
     b->dial_at = b->schedule_at = VL_MS_NEVER;
     enum vl_err err = link_create(b);
     if (err == VL_OK) err = message_create(b);

@@ -349,6 +349,18 @@ static bool outputs_true(const struct task_report *r) {
     return true;
 }
 
+/* The receipt names the program and the inputs that were assigned, is signed by the sender and covers these outputs. Of
+ * a run that is over, the assignment is gone and the report will be stale anyway. */
+static bool receipt_true(const struct brain *b, struct vl_node_id node, const struct task_report *r) {
+    struct job_names *names = malloc(sizeof *names);
+    struct assignment *a = malloc(sizeof *a);
+    bool known = names && a && job_book_assignment(b->jobs, r->job, r->task, r->epoch, names, a) == VL_OK;
+    bool ok = receipt_check(r, node, known ? &a->spec : NULL) == VL_OK;
+    free(names);
+    free(a);
+    return ok;
+}
+
 void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span body) {
     struct task_report *r = malloc(sizeof *r);
     struct vl_buf buf;
@@ -357,8 +369,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     enum vl_err err = task_report_decode(body, r);
-    if (err == VL_OK && (!outputs_true(r) || (r->outcome == TASK_DONE && receipt_check(r, node, NULL))))
-        err = VL_ECRYPTO;
+    if (err == VL_OK && (!outputs_true(r) || (r->outcome == TASK_DONE && !receipt_true(b, node, r)))) err = VL_ECRYPTO;
     if (err) {
         b->counters.messages_bad++;
         note(b, err, node, "a report was refused: malformed, or its receipt or outputs are not what they claim");
@@ -399,8 +410,8 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
 
 /* Nodes with room, sorted by id; a worker holds a few assignments ahead of its slots, so that it never waits for us.
  * `pardon`: SCHED_* bits that do not count.  *ret_sound: nodes without any other, whether they have room or not. */
-static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_node *v, uint32_t max, uint32_t *ret_slots,
-                                uint32_t *ret_sound) {
+static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_node *v, uint32_t max,
+                                uint32_t *ret_slots, uint32_t *ret_sound) {
     uint32_t n = 0, slots = 0, sound = 0;
     const struct node_record *r = NULL;
     while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {

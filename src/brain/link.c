@@ -141,7 +141,8 @@ static bool pending_add(struct brain *b, const struct htx_event *ev, const struc
 
 static void conn_up(struct brain *b, const struct htx_event *ev) {
     struct cert cert;
-    bool guest = ev->data.n == 0, admit = guest && b->cfg.coordinator; /* a guest may only ask for membership */
+    bool guest = ev->data.n == 0,
+         admit = guest && b->cfg.coordinator && b->guests < BRAIN_GUESTS_MAX; /* it may only ask for membership */
     if (!guest) {
         enum vl_err err = roster_check(b->roster, ev->data, b->now, &cert);
         if (err == VL_OK && (!vl_node_eq(cert.node, ev->node) || memcmp(cert.static_key, ev->peer_static, 32) != 0))
@@ -238,6 +239,7 @@ static void peer_forget(struct brain *b, struct peer *p, bool tell) {
         }
     }
     if (b->dial_session == p->session) b->dial_session = 0;
+    if (p->guest) b->guests--;
     free(p);
 }
 
@@ -266,6 +268,11 @@ static void session_up(struct brain *b, const struct htx_event *ev) {
     }
     fresh->session = ev->session;
     fresh->attached = true;
+    if (fresh->guest) {
+        b->guests++;
+        fresh->until = b->now + BRAIN_GUEST_MS;
+        b->guest_at = vl_ms_min(b->guest_at, fresh->until);
+    }
     if (!b->cfg.coordinator) b->dial_session = ev->session;
     if (!b->cfg.coordinator && !b->member)
         send_join(b, fresh);
@@ -477,15 +484,30 @@ void link_pump(struct brain *b) {
     while (htx_next_event(b->htx, &ev)) event(b, &ev);
 }
 
+/* A stranger that has not become a member in time gives its place back. */
+static void guests_dismiss(struct brain *b) {
+    size_t it = 0;
+    vl_ms next = VL_MS_NEVER;
+    for (struct peer *p; (p = vl_map_next(&b->by_session, &it, NULL));) {
+        if (!p->guest) continue;
+        if (p->until <= b->now)
+            held_inside(b, OUT_CLOSE, p->node, LANE_CONTROL, 0, (struct vl_span){ 0 });
+        else
+            next = vl_ms_min(next, p->until);
+    }
+    b->guest_at = next;
+}
+
 void link_tick(struct brain *b) {
     if (htx_deadline(b->htx) <= b->now) htx_expire(b->htx, b->now);
     link_pump(b);
     if (b->dial_at <= b->now) dial_now(b);
     if (b->heartbeat_at <= b->now) send_heartbeat(b);
+    if (b->guest_at <= b->now) guests_dismiss(b);
 }
 
 vl_ms link_deadline(const struct brain *b) {
-    return vl_ms_min(htx_deadline(b->htx), vl_ms_min(b->dial_at, b->heartbeat_at));
+    return vl_ms_min(vl_ms_min(htx_deadline(b->htx), b->guest_at), vl_ms_min(b->dial_at, b->heartbeat_at));
 }
 
 /* ---- bytes --------------------------------------------------------------------------------------------------------

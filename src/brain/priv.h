@@ -24,6 +24,9 @@ enum lane { LANE_CONTROL = 0, LANE_MESSAGE = 1, LANE_BLOB = 2, LANES = 3 };
 #define BRAIN_REDIAL_MIN_MS 250u
 #define BRAIN_REDIAL_MAX_MS 30000u /* a coordinator that is away for long is found again within this */
 #define BRAIN_REOFFER_MS 10000u
+#define BRAIN_GUEST_MS 30000u /* time to ask for membership; then the link is wanted for others */
+#define BRAIN_GUESTS_MAX 64u  /* strangers at once: far fewer than VL_LINKS_MAX, so that they cannot keep members out  \
+                               */
 #define BRAIN_SNAPSHOT_EVENTS 50000u /* log events between two snapshots: bounds replay to about a second */
 #define BRAIN_ENDED_KEPT 20000u      /* ended jobs kept in the book for dependencies; their rows stay longer */
 #define BRAIN_QUEUE_FACTOR 2u        /* assignments a worker holds for each slot: hides the way of the next one */
@@ -33,6 +36,7 @@ struct peer {
     uint32_t session, stream[LANES];
     bool guest;    /* came without a certificate: may only ask to join */
     bool attached; /* has a live connection now */
+    vl_ms until;   /* of a guest */
     bool renewing; /* asked for a newer certificate on this link */
     uint8_t static_key[32];
     struct cert cert; /* of members */
@@ -114,7 +118,8 @@ struct brain {
     bool coordinator_known;
     uint8_t coordinator_static[32];
     uint32_t dial, dial_session, dial_conn, dial_failures;
-    vl_ms dial_at, heartbeat_at;
+    uint32_t guests;
+    vl_ms dial_at, heartbeat_at, guest_at;
 
     struct delivery *delivery;
     struct delivery_effects delivery_fx;
