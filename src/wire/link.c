@@ -1,9 +1,8 @@
 #include "wire/link.h"
 
 #include "link.pb.h"
+#include "wire/canon.h"
 
-#include <pb_decode.h>
-#include <pb_encode.h>
 #include <string.h>
 
 enum vl_err link_split(struct vl_span msg, enum link_kind *ret_kind, struct vl_span *ret_body) {
@@ -14,27 +13,17 @@ enum vl_err link_split(struct vl_span msg, enum link_kind *ret_kind, struct vl_s
 }
 
 static enum vl_err encode(enum link_kind kind, const pb_msgdesc_t *fields, const void *m, struct vl_buf *b) {
-    size_t n = 0;
     uint8_t k = (uint8_t)kind;
-    if (!pb_get_encoded_size(&n, fields, m)) return VL_ERANGE;
-    enum vl_err err = vl_buf_reserve(b, n + 1);
-    if (err) return err;
-    b->p[b->len] = k;
-    pb_ostream_t out = pb_ostream_from_buffer(b->p + b->len + 1, n);
-    if (!pb_encode(&out, fields, m)) return VL_EINTERNAL;
-    b->len += n + 1;
-    return VL_OK;
+    size_t before = b->len;
+    enum vl_err err = vl_buf_append(b, &k, 1);
+    if (err == VL_OK) err = canon_append(fields, m, b);
+    if (err) b->len = before;
+    return err;
 }
 
-/* Protobuf has many encodings of one message; only the one we would write is accepted, so that unknown, repeated or
- * misordered fields cannot smuggle anything past a reader that looks at another copy. */
 static enum vl_err decode(struct vl_span body, const pb_msgdesc_t *fields, void *m) {
-    uint8_t again[1024];
-    pb_istream_t in = pb_istream_from_buffer(body.p, body.n);
-    if (body.n > sizeof again || !pb_decode(&in, fields, m)) return VL_EPARSE;
-    pb_ostream_t out = pb_ostream_from_buffer(again, sizeof again);
-    if (!pb_encode(&out, fields, m) || out.bytes_written != body.n) return VL_EPARSE;
-    return body.n == 0 || memcmp(again, body.p, body.n) == 0 ? VL_OK : VL_EPARSE;
+    enum vl_err err = canon_read(body, fields, m);
+    return err ? err : canon_check(body, fields, m);
 }
 
 static bool code_known(int32_t code) { return strcmp(vl_err_name((enum vl_err)code), "EUNKNOWN") != 0; }
