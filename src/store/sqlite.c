@@ -274,6 +274,7 @@ enum vl_err store_sqlite_open(const char *dir, struct store **ret_store, struct 
     store_queue_init(&s->decided);
     s->lock_fd = -1;
     s->wake_fd = -1;
+    vl_buf_init(&s->row, STORE_SNAPSHOT_MAX + STORE_VALUE_MAX);
     (void)snprintf(s->db_path, sizeof s->db_path, "%s/store.db", dir);
     enum vl_err err = build(s, dir, msg);
     if (err == VL_OK) {

@@ -55,7 +55,7 @@ struct sqlite_store {
     /* owner */
     sqlite3 *reader;
     sqlite3_stmt *gets[STORE_TABLE_COUNT];
-    sqlite3_stmt *held; /* its row was given out; reset before the next read */
+    struct vl_buf row; /* text and blobs of the row that was given out: no read transaction outlives a get */
     struct scan_slot scans[SCAN_CACHE];
     uint64_t clock;
     /* shared, under lock */

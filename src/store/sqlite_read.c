@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROW_KEEP (256u << 10) /* a larger copy is given back at the next read */
+
 struct sqlite_iter {
     struct store_iter base;
     sqlite3_stmt *stmt;
@@ -10,12 +12,12 @@ struct sqlite_iter {
 };
 
 void sqlite_release(struct sqlite_store *s) {
-    if (s->held != NULL) (void)sqlite3_reset(s->held);
-    s->held = NULL;
+    if (s->row.cap > ROW_KEEP) vl_buf_free(&s->row); /* after a snapshot */
+    vl_buf_clear(&s->row);
 }
 
 void sqlite_read_free(struct sqlite_store *s) {
-    sqlite_release(s);
+    vl_buf_free(&s->row);
     for (size_t i = 0; i < STORE_TABLE_COUNT; i++) (void)sqlite3_finalize(s->gets[i]);
     for (size_t i = 0; i < SCAN_CACHE; i++) (void)sqlite3_finalize(s->scans[i].stmt);
 }
@@ -51,6 +53,25 @@ static enum vl_err fetch(sqlite3_stmt *st, const struct store_info *t, struct st
     return VL_OK;
 }
 
+/* Copies what the row borrows from its statement.  A statement left open would keep its read transaction, and the writer
+ * would wait for it at the next checkpoint while the owner waits for the writer. */
+static enum vl_err keep_row(struct sqlite_store *s, const struct store_info *t, struct store_value *row) {
+    size_t need = 0, at = 0;
+    for (int i = 0; i < t->n_columns; i++)
+        if (row[i].type == STORE_TEXT || row[i].type == STORE_BLOB) need += row[i].s.n + 1;
+    enum vl_err err = vl_buf_reserve(&s->row, need);
+    if (err != VL_OK) return err;
+    for (int i = 0; i < t->n_columns; i++) {
+        if (row[i].type != STORE_TEXT && row[i].type != STORE_BLOB) continue;
+        uint8_t *to = s->row.p + at;
+        if (row[i].s.n != 0) memcpy(to, row[i].s.p, row[i].s.n);
+        to[row[i].s.n] = 0; /* text is promised to end so */
+        row[i].s.p = to;
+        at += row[i].s.n + 1;
+    }
+    return VL_OK;
+}
+
 enum vl_err sqlite_get(struct store *base, enum store_table table, const struct store_value *key) {
     struct sqlite_store *s = (struct sqlite_store *)base;
     const struct store_info *t = store_info(table);
@@ -68,11 +89,8 @@ enum vl_err sqlite_get(struct store *base, enum store_table table, const struct 
     if (err != VL_OK) return err;
     int rc = sqlite3_step(st);
     err = rc == SQLITE_DONE ? VL_ENOTFOUND : rc == SQLITE_ROW ? fetch(st, t, base->row) : sqlite_err(s->reader, rc);
-    if (err == VL_OK) {
-        s->held = st;
-    } else {
-        (void)sqlite3_reset(st);
-    }
+    if (err == VL_OK) err = keep_row(s, t, base->row);
+    (void)sqlite3_reset(st);
     return err;
 }
 
