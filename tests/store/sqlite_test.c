@@ -372,6 +372,26 @@ TEST(writer, keeps_the_wal_bounded_and_checkpoints_by_itself) {
     remove_dir(dir);
 }
 
+TEST(writer, empties_the_wal_while_its_owner_looks_at_a_row) {
+    begin();
+    struct store *s = open_store();
+    static uint8_t big[32768];
+    struct stat st;
+    struct store_value key = store_text("big");
+    struct store_row row;
+    for (int i = 0; i < 600; i++) {
+        memset(big, i, sizeof big);
+        struct store_batch *b = store_batch_create();
+        store_batch_put(b, STORE_META, (struct store_value[]){ key, store_blob(big, sizeof big) });
+        if (i > 0) CHECK_OK(store_get(s, STORE_META, &key, &row)); /* borrowed while the writer commits */
+        CHECK_OK(commit(s, b));
+    }
+    CHECK_OK(stat(path_in(dir, "store.db-wal"), &st));
+    CHECK(st.st_size < (6 << 20));
+    store_close(s);
+    remove_dir(dir);
+}
+
 TEST(writer, removes_the_log_below_a_snapshot_little_by_little) {
     begin();
     struct store *s = open_store();
