@@ -275,10 +275,8 @@ enum vl_err coordinator_restore(struct brain *b, const struct record *r) {
     case RECORD_NODE:
         return registry_step(b->registry, &rev, b->registry_fx);
     case RECORD_SNAPSHOT:
-        b->log_seq = r->number;
         return snapshot_restore(b, r->bytes);
     case RECORD_LOG:
-        b->log_seq = r->number;
         b->log_events++;
         return log_replay(b, r->bytes);
     default:

@@ -146,7 +146,6 @@ struct brain {
     bool schedule_due;
     vl_ms schedule_at;
     uint64_t log_events; /* since the last snapshot */
-    uint64_t log_seq;    /* of the newest event that was restored or written */
     uint64_t history;
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 

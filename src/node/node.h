@@ -75,7 +75,6 @@ const char *node_name(const struct node *n);
 const char *node_addr(const struct node *n); /* "ADDR:PORT" as bound; "" */
 /* VL_OK, or why durable commands are refused now: VL_ENOSPC, VL_EIO. */
 enum vl_err node_health(const struct node *n);
-const char *node_runner_text(const struct node *n); /* versions and what is missing, for people */
 
 /* ---- blobs ---- */
 

@@ -233,7 +233,6 @@ vl_ms node_started(const struct node *n) { return n->started_ms; }
 const char *node_name(const struct node *n) { return n->name; }
 const char *node_addr(const struct node *n) { return n->addr; }
 enum vl_err node_health(const struct node *n) { return n->health; }
-const char *node_runner_text(const struct node *n) { return n->runner_text; }
 
 void node_stats(const struct node *n, struct node_stats *ret) {
     *ret = n->stats;

@@ -68,7 +68,6 @@ struct node {
 
     uv_timer_t timer, slow; /* the brain's deadline; once in a while: machine, clock, trim */
     uv_poll_t store_poll;
-    uint64_t submitted; /* generation and seq of batches: a rebuilt brain counts anew */
     uint32_t generation;
 
     uv_tcp_t listener;
