@@ -1,0 +1,58 @@
+/* path.h - which relays a packet takes: levels, guards, weights, constraints; ready-made headers; the anonymity floor.
+ * Fails closed: when the consensus cannot give a path of the level's length within the constraints, there is none, and
+ * the reason says why.  Pure; deterministic by seed. Source: prop-271 (guards), path-spec; mixnet.md 6.1 to 6.3. */
+#ifndef VL_MIX_PATH_H
+#define VL_MIX_PATH_H
+
+#include "mix/consensus.h"
+#include "mix/sphinx.h"
+#include "wire/level.h"
+
+struct paths;
+/* seed: fresh or, in tests, fixed.  self is never on a path.  VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err paths_create(const uint8_t seed[32], struct vl_node_id self, struct paths **ret);
+void paths_destroy(struct paths *p);
+/* Guard state as stored earlier.  VL_ECORRUPT.  And its bytes now; *ret_changed: since the last call. */
+VL_MUST_CHECK enum vl_err paths_guards_restore(struct paths *p, struct vl_span bytes);
+VL_MUST_CHECK enum vl_err paths_guards_save(struct paths *p, struct vl_buf *out, bool *ret_changed);
+
+/* A new consensus (borrowed until the next one or destroy): templates and headers of the old one are thrown away. */
+void paths_consensus(struct paths *p, vl_ms now, const struct mix_consensus *c);
+/* The guard in use, 0: none.  prop-271: sampled, filtered, confirmed, primary. */
+uint32_t paths_guard(struct paths *p, vl_ms now);
+void paths_guard_result(struct paths *p, vl_ms now, uint32_t guard, bool reached);
+
+/* Why a level cannot be had; VL_OK: it can.  err_text names the constraint, e.g. "secret needs 21 relays in 7 families;
+ * there are 9 in 3".  *ret_mean_ms: the mean delay a hop that the anonymity floor asks for (rate x mean >= K), a value
+ * of the consensus.  VL_EUNSUPPORTED: too few relays or families; VL_EDENIED: the floor would need a longer delay than
+ * any value of the consensus; VL_EEXPIRED: no consensus, or too old; VL_EAGAIN: no guard can be reached. */
+VL_MUST_CHECK enum vl_err paths_level(struct paths *p, vl_ms now, enum mix_level level, uint16_t *ret_mean_ms,
+                                      struct vl_errmsg *msg);
+/* A path guard, ..., exit to a recipient through its provider (the provider is the last hop; a level of 1 hop goes to
+ * the provider alone).  Errors of paths_level(); VL_ENOTFOUND: the recipient is not listed. */
+VL_MUST_CHECK enum vl_err paths_to_client(struct paths *p, vl_ms now, enum mix_level level, struct vl_node_id to,
+                                          struct sphinx_path *ret, struct vl_errmsg *msg);
+/* The way back to our own mailbox at the guard, for reply blocks: its end is REPLY; first hop anything but ourselves.
+ */
+VL_MUST_CHECK enum vl_err paths_reply(struct paths *p, vl_ms now, enum mix_level level, const uint8_t surb_id[16],
+                                      struct sphinx_path *ret, struct vl_errmsg *msg);
+/* Cover: a loop back to ourselves (DELIVER with `service`), and drop cover to a random relay. */
+VL_MUST_CHECK enum vl_err paths_loop(struct paths *p, vl_ms now, enum mix_level level, uint32_t service,
+                                     struct sphinx_path *ret);
+VL_MUST_CHECK enum vl_err paths_drop(struct paths *p, vl_ms now, enum mix_level level, struct sphinx_path *ret);
+
+/* Headers made ahead, eight at a time, for loop and drop cover and for one recipient at a time; taken oldest first,
+ * thrown away at the end of their epoch or after 10 minutes.  paths_refill() does the work when `wanted` are not there:
+ * call it when idle.  paths_take(): errors as above when none is ready and none can be built. */
+enum paths_use { PATHS_LOOP = 0, PATHS_DROP = 1, PATHS_CLIENT = 2 };
+void paths_refill(struct paths *p, vl_ms now, uint32_t wanted);
+VL_MUST_CHECK enum vl_err paths_take(struct paths *p, vl_ms now, enum paths_use use, enum mix_level level,
+                                     struct vl_node_id to, struct sphinx_prebuilt *ret, uint32_t *ret_delay_sum_ms);
+
+struct paths_stats {
+    uint32_t eligible, families, ready, sampled_guards, confirmed_guards;
+    uint64_t built, taken, expired, refused;
+};
+struct paths_stats paths_stats(const struct paths *p);
+
+#endif

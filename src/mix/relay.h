@@ -1,0 +1,116 @@
+/* relay.h - a mix node as a pure core: packets come in from links, are unwrapped in batches, wait, and go on.
+ *
+ *   relay_input()  link -> token bucket -> glance -> ingress queue      (packets are copied into pooled buffers)
+ *   relay_batch_take()  -> a batch for the pool: relay_batch_run() on any thread -> relay_batch_done()
+ *   relay_next()   what is due: forward to a node, deliver here, a loop of our own came back
+ *
+ * No allocation after create.  At any time, and asserted after every call:
+ *   taken + made == forwarded + delivered + queued + sum(dropped), per relay and counted in packets.
+ * Back-pressure: relay_input() says how long that link should rest, instead of dropping; see RELAY_REST.
+ * One thread, but for relay_batch_run().  Time is vl_ms of the event; delays are kept in microseconds. */
+#ifndef VL_MIX_RELAY_H
+#define VL_MIX_RELAY_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/ms.h"
+#include "mix/delay.h"
+#include "mix/replay.h"
+#include "mix/sphinx.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RELAY_KEYS_MAX 3u /* previous, current, next epoch */
+#define RELAY_FLUSH_MS 1u /* a batch that is not full waits no longer than this (mixnet.md 2.2: 250 us, rounded up) */
+
+struct relay_limits {
+    uint32_t packets;               /* pooled buffers, in all: rate x mean delay + 6 sigma; 64..2^20 */
+    uint32_t ingress;               /* waiting to be unwrapped, <= packets (MIX-02: 10,000) */
+    uint32_t rate, burst;           /* packets per second of all links */
+    uint32_t link_rate, link_burst; /* of one link */
+    uint32_t links;                 /* token buckets at once */
+};
+struct relay_limits
+relay_limits_default(void); /* 65,536 packets, 10,000 ingress, 100,000/s, 20,000/s a link, 1,024 links */
+
+/* Stable names in metrics, texts in relay_drop_name(). */
+enum relay_drop {
+    RELAY_DROP_VERSION = 0,
+    RELAY_DROP_KEY_ID,
+    RELAY_DROP_POINT,
+    RELAY_DROP_MAC,
+    RELAY_DROP_REPLAY,
+    RELAY_DROP_COMMAND,
+    RELAY_DROP_PAYLOAD,
+    RELAY_DROP_SIZE,        /* not SPHINX_PACKET bytes */
+    RELAY_DROP_RATE,        /* a link that goes on although told to rest */
+    RELAY_DROP_FULL,        /* no pooled buffer: the oldest deadline gives way */
+    RELAY_DROP_REPLAY_FULL, /* the replay table of the epoch is full */
+    RELAY_DROP_EPOCH,       /* its key was destroyed while it waited */
+    RELAY_DROP_NO_ROUTE,    /* next node is not in the consensus */
+    RELAY_DROP_LINK,        /* next node could not be reached in time */
+    RELAY_DROP_RECIPIENT,   /* no mailbox of that name here, or it is full */
+    RELAY_DROP_COVER,       /* drop cover has come to its end: as it should */
+    RELAY_DROPS
+};
+const char *relay_drop_name(enum relay_drop why);
+
+struct relay;
+/* VL_ERANGE: limits; VL_ENOMEM.  seed: hash tables and batch order. */
+VL_MUST_CHECK enum vl_err relay_create(const struct relay_limits *limits, const uint8_t seed[32], struct relay **ret);
+void relay_destroy(struct relay *r); /* wipes keys and packets */
+
+/* A mix key with its replay table (borrowed until relay_key_drop() returns true) and the epoch's delay secret.
+ * VL_ELIMIT: RELAY_KEYS_MAX; VL_EEXISTS: that key id lives already. */
+VL_MUST_CHECK enum vl_err relay_key_add(struct relay *r, const struct sphinx_node_key *key, struct replay *table,
+                                        const uint8_t delay_y[CRYPTO_VRF_OUTPUT]);
+/* Wipes the key; packets that wait for it are dropped and counted.  False: a batch that uses it is out, ask again. */
+bool relay_key_drop(struct relay *r, uint8_t key_id);
+
+/* Packets from a link (n bytes: any multiple of SPHINX_PACKET; else all is dropped as SIZE).  `link`: any stable number
+ * of the peer.  Returns the time until which that link should rest (htx_hold), or 0: go on. */
+vl_ms relay_input(struct relay *r, vl_ms now, uint64_t link, const uint8_t *p, size_t n);
+void relay_link_gone(struct relay *r, uint64_t link);
+/* A packet of our own (loops, payload of this member): enters as `made`, for node `first`, without a delay. */
+VL_MUST_CHECK enum vl_err relay_send(struct relay *r, vl_ms now, uint32_t first, const uint8_t packet[SPHINX_PACKET]);
+
+/* A batch to be unwrapped, or NULL.  One is out at a time.  Run it on any thread, then give it back. */
+struct relay_batch;
+struct relay_batch *relay_batch_take(struct relay *r, vl_ms now);
+void relay_batch_run(struct relay_batch *b);
+void relay_batch_done(struct relay *r, vl_ms now, struct relay_batch *b);
+
+enum relay_out_kind { RELAY_FORWARD = 1, RELAY_DELIVER, RELAY_REPLY };
+struct relay_out {
+    enum relay_out_kind kind;
+    uint32_t next;         /* FORWARD */
+    const uint8_t *packet; /* FORWARD: SPHINX_PACKET bytes; DELIVER: SPHINX_BODY; REPLY: SPHINX_DELTA.  Borrowed */
+    struct sphinx_end end; /* DELIVER, REPLY */
+    uint32_t handle;
+};
+/* The next packet that is due; false: none.  Answer each with exactly one of the three below before the next call. */
+bool relay_next(struct relay *r, vl_ms now, struct relay_out *ret);
+void relay_gone(struct relay *r, uint32_t handle);                      /* handed over: forwarded or delivered */
+void relay_drop(struct relay *r, uint32_t handle, enum relay_drop why); /* counted */
+/* The link is full or not up: tried again at `at`; after RELAY_RETRY_MS in all it is dropped as LINK. */
+#define RELAY_RETRY_MS 5000u
+void relay_retry(struct relay *r, vl_ms now, uint32_t handle, vl_ms at);
+
+/* When to call relay_batch_take() or relay_next() again; VL_MS_NEVER: when something comes. */
+vl_ms relay_deadline(const struct relay *r);
+
+struct relay_stats {
+    uint64_t received, taken, made, forwarded, delivered, replied, batches, rests;
+    uint64_t dropped[RELAY_DROPS];
+    uint32_t ingress, delayed, free_packets; /* now */
+    uint32_t rate;                           /* packets per second, of the last minute */
+    uint64_t delay_sum_us;                   /* of all packets that were given a delay */
+    uint64_t delay_n;
+};
+struct relay_stats relay_stats(const struct relay *r);
+/* The invariant above; false is a bug of ours. */
+bool relay_balanced(const struct relay *r);
+
+#endif
