@@ -139,7 +139,7 @@ static void assign(struct brain *b, const struct job_effect *fx) {
     if (err == VL_OK && vl_node_eq(fx->node, b->self))
         held_inside(b, OUT_SELF_ASSIGN, b->self, LANE_MESSAGE, 0, vl_span(buf.p, buf.len));
     else if (err == VL_OK)
-        err = message_send(b, fx->node, MSG_ASSIGN, (enum envelope_priority)(a->priority - TASK_CRITICAL),
+        err = message_send(b, fx->node, MIX_OFF, MSG_ASSIGN, (enum envelope_priority)(a->priority - TASK_CRITICAL),
                            vl_span(buf.p, buf.len), NULL);
     if (err) note(b, err, fx->node, "an assignment could not be sent; the task is placed again when its lease ends");
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_SENT, .now = b->now, .node = fx->node });
@@ -155,7 +155,7 @@ static void revoke_run(struct brain *b, const struct job_effect *fx) {
         if (vl_node_eq(fx->node, b->self))
             held_inside(b, OUT_SELF_REVOKE, b->self, LANE_MESSAGE, 0, vl_span(buf.p, buf.len));
         else
-            vl_ignore(message_send(b, fx->node, MSG_REVOKE, ENVELOPE_HIGH, vl_span(buf.p, buf.len), NULL));
+            vl_ignore(message_send(b, fx->node, MIX_OFF, MSG_REVOKE, ENVELOPE_HIGH, vl_span(buf.p, buf.len), NULL));
     }
     vl_buf_free(&buf);
 }

@@ -27,6 +27,11 @@
 #define MIX_SKEW_MS 60000u         /* or a tenth of the epoch when that is less: how early the next key is accepted */
 #define MIX_DOC_MAX (224u * 1024u) /* an encoded document fits into one message of a link */
 
+/* What authorities vote for where their settings say nothing else. */
+#define MIX_DELAYS_DEFAULT { 5, 10, 20, 50, 100, 200, 500, 1000 }
+#define MIX_TOLERANCE_DEFAULT 500u
+#define MIX_FLOOR_DEFAULT 64u
+
 /* Who votes, for how long an epoch lasts.  Epoch n lasts from genesis + n * epoch_ms. */
 struct mix_charter {
     uint8_t root[32];

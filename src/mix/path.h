@@ -32,10 +32,10 @@ VL_MUST_CHECK enum vl_err paths_level(struct paths *p, vl_ms now, enum mix_level
  * the provider alone).  Errors of paths_level(); VL_ENOTFOUND: the recipient is not listed. */
 VL_MUST_CHECK enum vl_err paths_to_client(struct paths *p, vl_ms now, enum mix_level level, struct vl_node_id to,
                                           struct sphinx_path *ret, struct vl_errmsg *msg);
-/* The way back to our own mailbox at the guard, for reply blocks: its end is REPLY; first hop anything but ourselves.
- */
-VL_MUST_CHECK enum vl_err paths_reply(struct paths *p, vl_ms now, enum mix_level level, const uint8_t surb_id[16],
-                                      struct sphinx_path *ret, struct vl_errmsg *msg);
+/* The way back to our own mailbox, for a reply block that `from` will use: it begins at from's provider, where all of
+ * its packets go, and ends at ours with REPLY.  VL_ENOTFOUND: one of the two is not listed. */
+VL_MUST_CHECK enum vl_err paths_reply(struct paths *p, vl_ms now, enum mix_level level, struct vl_node_id from,
+                                      const uint8_t surb_id[16], struct sphinx_path *ret, struct vl_errmsg *msg);
 /* Cover: a loop back to ourselves (DELIVER with `service`), and drop cover to a random relay. */
 VL_MUST_CHECK enum vl_err paths_loop(struct paths *p, vl_ms now, enum mix_level level, uint32_t service,
                                      struct sphinx_path *ret);
