@@ -232,6 +232,10 @@ static int daemon_run(const struct cli_up_options *o) {
                                .ticket = o->ticket && o->ticket[0] ? o->ticket : NULL,
                                .found = o->ticket == NULL,
                                .slots = o->slots,
+                               .mix = o->mix,
+                               .mix_rate = o->mix_rate,
+                               .family = o->family,
+                               .no_cover = o->no_cover,
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
                                .log = &d.log };

@@ -361,6 +361,7 @@ void worker_heartbeat(struct brain *b, struct heartbeat *ret) {
                                .memory_free_bytes = b->cfg.caps.memory_bytes,
                                .disk_free_bytes = b->cfg.caps.disk_bytes };
     ret->caps.features &= b->features;
+    memcpy(ret->addr, b->cfg.mix.addr, sizeof ret->addr);
     for (struct wtask *t = b->tasks; t && ret->n_running < HEARTBEAT_RUNNING_MAX; t = t->next)
         ret->running[ret->n_running++] = (struct task_ref){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch };
     ret->n_running = task_refs_sort(ret->running, ret->n_running);

@@ -39,6 +39,10 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         .heartbeat_ms = (vl_ms)args_number(a, "heartbeat"),
         .lost_ms = (vl_ms)args_number(a, "lost"),
         .slots = args_has(a, "slots") ? (unsigned)args_number(a, "slots") : 0,
+        .mix = args_has(a, "mix"),
+        .mix_rate = args_has(a, "mix-rate") ? (unsigned)args_number(a, "mix-rate") : 0,
+        .family = args_text(a, "family"),
+        .no_cover = args_has(a, "no-cover"),
         .log_form = cli->json || strcmp(args_text(a, "log"), "json") == 0 ? VL_LOG_JSON : VL_LOG_FMT,
         .log_level = levels[args_has(a, "log-level") ? (size_t)args_number(a, "log-level") : 1],
     };

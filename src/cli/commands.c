@@ -100,7 +100,22 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .min = 300, \
       .max = HOUR, \
       .def = "90s", \
-      .help = "silence after which a node counts as lost and its tasks move" },
+      .help = "silence after which a node counts as lost and its tasks move" }, \
+    FLAG("mix", 0, "be a mix of the private network; others must reach this node at its address"), \
+    { .name = "mix-rate", \
+      .kind = VALUE_INTEGER, \
+      .value = "N", \
+      .min = 10, \
+      .max = 200000, \
+      .def = "2000", \
+      .help = "packets per second that this mix carries at most; takes 12 MB of disk for each 1,000 and epoch" }, \
+    { .name = "family", \
+      .kind = VALUE_TEXT, \
+      .value = "NAME", \
+      .min = 1, \
+      .max = 64, \
+      .help = "who runs this mix; no private path passes two mixes of one family" }, \
+    FLAG("no-cover", 0, "send and receive nothing private, and no cover traffic"),
 
 static const struct cli_option up_options[] = {
     DAEMON_OPTIONS
@@ -115,6 +130,22 @@ static const struct cli_option up_options[] = {
     FLAG("no-gateway", 0, "no REST gateway on this node"),
 };
 static const struct cli_option join_options[] = { DAEMON_OPTIONS };
+
+static const struct cli_option mix_options[] = {
+    { .name = "epoch",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 4000,
+      .max = 24 * HOUR,
+      .def = "30m",
+      .help = "with authorities: how long a mix key is used" },
+    { .name = "threshold",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 2,
+      .max = 9,
+      .help = "with authorities: how many must sign; default: more than half" },
+};
 
 static const struct cli_option run_options[] = {
     { .name = "input",
@@ -396,6 +427,19 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "mix",
+      .group = GROUP_KEEP,
+      .summary = "the private network: its state, its relays, who keeps its directory",
+      .operands = "[status|relays|authorities NODE...]",
+      .most = 10,
+      ROWS(mix_options),
+      .json = "the answer of GET /v1/mix; with relays {\"items\": [relay...]}; with authorities {\"authorities\": n}",
+      .run = command_mix,
+      .exits = "0 1 2 3 4 5",
+      .about = "Mixes are members started with --mix. `village mix authorities` names three to nine members that keep "
+               "the directory, and so begins the private network; run it on the first node.\n"
+               "What it hides from whom: docs/mixnet.md.",
+      .example = "village mix\nvillage mix relays\nvillage mix authorities alder birch cedar --epoch 30m" },
     { .name = "status",
       .group = GROUP_KEEP,
       .summary = "the village at a glance",

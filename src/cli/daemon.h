@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 
+#include <stdbool.h>
+
 /* Checked by the parser; every pointer is borrowed for the call and never NULL unless said so. */
 struct cli_up_options {
     const char *data_dir; /* made by the callee when absent */
@@ -15,6 +17,10 @@ struct cli_up_options {
     const char *ticket;   /* join: the ticket as typed, at most CLI_TICKET_MAX bytes, "" when none was; up: NULL */
     unsigned slots;       /* tasks at a time, 1..48; 0: one for each CPU */
     vl_ms heartbeat_ms, lost_ms; /* > 0 */
+    bool mix;           /* be a mix of the private network */
+    unsigned mix_rate;  /* packets per second at most; 0: the default */
+    const char *family; /* operator of this node; NULL: not declared */
+    bool no_cover;      /* no part in the private network as a client */
     enum vl_log_form log_form;
     enum vl_level log_level;
 };

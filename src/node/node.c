@@ -133,6 +133,10 @@ void node_store_answer(struct node *n, const struct record_answer *answer, node_
     node_pump(n);
 }
 
+enum vl_err node_mix_level(struct node *n, enum mix_level level, uint16_t *ret_mean_ms, struct vl_errmsg *msg) {
+    return brain_mix_level(n->brain, node_now(n), level, ret_mean_ms, msg);
+}
+
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
