@@ -309,6 +309,12 @@ enum mix_level mix_ack_level(const struct brain *b, struct vl_node_id to) {
     return p && b->now < p->at + MIX_PEER_LEVEL_MS ? p->level : MIX_OFF;
 }
 
+bool mix_reaches(const struct brain *b, struct vl_node_id node) {
+    const struct mix *m = b->mix;
+    const struct mix_client *c = m->current.have ? mix_client_by_node(&m->current.c, node) : NULL;
+    return vl_node_eq(node, b->self) || (c != NULL && c->provider != 0);
+}
+
 void mix_private_peer(struct brain *b, struct vl_node_id to) {
     struct mix_peer *p = mix_peer_of(b, to);
     if (p) reachable(b, p);

@@ -254,6 +254,8 @@ void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level,
                     struct vl_span frame);
 /* At which level acknowledgements to that node travel: as its messages did. */
 enum mix_level mix_ack_level(const struct brain *b, struct vl_node_id to);
+/* Whether private messages can be sent to that node: the consensus lists it with a provider, or it is ourselves. */
+bool mix_reaches(const struct brain *b, struct vl_node_id node);
 /* Delivery may send to that node although it has no link to us. */
 void mix_private_peer(struct brain *b, struct vl_node_id to);
 

@@ -56,7 +56,7 @@ static void report_send(struct brain *b, struct wtask *t) {
         task_drop(b, t);
         return;
     }
-    if (message_send(b, b->coordinator, MIX_OFF, MSG_REPORT, ENVELOPE_HIGH, bytes, &t->message)) {
+    if (message_send(b, b->coordinator, t->a.privacy, MSG_REPORT, ENVELOPE_HIGH, bytes, &t->message)) {
         t->state = W_UPLOADING; /* the outbox is full: worker_tick() tries again */
         b->reoffer_at = vl_ms_min(b->reoffer_at, b->now + 1000);
     }

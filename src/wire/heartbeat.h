@@ -14,6 +14,7 @@ enum node_kind { NODE_EDGE = 1, NODE_RELAY = 2, NODE_MIX = 3, NODE_COMPUTE = 4, 
 /* Feature bits; unknown bits are kept, so that an older coordinator can serve newer nodes. */
 #define NODE_FEATURE_WASM 1u
 #define NODE_FEATURE_NATIVE 2u
+#define NODE_FEATURE_PRIVATE 4u /* said by no heartbeat: the coordinator knows it from the consensus */
 
 struct node_caps {
     uint32_t cpus;                     /* logical */
