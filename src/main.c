@@ -197,7 +197,7 @@ static void announce(struct daemon *d) {
     if (d->gateway) {
         printf("  gateway   %s\n  dashboard %s/#token=%s\n", d->url, d->url, d->token);
         struct backend b = node_backend(&d->backend);
-        if (b.ops->ticket_create(b.self, 1, 86400, first_ticket, d))
+        if (node_is_coordinator(d->node) && b.ops->ticket_create(b.self, 1, 86400, first_ticket, d))
             printf("  join      no ticket: this address cannot be told to others; see --advertise\n");
     }
     fflush(stdout);
@@ -249,8 +249,7 @@ static int daemon_run(const struct cli_up_options *o) {
     hooks.failed = on_failed;
     enum vl_err err = node_create(&d.loop, &cfg, &hooks, &d.node, &msg);
     d.backend.node = d.node;
-    if (err == VL_OK && o->gateway && node_is_coordinator(d.node))
-        err = gateway_start(&d, &msg); /* members have no books to show */
+    if (err == VL_OK && o->gateway) err = gateway_start(&d, &msg);
     if (err) {
         fprintf(stderr, "village: %s\n", msg.text[0] ? msg.text : vl_err_text(err));
         end(&d, code_of(err));

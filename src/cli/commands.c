@@ -129,7 +129,17 @@ static const struct cli_option up_options[] = {
       .help = "where the REST gateway and dashboard listen" },
     FLAG("no-gateway", 0, "no REST gateway on this node"),
 };
-static const struct cli_option join_options[] = { DAEMON_OPTIONS };
+static const struct cli_option join_options[] = {
+    DAEMON_OPTIONS
+    { .name = "gateway",
+      .letter = 'g',
+      .kind = VALUE_TEXT,
+      .value = "ADDR:PORT",
+      .min = 3,
+      .max = VL_ADDR_MAX - 1,
+      .help = "a REST gateway on this member, to see the private network from here and to send it jobs privately; "
+              "default: none" },
+};
 
 static const struct cli_option mix_options[] = {
     { .name = "epoch",
