@@ -182,7 +182,7 @@ enum brain_effect_kind {
     BRAIN_REFUSED,      /* err, detail: the join was refused for good */
     BRAIN_NOTE,         /* err, detail, node: something worth a log line */
     BRAIN_MIX_KEY,      /* seq: epoch; index 1: make key and replay table unless they are there, 0: only take up earlier
-                           ones; answer with brain_mix_key() */
+                           ones; length: tags its replay table must hold; answer with brain_mix_key() */
     BRAIN_MIX_KEY_DROP, /* seq: epoch: destroy key and table */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
 };

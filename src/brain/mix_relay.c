@@ -51,6 +51,8 @@ static void key_ask(struct brain *b, uint64_t epoch, bool make) {
         struct brain_effect *e = effect_now(b, BRAIN_MIX_KEY, (struct vl_span){ 0 }, NULL);
         e->seq = epoch;
         e->index = make;
+        /* it takes packets for its epoch and the next; a quarter more than the token bucket lets in */
+        e->length = (uint64_t)b->cfg.mix.limits.rate * 2u * m->charter.epoch_ms / 1000u * 5u / 4u + 1000u;
         return;
     }
 }

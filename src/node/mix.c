@@ -45,15 +45,15 @@ static void destroy_files(const struct node *n, uint64_t epoch) {
     unlink(table);
 }
 
-static enum vl_err table_make(struct node *n, struct node_mix_key *k, const char *path, const uint8_t name[32],
+static enum vl_err table_make(struct node_mix_key *k, uint64_t capacity, const char *path, const uint8_t name[32],
                               const uint8_t sip[16]) {
-    size_t size = replay_size(n->mix_capacity);
+    size_t size = replay_size(capacity);
     enum vl_err err = os_mapping_create(path, size, &k->map);
-    if (err == VL_OK) err = replay_create(k->map.p, size, n->mix_capacity, name, sip, &k->table);
+    if (err == VL_OK) err = replay_create(k->map.p, size, capacity, name, sip, &k->table);
     return err;
 }
 
-static enum vl_err key_open(struct node *n, struct node_mix_key *k, bool make, uint8_t secret[32]) {
+static enum vl_err key_open(struct node *n, struct node_mix_key *k, bool make, uint64_t capacity, uint8_t secret[32]) {
     char path[512], table[512];
     uint8_t p[KEY_BYTES] = { KEY_VERSION }, name[32];
     struct vl_buf b;
@@ -79,7 +79,7 @@ static enum vl_err key_open(struct node *n, struct node_mix_key *k, bool make, u
         destroy_files(n, k->epoch);
         crypto_random(p + 1, KEY_BYTES - 1);
         err = table_name(p + 1, name);
-        if (err == VL_OK) err = table_make(n, k, table, name, p + 33);
+        if (err == VL_OK) err = table_make(k, capacity, table, name, p + 33);
         if (err == VL_OK) err = os_file_write(path, p, sizeof p, 0600);
         if (err) {
             replay_close(k->table);
@@ -95,7 +95,7 @@ static enum vl_err key_open(struct node *n, struct node_mix_key *k, bool make, u
     return err;
 }
 
-void mix_key(struct node *n, uint64_t epoch, bool make) {
+void mix_key(struct node *n, uint64_t epoch, bool make, uint64_t capacity) {
     uint8_t secret[32] = { 0 };
     char dir[512];
     enum vl_err err = VL_ELIMIT;
@@ -105,7 +105,7 @@ void mix_key(struct node *n, uint64_t epoch, bool make) {
         if (k->table != NULL) continue;
         *k = (struct node_mix_key){ .epoch = epoch };
         err = os_mkdir_all(dir, 0700);
-        if (err == VL_OK) err = key_open(n, k, make, secret);
+        if (err == VL_OK) err = key_open(n, k, make, capacity, secret);
         brain_mix_key(n->brain, node_now(n), epoch, err, secret, err ? NULL : k->table);
         crypto_wipe(secret, sizeof secret);
         return;

@@ -275,7 +275,7 @@ static void effect(struct node *n, const struct brain_effect *e) {
         note(n, e);
         return;
     case BRAIN_MIX_KEY:
-        mix_key(n, e->seq, e->index);
+        mix_key(n, e->seq, e->index, e->length);
         return;
     case BRAIN_MIX_KEY_DROP:
         mix_key_drop(n, e->seq);

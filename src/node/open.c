@@ -127,8 +127,6 @@ static void mix_config_fill(struct node *n) {
         snprintf(m->addr, sizeof m->addr, "%s", n->cfg.advertise);
     else
         os_reachable_address(n->addr, m->addr);
-    /* a key takes packets for its epoch and the next; a quarter more than the token bucket lets in */
-    n->mix_capacity = (uint64_t)rate * (2u * MIX_EPOCH_MS / 1000u) * 5u / 4u;
 }
 
 static void brain_config_fill(struct node *n) {

@@ -104,7 +104,6 @@ struct node {
 
     struct node_mix_key mix_keys[NODE_MIX_KEYS];
     struct node_mix_batch *mix_batch; /* one that is out */
-    uint64_t mix_capacity;            /* of a replay table: rate x life of a key */
 
     uint32_t slow_ticks;
     unsigned handles; /* libuv handles of ours that are open */
@@ -140,7 +139,7 @@ void runner_run(struct node *n, uint64_t task, const struct assignment *a);
 void runner_kill(struct node *n, uint64_t task);
 
 /* mix.c */
-void mix_key(struct node *n, uint64_t epoch, bool make);
+void mix_key(struct node *n, uint64_t epoch, bool make, uint64_t capacity);
 void mix_key_drop(struct node *n, uint64_t epoch);
 void mix_batch(struct node *n, struct relay_batch *batch);
 void mix_wait(struct node *n);  /* until the batch that is out has run; given back to the brain */
