@@ -5,6 +5,7 @@
 #include "crypto/random.h"
 #include "gateway/assets.h"
 #include "gateway/node_backend.h"
+#include "node/capacity.h"
 #include "node/node.h"
 #include "os/address.h"
 #include "os/file.h"
@@ -282,7 +283,26 @@ static int runner_run_main(int argc, char **argv) {
     return runner_main(fd, &cfg);
 }
 
+static int capacity_run(struct cli_capacity *c, void (*progress)(void *arg, const char *text), void *arg,
+                        char problem[256]) {
+    struct node_capacity_options o = {
+        .program = "/proc/self/exe", .rate = c->rate, .seconds = c->seconds, .progress = progress, .arg = arg
+    };
+    struct node_capacity got = { 0 };
+    struct vl_errmsg msg = { "" };
+    enum vl_err err = crypto_init();
+    signal(SIGPIPE, SIG_IGN);
+    if (err == VL_OK) err = node_capacity(&o, &got, &msg);
+    snprintf(problem, 256, "%.255s", msg.text);
+    *c = (struct cli_capacity){
+        .rate = got.rate, .seconds = got.seconds, .sent = got.sent, .received = got.received, .one_core = got.one_core
+    };
+    return err ? 1 : 0;
+}
+
 int main(int argc, char **argv) {
-    static const struct cli_hooks hooks = { .up = daemon_run, .join = daemon_run, .runner = runner_run_main };
+    static const struct cli_hooks hooks = {
+        .up = daemon_run, .join = daemon_run, .runner = runner_run_main, .capacity = capacity_run
+    };
     return cli_main(argc, argv, &hooks);
 }

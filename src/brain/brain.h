@@ -122,6 +122,10 @@ void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);
 
+/* Hands packets (SPHINX_PACKET bytes each) made elsewhere to the relay that is their first hop: for measurements.
+ * Returns how many its link took. */
+size_t brain_mix_hand(struct brain *b, vl_ms now, uint32_t first, const uint8_t *packets, size_t count);
+
 /* ---- the shell's part of a mix ---- */
 
 /* Answer to BRAIN_MIX_KEY.  VL_OK: secret and table (borrowed until BRAIN_MIX_KEY_DROP of that epoch).  VL_ENOTFOUND:

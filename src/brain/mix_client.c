@@ -100,6 +100,14 @@ bool mix_hand(struct brain *b, uint32_t first, const uint8_t packet[SPHINX_PACKE
            link_send(b, r->node, LANE_MIX, LINK_MIX, vl_span(packet, SPHINX_PACKET), (struct vl_span){ 0 });
 }
 
+size_t brain_mix_hand(struct brain *b, vl_ms now, uint32_t first, const uint8_t *packets, size_t count) {
+    size_t n = 0;
+    step_begin(b, now);
+    while (n < count && mix_hand(b, first, packets + n * SPHINX_PACKET)) n++;
+    step_end(b);
+    return n;
+}
+
 /* The time that 999 of 1,000 packets need for n exponential delays of one mean: the Wilson-Hilferty quantile of the
  * Erlang distribution, right to 1 % from n = 2 on. */
 static vl_ms erlang_p999(uint32_t n, uint32_t mean_ms) {

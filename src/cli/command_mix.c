@@ -136,10 +136,28 @@ static int name_authorities(struct cli *cli) {
     return CLI_OK;
 }
 
+static void progress(void *arg, const char *text) { cli_note(arg, "%s", text); }
+
+static int measure(struct cli *cli) {
+    struct cli_capacity c = { .seconds = (unsigned)args_number(&cli->args, "seconds") };
+    char problem[256] = "";
+    if (args_has(&cli->args, "rate")) c.rate = (unsigned)args_number(&cli->args, "rate");
+    if (cli->hooks->capacity(&c, progress, cli, problem)) return cli_fail(cli, CLI_FAILED, "%s", problem);
+    if (cli->json)
+        return cli_print_json(cli, json_pack("{s:I,s:I,s:I,s:I,s:b}", "rate", (json_int_t)c.rate, "seconds",
+                                             (json_int_t)c.seconds, "sent", (json_int_t)c.sent, "received",
+                                             (json_int_t)c.received, "one_core", c.one_core));
+    fprintf(cli->out.file, "%u packets/s for %u s: %llu sent, %llu lost%s\n", c.rate, c.seconds, c.sent,
+            c.sent - c.received, c.one_core ? ", the mix on one processor" : "");
+    return c.sent == c.received ? CLI_OK : CLI_FAILED;
+}
+
 int command_mix(struct cli *cli) {
     const char *what = cli->args.n_operands ? cli->args.operands[0] : "status";
     if (strcmp(what, "status") == 0) return show_status(cli);
     if (strcmp(what, "relays") == 0) return show_relays(cli);
     if (strcmp(what, "authorities") == 0) return name_authorities(cli);
-    return cli_fail(cli, CLI_USAGE, "village mix does not know '%s'; it knows status, relays and authorities", what);
+    if (strcmp(what, "capacity") == 0) return measure(cli);
+    return cli_fail(cli, CLI_USAGE, "village mix does not know '%s'; it knows status, relays, authorities and capacity",
+                    what);
 }

@@ -155,6 +155,19 @@ static const struct cli_option mix_options[] = {
       .min = 2,
       .max = 9,
       .help = "with authorities: how many must sign; default: more than half" },
+    { .name = "rate",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 100,
+      .max = 200000,
+      .help = "with capacity: packets per second; default: search for the highest without loss" },
+    { .name = "seconds",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 60,
+      .def = "3",
+      .help = "with capacity: length of a trial" },
 };
 
 static const struct cli_option run_options[] = {
@@ -445,16 +458,20 @@ const struct cli_command commands[] = {
     { .name = "mix",
       .group = GROUP_KEEP,
       .summary = "the private network: its state, its relays, who keeps its directory",
-      .operands = "[status|relays|authorities NODE...]",
+      .operands = "[status|relays|authorities NODE...|capacity]",
       .most = 10,
       ROWS(mix_options),
-      .json = "the answer of GET /v1/mix; with relays {\"items\": [relay...]}; with authorities {\"authorities\": n}",
+      .json = "the answer of GET /v1/mix; with relays {\"items\": [relay...]}; with authorities {\"authorities\": n}; with capacity "
+              "{\"rate\", \"seconds\", \"sent\", \"received\", \"one_core\"}",
       .run = command_mix,
       .exits = "0 1 2 3 4 5",
       .about = "Mixes are members started with --mix. `village mix authorities` names three to nine members that keep "
                "the directory, and so begins the private network; run it on the first node.\n"
-               "What it hides from whom: docs/mixnet.md.",
-      .example = "village mix\nvillage mix relays\nvillage mix authorities alder birch cedar --epoch 30m" },
+               "`village mix capacity` measures what this machine carries as a mix without losing a packet, for --mix-rate; it "
+               "needs no village.\n"
+               "What the private network hides from whom: docs/mixnet.md.",
+      .example = "village mix\nvillage mix relays\nvillage mix authorities alder birch cedar --epoch 30m\n"
+                 "village mix capacity" },
     { .name = "status",
       .group = GROUP_KEEP,
       .summary = "the village at a glance",

@@ -26,12 +26,21 @@ struct cli_up_options {
 };
 #define CLI_TICKET_MAX 1024u /* a ticket must fit a QR code that a phone reads from a terminal */
 
+/* A measurement of this machine as a mix; node/capacity.h says what is measured. */
+struct cli_capacity {
+    unsigned rate, seconds; /* in: rate 0: search.  out: of the trial that counts */
+    unsigned long long sent, received;
+    bool one_core;
+};
+
 /* Each runs until the daemon ends and returns the exit code of the process (cli.h, enum cli_exit). */
 struct cli_hooks {
     int (*up)(const struct cli_up_options *options);
     int (*join)(const struct cli_up_options *options);
     /* The hidden command `village runner ...`; argv[0] is "runner". */
     int (*runner)(int argc, char **argv);
+    /* 0, or 1 with what went wrong in `problem`; `progress` gets lines for people. */
+    int (*capacity)(struct cli_capacity *c, void (*progress)(void *arg, const char *text), void *arg, char problem[256]);
 };
 
 #endif

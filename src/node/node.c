@@ -137,6 +137,12 @@ enum vl_err node_mix_level(struct node *n, enum mix_level level, uint16_t *ret_m
     return brain_mix_level(n->brain, node_now(n), level, ret_mean_ms, msg);
 }
 
+size_t node_mix_hand(struct node *n, uint32_t first, const uint8_t *packets, size_t count) {
+    size_t done = brain_mix_hand(n->brain, node_now(n), first, packets, count);
+    node_pump(n);
+    return done;
+}
+
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
