@@ -12,12 +12,13 @@
 #include <immintrin.h>
 #endif
 
-/* What comparing two lines gives: bit i of found: lane i holds the fingerprint; used: lane i is taken. */
-struct seen {
-    uint32_t found;
-    uint32_t used[2];
-};
-typedef struct seen compare_fn(const struct replay_line *a, const struct replay_line *b, uint32_t print);
+/* What comparing two lines gives, in one register: bit i of SEEN_FOUND: lane i of either line holds the fingerprint; of
+ * SEEN_USED: lane i of that line is taken. */
+typedef uint64_t seen;
+#define SEEN(found, used0, used1) ((seen)(found) | (seen)(used0) << 16 | (seen)(used1) << 32)
+#define SEEN_FOUND(s) ((uint32_t)(s) & 0xffffu)
+#define SEEN_USED(s, side) ((uint32_t)((s) >> (16 + 16 * (side))) & 0xffffu)
+typedef seen compare_fn(const struct replay_line *a, const struct replay_line *b, uint32_t print);
 
 struct replay {
     struct replay_fixed *fixed;
@@ -32,34 +33,33 @@ struct replay {
 
 /* ---- comparing ---- */
 
-static struct seen compare_portable(const struct replay_line *a, const struct replay_line *b, uint32_t print) {
-    struct seen s = { 0 };
+static seen compare_portable(const struct replay_line *a, const struct replay_line *b, uint32_t print) {
+    uint32_t found = 0, used[2] = { 0 };
     for (unsigned i = 0; i < REPLAY_LINE; i++) {
-        s.found |= (uint32_t)(a->print[i] == print || b->print[i] == print) << i;
-        s.used[0] |= (uint32_t)(a->print[i] != 0) << i;
-        s.used[1] |= (uint32_t)(b->print[i] != 0) << i;
+        found |= (uint32_t)(a->print[i] == print || b->print[i] == print) << i;
+        used[0] |= (uint32_t)(a->print[i] != 0) << i;
+        used[1] |= (uint32_t)(b->print[i] != 0) << i;
     }
-    return s;
+    return SEEN(found, used[0], used[1]);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static uint32_t equal_avx2(const struct replay_line *l, __m256i v) {
+__attribute__((target("avx2"))) static inline uint32_t equal_avx2(const struct replay_line *l, __m256i v) {
     const __m256i *p = (const __m256i *)(const void *)l->print;
     __m256i lo = _mm256_cmpeq_epi32(_mm256_load_si256(p), v), hi = _mm256_cmpeq_epi32(_mm256_load_si256(p + 1), v);
     return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(lo)) |
            (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(hi)) << 8;
 }
-__attribute__((target("avx2"))) static struct seen compare_avx2(const struct replay_line *a,
-                                                                const struct replay_line *b, uint32_t print) {
+__attribute__((target("avx2"))) static seen compare_avx2(const struct replay_line *a, const struct replay_line *b,
+                                                         uint32_t print) {
     __m256i v = _mm256_set1_epi32((int)print), none = _mm256_setzero_si256();
-    return (struct seen){ .found = equal_avx2(a, v) | equal_avx2(b, v),
-                          .used = { ~equal_avx2(a, none) & 0xffff, ~equal_avx2(b, none) & 0xffff } };
+    return SEEN(equal_avx2(a, v) | equal_avx2(b, v), ~equal_avx2(a, none) & 0xffff, ~equal_avx2(b, none) & 0xffff);
 }
-__attribute__((target("avx512f"))) static struct seen compare_avx512(const struct replay_line *a,
-                                                                     const struct replay_line *b, uint32_t print) {
+__attribute__((target("avx512f"))) static seen compare_avx512(const struct replay_line *a, const struct replay_line *b,
+                                                              uint32_t print) {
     __m512i v = _mm512_set1_epi32((int)print), x = _mm512_load_si512(a->print), y = _mm512_load_si512(b->print);
-    return (struct seen){ .found = (uint32_t)_mm512_cmpeq_epi32_mask(x, v) | (uint32_t)_mm512_cmpeq_epi32_mask(y, v),
-                          .used = { _mm512_test_epi32_mask(x, x), _mm512_test_epi32_mask(y, y) } };
+    return SEEN(_mm512_cmpeq_epi32_mask(x, v) | _mm512_cmpeq_epi32_mask(y, v), _mm512_test_epi32_mask(x, x),
+                _mm512_test_epi32_mask(y, y));
 }
 #endif
 
@@ -136,13 +136,16 @@ enum vl_err replay_create(void *mem, size_t size, uint64_t capacity, const uint8
     return VL_OK;
 }
 
+/* Slots are taken from the front, so that their number is where the first free one is. */
+static unsigned taken(uint32_t used) { return (unsigned)__builtin_ctz(~used); }
+
 /* Counts what is there.  False: a hole in a line, which we never make. */
 static bool lines_count(const struct replay *r, uint64_t *ret) {
     uint64_t n = 0;
     for (uint64_t i = 0; i < r->lines; i++) {
-        uint32_t used = r->compare(&r->line[i], &r->line[i], 0).used[0];
+        uint32_t used = SEEN_USED(r->compare(&r->line[i], &r->line[i], 0), 0);
         if ((used & (used + 1)) != 0) return false;
-        n += (uint64_t)__builtin_popcount(used);
+        n += taken(used);
     }
     *ret = n;
     return true;
@@ -216,11 +219,12 @@ static bool stash_has(const struct replay *r, const uint8_t tag[16]) {
 
 /* What makes a tag known is one aligned store each: of a slot, or of the stash's length behind a whole tag.  A process
  * killed at any instruction leaves the tag known or not, never half; the counter comes after. */
-static bool note(struct replay *r, const struct replay_place *p, const struct seen *s, const uint8_t tag[16]) {
-    int n[2] = { __builtin_popcount(s->used[0]), __builtin_popcount(s->used[1]) };
-    int side = n[1] < n[0];
-    if (n[side] < (int)REPLAY_LINE) {
-        __atomic_store_n(&r->line[p->line[side]].print[n[side]], p->print, __ATOMIC_RELEASE);
+static bool note(struct replay *r, const struct replay_place *p, seen s, const uint8_t tag[16]) {
+    unsigned first = taken(SEEN_USED(s, 0)), second = taken(SEEN_USED(s, 1));
+    unsigned n = first <= second ? first : second;
+    if (n < REPLAY_LINE) {
+        uint64_t line = first <= second ? p->line[0] : p->line[1];
+        __atomic_store_n(&r->line[line].print[n], p->print, __ATOMIC_RELEASE);
     } else if (r->stash_n < REPLAY_STASH) {
         memcpy(r->stash[r->stash_n], tag, 16);
         __atomic_store_n(&r->count->stash, ++r->stash_n, __ATOMIC_RELEASE);
@@ -233,12 +237,12 @@ static bool note(struct replay *r, const struct replay_place *p, const struct se
 
 enum vl_err replay_check(struct replay *r, const uint8_t tag[16]) {
     struct replay_place p = replay_place_of(r, tag);
-    struct seen s = r->compare(&r->line[p.line[0]], &r->line[p.line[1]], p.print);
-    if (s.found != 0 || (r->stash_n > 0 && stash_has(r, tag))) {
+    seen s = r->compare(&r->line[p.line[0]], &r->line[p.line[1]], p.print);
+    if (SEEN_FOUND(s) != 0 || (r->stash_n > 0 && stash_has(r, tag))) {
         r->replays++;
         return VL_EREPLAY;
     }
-    if (r->entries >= r->capacity || !note(r, &p, &s, tag)) {
+    if (r->entries >= r->capacity || !note(r, &p, s, tag)) {
         r->refused++;
         return VL_ELIMIT;
     }
