@@ -232,7 +232,7 @@ struct brain_mix_counters {
     uint64_t fetches, unsent, no_path, messages_in, messages_out, messages_bad, messages_failed, replies_bad;
 };
 struct brain_mix_view {
-    bool relay_on, authority_on, replay_crowded;
+    bool relay_on, authority_on;
     const struct mix_charter *charter;     /* NULL: this village has no private network yet */
     const struct mix_consensus *consensus; /* in force; NULL: none */
     uint64_t epoch;
@@ -243,7 +243,6 @@ struct brain_mix_view {
     struct channel_stats channel;
     struct relay_stats relay;
     struct authority_stats authority;
-    uint64_t replay_entries, replay_capacity;
 };
 void brain_mix_view(const struct brain *b, struct brain_mix_view *ret);
 /* Whether a privacy level can be had now, and why not: paths_level() of mix/path.h. */

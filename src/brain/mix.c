@@ -112,7 +112,7 @@ void mix_peer_up(struct brain *b, struct peer *p) { mix_directory_peer_up(b, p);
 
 void mix_peer_down(struct brain *b, struct peer *p) {
     struct mix *m = b->mix;
-    if (m->relay) relay_link_gone(m->relay, p->session);
+    if (m->relay) relay_link_gone(m->relay, mix_link_number(p));
     struct mix_peer *mp = vl_map_get(&m->peers, p->node.b);
     if (mp) mp->up = false; /* delivery was told that the link is down: the next private message says otherwise */
 }
@@ -146,15 +146,8 @@ void brain_mix_view(const struct brain *b, struct brain_mix_view *ret) {
     ret->cover = cover_stats(m->cover);
     ret->paths = paths_stats(m->paths);
     ret->channel = channel_stats(m->channel);
-    if (m->relay) ret->relay = relay_stats(m->relay);
+    if (m->relay) ret->relay = relay_stats(m->relay, b->now);
     if (m->authority) ret->authority = authority_stats(m->authority);
-    for (unsigned i = 0; i < MIX_KEYS; i++)
-        if (m->keys[i].state == MIX_KEY_LIVE) {
-            struct replay_stats rs = replay_stats(m->keys[i].table);
-            ret->replay_entries += rs.entries;
-            ret->replay_capacity += rs.capacity;
-            ret->replay_crowded |= rs.crowded;
-        }
 }
 
 /* Why each level can or cannot be had now. */

@@ -209,7 +209,7 @@ static bool describe(struct brain *b, uint64_t epoch, struct vl_buf *out) {
     if (m->relay) {
         const struct mix_key *k = mix_key_of(m, epoch);
         if (k == NULL || k->state < MIX_KEY_READY) return false;
-        struct relay_stats s = relay_stats(m->relay);
+        struct relay_stats s = relay_stats(m->relay, b->now);
         d.roles |= MIX_ROLE_GUARD | MIX_ROLE_MIX | MIX_ROLE_EXIT;
         d.provider = b->self;
         memcpy(d.mix_key, k->key.public, sizeof d.mix_key);

@@ -117,6 +117,8 @@ void mix_relay_pump(struct brain *b); /* batches out, packets on */
 void mix_relay_tick(struct brain *b);
 vl_ms mix_relay_deadline(const struct brain *b);
 void mix_mail_fetch(struct brain *b, struct peer *p);
+/* Of a peer's link in the relay's books; 0 is ourselves. */
+uint64_t mix_link_number(const struct peer *p);
 struct mix_key *mix_key_of(struct mix *m, uint64_t epoch);
 
 /* mix_client.c */

@@ -223,13 +223,16 @@ static void mailboxes_sweep(struct brain *b) {
 
 /* ---- packets ---------------------------------------------------------------------------------------------------- */
 
+/* By node, not by session: who dials again gains nothing. */
+uint64_t mix_link_number(const struct peer *p) { return vl_get_u64(p->node.b) | 1u; }
+
 void mix_packets(struct brain *b, struct peer *p, uint32_t stream, struct vl_span bytes) {
     struct mix *m = b->mix;
     if (m->relay == NULL) {
         b->counters.messages_bad++;
         return;
     }
-    vl_ms rest = relay_input(m->relay, b->now, p->session, bytes.p, bytes.n);
+    vl_ms rest = relay_input(m->relay, b->now, mix_link_number(p), bytes.p, bytes.n);
     if (rest > b->now && htx_hold(b->htx, p->session, stream, true) == VL_OK) {
         p->rest_until = rest;
         p->rest_stream = stream;
