@@ -20,6 +20,7 @@
 #include "brain/record.h"
 #include "fog/job.h"
 #include "fog/registry.h"
+#include "mix/audit.h"
 #include "mix/authority.h"
 #include "mix/channel.h"
 #include "mix/consensus.h"
@@ -122,6 +123,9 @@ void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);
 
+/* Asks a member through the private network without saying who asks; BRAIN_REPLY with a u32 of milliseconds there and
+ * back, or VL_ETIMEOUT, or why that level cannot be had (errors of paths_level()). */
+void brain_mix_ping(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id to, enum mix_level level);
 /* Hands packets (SPHINX_PACKET bytes each) made elsewhere to the relay that is their first hop: for measurements.
  * Returns how many its link took. */
 size_t brain_mix_hand(struct brain *b, vl_ms now, uint32_t first, const uint8_t *packets, size_t count);
@@ -241,6 +245,7 @@ struct brain_mix_view {
     struct cover_stats cover;
     struct paths_stats paths;
     struct channel_stats channel;
+    struct audit_stats audit;
     struct relay_stats relay;
     struct authority_stats authority;
 };

@@ -17,7 +17,7 @@ enum vl_err mix_create(struct brain *b) {
     if (m == NULL) return VL_ENOMEM;
     b->mix = m;
     m->relay_on = b->cfg.mix.relay;
-    m->describe_at = m->rest_at = m->sweep_at = m->fetch_at = VL_MS_NEVER;
+    m->describe_at = m->rest_at = m->sweep_at = m->fetch_at = m->ping_at = VL_MS_NEVER;
     vl_buf_init(&m->charter_bytes, MIX_DOC_MAX);
     vl_buf_init(&m->current.bytes, MIX_DOC_MAX);
     vl_buf_init(&m->next.bytes, MIX_DOC_MAX);
@@ -146,6 +146,7 @@ void brain_mix_view(const struct brain *b, struct brain_mix_view *ret) {
     ret->cover = cover_stats(m->cover);
     ret->paths = paths_stats(m->paths);
     ret->channel = channel_stats(m->channel);
+    ret->audit = audit_stats(m->audit);
     if (m->relay) ret->relay = relay_stats(m->relay, b->now);
     if (m->authority) ret->authority = authority_stats(m->authority);
 }

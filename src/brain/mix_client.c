@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRIVATE_ENVELOPE = 1, PRIVATE_ACK = 2 }; /* first byte of a private message, on the wire */
-
 enum vl_err mix_client_create(struct brain *b) {
     struct mix *m = b->mix;
     struct channel_config cc = channel_config_default();
@@ -21,6 +19,8 @@ enum vl_err mix_client_create(struct brain *b) {
     crypto_drbg_bytes(&m->rng, cc.seed, sizeof cc.seed);
     memcpy(cc.static_secret, b->cfg.static_secret, sizeof cc.static_secret);
     if (err == VL_OK) err = channel_create(&cc, &m->channel);
+    m->audit = audit_create();
+    if (err == VL_OK && m->audit == NULL) err = VL_ENOMEM;
     crypto_wipe(&cc, sizeof cc);
     crypto_wipe(seed, sizeof seed);
     return err;
@@ -30,6 +30,8 @@ void mix_client_destroy(struct brain *b) {
     paths_destroy(b->mix->paths);
     cover_destroy(b->mix->cover);
     channel_destroy(b->mix->channel);
+    audit_destroy(b->mix->audit);
+    mix_ping_destroy(b->mix);
 }
 
 /* ---- guard, provider, epoch ------------------------------------------------------------------------------------- */
@@ -71,7 +73,10 @@ void mix_client_epoch(struct brain *b) {
     struct mix *m = b->mix;
     paths_consensus(m->paths, b->now, m->current.have ? &m->current.c : NULL);
     channel_epoch(m->channel, b->now, m->epoch);
-    if (m->current.have) cover_tolerance(m->cover, m->current.c.tolerance_permille);
+    if (m->current.have) {
+        cover_tolerance(m->cover, m->current.c.tolerance_permille);
+        audit_consensus(m->audit, &m->current.c);
+    }
     guard_choose(b);
 }
 
@@ -136,6 +141,7 @@ static void send_loop(struct brain *b) {
     uint8_t id[32];
     if (paths_take(m->paths, b->now, PATHS_LOOP, MIX_PRIVATE, b->self, &pre, &sum)) return;
     cover_loop_sent(m->cover, b->now, sum, id);
+    audit_sent(m->audit, b->now, id, &pre);
     (void)seal_and_hand(b, &pre, MIX_BODY_LOOP, NULL, vl_span(id, sizeof id));
 }
 
@@ -221,6 +227,14 @@ static void reachable(struct brain *b, struct mix_peer *p) {
 }
 
 static void private_message(struct brain *b, const struct channel_event *ev) {
+    if (ev->bytes.n > 0 && ev->bytes.p[0] == PRIVATE_PING) {
+        mix_ping_asked(b, ev);
+        return;
+    }
+    if (ev->bytes.n > 0 && ev->bytes.p[0] == PRIVATE_PONG) {
+        mix_ping_answered(b, ev);
+        return;
+    }
     struct vl_reader r = vl_reader(ev->bytes.p, ev->bytes.n);
     struct cert cert;
     uint8_t kind = vl_read_u8(&r);
@@ -279,7 +293,10 @@ void mix_client_body(struct brain *b, const uint8_t body[SPHINX_BODY]) {
     struct vl_span data;
     enum vl_err err = sphinx_body_read(body, &type, &data);
     if (err == VL_OK && type == MIX_BODY_LOOP) {
-        if (data.n != 32 || cover_loop_back(m->cover, b->now, data.p)) m->counters.messages_bad++;
+        if (data.n != 32 || cover_loop_back(m->cover, b->now, data.p))
+            m->counters.messages_bad++;
+        else
+            audit_back(m->audit, b->now, data.p);
         return;
     }
     if (err == VL_OK) err = channel_recv(m->channel, b->now, body);
@@ -374,6 +391,7 @@ void mix_client_tick(struct brain *b) {
         channel_tick(m->channel, b->now);
         channel_events(b);
     }
+    mix_ping_tick(b);
     if (!m->current.have || cover_deadline(m->cover) > b->now) return;
     while (cover_next(m->cover, b->now, &slot)) {
         if (slot == COVER_PAYLOAD) send_payload(b);
@@ -385,7 +403,7 @@ void mix_client_tick(struct brain *b) {
 
 vl_ms mix_client_deadline(const struct brain *b) {
     const struct mix *m = b->mix;
-    vl_ms at = vl_ms_min(m->fetch_at, channel_deadline(m->channel));
+    vl_ms at = vl_ms_min(vl_ms_min(m->fetch_at, m->ping_at), channel_deadline(m->channel));
     if (m->guard_stale) return b->now;
     return m->current.have ? vl_ms_min(at, cover_deadline(m->cover)) : at;
 }

@@ -6,6 +6,7 @@
 
 #include "brain/priv.h"
 
+#include "mix/audit.h"
 #include "mix/authority.h"
 #include "mix/channel.h"
 #include "mix/consensus.h"
@@ -27,6 +28,8 @@
 #define MIX_SERVICE_MESSAGE 0u      /* of the last hop's order */
 #define MIX_SERVICE_LOOP 1u
 enum mix_body { MIX_BODY_FRAGMENT = 1, MIX_BODY_LOOP = 2 }; /* type byte of a body, on the wire */
+/* First byte of a message through the channel, on the wire. */
+enum mix_private { PRIVATE_ENVELOPE = 1, PRIVATE_ACK = 2, PRIVATE_PING = 3, PRIVATE_PONG = 4 };
 enum mix_cell { MIX_CELL_EMPTY = 0, MIX_CELL_BODY = 1, MIX_CELL_REPLY = 2 };
 
 enum mix_key_state { MIX_KEY_NONE = 0, MIX_KEY_OPENING, MIX_KEY_READY, MIX_KEY_LIVE, MIX_KEY_DROPPING };
@@ -56,6 +59,13 @@ struct mix_peer { /* somebody we exchange private messages with */
     bool up; /* delivery was told that it can be reached */
 };
 
+struct mix_ping { /* waits for its answer */
+    struct mix_ping *next;
+    uint64_t token;
+    vl_ms sent;
+    uint8_t nonce[16];
+};
+
 /* A consensus with the bytes it came in. */
 struct mix_doc {
     bool have;
@@ -79,6 +89,7 @@ struct mix {
     struct paths *paths;
     struct cover *cover;
     struct channel *channel;
+    struct audit *audit;
     struct crypto_drbg rng;
     struct vl_node_id provider; /* whom the next descriptor names: our guard; zeros: none */
     struct vl_node_id mailbox;  /* whom the consensus names: fetched from; zeros: nobody, or ourselves */
@@ -86,6 +97,10 @@ struct mix {
     vl_ms fetch_at;
     struct vl_map peers;   /* struct mix_peer by node */
     struct vl_map sending; /* envelope id -> channel id + 1, as pointers: a copy on its way needs no second one */
+
+    struct mix_ping *pings;
+    uint32_t pings_n;
+    vl_ms ping_at;
 
     struct relay *relay;
     struct mix_key keys[MIX_KEYS];
@@ -130,6 +145,11 @@ vl_ms mix_client_deadline(const struct brain *b);
 void mix_client_body(struct brain *b, const uint8_t body[SPHINX_BODY]);
 void mix_client_reply(struct brain *b, const uint8_t id[16], const uint8_t delta[SPHINX_DELTA]);
 void mix_client_mail(struct brain *b, struct peer *p, struct vl_span body);
+/* mix_ping.c */
+void mix_ping_asked(struct brain *b, const struct channel_event *ev);
+void mix_ping_answered(struct brain *b, const struct channel_event *ev);
+void mix_ping_tick(struct brain *b);
+void mix_ping_destroy(struct mix *m);
 /* To the first hop of a packet; false: it cannot be reached now. */
 bool mix_hand(struct brain *b, uint32_t first, const uint8_t packet[SPHINX_PACKET]);
 

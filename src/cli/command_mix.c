@@ -136,6 +136,22 @@ static int name_authorities(struct cli *cli) {
     return CLI_OK;
 }
 
+static int ping(struct cli *cli) {
+    char id[CLI_NODE_ID_MAX];
+    if (cli->args.n_operands != 2) return cli_fail(cli, CLI_USAGE, "name one node, such as `village mix ping alder`");
+    int code = cli_find_node(cli, cli->args.operands[1], id);
+    if (code != CLI_OK) return code;
+    json_t *answer = NULL, *body = json_pack("{s:s,s:s}", "node", id, "level", args_text(&cli->args, "level"));
+    code = cli_call(cli, "POST", "/v1/mix/ping", body, &answer);
+    json_decref(body);
+    if (code != CLI_OK) return code;
+    if (cli->json) return cli_print_json(cli, answer);
+    fprintf(cli->out.file, "%llu ms there and back, %s\n", (unsigned long long)json_count(answer, "rtt_ms", 0),
+            args_text(&cli->args, "level"));
+    json_decref(answer);
+    return CLI_OK;
+}
+
 static void progress(void *arg, const char *text) { cli_note(arg, "%s", text); }
 
 static int measure(struct cli *cli) {
@@ -157,7 +173,8 @@ int command_mix(struct cli *cli) {
     if (strcmp(what, "status") == 0) return show_status(cli);
     if (strcmp(what, "relays") == 0) return show_relays(cli);
     if (strcmp(what, "authorities") == 0) return name_authorities(cli);
+    if (strcmp(what, "ping") == 0) return ping(cli);
     if (strcmp(what, "capacity") == 0) return measure(cli);
-    return cli_fail(cli, CLI_USAGE, "village mix does not know '%s'; it knows status, relays, authorities and capacity",
-                    what);
+    return cli_fail(cli, CLI_USAGE,
+                    "village mix does not know '%s'; it knows status, relays, authorities, ping and capacity", what);
 }

@@ -155,6 +155,11 @@ static const struct cli_option mix_options[] = {
       .min = 2,
       .max = 9,
       .help = "with authorities: how many must sign; default: more than half" },
+    { .name = "level",
+      .kind = VALUE_CHOICE,
+      .choices = "public|private|confidential|secret",
+      .def = "private",
+      .help = "with ping: the level there and back" },
     { .name = "rate",
       .kind = VALUE_INTEGER,
       .value = "N",
@@ -458,10 +463,10 @@ const struct cli_command commands[] = {
     { .name = "mix",
       .group = GROUP_KEEP,
       .summary = "the private network: its state, its relays, who keeps its directory",
-      .operands = "[status|relays|authorities NODE...|capacity]",
+      .operands = "[status|relays|authorities NODE...|ping NODE|capacity]",
       .most = 10,
       ROWS(mix_options),
-      .json = "the answer of GET /v1/mix; with relays {\"items\": [relay...]}; with authorities {\"authorities\": n}; with capacity "
+      .json = "the answer of GET /v1/mix; with relays {\"items\": [relay...]}; with authorities {\"authorities\": n}; with ping {\"rtt_ms\"}; with capacity "
               "{\"rate\", \"seconds\", \"sent\", \"received\", \"one_core\"}",
       .run = command_mix,
       .exits = "0 1 2 3 4 5",
@@ -471,7 +476,7 @@ const struct cli_command commands[] = {
                "needs no village.\n"
                "What the private network hides from whom: docs/mixnet.md.",
       .example = "village mix\nvillage mix relays\nvillage mix authorities alder birch cedar --epoch 30m\n"
-                 "village mix capacity" },
+                 "village mix ping damson\nvillage mix capacity" },
     { .name = "status",
       .group = GROUP_KEEP,
       .summary = "the village at a glance",

@@ -61,6 +61,10 @@ static void put_client(struct jw *j, const struct view_mix *v) {
     jw_put_u64(j, "messages_out", v->messages_out);
     jw_put_u64(j, "messages_in", v->messages_in);
     jw_put_u64(j, "messages_failed", v->messages_failed);
+    jw_put_u64(j, "loops_audited", v->audited);
+    jw_put_u64(j, "loops_early", v->early);
+    jw_put_u64(j, "loops_late", v->late);
+    jw_put_u64(j, "loops_unproven", v->unproven);
     jw_put_u64(j, "fragments", v->fragments);
     jw_put_u64(j, "retransmitted", v->retransmitted);
     jw_obj_end(j);
@@ -125,13 +129,13 @@ void api_mix_relays(struct gateway *g, struct http_req *r, const struct call *k)
     api_send(g, r, 200, &j, NULL);
 }
 
-struct charter_call {
+struct mix_call {
     struct gateway *g;
     struct http_req *r;
 };
 
 static void charter_done(void *arg, enum vl_err err, const char *detail) {
-    struct charter_call *c = arg;
+    struct mix_call *c = arg;
     if (err)
         api_error(c->r, err, detail);
     else
@@ -154,9 +158,9 @@ void api_mix_charter(struct gateway *g, struct http_req *r, const struct call *k
             api_problem(r, 422, "validation", "A field of the body is wrong.", NULL, &e);
             return;
         }
-    struct charter_call *call = malloc(sizeof *call);
+    struct mix_call *call = malloc(sizeof *call);
     enum vl_err err = call ? VL_OK : VL_ENOMEM;
-    if (call) *call = (struct charter_call){ .g = g, .r = r };
+    if (call) *call = (struct mix_call){ .g = g, .r = r };
     if (err == VL_OK) err = g->backend->ops->mix_charter(g->backend->self, &c, charter_done, call);
     if (err == VL_OK) return;
     free(call);
@@ -166,4 +170,36 @@ void api_mix_charter(struct gateway *g, struct http_req *r, const struct call *k
               : err == VL_ERANGE  ? "Name 3 to 9 different members, and a threshold of more than half of them."
               : err == VL_EUNSUPPORTED ? "Only the coordinator, which holds the village's root key, can do this."
                                        : NULL);
+}
+
+static void ponged(void *arg, enum vl_err err, const char *detail, uint32_t rtt_ms) {
+    struct mix_call c = *(struct mix_call *)arg;
+    free(arg);
+    if (err) {
+        api_error(c.r, err, detail);
+        return;
+    }
+    struct jw j = api_json(c.r);
+    jw_obj(&j);
+    jw_put_u64(&j, "rtt_ms", rtt_ms);
+    jw_obj_end(&j);
+    api_send(c.g, c.r, 200, &j, NULL);
+}
+
+void api_mix_ping(struct gateway *g, struct http_req *r, const struct call *k) {
+    struct vl_node_id to;
+    if (node_id_parse(schema_str(k->body, "node", ""), &to) != VL_OK) {
+        struct schema_errors e = { 0 };
+        schema_error_add(&e, "/node", "is no node id");
+        api_problem(r, 422, "validation", "A field of the body is wrong.", NULL, &e);
+        return;
+    }
+    struct mix_call *call = malloc(sizeof *call);
+    enum vl_err err = call ? VL_OK : VL_ENOMEM;
+    if (call) *call = (struct mix_call){ .g = g, .r = r };
+    if (err == VL_OK)
+        err = g->backend->ops->mix_ping(g->backend->self, to, schema_str(k->body, "level", "private"), ponged, call);
+    if (err == VL_OK) return;
+    free(call);
+    api_error(r, err, NULL);
 }

@@ -199,6 +199,7 @@ struct view_mix {
         uint64_t n;
     } drops[VIEW_DROPS_MAX];
     uint32_t drops_n;
+    uint64_t audited, early, late, unproven;                   /* own loops whose delays were checked */
     uint64_t votes, consensuses, failed_epochs, equivocations; /* of the authority */
 };
 struct view_relay {
@@ -234,6 +235,8 @@ typedef void (*backend_done_fn)(void *arg, enum vl_err err, const char *detail);
 /* As above; `text` is the whole secret ticket "vl1...", shown this once; NULL on error. */
 typedef void (*backend_ticket_fn)(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v,
                                   const char *text);
+
+typedef void (*backend_ping_fn)(void *arg, enum vl_err err, const char *detail, uint32_t rtt_ms);
 
 #define BACKEND_ANSWER_MAX 4096u /* bytes of a stored answer; a job summary is about 600 */
 
@@ -289,6 +292,8 @@ struct backend_ops {
     enum vl_err (*node_maintenance)(void *self, struct vl_node_id id, bool on, backend_done_fn done, void *arg);
     /* VL_EUNSUPPORTED: only the coordinator can; VL_ENOTFOUND: one of them is no member; VL_ESTATE: one has no address;
      * VL_ERANGE: 3 to 9 different members, threshold more than half. */
+    /* rtt in milliseconds for `done`.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_EEXPIRED, VL_ETIMEOUT ... with the reason. */
+    enum vl_err (*mix_ping)(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
     enum vl_err (*mix_charter)(void *self, const struct backend_charter *c, backend_done_fn done, void *arg);
     enum vl_err (*ticket_create)(void *self, uint32_t uses, uint64_t ttl_s, backend_ticket_fn done, void *arg);
     enum vl_err (*ticket_revoke)(void *self, const char *id, backend_done_fn done, void *arg);

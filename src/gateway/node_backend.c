@@ -664,6 +664,7 @@ struct backend node_backend(struct node_backend *b) {
         .node_maintenance = be_node_maintenance,
         .mix = node_backend_mix,
         .relays = node_backend_relays,
+        .mix_ping = node_backend_ping,
         .mix_charter = be_mix_charter,
         .ticket_create = be_ticket_create,
         .ticket_revoke = be_ticket_revoke,

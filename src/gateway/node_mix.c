@@ -53,6 +53,10 @@ void node_backend_mix(void *self, struct view_mix *ret) {
                               .rate = v.relay.rate,
                               .replay_entries = v.relay.replay.entries,
                               .replay_capacity = v.relay.replay.capacity,
+                              .audited = v.audit.judged,
+                              .early = v.audit.early,
+                              .late = v.audit.late,
+                              .unproven = v.audit.unproven,
                               .votes = v.authority.votes,
                               .consensuses = v.authority.consensuses,
                               .failed_epochs = v.authority.failed_epochs,
@@ -154,6 +158,11 @@ void node_backend_mix_metrics(void *self, view_metric_fn sink, void *arg) {
           (double)v.delay_p50_ms / 1000 },
         { "village_mix_messages_sent_total", "Private messages sent.", VIEW_COUNTER, (double)v.messages_out },
         { "village_mix_messages_received_total", "Private messages received.", VIEW_COUNTER, (double)v.messages_in },
+        { "village_mix_loops_audited_total", "Own loops whose delays were checked against the proofs.", VIEW_COUNTER,
+          (double)v.audited },
+        { "village_mix_loops_early_total", "Of these, faster than the delays assigned: a relay did not wait.",
+          VIEW_COUNTER, (double)v.early },
+        { "village_mix_loops_late_total", "Of these, slower than the tolerance allows.", VIEW_COUNTER, (double)v.late },
         { "village_mix_equivocations_total", "Directory authorities caught with two documents for one epoch.",
           VIEW_COUNTER, (double)v.equivocations },
     };
@@ -167,4 +176,25 @@ void node_backend_mix_metrics(void *self, view_metric_fn sink, void *arg) {
                                          .label = "reason",
                                          .label_value = v.drops[i].reason,
                                          .value = (double)v.drops[i].n });
+}
+
+struct ping_call {
+    backend_ping_fn done;
+    void *arg;
+};
+
+static void ponged(void *arg, enum vl_err err, const char *detail, struct vl_span bytes) {
+    struct ping_call c = *(struct ping_call *)arg;
+    free(arg);
+    c.done(c.arg, err, detail, bytes.n == 4 ? vl_get_u32(bytes.p) : 0);
+}
+
+enum vl_err node_backend_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg) {
+    enum mix_level at;
+    if (!mix_level_parse(level, &at) || at == MIX_OFF) return VL_ERANGE;
+    struct ping_call *c = malloc(sizeof *c);
+    if (c == NULL) return VL_ENOMEM;
+    *c = (struct ping_call){ .done = done, .arg = arg };
+    node_mix_ping(node_of(self), to, at, ponged, c);
+    return VL_OK;
 }

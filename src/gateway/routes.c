@@ -49,6 +49,12 @@ static const struct schema_row node_id_row[] = {
     { .name = "id", .type = SCHEMA_STRING, .min = 1, .max = 64 },
     { 0 },
 };
+static const char *const ping_levels[] = { "public", "private", "confidential", "secret", NULL };
+static const struct schema_row ping_rows[] = {
+    { .name = "node", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .doc = "Node id." },
+    { .name = "level", .type = SCHEMA_ENUM, .values = ping_levels, .fallback = "\"private\"" },
+    { 0 },
+};
 static const struct schema_row charter_rows[] = {
     { .name = "authorities",
       .type = SCHEMA_LIST,
@@ -186,6 +192,17 @@ const struct route gateway_routes[] = {
       .answer = "All of them by directory number.",
       .media_type = JSON,
       .handle = api_mix_relays },
+    { .method = HTTP_POST,
+      .path = "/v1/mix/ping",
+      .name = "pingPrivately",
+      .tag = "mix",
+      .body = ROUTE_JSON,
+      .rows = ping_rows,
+      .summary = "Ask a member through the private network, which does not learn who asks.",
+      .success = 200,
+      .answer = "Milliseconds there and back.",
+      .media_type = JSON,
+      .handle = api_mix_ping },
     { .method = HTTP_POST,
       .path = "/v1/mix/charter",
       .name = "setCharter",

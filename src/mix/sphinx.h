@@ -55,6 +55,8 @@ struct sphinx_prebuilt {
     uint32_t n;
     uint8_t payload_key[SPHINX_HOPS_MAX][32];
     uint8_t delay_input[SPHINX_HOPS_MAX][16]; /* what each hop draws its delay from: for audits */
+    uint32_t node[SPHINX_HOPS_MAX];           /* and which hops these are */
+    uint16_t mean_ms[SPHINX_HOPS_MAX];
 };
 void sphinx_prebuilt_wipe(struct sphinx_prebuilt *p);
 

@@ -132,6 +132,10 @@ enum vl_err sphinx_build(const struct sphinx_path *path, size_t n, struct crypto
         for (size_t k = 0; k < take; k++) {
             struct sphinx_prebuilt *p = &ret[from + k];
             *p = (struct sphinx_prebuilt){ .first = path[from + k].hop[0].node, .n = path[from + k].n };
+            for (uint32_t i = 0; i < p->n; i++) {
+                p->node[i] = path[from + k].hop[i].node;
+                p->mean_ms[i] = path[from + k].hop[i].delay_ms;
+            }
             to[k] = (struct target){ p->header, p->payload_key, p->delay_input, NULL };
         }
         enum vl_err err = group_build(path + from, take, rng, to);

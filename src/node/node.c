@@ -143,6 +143,13 @@ size_t node_mix_hand(struct node *n, uint32_t first, const uint8_t *packets, siz
     return done;
 }
 
+void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_mix_ping(n->brain, node_now(n), token, to, level);
+    node_pump(n);
+}
+
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;

@@ -72,6 +72,8 @@ VL_MUST_CHECK enum vl_err node_create_ticket(struct node *n, uint32_t uses, vl_m
 enum vl_err node_mix_level(struct node *n, enum mix_level level, uint16_t *ret_mean_ms, struct vl_errmsg *msg);
 /* Hands packets made elsewhere to the relay that is their first hop, as brain_mix_hand(). */
 size_t node_mix_hand(struct node *n, uint32_t first, const uint8_t *packets, size_t count);
+/* bytes of `done`: u32 milliseconds there and back. */
+void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, node_done_fn done, void *arg);
 /* number and signature of `wanted` are filled in. */
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg);
 void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, void *arg);

@@ -395,6 +395,14 @@ static void relays(void *self, view_relay_fn sink, void *arg) {
     sink(arg, &(struct view_relay){ .number = 3, .addr = "192.0.2.1:8888" });
 }
 
+static enum vl_err mix_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg) {
+    (void)self;
+    (void)to;
+    if (strcmp(level, "secret") == 0) return VL_EUNSUPPORTED;
+    done(arg, VL_OK, NULL, 321);
+    return VL_OK;
+}
+
 static enum vl_err mix_charter(void *self, const struct backend_charter *c, backend_done_fn done, void *arg) {
     (void)self;
     if (c->threshold > c->n) return VL_ERANGE;
@@ -553,6 +561,7 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .node_maintenance = node_maintenance,
         .mix = mix,
         .relays = relays,
+        .mix_ping = mix_ping,
         .mix_charter = mix_charter,
         .ticket_create = ticket_create,
         .ticket_revoke = ticket_revoke,
