@@ -1,5 +1,7 @@
 /* mix_bench.c - the private network's parts on one core.  Each bench prints one JSON line; what it needs beside goes to
  * standard error.  Usage: mix_bench [NAME...]; all when none is named. */
+#include "mix_bench.h"
+
 #include "mix/replay.h"
 
 #include <stdio.h>
@@ -8,24 +10,31 @@
 #include <sys/mman.h>
 #include <time.h>
 
-/* Of this thread alone: others build on the same machine. */
-static double now_s(void) {
+double bench_now_s(void) {
     struct timespec t;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
-static void die(const char *what) {
+_Noreturn void bench_die(const char *what) {
     (void)fprintf(stderr, "mix_bench: %s\n", what);
     exit(1);
 }
-/* peer may be NULL; ratio is value over peer's value in the same unit. */
-static void print(const char *name, double value, const char *unit, const char *peer, double peer_value) {
+void bench_print(const char *name, double value, const char *unit, const char *peer, double peer_value) {
     if (peer != NULL)
-        printf("{\"name\":\"%s\",\"value\":%.1f,\"unit\":\"%s\",\"peer\":\"%s\",\"ratio\":%.3f}\n", name, value, unit, peer,
-               value / peer_value);
+        printf("{\"name\":\"%s\",\"value\":%.1f,\"unit\":\"%s\",\"peer\":\"%s\",\"ratio\":%.3f}\n", name, value, unit,
+               peer, value / peer_value);
     else
         printf("{\"name\":\"%s\",\"value\":%.1f,\"unit\":\"%s\",\"peer\":null,\"ratio\":null}\n", name, value, unit);
     (void)fflush(stdout);
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+double bench_median(double *v, size_t n) {
+    qsort(v, n, sizeof *v, by_value);
+    return v[n / 2];
 }
 
 /* ---- replay.check: a table for an hour at 25,000 packets/s, filled to its capacity ---- */
@@ -49,14 +58,14 @@ static double replay_run(struct replay *r, uint64_t *seed, uint64_t n, enum vl_e
             uint64_t v[2] = { splitmix(seed), splitmix(seed) };
             memcpy(tag[i], v, 16);
         }
-        double start = now_s();
+        double start = bench_now_s();
         replay_prefetch(r, (const uint8_t(*)[16])tag, REPLAY_GROUP);
         for (size_t g = 0; g < REPLAY_CHUNK; g += REPLAY_GROUP) {
             replay_prefetch(r, (const uint8_t(*)[16])(tag + g + REPLAY_GROUP), REPLAY_GROUP);
             for (size_t i = g; i < g + REPLAY_GROUP; i++)
-                if (replay_check(r, tag[i]) != want) die("a tag was taken for another");
+                if (replay_check(r, tag[i]) != want) bench_die("a tag was taken for another");
         }
-        spent += now_s() - start;
+        spent += bench_now_s() - start;
     }
     return spent * 1e9 / (double)n;
 }
@@ -68,7 +77,7 @@ static double memory_run(uint8_t *mem, size_t size, uint64_t *seed, uint64_t n) 
     for (uint64_t done = 0; done < n; done += REPLAY_CHUNK) {
         for (size_t i = 0; i < REPLAY_CHUNK; i++)
             for (int k = 0; k < 2; k++) at[i][k] = (uint32_t)(splitmix(seed) % (size / 64));
-        double start = now_s();
+        double start = bench_now_s();
         for (size_t g = 0; g < REPLAY_CHUNK; g += REPLAY_GROUP) {
             for (size_t i = g + REPLAY_GROUP; i < g + 2 * REPLAY_GROUP; i++)
                 for (int k = 0; k < 2; k++) __builtin_prefetch(mem + (size_t)at[i][k] * 64, 1);
@@ -79,7 +88,7 @@ static double memory_run(uint8_t *mem, size_t size, uint64_t *seed, uint64_t n) 
                 memcpy(mem + (size_t)at[i][0] * 64 + (i & 15) * 4, &sink, 4);
             }
         }
-        spent += now_s() - start;
+        spent += bench_now_s() - start;
     }
     return spent * 1e9 / (double)n;
 }
@@ -88,20 +97,21 @@ static double replay_figure(uint8_t *mem, size_t size, const char *pages, double
     uint64_t seed = 1, again = 1, other = 2, n = REPLAY_ENTRIES / REPLAY_CHUNK * REPLAY_CHUNK;
     struct replay *r, *second;
     memset(mem, 0, size); /* pages first: a node maps its tables before the epoch begins */
-    if (replay_create(mem, size, REPLAY_ENTRIES, key_hash, sip_key, &r) != VL_OK) die("replay_create");
+    if (replay_create(mem, size, REPLAY_ENTRIES, key_hash, sip_key, &r) != VL_OK) bench_die("replay_create");
     double fill = replay_run(r, &seed, n, VL_OK), seen = replay_run(r, &again, n / 8, VL_EREPLAY);
     struct replay_stats s = replay_stats(r);
-    double open = now_s();
-    if (replay_open(mem, size, key_hash, &second) != VL_OK) die("replay_open");
-    open = now_s() - open;
+    double open = bench_now_s();
+    if (replay_open(mem, size, key_hash, &second) != VL_OK) bench_die("replay_open");
+    open = bench_now_s() - open;
     replay_close(second);
     replay_close(r);
     *ret_memory = memory_run(mem, size, &other, n / 8);
-    (void)fprintf(stderr,
-                  "mix_bench: replay, %s: %zu MiB, %llu tags, %llu in the stash; %.1f ns a new tag, %.1f a replay, %.1f two "
-                  "random lines; open %.0f ms\n",
-                  pages, size >> 20, (unsigned long long)s.entries, (unsigned long long)s.stash, fill, seen, *ret_memory,
-                  open * 1e3);
+    (void)fprintf(
+        stderr,
+        "mix_bench: replay, %s: %zu MiB, %llu tags, %llu in the stash; %.1f ns a new tag, %.1f a replay, %.1f two "
+        "random lines; open %.0f ms\n",
+        pages, size >> 20, (unsigned long long)s.entries, (unsigned long long)s.stash, fill, seen, *ret_memory,
+        open * 1e3);
     return fill;
 }
 /* The figure is with huge pages; a shared mapping has them only where the machine allows it (shmem_enabled), so the one
@@ -110,13 +120,14 @@ static void bench_replay(void) {
     size_t size = (replay_size(REPLAY_ENTRIES) + (2u << 20) - 1) & ~(size_t)((2u << 20) - 1);
     double memory[2], fill = 0;
     for (int huge = 0; huge < 2; huge++) {
-        uint8_t *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, (huge ? MAP_PRIVATE : MAP_SHARED) | MAP_ANONYMOUS, -1, 0);
-        if (mem == MAP_FAILED) die("no memory for replay.check");
+        uint8_t *mem =
+            mmap(NULL, size, PROT_READ | PROT_WRITE, (huge ? MAP_PRIVATE : MAP_SHARED) | MAP_ANONYMOUS, -1, 0);
+        if (mem == MAP_FAILED) bench_die("no memory for replay.check");
         (void)madvise(mem, size, MADV_HUGEPAGE);
         fill = replay_figure(mem, size, huge ? "private, huge pages" : "shared", &memory[huge]);
         (void)munmap(mem, size);
     }
-    print("replay.check", fill, "ns", "two random lines", memory[1]);
+    bench_print("replay.check", fill, "ns", "two random lines", memory[1]);
 }
 
 static const struct bench {
@@ -124,6 +135,9 @@ static const struct bench {
     void (*run)(void);
 } benches[] = {
     { "replay", bench_replay },
+    { "unwrap", bench_sphinx_unwrap },
+    { "unwrap_portable", bench_sphinx_unwrap_portable },
+    { "create7", bench_sphinx_create7 },
 };
 
 int main(int argc, char **argv) {
