@@ -170,28 +170,25 @@ uint64_t rig_dropped(const struct relay_rig *g) {
     return n;
 }
 
+static void put(const struct relay *r, uint8_t *where, uint32_t slot, enum relay_place place) {
+    CHECK(slot < r->limits.packets && where[slot] == 0 && r->slot[slot].place == place);
+    where[slot] = 1;
+}
 void rig_check(const struct relay_rig *g) {
     const struct relay *r = g->r;
-    uint32_t n = r->limits.packets;
-    uint8_t *where = calloc(n, 1);
+    uint8_t *where = calloc(r->limits.packets, 1);
     CHECK(where != NULL);
-#define PUT(slot, what)                                                                                                \
-    do {                                                                                                               \
-        CHECK((slot) < n && where[slot] == 0 && r->slot[slot].place == (what));                                        \
-        where[slot] = 1;                                                                                               \
-    } while (0)
-    for (uint32_t i = 0; i < r->free_n; i++) PUT(r->free[i], RELAY_FREE);
+    for (uint32_t i = 0; i < r->free_n; i++) put(r, where, r->free[i], RELAY_FREE);
     for (uint32_t i = 0; i < r->ingress_n; i++)
-        PUT(r->ingress[(r->ingress_head + i) % r->limits.ingress], RELAY_INGRESS);
-    for (uint32_t i = 0; r->batch.out && i < r->batch.n; i++) PUT(r->batch.slot[i], RELAY_BATCHED);
+        put(r, where, r->ingress[(r->ingress_head + i) % r->limits.ingress], RELAY_INGRESS);
+    for (uint32_t i = 0; r->batch.out && i < r->batch.n; i++) put(r, where, r->batch.slot[i], RELAY_BATCHED);
     for (uint32_t i = 0; i < r->queue.n; i++) {
         const struct relay_wait *v = r->queue.v + 3; /* as relay_queue.c shifts it */
-        PUT(v[i].slot, RELAY_WAITING);
+        put(r, where, v[i].slot, RELAY_WAITING);
         CHECK(i == 0 || v[(i - 1) / 4].due <= v[i].due);
     }
-    if (r->out != RELAY_NONE) PUT(r->out, RELAY_OUT);
-#undef PUT
-    for (uint32_t i = 0; i < n; i++) CHECK(where[i] == 1);
+    if (r->out != RELAY_NONE) put(r, where, r->out, RELAY_OUT);
+    for (uint32_t i = 0; i < r->limits.packets; i++) CHECK(where[i] == 1);
     free(where);
     CHECK(relay_balanced(r));
 }
