@@ -65,6 +65,7 @@ void rig_key(struct relay_rig *g, unsigned k, uint64_t capacity) {
     CHECK_OK(relay_key_add(g->r, &g->key[k], g->table[k], g->y[k]));
     rig_check(g);
 }
+void rig_key_fresh(struct relay_rig *g, unsigned k) { key_make(&g->rng, (uint8_t)(10 + k), &g->key[k]); }
 void rig_key_drop(struct relay_rig *g, unsigned k) {
     CHECK(relay_key_drop(g->r, g->key[k].key_id));
     table_free(g, k);
@@ -91,6 +92,8 @@ struct rig_made rig_packet(struct relay_rig *g, unsigned k, enum sphinx_command 
     if (command == SPHINX_DELIVER) path.end.service = 3;
     if (command != SPHINX_DROP && command != SPHINX_FORWARD) memset(path.end.recipient, 0xa5, 32);
     if (command == SPHINX_REPLY) memset(path.end.surb_id, 0xc3, 16);
+    if (g->serial != 0 && command != SPHINX_DROP && command != SPHINX_FORWARD)
+        memcpy(path.end.recipient, &g->serial, sizeof g->serial);
     crypto_drbg_bytes(&g->rng, data, sizeof data);
     CHECK_OK(sphinx_body(7, vl_span(data, sizeof data), body));
     if (command == SPHINX_REPLY) {

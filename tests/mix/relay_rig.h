@@ -16,6 +16,7 @@ struct relay_rig {
     uint8_t y[RIG_KEYS][CRYPTO_VRF_OUTPUT];
     struct crypto_drbg rng;
     vl_ms now;
+    uint64_t serial; /* written over the first bytes of recipients and mailboxes, 0: not */
 };
 /* Limits that only the tests of limits meet. */
 struct relay_limits rig_limits(void);
@@ -24,7 +25,9 @@ void rig_init(struct relay_rig *g, const struct relay_limits *limits, uint64_t s
 void rig_free(struct relay_rig *g);
 /* Gives key k to the relay, with a table for so many tags. */
 void rig_key(struct relay_rig *g, unsigned k, uint64_t capacity);
-/* Asks until the key is dropped, gives batch back in between when it must; frees the table. */
+/* Another key under the id of key k, which the relay must not have. */
+void rig_key_fresh(struct relay_rig *g, unsigned k);
+/* No batch may be out.  Frees the table. */
 void rig_key_drop(struct relay_rig *g, unsigned k);
 
 /* A packet under key k that ends here or (FORWARD) goes on to RIG_NEXT.  Returns what its delay is drawn from. */
