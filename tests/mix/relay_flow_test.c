@@ -244,14 +244,22 @@ TEST(relay_time, that_stands_still_or_runs_back_brings_nothing_early) {
     for (int i = 0; i < 100; i++) CHECK_EQ(0, rig_batches(&g));
     rig_flush(&g);
     for (int i = 0; i < 100; i++) CHECK_EQ(0, rig_hand_on(&g));
-    vl_ms due = relay_deadline(g.r);
+    vl_ms due = relay_deadline(g.r), latest = g.now;
     g.now -= 500000; /* counts as the latest seen */
     CHECK_EQ(0, rig_hand_on(&g));
-    (void)rig_packet(&g, 0, SPHINX_FORWARD, 0, packet);
+    CHECK_OK(relay_send(g.r, g.now, 1, packet));
+    CHECK_EQ(latest, relay_deadline(g.r));
+    CHECK_EQ(1, rig_hand_on(&g));
+    us = rig_delay(&g, 0, rig_packet(&g, 0, SPHINX_FORWARD, 1, packet), 1);
+    CHECK(latest + us / 1000 + 1 < due);
     (void)rig_input(&g, 1, packet, sizeof packet);
-    CHECK_EQ(0, rig_batches(&g));
+    CHECK_EQ(latest + RELAY_FLUSH_MS, relay_deadline(g.r));
+    g.now = latest + RELAY_FLUSH_MS;
+    struct relay_batch *b = relay_batch_take(g.r, g.now);
+    relay_batch_run(b);
+    relay_batch_done(g.r, 0, b);
+    CHECK_EQ(g.now + (us + 999) / 1000, relay_deadline(g.r));
     g.now = due - 1;
-    CHECK_EQ(1, rig_batches(&g));
     CHECK_EQ(1, rig_hand_on(&g));
     g.now = due;
     CHECK_EQ(1, rig_hand_on(&g));
