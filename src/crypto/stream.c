@@ -24,7 +24,7 @@ void crypto_chacha20_many(const uint8_t (*key)[CRYPTO_CHACHA20_KEY], size_t n, u
     assert(len % 64 == 0);
     size_t i = 0;
 #if defined(__x86_64__)
-    for (size_t take; wide && i < n; i += take) {
+    for (size_t take; wide && n - i >= 2; i += take) { /* for one alone the lanes cost more than they bring */
         take = n - i < STREAM_LANES ? n - i : STREAM_LANES;
         stream_chacha20_avx512(key + i, take, dst + i, len);
     }
