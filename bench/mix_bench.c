@@ -135,6 +135,8 @@ static const struct bench {
     void (*run)(void);
 } benches[] = {
     { "replay", bench_replay },
+    { "relay", bench_relay_core },
+    { "relay_queue", bench_relay_queue },
     { "unwrap", bench_sphinx_unwrap },
     { "unwrap_portable", bench_sphinx_unwrap_portable },
     { "create7", bench_sphinx_create7 },

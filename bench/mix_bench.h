@@ -12,6 +12,8 @@ void bench_print(const char *name, double value, const char *unit, const char *p
 /* Sorts v. */
 double bench_median(double *v, size_t n);
 
+void bench_relay_core(void);
+void bench_relay_queue(void);
 void bench_sphinx_unwrap(void);
 void bench_sphinx_unwrap_portable(void);
 void bench_sphinx_create7(void);

@@ -8,6 +8,7 @@
 #include "crypto/cpu.h"
 #include "crypto/hctr2_priv.h"
 #include "crypto/random.h"
+#include "crypto/stream_priv.h"
 #include "mix/replay.h"
 #include "mix/sphinx_priv.h"
 
@@ -199,8 +200,10 @@ void bench_sphinx_unwrap_portable(void) {
     if (crypto_init() != VL_OK) bench_die("crypto_init");
     struct crypto_cpu real = crypto_cpu_detect(), plain = { .aes = real.aes };
     hctr2_choose(&plain);
+    stream_choose(&plain);
     run_unwrap("sphinx.unwrap_portable");
     hctr2_choose(&real);
+    stream_choose(&real);
 }
 
 /* Multiplications of a classic sender, in the order of its nodes: 1 + 7 + 21 + 6 = 35. */
