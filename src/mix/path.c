@@ -73,8 +73,16 @@ uint32_t paths_guard(struct paths *p, vl_ms now) {
     return draw_guards(p, now, guard) > 0 ? guard[0] : 0;
 }
 
+uint32_t paths_guards(struct paths *p, vl_ms now, uint32_t ret[PATHS_GUARDS]) {
+    uint32_t guard[GUARD_SAMPLE_MAX], n = draw_guards(p, now, guard);
+    if (n > PATHS_GUARDS) n = PATHS_GUARDS;
+    if (n > 0) memcpy(ret, guard, n * sizeof ret[0]);
+    return n;
+}
+
 void paths_guard_result(struct paths *p, vl_ms now, uint32_t guard, bool reached) {
     guards_result(&p->guards, now, guard, reached, &p->rng);
+    if (!reached) pool_clear_through(p, guard);
 }
 
 /* ---- levels ---- */
@@ -158,7 +166,7 @@ static enum vl_err counted(struct paths *p, enum vl_err err) {
 enum vl_err paths_level(struct paths *p, vl_ms now, enum mix_level level, uint16_t *ret_mean_ms,
                         struct vl_errmsg *msg) {
     uint16_t at[SPHINX_HOPS_MAX];
-    struct want w = { .level = level, .last = SPOT_NONE };
+    struct want w = { .level = level, .first = SPOT_NONE, .last = SPOT_NONE };
     enum vl_err err = check(p, now, level, msg);
     if (!err) err = draw_path(p, now, &w, at, msg);
     if (!err) *ret_mean_ms = mean_of(p->topo.c, level, p->topo.floor_ms);
@@ -226,7 +234,7 @@ static enum vl_err check_provider(const struct topo *t, uint16_t at, enum mix_le
 
 enum vl_err paths_to_client(struct paths *p, vl_ms now, enum mix_level level, struct vl_node_id to,
                             struct sphinx_path *ret, struct vl_errmsg *msg) {
-    struct want w = { .level = level };
+    struct want w = { .level = level, .first = SPOT_NONE };
     struct sphinx_path path;
     enum vl_err err = check(p, now, level, msg);
     if (!err) err = find_provider(&p->topo, to, &w.last, msg);
@@ -253,12 +261,16 @@ static enum vl_err find_mailbox(struct paths *p, vl_ms now, enum mix_level level
     return VL_OK;
 }
 
-enum vl_err paths_reply(struct paths *p, vl_ms now, enum mix_level level, const uint8_t surb_id[16],
-                        struct sphinx_path *ret, struct vl_errmsg *msg) {
-    struct want w = { .level = level, .from_anywhere = true };
+/* The two providers are what they are, and may be one relay or of one family: it then sees both ends, though not that
+ * they belong together.  At the highest level that is too much. */
+enum vl_err paths_reply(struct paths *p, vl_ms now, enum mix_level level, struct vl_node_id from,
+                        const uint8_t surb_id[16], struct sphinx_path *ret, struct vl_errmsg *msg) {
+    struct want w = { .level = level, .may_return = level != MIX_SECRET };
     struct sphinx_path path;
     enum vl_err err = check(p, now, level, msg);
     if (!err) err = find_mailbox(p, now, level, &w.last, msg);
+    if (!err) err = find_provider(&p->topo, from, &w.first, msg);
+    if (!err && mix_level_hops(level) > 1) err = check_provider(&p->topo, w.first, level, msg);
     if (!err) err = make(p, now, &w, &path, msg);
     if (err) return counted(p, err);
     path.end = (struct sphinx_end){ .command = SPHINX_REPLY };
@@ -269,7 +281,7 @@ enum vl_err paths_reply(struct paths *p, vl_ms now, enum mix_level level, const 
 }
 
 enum vl_err paths_loop(struct paths *p, vl_ms now, enum mix_level level, uint32_t service, struct sphinx_path *ret) {
-    struct want w = { .level = level, .may_return = true };
+    struct want w = { .level = level, .first = SPOT_NONE, .may_return = true };
     struct sphinx_path path;
     enum vl_err err = check(p, now, level, NULL);
     if (!err) err = find_mailbox(p, now, level, &w.last, NULL);
@@ -284,7 +296,7 @@ enum vl_err paths_loop(struct paths *p, vl_ms now, enum mix_level level, uint32_
 }
 
 enum vl_err paths_drop(struct paths *p, vl_ms now, enum mix_level level, struct sphinx_path *ret) {
-    struct want w = { .level = level, .last = SPOT_NONE };
+    struct want w = { .level = level, .first = SPOT_NONE, .last = SPOT_NONE };
     struct sphinx_path path;
     enum vl_err err = check(p, now, level, NULL);
     if (!err) err = make(p, now, &w, &path, NULL);

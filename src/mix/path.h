@@ -23,9 +23,14 @@ VL_MUST_CHECK enum vl_err paths_guards_save(struct paths *p, struct vl_buf *out,
 void paths_consensus(struct paths *p, vl_ms now, const struct mix_consensus *c);
 /* The guard in use, 0: none.  prop-271: sampled, filtered, confirmed, primary (guard.h).  A path to a recipient whose
  * provider is that guard, or of its family or subnet, begins at the next guard that is not: see hop[0].
- * paths_guard_result(): what came of a link to a guard, each time it is tried, comes up or breaks. */
+ * paths_guard_result(): what came of a link to a guard, each time it is tried, comes up or breaks (not: that there is
+ * none yet). */
 uint32_t paths_guard(struct paths *p, vl_ms now);
 void paths_guard_result(struct paths *p, vl_ms now, uint32_t guard, bool reached);
+/* The guards to which a member keeps links, the one in use first; how many.  The others carry what may not begin at the
+ * first: payload to its own mailboxes, and the like share of drop cover. */
+#define PATHS_GUARDS 3u
+uint32_t paths_guards(struct paths *p, vl_ms now, uint32_t ret[PATHS_GUARDS]);
 
 /* Why a level cannot be had; VL_OK: it can.  msg names the constraint, e.g. "secret needs 21 relays in 7 families;
  * there are 9 in 3".  *ret_mean_ms: the mean delay a hop that the anonymity floor asks for (rate x mean >= K), a value
@@ -41,11 +46,12 @@ VL_MUST_CHECK enum vl_err paths_level(struct paths *p, vl_ms now, enum mix_level
  * ourselves; VL_ENOTFOUND: the recipient, or its provider, is not listed. */
 VL_MUST_CHECK enum vl_err paths_to_client(struct paths *p, vl_ms now, enum mix_level level, struct vl_node_id to,
                                           struct sphinx_path *ret, struct vl_errmsg *msg);
-/* The way back to our own mailbox, for reply blocks: its end is REPLY; first hop any relay but ourselves.  The mailbox
- * is at the provider that the consensus lists for us, which is ourselves when we are a relay; not listed: at the guard.
- */
-VL_MUST_CHECK enum vl_err paths_reply(struct paths *p, vl_ms now, enum mix_level level, const uint8_t surb_id[16],
-                                      struct sphinx_path *ret, struct vl_errmsg *msg);
+/* The way back to our own mailbox, for a reply block that `from` will use: it begins at from's provider, where all of
+ * its packets go (a first hop of our choice would lead `from` to a relay of our choice), and ends at ours with REPLY.
+ * Ours is the provider that the consensus lists for us, which is ourselves when we are a relay; not listed: the guard.
+ * The two may be one relay or of one family, but for SECRET.  VL_ENOTFOUND: one of the two is not listed. */
+VL_MUST_CHECK enum vl_err paths_reply(struct paths *p, vl_ms now, enum mix_level level, struct vl_node_id from,
+                                      const uint8_t surb_id[16], struct sphinx_path *ret, struct vl_errmsg *msg);
 /* Cover: a loop back to ourselves (DELIVER with `service`), and drop cover to a random relay with the role exit.  A
  * loop starts where payload starts, so that the first link shows no difference, and ends at our mailbox: it alone may
  * have one relay, the guard, at both ends. */

@@ -1,7 +1,5 @@
 #include "mix/path_priv.h"
 
-#include <stdlib.h>
-
 uint32_t draw_guards(struct paths *p, vl_ms now, uint32_t ret[GUARD_SAMPLE_MAX]) {
     if (p->topo.c == NULL) return 0;
     if (guards_short(&p->guards)) guards_sample(&p->guards, now, p->candidate, p->candidates_n, &p->rng);
@@ -29,37 +27,43 @@ static bool fill_between(struct paths *p, uint32_t hops, uint16_t at[SPHINX_HOPS
 
 /* How far the guards led, for the reason when none gave a path. */
 struct attempt {
-    uint32_t guards, beside, room; /* usable; of these beside the provider; most mixes that fit between */
+    uint32_t guards, beside, room; /* usable; of these beside a provider; most mixes that fit between */
 };
 
-static bool through(struct paths *p, const struct want *w, uint32_t hops, uint16_t guard, struct attempt *seen,
+/* From a guard to a given last hop. */
+static bool through(struct paths *p, const struct want *w, uint16_t guard, uint16_t last, struct attempt *seen,
                     uint16_t at[SPHINX_HOPS_MAX]) {
-    const struct topo *t = &p->topo;
-    uint16_t last = w->last;
-    if (last == SPOT_NONE) {
-        seen->beside++;
-        uint32_t room = topo_room(t, &guard, 1, MIX_ROLE_MIX, hops - 2);
-        if (room > seen->room) seen->room = room;
-        if (room < hops - 2) return false;
-        last = topo_draw(t, &guard, 1, MIX_ROLE_EXIT, SPOT_LAYER_ANY, hops - 2, &p->rng);
-        if (last == SPOT_NONE) return false;
-    } else if (topo_conflict(t, guard, last)) {
-        if (!w->may_return || guard != last) return false;
-        seen->beside++;
-    } else
-        seen->beside++;
+    uint32_t hops = mix_level_hops(w->level);
     uint16_t ends[2] = { guard, last };
-    uint32_t room = topo_room(t, ends, 2, MIX_ROLE_MIX, hops - 2);
+    if (topo_conflict(&p->topo, guard, last) && !(w->may_return && guard == last)) return false;
+    seen->beside++;
+    uint32_t room = topo_room(&p->topo, ends, 2, MIX_ROLE_MIX, hops - 2);
     if (room > seen->room) seen->room = room;
     at[0] = guard;
     at[hops - 1] = last;
     return room == hops - 2 && fill_between(p, hops, at);
 }
 
+/* To any exit: the exit is drawn first and the guard has to suit it, as with a recipient's provider.  Drawn the other
+ * way round, cover would never use the second guard, and payload on it would stand out on the first link. */
+static bool to_any_exit(struct paths *p, const struct want *w, const uint16_t *guard, struct attempt *seen,
+                        uint16_t at[SPHINX_HOPS_MAX]) {
+    const struct topo *t = &p->topo;
+    uint64_t weight[MIX_RELAYS_MAX];
+    for (uint32_t i = 0; i < t->n; i++) weight[i] = (t->spot[i].roles & MIX_ROLE_EXIT) != 0 ? t->spot[i].weight : 0;
+    for (;;) {
+        uint32_t last = topo_weighted(weight, t->n, &p->rng);
+        if (last == t->n) return false;
+        for (uint32_t i = 0; i < seen->guards; i++)
+            if (through(p, w, guard[i], (uint16_t)last, seen, at)) return true;
+        weight[last] = 0;
+    }
+}
+
 static enum vl_err refuse(const struct paths *p, vl_ms now, const struct want *w, const struct attempt *a,
                           struct vl_errmsg *msg) {
     const char *name = mix_level_name(w->level);
-    uint32_t filtered = guards_filtered(&p->guards), between_n = mix_level_hops(w->level) - 2;
+    uint32_t filtered = guards_filtered(&p->guards), mixes = mix_level_hops(w->level) - 2;
     /* Guards that cannot be reached now may give a path later. */
     enum vl_err err = a->guards < filtered ? VL_EAGAIN : VL_EUNSUPPORTED;
     if (filtered == 0) return vl_errmsg_set(msg, err, "%s needs a guard; no relay of the consensus can be ours", name);
@@ -70,43 +74,54 @@ static enum vl_err refuse(const struct paths *p, vl_ms now, const struct want *w
     }
     if (a->beside == 0)
         return vl_errmsg_set(msg, err,
-                             "%s needs a guard that is not the provider, nor of its family or subnet; of %u that can "
-                             "be reached none is",
-                             name, a->guards);
-    if (a->room == between_n)
-        return vl_errmsg_set(
-            msg, err, "%s needs an exit that is no family and no subnet of guard and mixes; there is none", name);
+                             "%s needs a guard of another family and subnet than %s; of %u that can be reached none is",
+                             name, w->last == SPOT_NONE ? "an exit" : "the provider", a->guards);
     return vl_errmsg_set(msg, err,
-                         "%s needs %u mix%s between guard and exit, of other families and subnets than these and each "
-                         "other; there %s at most %u",
-                         name, between_n, between_n == 1 ? "" : "es", a->room == 1 ? "is" : "are", a->room);
+                         "%s needs %u mix%s between guard and provider, of other families and subnets than these and "
+                         "each other; there %s at most %u",
+                         name, mixes, mixes == 1 ? "" : "es", a->room == 1 ? "is" : "are", a->room);
 }
 
-static enum vl_err draw_reply(struct paths *p, const struct want *w, uint32_t hops, uint16_t at[SPHINX_HOPS_MAX],
+/* Both ends are given: the providers of two members. */
+static enum vl_err draw_given(struct paths *p, const struct want *w, uint16_t at[SPHINX_HOPS_MAX],
                               struct vl_errmsg *msg) {
+    uint32_t hops = mix_level_hops(w->level);
+    uint16_t ends[2] = { w->first, w->last };
+    if (!w->may_return && topo_conflict(&p->topo, w->first, w->last))
+        return vl_errmsg_set(msg, VL_EUNSUPPORTED, "%s needs providers of other families and subnets at the two ends",
+                             mix_level_name(w->level));
+    uint32_t room = topo_room(&p->topo, ends, 2, MIX_ROLE_MIX, hops - 2);
+    at[0] = w->first;
     at[hops - 1] = w->last;
-    at[0] = topo_draw(&p->topo, &w->last, 1, SPOT_ROLES, SPOT_LAYER_ANY, hops - 2, &p->rng);
-    if (at[0] != SPOT_NONE && fill_between(p, hops, at)) return VL_OK;
+    if (room == hops - 2 && fill_between(p, hops, at)) return VL_OK;
     return vl_errmsg_set(msg, VL_EUNSUPPORTED,
-                         "%s needs %u relays before our provider, of other families and subnets than it and each other",
-                         mix_level_name(w->level), hops - 1);
+                         "%s needs %u mix%s between the two providers, of other families and subnets than these and "
+                         "each other; there %s at most %u",
+                         mix_level_name(w->level), hops - 2, hops == 3 ? "" : "es", room == 1 ? "is" : "are", room);
+}
+
+static enum vl_err draw_one_hop(struct paths *p, const struct want *w, uint16_t at[SPHINX_HOPS_MAX],
+                                struct vl_errmsg *msg) {
+    at[0] = w->last;
+    if (at[0] == SPOT_NONE) at[0] = topo_draw(&p->topo, NULL, 0, MIX_ROLE_EXIT, SPOT_LAYER_ANY, 0, &p->rng);
+    if (at[0] != SPOT_NONE) return VL_OK;
+    return vl_errmsg_set(msg, VL_EUNSUPPORTED, "%s needs an exit; there is none", mix_level_name(w->level));
 }
 
 enum vl_err draw_path(struct paths *p, vl_ms now, const struct want *w, uint16_t at[SPHINX_HOPS_MAX],
                       struct vl_errmsg *msg) {
-    uint32_t hops = mix_level_hops(w->level), guard[GUARD_SAMPLE_MAX];
+    uint32_t number[GUARD_SAMPLE_MAX], n;
+    uint16_t guard[GUARD_SAMPLE_MAX];
     struct attempt seen = { 0 };
-    if (hops == 1) {
-        at[0] =
-            w->last != SPOT_NONE ? w->last : topo_draw(&p->topo, NULL, 0, MIX_ROLE_EXIT, SPOT_LAYER_ANY, 0, &p->rng);
-        if (at[0] != SPOT_NONE) return VL_OK;
-        return vl_errmsg_set(msg, VL_EUNSUPPORTED, "%s needs an exit; there is none", mix_level_name(w->level));
+    if (mix_level_hops(w->level) == 1) return draw_one_hop(p, w, at, msg);
+    if (w->first != SPOT_NONE) return draw_given(p, w, at, msg);
+    n = draw_guards(p, now, number);
+    for (uint32_t i = 0; i < n; i++) {
+        guard[seen.guards] = topo_find(&p->topo, number[i]);
+        if (guard[seen.guards] != SPOT_NONE) seen.guards++;
     }
-    if (w->from_anywhere) return draw_reply(p, w, hops, at, msg);
-    seen.guards = draw_guards(p, now, guard);
-    for (uint32_t i = 0; i < seen.guards; i++) {
-        uint16_t place = topo_find(&p->topo, guard[i]);
-        if (place != SPOT_NONE && through(p, w, hops, place, &seen, at)) return VL_OK;
-    }
+    if (w->last == SPOT_NONE && to_any_exit(p, w, guard, &seen, at)) return VL_OK;
+    for (uint32_t i = 0; w->last != SPOT_NONE && i < seen.guards; i++)
+        if (through(p, w, guard[i], w->last, &seen, at)) return VL_OK;
     return refuse(p, now, w, &seen, msg);
 }

@@ -17,6 +17,15 @@ void pool_clear(struct paths *p, struct pool *pool) {
     while (pool->n > 0) drop_oldest(pool);
 }
 
+void pool_clear_through(struct paths *p, uint32_t first) {
+    for (size_t use = 0; use < POOL_USES; use++) {
+        struct pool *pool = &p->pool[use];
+        bool any = false;
+        for (uint32_t i = 0; i < pool->n; i++) any |= pool->v[(pool->first + i) % POOL_MAX].header.first == first;
+        if (any) pool_clear(p, pool);
+    }
+}
+
 /* Throws away what is too old, or leads through a guard that is not in use any more. */
 static void pool_purge(struct paths *p, vl_ms now, struct pool *pool) {
     if (pool->n > 0 && pool->guard != paths_guard(p, now)) pool_clear(p, pool);
@@ -96,6 +105,7 @@ enum vl_err paths_take(struct paths *p, vl_ms now, enum paths_use use, enum mix_
     pool_purge(p, now, pool);
     if (pool->n == 0) {
         enum vl_err err = pool_build(p, now, pool, use);
+        pool->used = err == VL_OK; /* paths_refill() does not try in vain */
         if (err) return err;
     }
     struct pool_entry *e = &pool->v[pool->first];

@@ -52,9 +52,9 @@ uint16_t topo_draw(const struct topo *t, const uint16_t *chosen, uint32_t n, uin
 
 struct want {
     enum mix_level level;
-    uint16_t last;      /* the provider; SPOT_NONE: any exit */
-    bool from_anywhere; /* a reply: whoever answers is no member of ours, so its first hop need not be our guard */
-    bool may_return;    /* a loop: the guard may be the provider as well */
+    uint16_t first;  /* given, as of a reply; SPOT_NONE: a guard */
+    uint16_t last;   /* the provider; SPOT_NONE: any exit */
+    bool may_return; /* first and last may be one relay */
 };
 /* Places of the hops.  VL_EUNSUPPORTED, VL_EAGAIN. */
 VL_MUST_CHECK enum vl_err draw_path(struct paths *p, vl_ms now, const struct want *w, uint16_t at[SPHINX_HOPS_MAX],
@@ -83,6 +83,8 @@ struct pool {
     struct pool_entry v[POOL_MAX];
 };
 void pool_clear(struct paths *p, struct pool *pool);
+/* Those that hold a header to that first hop. */
+void pool_clear_through(struct paths *p, uint32_t first);
 
 struct paths {
     struct vl_node_id self;
