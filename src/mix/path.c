@@ -98,11 +98,10 @@ static const struct {
 };
 
 /* The smallest value that is enough for the level and the floor.  A relay without a published rate is asked for the
- * largest: unknown is not good enough, yet a village that begins has nothing else, and must begin. */
+ * largest (SPOT_RATE_UNKNOWN is above all): unknown is not good enough, yet a village that begins has nothing else, and
+ * must begin. */
 static uint16_t mean_of(const struct mix_consensus *c, enum mix_level level, uint32_t floor_ms) {
-    uint32_t least = need[level].mean_ms;
-    if (floor_ms == SPOT_RATE_UNKNOWN) floor_ms = c->delay_ms[MIX_DELAYS - 1];
-    if (floor_ms > least) least = floor_ms;
+    uint32_t least = need[level].mean_ms > floor_ms ? need[level].mean_ms : floor_ms;
     size_t i = 0;
     while (i + 1 < MIX_DELAYS && c->delay_ms[i] < least) i++;
     return c->delay_ms[i];

@@ -129,16 +129,18 @@ static bool augment(struct matching *m, uint16_t family) {
 }
 
 uint32_t topo_room(const struct topo *t, const uint16_t *chosen, uint32_t n, uint8_t roles, uint32_t enough) {
-    struct matching m = { .t = t };
+    struct matching m;
     uint32_t found = 0;
     if (enough == 0) return 0;
+    m.t = t;
+    memset(m.seen, 0, t->n * sizeof m.seen[0]);
     for (uint16_t i = 0; i < t->n; i++) {
         m.open[i] = t->spot[i].weight > 0 && (t->spot[i].roles & roles) != 0 && fits(t, chosen, n, i);
         m.held[i] = SPOT_NONE;
     }
     for (uint16_t i = 0; i < t->n && found < enough; i++) {
         if (t->spot[i].family != i || !augment(&m, i)) continue;
-        memset(m.seen, 0, sizeof m.seen);
+        memset(m.seen, 0, t->n * sizeof m.seen[0]);
         found++;
     }
     return found;

@@ -198,9 +198,9 @@ TEST(cover, loop_is_lost_at_an_exact_time_and_counted_once) {
             CHECK_OK(cover_loop_back(c, end - 1, id));
             CHECK_EQ(1, cover_stats(c).late);
         }
+        CHECK_EQ(VL_ENOTFOUND, cover_loop_back(c, end, id));
         (void)cover_next(c, end, &slot);
         (void)cover_next(c, end + 1, &slot);
-        CHECK_EQ(VL_ENOTFOUND, cover_loop_back(c, end, id));
         struct cover_stats s = cover_stats(c);
         CHECK_EQ(early, s.back);
         CHECK_EQ(1 - early, s.lost);

@@ -141,7 +141,9 @@ static void check_schedule(uint32_t place, const vl_ms *interval) {
 TEST(guard, is_tried_again_ever_more_seldom) {
     static const vl_ms primary[] = { 10 * MINUTE, 90 * MINUTE, 4 * HOUR, 9 * HOUR };
     static const vl_ms other[] = { HOUR, 4 * HOUR, 18 * HOUR, 36 * HOUR };
-    check_schedule(1, primary);
+    check_schedule(0, primary);
+    check_schedule(2, primary);
+    check_schedule(3, other);
     check_schedule(8, other);
 }
 
@@ -246,6 +248,25 @@ TEST(guard, unlisted_leaves_after_20_days_and_not_when_it_comes_back) {
     CHECK(!vl_node_eq(node, g.v[0].node));
     CHECK(entry(number) == NULL);
     CHECK_EQ(0, g.confirmed_n);
+}
+
+TEST(guard, preference_stays_when_others_leave_the_sample) {
+    fresh(20);
+    uint32_t sixth = g.v[6].number, third = g.v[3].number;
+    result(T0, sixth, true);
+    result(T0, third, true);
+    uint32_t gone[] = { g.v[1].number, g.v[5].number, g.v[9].number };
+    for (size_t i = 0; i < 3; i++)
+        list[gone[i] / 10 - 1].node = village_node(500 + (uint32_t)i); /* others, with their numbers */
+    guards_consensus(&g, T0 + DAY, list, 20, &rng);
+    guards_consensus(&g, T0 + 30 * DAY, list, 20, &rng);
+    uint32_t order[GUARD_SAMPLE_MAX];
+    CHECK_EQ(20, guards_list(&g, T0 + 30 * DAY, order));
+    CHECK_EQ(20, g.n);
+    CHECK_EQ(2, g.confirmed_n);
+    CHECK_EQ(sixth, order[0]);
+    CHECK_EQ(third, order[1]);
+    CHECK(g.v[g.confirmed[0]].number == sixth && g.v[g.confirmed[1]].number == third);
 }
 
 TEST(guard, of_a_small_village_is_found_though_all_relays_are_set_up_anew_every_day) {

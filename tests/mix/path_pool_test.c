@@ -2,6 +2,7 @@
 
 #include "check.h"
 #include "crypto/random.h"
+#include "mix/path_priv.h"
 #include "village.h"
 
 #include <string.h>
@@ -42,6 +43,18 @@ TEST(pool, builds_eight_at_a_time_and_gives_each_header_once) {
     }
     CHECK_EQ(40, paths_stats(p).taken);
     CHECK_EQ(0, paths_stats(p).expired);
+    paths_destroy(p);
+}
+
+TEST(pool, keeps_nothing_of_a_header_that_was_taken_or_thrown_away) {
+    static const struct sphinx_prebuilt nothing;
+    struct sphinx_prebuilt h;
+    struct paths *p = start();
+    take(p, T0, PATHS_CLIENT, alice, &h);
+    for (uint32_t i = 0; i < 8; i++)
+        CHECK_EQ(i == 0, memcmp(&p->pool[PATHS_CLIENT].v[i].header, &nothing, sizeof nothing) == 0);
+    paths_consensus(p, T0, &v.c);
+    for (uint32_t i = 0; i < 8; i++) CHECK_MEM(&nothing, &p->pool[PATHS_CLIENT].v[i].header, sizeof nothing);
     paths_destroy(p);
 }
 
@@ -134,11 +147,15 @@ TEST(pool, throws_headers_away_when_their_guard_cannot_be_reached) {
     CHECK_EQ(paths_guard(p, T0 + 1), h.first);
     CHECK(h.first != guard);
     /* When it is due for another try it is in use again: headers through the lesser guard are thrown away. */
-    take(p, T0 + 1 + 9 * MINUTE + 59999, PATHS_CLIENT, alice, &h);
+    take(p, T0 + 5 * MINUTE, PATHS_CLIENT, bob, &h);
     CHECK(h.first != guard);
-    CHECK_EQ(7, paths_stats(p).expired);
-    take(p, T0 + 1 + 10 * MINUTE, PATHS_CLIENT, alice, &h);
+    CHECK_EQ(14, paths_stats(p).expired);
+    take(p, T0 + 10 * MINUTE, PATHS_CLIENT, bob, &h);
+    CHECK(h.first != guard);
+    CHECK_EQ(14, paths_stats(p).expired);
+    take(p, T0 + 10 * MINUTE + 1, PATHS_CLIENT, bob, &h);
     CHECK_EQ(guard, h.first);
+    CHECK_EQ(20, paths_stats(p).expired);
     paths_destroy(p);
 }
 

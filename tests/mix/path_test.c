@@ -468,6 +468,7 @@ TEST(path, of_a_relay_loops_and_replies_end_at_itself) {
     village_init(&v, 5);
     v.relay[2].node = village_self();
     v.relay[3].subnet = v.relay[2].subnet; /* no guard for us: loops would need a second one */
+    v.relay[2].rate = 1;                   /* nobody needs to be hidden from us at our own relay */
     struct vl_node_id other = village_client(&v, 1, 10);
     village_client(&v, 0xee, 30);
     for (uint8_t seed = 0; seed < 10; seed++) {
@@ -475,6 +476,7 @@ TEST(path, of_a_relay_loops_and_replies_end_at_itself) {
         CHECK(paths_guard(p, T0) != 30 && paths_guard(p, T0) != 40);
         CHECK_OK(paths_loop(p, T0, MIX_PRIVATE, 0, &path));
         CHECK_EQ(30, path.hop[2].node);
+        CHECK_EQ(20, path.hop[2].delay_ms);
         CHECK(path.hop[0].node != 30 && path.hop[1].node != 30 && path.hop[1].node != 40);
         CHECK_OK(paths_reply(p, T0, MIX_PRIVATE, other, id, &path, &msg));
         CHECK_EQ(10, path.hop[0].node);
