@@ -1,5 +1,7 @@
 #include "crypto/aes_sliced.h"
 
+#include "crypto/cpu.h"
+
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "row r of a column is bits 8r to 8r+7 of its lane");
@@ -112,6 +114,7 @@ static inline aes_plane up2(aes_plane x) { return x >> 16 | x << 16; }
 /* Times x in the field of AES: x^8 = x^4 + x^3 + x + 1. */
 static inline void times_x(aes_plane t[8]) {
     aes_plane top = t[7];
+    CRYPTO_UNROLL
     for (int b = 7; b > 0; b--) t[b] = t[b - 1];
     t[0] = top;
     t[1] ^= top;
@@ -122,25 +125,30 @@ static inline void times_x(aes_plane t[8]) {
 /* Row r becomes 2 a_r + 3 a_{r+1} + a_{r+2} + a_{r+3} = 2 (a_r + a_{r+1}) + a_{r+1} + up2(a_r + a_{r+1}). */
 static inline void mix_columns(aes_plane s[8]) {
     aes_plane twice[8];
+    CRYPTO_UNROLL
     for (int b = 0; b < 8; b++) {
         aes_plane next = up1(s[b]);
         twice[b] = s[b] ^ next;
         s[b] = next ^ up2(twice[b]);
     }
     times_x(twice);
+    CRYPTO_UNROLL
     for (int b = 0; b < 8; b++) s[b] ^= twice[b];
 }
 /* The matrix of InvMixColumns is that of MixColumns times the one that adds 4 (a_r + a_{r+2}) to a_r. */
 static inline void inv_mix_columns(aes_plane s[8]) {
     aes_plane four[8];
+    CRYPTO_UNROLL
     for (int b = 0; b < 8; b++) four[b] = s[b] ^ up2(s[b]);
     times_x(four);
     times_x(four);
+    CRYPTO_UNROLL
     for (int b = 0; b < 8; b++) s[b] ^= four[b];
     mix_columns(s);
 }
 
 static inline void add_round_key(aes_plane s[8], const aes_plane key[8]) {
+    CRYPTO_UNROLL
     for (int b = 0; b < 8; b++) s[b] ^= key[b];
 }
 
@@ -154,9 +162,12 @@ static inline void add_round_key(aes_plane s[8], const aes_plane key[8]) {
     } while (0)
 
 static inline void transpose(aes_plane x[8]) {
+    CRYPTO_UNROLL
     for (int i = 0; i < 4; i++) SWAP(x[i], x[i + 4], 4, 0x0f0f0f0fu);
+    CRYPTO_UNROLL
     for (int i = 0; i < 8; i++)
         if ((i & 2) == 0) SWAP(x[i], x[i + 2], 2, 0x33333333u);
+    CRYPTO_UNROLL
     for (int i = 0; i < 8; i += 2) SWAP(x[i], x[i + 1], 1, 0x55555555u);
 }
 
@@ -167,6 +178,7 @@ void aes_sliced_encrypt(const struct aes_sliced_key *key, uint8_t blocks[AES_SLI
     add_round_key(s, key->round[0]);
     for (unsigned r = 1; r <= AES_SLICED_ROUNDS; r++) {
         sub_bytes(s);
+        CRYPTO_UNROLL
         for (int b = 0; b < 8; b++) s[b] = shift_rows(s[b]);
         if (r < AES_SLICED_ROUNDS) mix_columns(s);
         add_round_key(s, key->round[r]);
@@ -182,6 +194,7 @@ void aes_sliced_decrypt(const struct aes_sliced_key *key, uint8_t blocks[AES_SLI
     for (unsigned r = AES_SLICED_ROUNDS; r > 0; r--) {
         add_round_key(s, key->round[r]);
         if (r < AES_SLICED_ROUNDS) inv_mix_columns(s);
+        CRYPTO_UNROLL
         for (int b = 0; b < 8; b++) s[b] = inv_shift_rows(s[b]);
         inv_sub_bytes(s);
     }
@@ -193,9 +206,11 @@ void aes_sliced_decrypt(const struct aes_sliced_key *key, uint8_t blocks[AES_SLI
 /* --- key expansion (FIPS 197 section 5.2) --- */
 static uint32_t sub_word(uint32_t word) {
     aes_plane s[8];
+    CRYPTO_UNROLL
     for (int b = 0; b < 8; b++) s[b] = (aes_plane){ word >> b & 0x01010101u };
     sub_bytes(s);
     word = 0;
+    CRYPTO_UNROLL
     for (int b = 0; b < 8; b++) word |= (s[b][0] & 0x01010101u) << b;
     return word;
 }
@@ -214,11 +229,11 @@ void aes_sliced_expand(struct aes_sliced_key *ret, const uint8_t key[32]) {
         w[i] = w[i - 8] ^ t;
     }
     /* a key bit is the same for all eight blocks: the byte is all ones or all zeros */
-    for (unsigned r = 0; r <= AES_SLICED_ROUNDS; r++)
-        for (int b = 0; b < 8; b++) {
-            aes_plane bits = { w[4 * r], w[4 * r + 1], w[4 * r + 2], w[4 * r + 3] };
-            ret->round[r][b] = (bits >> b & 0x01010101u) * 0xffu;
-        }
+    for (unsigned r = 0; r <= AES_SLICED_ROUNDS; r++) {
+        aes_plane bits = { w[4 * r], w[4 * r + 1], w[4 * r + 2], w[4 * r + 3] };
+        CRYPTO_UNROLL
+        for (int b = 0; b < 8; b++) ret->round[r][b] = (bits >> b & 0x01010101u) * 0xffu;
+    }
     volatile uint32_t *wipe = w;
     for (unsigned i = 0; i < sizeof w / sizeof w[0]; i++) wipe[i] = 0;
 }

@@ -6,10 +6,25 @@
 #include <assert.h>
 #include <string.h>
 
-enum crypto_hctr2_impl crypto_hctr2_chosen(void) { return CRYPTO_HCTR2_PORTABLE; }
+/* Indexed by the number of the implementation, as far as this processor can; written by crypto_init() alone. */
+static const struct hctr2_ops *available[CRYPTO_HCTR2_VAES + 1] = { [CRYPTO_HCTR2_PORTABLE] = &hctr2_portable };
+static enum crypto_hctr2_impl chosen = CRYPTO_HCTR2_PORTABLE;
+
+void hctr2_choose(const struct crypto_cpu *cpu) {
+    chosen = CRYPTO_HCTR2_PORTABLE;
+    available[CRYPTO_HCTR2_AESNI] = available[CRYPTO_HCTR2_VAES] = NULL;
+#if defined(__x86_64__)
+    if (cpu->aes) available[chosen = CRYPTO_HCTR2_AESNI] = &hctr2_aesni;
+    if (cpu->aes && cpu->vaes && cpu->avx512) available[chosen = CRYPTO_HCTR2_VAES] = &hctr2_vaes;
+#else
+    (void)cpu;
+#endif
+}
+
+enum crypto_hctr2_impl crypto_hctr2_chosen(void) { return chosen; }
 
 const struct hctr2_ops *hctr2_ops_of(enum crypto_hctr2_impl impl) {
-    return impl == CRYPTO_HCTR2_PORTABLE ? &hctr2_portable : NULL;
+    return impl <= CRYPTO_HCTR2_VAES ? available[impl] : NULL;
 }
 
 bool crypto_hctr2_available(enum crypto_hctr2_impl impl) { return hctr2_ops_of(impl) != NULL; }
@@ -64,12 +79,12 @@ static void crypt(const struct hctr2_ops *ops, bool encrypt, const uint8_t key[C
 
 void crypto_hctr2_encrypt(const uint8_t key[CRYPTO_HCTR2_KEY], struct vl_span tweak, const uint8_t *src, size_t n,
                           uint8_t *dst) {
-    crypt(&hctr2_portable, true, key, tweak, src, n, dst);
+    crypt(available[chosen], true, key, tweak, src, n, dst);
 }
 
 void crypto_hctr2_decrypt(const uint8_t key[CRYPTO_HCTR2_KEY], struct vl_span tweak, const uint8_t *src, size_t n,
                           uint8_t *dst) {
-    crypt(&hctr2_portable, false, key, tweak, src, n, dst);
+    crypt(available[chosen], false, key, tweak, src, n, dst);
 }
 
 void crypto_hctr2_with(enum crypto_hctr2_impl impl, bool encrypt, const uint8_t key[CRYPTO_HCTR2_KEY],

@@ -3,6 +3,7 @@
 #ifndef VL_CRYPTO_HCTR2_PRIV_H
 #define VL_CRYPTO_HCTR2_PRIV_H
 
+#include "crypto/cpu.h"
 #include "crypto/hctr2.h"
 
 #define HCTR2_STATE 2048u /* bytes at most, at an address that is a multiple of 64 */
@@ -21,7 +22,10 @@ struct hctr2_ops {
     void (*xctr)(const void *state, const uint8_t iv[16], const uint8_t *src, size_t n, uint8_t *dst);
 };
 
-extern const struct hctr2_ops hctr2_portable;
+extern const struct hctr2_ops hctr2_portable, hctr2_aesni, hctr2_vaes; /* the last two on x86-64 only */
+/* Takes the best implementation that `cpu` can run, and makes those available.  crypto_init() calls it with what the
+ * processor has; a test may call it with less. */
+void hctr2_choose(const struct crypto_cpu *cpu);
 /* NULL: this processor cannot, or there is no such implementation. */
 const struct hctr2_ops *hctr2_ops_of(enum crypto_hctr2_impl impl);
 

@@ -1,5 +1,7 @@
 #include "crypto/polyval.h"
 
+#include "crypto/cpu.h"
+
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "POLYVAL's bytes are little-endian");
@@ -17,16 +19,19 @@ static inline u128 with_holes(uint64_t a, uint64_t b) { return (u128)a * b; }
 /* The carry-less product. */
 static u128 clmul(uint64_t a, uint64_t b) {
     uint64_t as[4], bs[4];
+    CRYPTO_UNROLL
     for (unsigned i = 0; i < 4; i++) {
         as[i] = a & LOW60 & (uint64_t)EVERY4 << i;
         bs[i] = b & LOW60 & (uint64_t)EVERY4 << i;
     }
     u128 product = 0;
+    CRYPTO_UNROLL
     for (unsigned i = 0; i < 4; i++) { /* the columns that are i modulo 4 */
         u128 sum = with_holes(as[0], bs[i]) ^ with_holes(as[1], bs[(i + 3) % 4]) ^ with_holes(as[2], bs[(i + 2) % 4]) ^
                    with_holes(as[3], bs[(i + 1) % 4]);
         product ^= sum & EVERY4_WIDE << i;
     }
+    CRYPTO_UNROLL
     for (unsigned i = 60; i < 64; i++) { /* what LOW60 left out */
         product ^= (u128)(b & (0 - (a >> i & 1))) << i;
         product ^= (u128)(a & LOW60 & (0 - (b >> i & 1))) << i;

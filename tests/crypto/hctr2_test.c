@@ -202,3 +202,21 @@ TEST(hctr2, a_longer_tweak_of_zeros_is_another_tweak) {
         for (size_t m = 0; m < n; m++) CHECK(memcmp(sealed[n], sealed[m], sizeof plain) != 0);
     }
 }
+
+TEST(hctr2, the_best_implementation_that_the_processor_can_run_is_chosen) {
+    CHECK_OK(crypto_init());
+    struct crypto_cpu cpu = crypto_cpu_detect(), none = { 0 }, old = { .aes = true, .vaes = true };
+    hctr2_choose(&none);
+    CHECK_EQ(CRYPTO_HCTR2_PORTABLE, crypto_hctr2_chosen());
+    CHECK(!crypto_hctr2_available(CRYPTO_HCTR2_AESNI) && !crypto_hctr2_available(CRYPTO_HCTR2_VAES));
+    if (cpu.aes) { /* the kernel does not save zmm */
+        hctr2_choose(&old);
+        CHECK_EQ(CRYPTO_HCTR2_AESNI, crypto_hctr2_chosen());
+        CHECK(!crypto_hctr2_available(CRYPTO_HCTR2_VAES));
+    }
+    hctr2_choose(&cpu);
+    bool wide = cpu.aes && cpu.vaes && cpu.avx512;
+    CHECK_EQ(wide ? CRYPTO_HCTR2_VAES : cpu.aes ? CRYPTO_HCTR2_AESNI : CRYPTO_HCTR2_PORTABLE, crypto_hctr2_chosen());
+    CHECK(crypto_hctr2_available(CRYPTO_HCTR2_PORTABLE));
+    CHECK(!crypto_hctr2_available((enum crypto_hctr2_impl)0) && !crypto_hctr2_available((enum crypto_hctr2_impl)9));
+}

@@ -321,7 +321,7 @@ def show(name, rows, width):
     print("static const uint8_t %s[%d][%d] = {" % (name, len(rows), width))
     for row in rows:
         assert len(row) == width
-        body = "".join(("\n     " if i % 16 == 0 and len(row) > 16 else " ") + "0x%02x," % b for i, b in enumerate(row))
+        body = "".join(("\n     " if i % 32 == 0 and len(row) > 32 else " ") + "0x%02x," % b for i, b in enumerate(row))
         print("    {" + body + " },")
     print("};")
 

@@ -1,0 +1,20 @@
+/* cpu.h - what of this processor the fast implementations of this folder may use.  Everything is false on processors
+ * other than x86-64. */
+#ifndef VL_CRYPTO_CPU_H
+#define VL_CRYPTO_CPU_H
+
+#include <stdbool.h>
+
+/* Before a short loop over vectors or wide words: gcc -O2 would keep it, and with it the vectors in memory. */
+#define CRYPTO_UNROLL _Pragma("GCC unroll 16")
+
+struct crypto_cpu {
+    bool aes;    /* AES-NI, PCLMULQDQ, SSE4.1 */
+    bool avx512; /* F, BW, DQ, VL, and a kernel that saves zmm and mask registers */
+    bool vaes;   /* VAES and VPCLMULQDQ; of use only with avx512 */
+    bool ifma;   /* AVX512_IFMA; of use only with avx512 */
+};
+/* Asks the processor, which in a virtual machine may take some microseconds. */
+struct crypto_cpu crypto_cpu_detect(void);
+
+#endif
