@@ -108,11 +108,15 @@ void mix_pump(struct brain *b) {
     if (b->mix->relay && b->mix->pump) mix_relay_pump(b);
 }
 
-void mix_peer_up(struct brain *b, struct peer *p) { mix_directory_peer_up(b, p); }
+void mix_peer_up(struct brain *b, struct peer *p) {
+    mix_directory_peer_up(b, p);
+    mix_way_result(b, p->node, true);
+}
 
 void mix_peer_down(struct brain *b, struct peer *p) {
     struct mix *m = b->mix;
     if (m->relay) relay_link_gone(m->relay, mix_link_number(p));
+    mix_way_result(b, p->node, false);
     struct mix_peer *mp = vl_map_get(&m->peers, p->node.b);
     if (mp) mp->up = false; /* delivery was told that the link is down: the next private message says otherwise */
 }

@@ -51,16 +51,16 @@ static void provider_want(struct brain *b, uint32_t number) {
     way_want(b, r->node, r->static_key, r->addr, WAY_PROVIDER);
 }
 
-/* Links to the guard, and to whoever keeps our mailbox by the consensus: the two differ for an epoch when the guard
- * changes. */
+/* Links to the guards, and to whoever keeps our mailbox by the consensus: that is another for an epoch when the first
+ * guard changes. */
 static void guard_choose(struct brain *b) {
     struct mix *m = b->mix;
     const struct mix_client *self = m->current.have ? mix_client_by_node(&m->current.c, b->self) : NULL;
-    uint32_t guard = paths_guard(m->paths, b->now);
-    const struct mix_relay *g = guard ? mix_relay_find(b, guard) : NULL;
+    uint32_t guards[PATHS_GUARDS], n = paths_guards(m->paths, b->now, guards);
+    const struct mix_relay *g = n ? mix_relay_find(b, guards[0]) : NULL;
     const struct mix_relay *mail = self && self->provider ? mix_relay_find(b, self->provider) : NULL;
     way_unwant_all(b, WAY_PROVIDER);
-    provider_want(b, guard);
+    for (uint32_t i = 0; i < n; i++) provider_want(b, guards[i]);
     if (mail) provider_want(b, mail->number);
     way_sweep(b);
     if (g && !m->relay_on) m->provider = g->node; /* what the next descriptor names */
@@ -80,13 +80,12 @@ void mix_client_epoch(struct brain *b) {
     guard_choose(b);
 }
 
-void mix_way_failed(struct brain *b, struct vl_node_id node) {
+void mix_way_result(struct brain *b, struct vl_node_id node, bool reached) {
     struct mix *m = b->mix;
     const struct mix_relay *r = m && m->current.have ? mix_relay_by_node(&m->current.c, node) : NULL;
-    if (r != NULL && !m->relay_on && r->number == paths_guard(m->paths, b->now)) {
-        paths_guard_result(m->paths, b->now, r->number, false);
-        m->guard_stale = true; /* chosen again in the tick: not while ways are being walked */
-    }
+    if (r == NULL) return;
+    paths_guard_result(m->paths, b->now, r->number, reached);
+    m->guard_stale = true; /* chosen again in the tick: not while ways are being walked */
 }
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
@@ -127,7 +126,6 @@ static bool seal_and_hand(struct brain *b, struct sphinx_prebuilt *pre, uint8_t 
     if (ok) {
         sphinx_seal(pre, body ? body : framed, packet);
         ok = mix_hand(b, pre->first, packet);
-        paths_guard_result(b->mix->paths, b->now, pre->first, ok);
     }
     sphinx_prebuilt_wipe(pre);
     if (!ok) b->mix->counters.unsent++;

@@ -64,7 +64,8 @@ void mix_ping_asked(struct brain *b, const struct channel_event *ev) {
         return;
     }
     memcpy(message + 1, ev->bytes.p + 1, 16);
-    vl_ignore(channel_answer(b->mix->channel, b->now, ev->conversation, vl_span(message, sizeof message)));
+    uint64_t id;
+    vl_ignore(channel_answer(b->mix->channel, b->now, ev->conversation, vl_span(message, sizeof message), &id));
 }
 
 void mix_ping_answered(struct brain *b, const struct channel_event *ev) {

@@ -25,9 +25,7 @@
 #define MIX_SLACK_MS 1500u          /* links, mailboxes and slots beside the delays of a round trip */
 #define MIX_KEYS 4u                 /* epochs whose key may be here at once: e-1, e, e+1, and one being dropped */
 #define PATHS_READY 16u             /* headers of each kind made ahead */
-#define MIX_SERVICE_MESSAGE 0u      /* of the last hop's order */
-#define MIX_SERVICE_LOOP 1u
-enum mix_body { MIX_BODY_FRAGMENT = 1, MIX_BODY_LOOP = 2 }; /* type byte of a body, on the wire */
+enum mix_body { MIX_BODY_FRAGMENT = CHANNEL_BODY, MIX_BODY_LOOP = 2 }; /* type byte of a body, on the wire */
 /* First byte of a message through the channel, on the wire. */
 enum mix_private { PRIVATE_ENVELOPE = 1, PRIVATE_ACK = 2, PRIVATE_PING = 3, PRIVATE_PONG = 4 };
 enum mix_cell { MIX_CELL_EMPTY = 0, MIX_CELL_BODY = 1, MIX_CELL_REPLY = 2 };

@@ -248,7 +248,8 @@ void mix_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl
 void mix_packets(struct brain *b, struct peer *p, uint32_t stream, struct vl_span bytes);
 void mix_peer_up(struct brain *b, struct peer *p);
 void mix_peer_down(struct brain *b, struct peer *p);
-void mix_way_failed(struct brain *b, struct vl_node_id node);
+/* A link to that node came up, or could not be made or broke. */
+void mix_way_result(struct brain *b, struct vl_node_id node, bool reached);
 /* A frame of delivery at a level; id: of the envelope, 16 bytes. */
 void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level, bool ack, const uint8_t id[16],
                     struct vl_span frame);

@@ -15,7 +15,7 @@ static void redial_later(struct brain *b, struct way *w) {
     w->failures++;
     w->dial = 0;
     w->at = b->now + wait / 2 + vl_prng_below(&b->rng, wait / 2 + 1); /* members must not come back as one */
-    if (w != &b->home) mix_way_failed(b, w->node);
+    if (w != &b->home) mix_way_result(b, w->node, false);
 }
 
 static void dial_now(struct brain *b, struct way *w) {
