@@ -50,6 +50,16 @@ static bool to_any_exit(struct paths *p, const struct want *w, const uint16_t *g
                         uint16_t at[SPHINX_HOPS_MAX]) {
     const struct topo *t = &p->topo;
     uint64_t weight[MIX_RELAYS_MAX];
+    uint32_t mixes = mix_level_hops(w->level) - 2, most = 0;
+    for (uint32_t i = 0; i < seen->guards && most < mixes; i++) {
+        uint32_t room = topo_room(t, &guard[i], 1, MIX_ROLE_MIX, mixes);
+        if (room > most) most = room;
+    }
+    if (most < mixes) { /* a quick no, instead of one for each exit */
+        seen->beside = seen->guards;
+        seen->room = most;
+        return false;
+    }
     for (uint32_t i = 0; i < t->n; i++) weight[i] = (t->spot[i].roles & MIX_ROLE_EXIT) != 0 ? t->spot[i].weight : 0;
     for (;;) {
         uint32_t last = topo_weighted(weight, t->n, &p->rng);
