@@ -409,7 +409,10 @@ void authority_tick(struct authority *a, vl_ms now) {
     if (step == STEP_NONE || step == a->done) return;
     a->done = step;
     a->asked = false;
-    for (size_t i = 0; i < a->cfg.charter.n; i++) a->ballot[i].answers = 0;
+    for (size_t i = 0; i < a->cfg.charter.n; i++) {
+        a->ballot[i].answers = 0;
+        a->ballot[i].echoed = false;
+    }
     if (step < STEP_VOTE) {
         if (step % 2 == 0) authority_send_have(a);
         return;

@@ -42,6 +42,7 @@ struct ballot {
     bool has_signature;
     struct mix_statement signature; /* on a consensus */
     uint32_t answers;               /* WANTs answered in this step */
+    bool echoed;                    /* its echo was answered in this step */
 };
 
 struct chained { /* a consensus with its signed message; message.len 0: none */

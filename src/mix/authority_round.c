@@ -226,17 +226,33 @@ static void pack_statement(struct pack *w, int index, const struct mix_statement
 }
 
 /* Votes whose body we have: who wants one knows whom to ask. */
-void authority_send_echo(struct authority *a) {
-    struct vl_buf out;
+static enum vl_err echo_bytes(const struct authority *a, struct vl_buf *out) {
     uint8_t n = 0;
-    vl_buf_init(&out, ECHO_MAX);
     for (int i = 0; i < a->cfg.charter.n; i++) n = (uint8_t)(n + a->ballot[i].have);
-    struct pack w = pack_begin(&out);
+    struct pack w = pack_begin(out);
     pack_u64(&w, a->epoch);
     pack_u8(&w, n);
     for (int i = 0; i < a->cfg.charter.n; i++)
         if (a->ballot[i].have) pack_statement(&w, i, &a->ballot[i].head);
-    if (pack_end(&w) == VL_OK) authority_send_all(a, AUTHORITY_ECHO, vl_span(out.p, out.len));
+    return pack_end(&w);
+}
+
+void authority_send_echo(struct authority *a) {
+    struct vl_buf out;
+    vl_buf_init(&out, ECHO_MAX);
+    if (echo_bytes(a, &out) == VL_OK) authority_send_all(a, AUTHORITY_ECHO, vl_span(out.p, out.len));
+    vl_buf_free(&out);
+}
+
+/* Who lacks what we have, for it has started anew or our echo got lost, cannot always wait for the next step. */
+static void answer_echo(struct authority *a, int from, uint32_t listed) {
+    uint32_t have = 0;
+    struct vl_buf out;
+    for (int i = 0; i < a->cfg.charter.n; i++) have |= (uint32_t)a->ballot[i].have << i;
+    if ((have & ~listed) == 0 || a->ballot[from].echoed) return;
+    a->ballot[from].echoed = true;
+    vl_buf_init(&out, ECHO_MAX);
+    if (echo_bytes(a, &out) == VL_OK) authority_send(a, from, AUTHORITY_ECHO, vl_span(out.p, out.len));
     vl_buf_free(&out);
 }
 
@@ -270,9 +286,13 @@ enum vl_err authority_on_echo(struct authority *a, vl_ms now, int from, struct v
     if (err) return err;
     const struct ballot *mine = &a->ballot[a->self];
     bool has_mine = false;
+    uint32_t listed = 0;
     for (uint8_t i = 0; i < n; i++) {
         struct ballot *b = &a->ballot[index[i]];
+        listed |= 1u << index[i];
         err = check(a, index[i], &s[i], b->heads > 0 ? &b->head : NULL);
+        /* A hash without the vote, from its author alone, could leave us waiting for what nobody else can give. */
+        if (!err && index[i] == from && b->heads == 0) continue;
         if (!err) err = admit(a, now, index[i], from, &s[i]);
         if (err == VL_ESTALE) continue; /* the others may still be of use */
         if (err) return err;
@@ -282,6 +302,7 @@ enum vl_err authority_on_echo(struct authority *a, vl_ms now, int from, struct v
     }
     a->ballot[from].has_mine = has_mine; /* also false again: it may have restarted */
     a->stats.echoes++;
+    if (authority_before(a, now, STEP_COMPUTE)) answer_echo(a, from, listed);
     return VL_OK;
 }
 
