@@ -29,6 +29,7 @@ enum vl_err relay_create(const struct relay_limits *limits, const uint8_t seed[3
     if (r == NULL) return VL_ENOMEM;
     r->limits = *limits;
     r->out = RELAY_NONE;
+    r->longest_ms = UINT16_MAX;
     crypto_drbg_init(&r->rng, seed);
     uint64_t sip[2] = { crypto_drbg_u64(&r->rng), crypto_drbg_u64(&r->rng) };
     r->pool = aligned_alloc(4096, ((size_t)limits->packets * SPHINX_PACKET + 4095) / 4096 * 4096);

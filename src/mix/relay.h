@@ -30,8 +30,8 @@
 #include <stdint.h>
 
 #define RELAY_KEYS_MAX 3u /* previous, current, next epoch */
-#define RELAY_FLUSH_MS                                                                                                 \
-    1u /* a batch that is not a multiple of eight waits no longer than this (mixnet.md 2.2: 250 us, rounded up) */
+/* A batch that is not a multiple of eight waits no longer than this (mixnet.md 2.2: 250 us, rounded up). */
+#define RELAY_FLUSH_MS 1u
 
 struct relay_limits {
     uint32_t packets;               /* pooled buffers, in all: rate x mean delay + 6 sigma; 64..RELAY_PACKETS_MAX */
@@ -52,7 +52,7 @@ enum relay_drop {
     RELAY_DROP_POINT,
     RELAY_DROP_MAC,
     RELAY_DROP_REPLAY,
-    RELAY_DROP_COMMAND,
+    RELAY_DROP_COMMAND, /* authentic, yet not a slot we know, or a delay longer than any of the consensus */
     RELAY_DROP_PAYLOAD,
     RELAY_DROP_SIZE,        /* not SPHINX_PACKET bytes */
     RELAY_DROP_RATE,        /* a link that goes on although told to rest, or one link too many */
@@ -81,6 +81,11 @@ VL_MUST_CHECK enum vl_err relay_key_add(struct relay *r, const struct sphinx_nod
  * again before freeing the table. */
 bool relay_key_drop(struct relay *r, uint8_t key_id);
 
+/* The largest mean delay of the consensus.  From now on packets that ask for more are dropped as COMMAND: each would
+ * hold a buffer for up to a minute and more, so that a few links could fill the pool and drive out those that are due
+ * soon. At create: any. */
+void relay_longest_delay(struct relay *r, uint16_t mean_ms);
+
 /* Packets from a link (n bytes: any multiple of SPHINX_PACKET; else all is dropped as SIZE, a part counting as one).
  * `link`: any stable number of the peer.  Returns the time until which that link should rest (htx_hold), or 0: go on.
  * Rest is asked for when less than half of a bucket is left (the link's or that of all links) or the ingress queue is
@@ -93,9 +98,9 @@ void relay_link_gone(struct relay *r, uint64_t link);
  * VL_ERANGE: first is 0.  VL_ELIMIT: no buffer; not counted. */
 VL_MUST_CHECK enum vl_err relay_send(struct relay *r, vl_ms now, uint32_t first, const uint8_t packet[SPHINX_PACKET]);
 
-/* A batch to be unwrapped, or NULL: one is out, or nothing is waiting that has not time.  Takes what is there in groups
- * of eight, up to 64 and under backlog SPHINX_BATCH; fewer than eight wait for company, RELAY_FLUSH_MS at most. Run it
- * once, on any thread, then give it back: relay_destroy() must not come before. */
+/* A batch to be unwrapped, or NULL: one is out, or what waits can wait for more.  Takes what is there in groups of
+ * eight, up to 64 and under backlog SPHINX_BATCH; fewer than eight wait for company, RELAY_FLUSH_MS at most.
+ * Run it once, on any thread, then give it back: relay_destroy() must not come before. */
 struct relay_batch;
 struct relay_batch *relay_batch_take(struct relay *r, vl_ms now);
 void relay_batch_run(struct relay_batch *b);

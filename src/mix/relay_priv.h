@@ -115,6 +115,7 @@ struct relay {
     struct sphinx_node_key key[RELAY_KEYS_MAX];
     struct relay_epoch epoch[RELAY_KEYS_MAX];
     uint32_t keys;
+    uint16_t longest_ms;
     uint32_t out; /* slot given out by relay_next(), RELAY_NONE */
     struct crypto_drbg rng;
     vl_ms now; /* latest seen */
