@@ -111,6 +111,8 @@ bool relay_key_drop(struct relay *r, uint8_t key_id) {
     return true;
 }
 
+void relay_longest_delay(struct relay *r, uint16_t mean_ms) { r->longest_ms = mean_ms; }
+
 /* ---- buffers ---- */
 
 uint32_t relay_slot_get(struct relay *r) {

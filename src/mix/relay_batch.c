@@ -88,8 +88,6 @@ void relay_batch_run(struct relay_batch *b) {
     }
 }
 
-void relay_longest_delay(struct relay *r, uint16_t mean_ms) { r->longest_ms = mean_ms; }
-
 /* RELAY_DROPS: it goes on. */
 static enum relay_drop drop_of(const struct relay *r, const struct sphinx_work *w, bool full) {
     switch (w->verdict) {
