@@ -346,7 +346,7 @@ static void input_record(struct htx_conn *c, vl_ms now, const uint8_t *p, size_t
 }
 
 static bool events_wait(const struct htx_endpoint *ep) {
-    return ep->rec_at < ep->rec_n || ep->have_message || ep->early_session != 0 || ep->events.next != &ep->events;
+    return ep->rec_at < ep->rec_n || ep->have_message || ep->ahead_session != 0 || ep->events.next != &ep->events;
 }
 
 enum vl_err htx_input(struct htx_endpoint *ep, uint32_t conn, vl_ms now, const void *p, size_t n, size_t *ret_used) {

@@ -74,14 +74,14 @@ static bool take_raised(struct htx_endpoint *ep, struct htx_event *ev) {
     return true;
 }
 
-/* One early frame whose gap has closed; false: there was none. */
-static bool step_early(struct htx_endpoint *ep) {
-    if (ep->early_session == 0) return false;
-    struct htx_session *s = htx_session_of(ep, ep->early_session);
-    struct htx_stream *st = s != NULL ? htx_stream_find(s, ep->early_stream) : NULL;
+/* One frame that came ahead, whose gap has closed; false: there was none. */
+static bool step_ahead(struct htx_endpoint *ep) {
+    if (ep->ahead_session == 0) return false;
+    struct htx_session *s = htx_session_of(ep, ep->ahead_session);
+    struct htx_stream *st = s != NULL ? htx_stream_find(s, ep->ahead_stream) : NULL;
     enum htx_reason reason = HTX_NORMAL_END;
-    ep->early_session = 0; /* taking one sets it again when there is another */
-    if (st == NULL || !htx_stream_take_early(st, ep->rec_now, &reason)) return true;
+    ep->ahead_session = 0; /* taking one sets it again when there is another */
+    if (st == NULL || !htx_stream_take_ahead(st, ep->rec_now, &reason)) return true;
     if (reason != HTX_NORMAL_END && s->conn != NULL) htx_conn_close(s->conn, ep->rec_now, reason, false);
     return true;
 }
@@ -113,6 +113,6 @@ bool htx_next_event(struct htx_endpoint *ep, struct htx_event *ret_ev) {
             *ret_ev = ep->message;
             return true;
         }
-        if (!step_early(ep) && !step_record(ep)) return false;
+        if (!step_ahead(ep) && !step_record(ep)) return false;
     }
 }

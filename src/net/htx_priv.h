@@ -28,7 +28,7 @@
 #define HTX_PARTIAL_MAX 8u /* unfinished messages per direction: 2 MiB of reassembly, less than the session's credit   \
                             */
 #define HTX_BITMAP 1024u   /* frames a receiver remembers beyond the first gap */
-#define HTX_EARLY_MAX (256u * 1024u) /* bytes of such frames per session */
+#define HTX_AHEAD_MAX (256u * 1024u) /* bytes of such frames per session */
 #define HTX_ACK_BYTES (128u * 1024u) /* received data that is acknowledged without delay */
 #define HTX_STREAMS_LINGER 32u       /* of the peer, beyond the limit: finished there, their last ACK on its way */
 #define HTX_STREAMS_HELD (2u * (HTX_STREAMS_MAX + HTX_STREAMS_LINGER))
@@ -56,8 +56,8 @@ enum { SESSION_BIT_UP = 1, SESSION_BIT_DETACHED = 2, SESSION_BIT_GOAWAY = 4, SES
 enum { STREAM_BIT_OPENED = 1, STREAM_BIT_RESET = 2, STREAM_BIT_CLOSED = 4, STREAM_BIT_WRITABLE = 8 };
 
 /* A frame that arrived before its predecessors. */
-struct htx_early {
-    struct htx_early *next; /* ascending seq */
+struct htx_ahead {
+    struct htx_ahead *next; /* ascending seq */
     uint32_t seq, n;
     uint64_t timestamp_ms;
     uint8_t type, flags;
@@ -89,7 +89,7 @@ struct htx_stream {
     bool msg_open, msg_lz4;
     uint32_t reset_code;
     struct vl_buf msg;
-    struct htx_early *early;
+    struct htx_ahead *ahead;
     uint64_t *bitmap; /* HTX_BITMAP bits, seq modulo its size; NULL while there is no gap */
 };
 
@@ -138,7 +138,7 @@ struct htx_session {
     } ghosts[HTX_GHOSTS_MAX];
     uint32_t nghosts;
     uint32_t tx_partial, rx_partial;
-    size_t queued, unsent, early_bytes; /* queued: all streams' q.bytes; unsent: their q.unsent */
+    size_t queued, unsent, ahead_bytes; /* queued: all streams' q.bytes; unsent: their q.unsent */
     uint32_t want_writes;
     /* acknowledging */
     uint32_t ack_bytes; /* taken since the last ACK went out */
@@ -202,7 +202,7 @@ struct htx_endpoint {
     uint32_t rec_conn;
     size_t rec_at, rec_n;
     vl_ms rec_now;
-    uint32_t early_session, early_stream; /* a gap was closed: early frames of this stream come next; 0: none */
+    uint32_t ahead_session, ahead_stream; /* a gap was closed: what came ahead on this stream is next; 0: none */
     bool have_message;
     struct htx_event message;
     struct htx_stats stats;
@@ -272,8 +272,8 @@ VL_MUST_CHECK enum vl_err htx_stream_acked(struct htx_stream *st, uint32_t seq, 
 void htx_stream_rewind(struct htx_stream *st);
 /* Queues CLOSE, or RESET in place of all that was queued.  VL_ENOMEM: nothing changed. */
 VL_MUST_CHECK enum vl_err htx_stream_end(struct htx_stream *st, enum htx_type type, uint32_t code, vl_ms now);
-/* Takes the next early frame whose turn has come; false: none. */
-bool htx_stream_take_early(struct htx_stream *st, vl_ms now, enum htx_reason *ret_reason);
+/* Takes the next frame that came ahead and whose turn has come; false: none. */
+bool htx_stream_take_ahead(struct htx_stream *st, vl_ms now, enum htx_reason *ret_reason);
 void htx_stream_set_in_message(struct htx_stream *st, bool in_message);
 void htx_stream_drop_tx(struct htx_stream *st);
 void htx_stream_drop_rx(struct htx_stream *st);

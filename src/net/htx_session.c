@@ -145,7 +145,7 @@ void htx_session_rtt(struct htx_session *s, vl_ms sample) {
 vl_ms htx_session_rtt_ms(const struct htx_session *s) { return s->srtt_x8 == 0 ? VL_MS_NEVER : (s->srtt_x8 - 1) / 8; }
 
 size_t htx_session_memory(const struct htx_session *s) {
-    size_t n = sizeof *s + s->streams_cap * sizeof *s->streams + s->early_bytes;
+    size_t n = sizeof *s + s->streams_cap * sizeof *s->streams + s->ahead_bytes;
     for (uint32_t i = 0; i < s->nstreams; i++) {
         const struct htx_stream *st = s->streams[i];
         n += sizeof *st + st->msg.cap + htx_queue_memory(&st->q) + (st->bitmap != NULL ? HTX_BITMAP / 8 : 0);

@@ -190,9 +190,9 @@ TEST(htx_vector, crc32_is_that_of_ieee_802_3) { CHECK_EQ(0xcbf43926, htx_crc32("
 
 TEST(htx_vector, resume_says_what_the_script_says) {
     /* Stream 2 has a gap: 4 is missing, 5 and 7 are there. */
-    struct htx_early seven = { .seq = 7 }, five = { .next = &seven, .seq = 5 };
+    struct htx_ahead seven = { .seq = 7 }, five = { .next = &seven, .seq = 5 };
     struct htx_stream one = { .id = 1, .rx_seq = 1, .rx_limit = HTX_WINDOW_STREAM };
-    struct htx_stream two = { .id = 2, .rx_seq = 3, .rx_limit = HTX_WINDOW_STREAM, .early = &five };
+    struct htx_stream two = { .id = 2, .rx_seq = 3, .rx_limit = HTX_WINDOW_STREAM, .ahead = &five };
     struct htx_stream *streams[] = { &one, &two };
     struct htx_session s = {
         .streams = streams, .nstreams = 2, .rx_bytes = 5, .rx_limit = HTX_WINDOW_SESSION, .last_remote = 2
