@@ -5,12 +5,31 @@
 #include <assert.h>
 #include <string.h>
 
+/* The next payload of the peer's early data; it stays in place until the session is up. */
+static void early_event(struct htx_conn *c, struct htx_event *ev) {
+    struct htx_frame f = { 0 };
+    size_t len = 0;
+    enum vl_err err = htx_frame_read(vl_span(c->early.p + c->early_at, c->early.len - c->early_at), &f, &len);
+    assert(err == VL_OK); /* htx_early_check() */
+    (void)err;
+    c->early_at += len;
+    ev->type = HTX_EARLY;
+    ev->sent_ms = f.timestamp_ms;
+    ev->data = f.payload;
+    if (c->early_at < c->early.len) htx_raise(c->ep, &c->pending, CONN_BIT_EARLY);
+}
+
 static void conn_event(struct htx_conn *c, uint32_t bit, struct htx_event *ev) {
     *ev = (struct htx_event){ .conn = c->handle, .node = c->node, .reason = c->reason };
     memcpy(ev->peer_static, c->peer_static, 32);
+    if (bit == CONN_BIT_EARLY) {
+        early_event(c, ev);
+        return;
+    }
     ev->type = bit == CONN_BIT_UP ? HTX_CONN_UP : HTX_CONN_CLOSE;
     if (bit != CONN_BIT_UP) return;
     ev->capabilities = c->hs->capabilities;
+    if (c->initiator) ev->early = c->hs->answer;
     ev->data = vl_span(c->hs->certificate, c->hs->certificate_n);
 }
 

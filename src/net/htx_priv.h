@@ -14,6 +14,7 @@
 #include "crypto/drbg.h"
 #include "crypto/sign.h"
 #include "net/htx.h"
+#include "net/htx_early.h"
 #include "net/htx_frame.h"
 #include "net/htx_handshake.h"
 #include "net/htx_queue.h"
@@ -51,7 +52,7 @@ struct htx_pending {
     enum htx_pending_kind kind;
     uint32_t bits;
 };
-enum { CONN_BIT_UP = 1, CONN_BIT_CLOSE = 2 };
+enum { CONN_BIT_UP = 1, CONN_BIT_CLOSE = 2, CONN_BIT_EARLY = 4 };
 enum { SESSION_BIT_UP = 1, SESSION_BIT_DETACHED = 2, SESSION_BIT_GOAWAY = 4, SESSION_BIT_LOST = 8 };
 enum { STREAM_BIT_OPENED = 1, STREAM_BIT_RESET = 2, STREAM_BIT_CLOSED = 4, STREAM_BIT_WRITABLE = 8 };
 
@@ -174,6 +175,10 @@ struct htx_conn {
     bool ping_out;
     struct vl_buf out; /* handshake messages to be sent */
     struct vl_buf in;  /* bytes of an incomplete record or handshake message */
+    /* Early data, as frames.  Dialler: ours, until it is accepted or has joined the session's datagrams.  Accepter: the
+     * peer's, accepted, until its session is up. */
+    struct vl_buf early;
+    size_t early_at; /* accepter: handed out up to here */
 };
 
 struct htx_slot {
@@ -205,6 +210,7 @@ struct htx_endpoint {
     uint32_t ahead_session, ahead_stream; /* a gap was closed: what came ahead on this stream is next; 0: none */
     bool have_message;
     struct htx_event message;
+    struct htx_early_cache early; /* handshakes whose early data was accepted */
     struct htx_stats stats;
     uint8_t plain[HTX_PLAIN_MAX];
 };
@@ -235,6 +241,11 @@ bool htx_conn_wants_output(struct htx_conn *c, vl_ms now);
 size_t htx_conn_output(struct htx_conn *c, vl_ms now, uint8_t *dst, size_t cap);
 struct htx_stream *htx_sched_pick(struct htx_session *s);
 
+/* htx_conn.c: the peer's early data lies in its handshake: is it heard?  Sets the answer. */
+void htx_conn_judge_early(struct htx_conn *c, vl_ms now);
+/* Our early data that was refused goes as datagrams of the session; those that find no memory are counted as dropped. */
+void htx_conn_early_again(struct htx_conn *c);
+
 /* htx_input.c: one frame of an opened record; a fault closes the connection. */
 void htx_conn_frame(struct htx_conn *c, vl_ms now, const struct htx_frame *f, bool last);
 
@@ -255,6 +266,11 @@ size_t htx_resume_size(const struct htx_session *s);
 void htx_resume_put(const struct htx_session *s, uint8_t *dst); /* htx_resume_size() bytes */
 /* Peer's view of the session: acknowledges, gives credit, rewinds.  VL_EPARSE: malformed or impossible. */
 VL_MUST_CHECK enum vl_err htx_resume_apply(struct htx_session *s, struct vl_span payload, vl_ms now);
+
+/* htx_api.c: the last of the session's datagrams from now on: a whole frame, of which `head` and then `payload` are
+ * copied.  VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err htx_session_datagram(struct htx_session *s, const uint8_t head[HTX_HEADER],
+                                               struct vl_span payload);
 
 /* htx_stream.c */
 struct htx_stream *htx_stream_find(struct htx_session *s, uint32_t id);
