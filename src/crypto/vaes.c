@@ -2,6 +2,7 @@
 
 #ifdef VILLAGE_IPSEC_MB
 
+#include <dlfcn.h>
 #include <intel-ipsec-mb.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -22,18 +23,40 @@ static struct {
 } fast;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+static bool find(void *lib, const char *name, void *ret_function) {
+    void *p = dlsym(lib, name);
+    memcpy(ret_function, &p, sizeof p); /* ISO C has no cast for it */
+    return p != NULL;
+}
+
+/* Loaded, not linked: 12 MB that most commands and machines never touch, and a machine without it runs all the same.
+ * The manager's fields are read by offset, so the library must be the version of the header. */
 static void look(void) {
-    IMB_MGR *m = alloc_mb_mgr(0);
+    if (!__builtin_cpu_supports("avx512f")) return;
+    void *lib = dlopen("libIPSec_MB.so.1", RTLD_NOW | RTLD_LOCAL); /* stays loaded */
+    if (lib == NULL) return;
+    struct {
+        unsigned (*version)(void);
+        IMB_MGR *(*alloc)(uint64_t);
+        void (*init)(IMB_MGR *);
+        int (*error)(IMB_MGR *);
+        void (*release)(IMB_MGR *);
+    } mb;
+    if (!find(lib, "imb_get_version", &mb.version) || !find(lib, "alloc_mb_mgr", &mb.alloc) ||
+        !find(lib, "init_mb_mgr_avx512", &mb.init) || !find(lib, "imb_get_errno", &mb.error) ||
+        !find(lib, "free_mb_mgr", &mb.release))
+        return;
+    IMB_MGR *m = mb.version() == IMB_VERSION_NUM ? mb.alloc(0) : NULL;
     if (m == NULL) return;
     if ((m->features & IMB_CPUFLAGS_AVX512_T2) == IMB_CPUFLAGS_AVX512_T2) {
-        init_mb_mgr_avx512(m);
-        if (imb_get_errno(m) == 0) {
+        mb.init(m);
+        if (mb.error(m) == 0) {
             fast.expand = m->gcm256_pre;
             fast.seal = m->gcm256_enc;
             fast.open = m->gcm256_dec;
         }
     }
-    free_mb_mgr(m);
+    mb.release(m);
 }
 
 bool crypto_vaes_available(void) {

@@ -1,7 +1,8 @@
 /* vaes.h - AES-256-GCM (NIST SP 800-38D) with the vector AES of newer x86-64 processors, through Intel's ipsec-mb
  * library: four times as fast as libcrypto 3.0, which knows AES-NI only (decision 11 has the figures).
- * For aead.c alone: whoever wants AES-GCM takes crypto_aead.  Where the library was not there at build time, or the
- * processor lacks VAES, VPCLMULQDQ or AVX-512, crypto_vaes_available() is false and nothing else may be called. */
+ * For aead.c alone: whoever wants AES-GCM takes crypto_aead.  Where the library's header was not there at build time, the
+ * library is not there or of another version at run time, or the processor lacks VAES, VPCLMULQDQ or AVX-512,
+ * crypto_vaes_available() is false and nothing else may be called. */
 #ifndef VL_CRYPTO_VAES_H
 #define VL_CRYPTO_VAES_H
 
@@ -13,7 +14,7 @@
 
 struct crypto_vaes; /* a secret, 1 KiB */
 
-/* Asks the processor once per process; any thread. */
+/* Looks once per process, at the library and the processor; any thread. */
 bool crypto_vaes_available(void);
 /* Copies the 32 bytes at `key`.  The caller owns it, end with crypto_vaes_free().  NULL: out of memory. */
 struct crypto_vaes *crypto_vaes_new(const uint8_t *key);
