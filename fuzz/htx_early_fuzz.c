@@ -1,7 +1,7 @@
 /* Early data.  Even first byte: the rest is a section; what is accepted is written again to the same bytes, and goes
- * through a whole handshake as the tail of a true identity, where the same verdict must fall.  Odd: moments and handshakes
- * for the memory, held against one that never forgets.
- * Sources: src/net, src/crypto, src/base; libsodium, libcrypto. */
+ * through a whole handshake as the tail of a true identity, where the same verdict must fall.  Odd: moments and
+ * handshakes for the memory, held against one that never forgets. Sources: src/net, src/crypto, src/base; libsodium,
+ * libcrypto. */
 #include "net/htx_handshake.h"
 #include "net/htx_frame.h"
 

@@ -1,8 +1,8 @@
 /* Two endpoints and a list of what applications and transports do to them: one byte an action, one its argument.
  * Every message says its number on its stream; it must arrive once and in order, whatever dies in between.  Early data
- * says a number of its own: it arrives at most once, early or as a datagram, and for certain when the dialler is told so.
- * An odd first byte ages the endpoints by 11 minutes first, so that early data can be accepted.
- * Sources: src/net, src/crypto, src/base; libsodium, libcrypto, liblz4. */
+ * says a number of its own: it arrives at most once, early or as a datagram, and for certain when the dialler is told
+ * so. An odd first byte ages the endpoints by 11 minutes first, so that early data can be accepted. Sources: src/net,
+ * src/crypto, src/base; libsodium, libcrypto, liblz4. */
 #include "net/htx.h"
 
 #include <stdlib.h>

@@ -59,9 +59,7 @@ static void look(void) {
     mb.release(m);
 }
 
-bool crypto_vaes_available(void) {
-    return pthread_once(&once, look) == 0 && fast.expand != NULL;
-}
+bool crypto_vaes_available(void) { return pthread_once(&once, look) == 0 && fast.expand != NULL; }
 
 struct crypto_vaes *crypto_vaes_new(const uint8_t *key) {
     size_t size = (sizeof(struct crypto_vaes) + ALIGN - 1) / ALIGN * ALIGN;

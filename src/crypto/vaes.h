@@ -1,7 +1,7 @@
 /* vaes.h - AES-256-GCM (NIST SP 800-38D) with the vector AES of newer x86-64 processors, through Intel's ipsec-mb
  * library: four times as fast as libcrypto 3.0, which knows AES-NI only (decision 11 has the figures).
- * For aead.c alone: whoever wants AES-GCM takes crypto_aead.  Where the library's header was not there at build time, the
- * library is not there or of another version at run time, or the processor lacks VAES, VPCLMULQDQ or AVX-512,
+ * For aead.c alone: whoever wants AES-GCM takes crypto_aead.  Where the library's header was not there at build time,
+ * the library is not there or of another version at run time, or the processor lacks VAES, VPCLMULQDQ or AVX-512,
  * crypto_vaes_available() is false and nothing else may be called. */
 #ifndef VL_CRYPTO_VAES_H
 #define VL_CRYPTO_VAES_H

@@ -121,10 +121,10 @@ struct htx_dial {
 };
 /* Early data: payloads that the peer may hear up to 8 minutes late, after newer ones, and more than once (docs/htx.md
  * section 2), because whoever recorded the handshake can hold it back, and send it to another process with the same
- * keys.  They have no forward secrecy.  Only what is right to hear at any such time may be given: "I am back", not "this
- * is my state".  The peer's answer is told in HTX_CONN_UP.early: accepted means that it hears them as HTX_EARLY once it
- * admits us; refused, that they go again as ordinary datagrams, first thing when the session is up.  When the connection
- * dies before that, they are gone, as datagrams are: the next dial may carry them again. */
+ * keys.  They have no forward secrecy.  Only what is right to hear at any such time may be given: "I am back", not
+ * "this is my state".  The peer's answer is told in HTX_CONN_UP.early: accepted means that it hears them as HTX_EARLY
+ * once it admits us; refused, that they go again as ordinary datagrams, first thing when the session is up.  When the
+ * connection dies before that, they are gone, as datagrams are: the next dial may carry them again. */
 /* A transport to the peer is open: start the handshake as its initiator.
  * VL_ELIMIT: max_links.  VL_ENOTFOUND: no such session.  VL_ESTATE: the session is being resumed already.
  * VL_ERANGE: pattern needs a static key that is not given; early data without IK, too much or too many.  VL_ENOMEM. */
@@ -207,7 +207,7 @@ enum htx_event_type {
     HTX_WRITABLE,         /* session, stream: room again after VL_EAGAIN */
     HTX_DATAGRAM,         /* session, data */
     HTX_PEER_GOING_AWAY,  /* session, reason = code: open no more streams */
-    HTX_EARLY,            /* conn (admitted, its session is not up yet), node, data: early data of the peer, one payload */
+    HTX_EARLY, /* conn (admitted, its session is not up yet), node, data: early data of the peer, one payload */
 };
 enum htx_early_answer { HTX_EARLY_ACCEPTED = 1, HTX_EARLY_REFUSED = 2 }; /* on the wire */
 struct htx_event {
@@ -218,7 +218,7 @@ struct htx_event {
     uint64_t capabilities;
     bool resumed;
     enum htx_early_answer early; /* 0: the dial had none, or the peer dialled */
-    vl_ms sent_ms;       /* MESSAGE, DATAGRAM, EARLY: the sender's clock when it queued the (last frame of the) message */
+    vl_ms sent_ms; /* MESSAGE, DATAGRAM, EARLY: the sender's clock when it queued the (last frame of the) message */
     struct vl_span data; /* borrowed until the next htx_next_event() or htx_input(); of CONN_UP until htx_admit() */
 };
 /* false: nothing is left.  Works off the frames of the record taken last. */

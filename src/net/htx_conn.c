@@ -125,8 +125,8 @@ enum vl_err htx_conn_open(struct htx_conn *c, vl_ms now) {
 
 /* -- early data ---------------------------------------------------------------------------------------------------- */
 
-/* Strangers cannot fill the memory of handshakes: IK resumes a session, and its early data is heard of a node with which
- * there is one. */
+/* Strangers cannot fill the memory of handshakes: IK resumes a session, and its early data is heard of a node with
+ * which there is one. */
 static bool has_session_with(const struct htx_endpoint *ep, struct vl_node_id node) {
     for (uint32_t i = 0; i < ep->limits.max_links; i++) {
         const struct htx_session *s = ep->sessions[i].object;

@@ -20,8 +20,8 @@
 #define HTX_EARLY_PAST_MS 480000u
 #define HTX_EARLY_FUTURE_MS 120000u
 #define HTX_EARLY_WINDOW_MS (HTX_EARLY_PAST_MS + HTX_EARLY_FUTURE_MS) /* how long one message can be acceptable */
-#define HTX_EARLY_SEEN_MAX 4096u   /* handshakes remembered: 1,024 links that each come back four times in the window */
-#define HTX_EARLY_HEAD 8u          /* of a section, before its frames */
+#define HTX_EARLY_SEEN_MAX 4096u /* handshakes remembered: 1,024 links that each come back four times in the window */
+#define HTX_EARLY_HEAD 8u        /* of a section, before its frames */
 /* The largest identity and IK's keys and tags, 722 bytes, fit beside it in 4,096. */
 #define HTX_EARLY_SECTION_MAX (HTX_EARLY_HEAD + HTX_EARLY_BYTES_MAX)
 
@@ -37,8 +37,8 @@ struct htx_early_cache {
     vl_ms since, newest; /* first and greatest `now` */
 };
 
-/* The section of these payloads at dst, which holds HTX_EARLY_SECTION_MAX; returns its length.  0: too many or too long,
- * or none. */
+/* The section of these payloads at dst, which holds HTX_EARLY_SECTION_MAX; returns its length.  0: too many or too
+ * long, or none. */
 size_t htx_early_put(uint8_t *dst, vl_ms now, const struct vl_span *payloads, size_t n);
 /* Strict: VL_EPARSE unless it is what htx_early_put() writes. */
 VL_MUST_CHECK enum vl_err htx_early_check(struct vl_span section, vl_ms *ret_sent);

@@ -10,9 +10,9 @@
  * way breaks the handshake (no downgrade).  The signature covers static key and expiry under "fog-htx-static:".
  * Identity payloads travel in messages that are encrypted to a static or ephemeral key of the peer only: XX in 2 and 3,
  * XK in 2 and 3, IK in 1 and 2; all other payloads are empty.  Behind the identity of message 1 of IK early data may
- * follow, and then its answer behind that of message 2 (htx_early.h); any other tail is refused.  But for accepted early
- * data a replayed first message of IK has no effect before the peer has proved its keys in a record.
- * Source: Noise revision 34 sections 7.5 and 7.7, NET-03, docs/htx.md. */
+ * follow, and then its answer behind that of message 2 (htx_early.h); any other tail is refused.  But for accepted
+ * early data a replayed first message of IK has no effect before the peer has proved its keys in a record. Source:
+ * Noise revision 34 sections 7.5 and 7.7, NET-03, docs/htx.md. */
 #ifndef VL_NET_HTX_HANDSHAKE_H
 #define VL_NET_HTX_HANDSHAKE_H
 

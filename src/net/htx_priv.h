@@ -26,9 +26,10 @@
 #define HTX_WINDOW_STREAM_MAX (4u << 20) /* grown: 4 MiB in flight fill 1 GB/s at 4 ms */
 #define HTX_WINDOW_SESSION (4u << 20)
 #define HTX_WINDOW_SESSION_MAX (16u << 20)
-#define HTX_PARTIAL_MAX 8u /* unfinished messages per direction: 2 MiB of reassembly, less than the session's credit   \
-                            */
-#define HTX_BITMAP 1024u   /* frames a receiver remembers beyond the first gap */
+#define HTX_PARTIAL_MAX                                                                                                \
+    8u                   /* unfinished messages per direction: 2 MiB of reassembly, less than the session's credit     \
+                          */
+#define HTX_BITMAP 1024u /* frames a receiver remembers beyond the first gap */
 #define HTX_AHEAD_MAX (256u * 1024u) /* bytes of such frames per session */
 #define HTX_ACK_BYTES (128u * 1024u) /* received data that is acknowledged without delay */
 #define HTX_STREAMS_LINGER 32u       /* of the peer, beyond the limit: finished there, their last ACK on its way */
@@ -243,7 +244,8 @@ struct htx_stream *htx_sched_pick(struct htx_session *s);
 
 /* htx_conn.c: the peer's early data lies in its handshake: is it heard?  Sets the answer. */
 void htx_conn_judge_early(struct htx_conn *c, vl_ms now);
-/* Our early data that was refused goes as datagrams of the session; those that find no memory are counted as dropped. */
+/* Our early data that was refused goes as datagrams of the session; those that find no memory are counted as dropped.
+ */
 void htx_conn_early_again(struct htx_conn *c);
 
 /* htx_input.c: one frame of an opened record; a fault closes the connection. */

@@ -157,6 +157,7 @@ size_t htx_session_memory(const struct htx_session *s) {
     for (const struct htx_datagram_item *d = s->dgram_head; d != NULL; d = d->next) n += sizeof *d + d->n;
     const struct htx_conn *c = s->conn;
     if (c != NULL)
-        n += sizeof *c + c->in.cap + c->out.cap + c->early.cap + (c->hs != NULL ? sizeof *c->hs : 0) + 2 * (size_t)AEAD_HIDDEN;
+        n += sizeof *c + c->in.cap + c->out.cap + c->early.cap + (c->hs != NULL ? sizeof *c->hs : 0) +
+             2 * (size_t)AEAD_HIDDEN;
     return n;
 }

@@ -258,7 +258,8 @@ TEST(aead, aesgcm_agrees_with_test_cases_13_and_14_of_its_authors) {
 
 static const enum crypto_aead_kind kinds[] = { CRYPTO_CHACHAPOLY, CRYPTO_AESGCM };
 
-/* What may be underneath: AES-GCM without and with the vector instructions, the latter only where the machine has them. */
+/* What may be underneath: AES-GCM without and with the vector instructions, the latter only where the machine has them.
+ */
 #define ENGINES 3u
 static void init_engine(struct crypto_aead *a, size_t engine, const uint8_t key[32]) {
     crypto_aead_init(a, engine == 0 ? CRYPTO_CHACHAPOLY : CRYPTO_AESGCM, key);

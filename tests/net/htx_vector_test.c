@@ -249,10 +249,22 @@ TEST(htx_vector, early_data_and_both_answers_go_byte_for_byte) {
         enum htx_early_answer answer;
         struct vl_span message[2], hash;
     } early[] = {
-        { &vectors[4], HTX_EARLY_ACCEPTED, { S(vector_early_aesgcm_1), S(vector_early_aesgcm_accepted_2) }, S(vector_early_aesgcm_accepted_hash) },
-        { &vectors[4], HTX_EARLY_REFUSED, { S(vector_early_aesgcm_1), S(vector_early_aesgcm_refused_2) }, S(vector_early_aesgcm_refused_hash) },
-        { &vectors[5], HTX_EARLY_ACCEPTED, { S(vector_early_chachapoly_1), S(vector_early_chachapoly_accepted_2) }, S(vector_early_chachapoly_accepted_hash) },
-        { &vectors[5], HTX_EARLY_REFUSED, { S(vector_early_chachapoly_1), S(vector_early_chachapoly_refused_2) }, S(vector_early_chachapoly_refused_hash) },
+        { &vectors[4],
+          HTX_EARLY_ACCEPTED,
+          { S(vector_early_aesgcm_1), S(vector_early_aesgcm_accepted_2) },
+          S(vector_early_aesgcm_accepted_hash) },
+        { &vectors[4],
+          HTX_EARLY_REFUSED,
+          { S(vector_early_aesgcm_1), S(vector_early_aesgcm_refused_2) },
+          S(vector_early_aesgcm_refused_hash) },
+        { &vectors[5],
+          HTX_EARLY_ACCEPTED,
+          { S(vector_early_chachapoly_1), S(vector_early_chachapoly_accepted_2) },
+          S(vector_early_chachapoly_accepted_hash) },
+        { &vectors[5],
+          HTX_EARLY_REFUSED,
+          { S(vector_early_chachapoly_1), S(vector_early_chachapoly_refused_2) },
+          S(vector_early_chachapoly_refused_hash) },
     };
     for (size_t i = 0; i < sizeof early / sizeof *early; i++) {
         struct htx_handshake hs[2];
@@ -296,8 +308,9 @@ TEST(htx_vector, refuses_an_answer_that_is_missing_unknown_unasked_or_long) {
         bool asked;
         uint8_t n, bytes[2];
         bool right;
-    } cases[] = { { true, 0, { 0 }, false }, { true, 1, { 0 }, false }, { true, 1, { 3 }, false }, { true, 2, { 1, 1 }, false },
-                  { false, 1, { 1 }, false }, { true, 1, { 1 }, true },  { true, 1, { 2 }, true },  { false, 0, { 0 }, true } };
+    } cases[] = { { true, 0, { 0 }, false },    { true, 1, { 0 }, false },  { true, 1, { 3 }, false },
+                  { true, 2, { 1, 1 }, false }, { false, 1, { 1 }, false }, { true, 1, { 1 }, true },
+                  { true, 1, { 2 }, true },     { false, 0, { 0 }, true } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct htx_handshake hs[2];
         uint8_t buf[HTX_PREFACE + 2 + HTX_HANDSHAKE_MAX];
