@@ -36,6 +36,16 @@ static const char *temp(void) {
     return temp_root;
 }
 
+/* Once, so that a log tells which walls a green run had. */
+static void tell_walls(const struct sandbox_hello *h) {
+    static const char *const groups[] = { "none (rlimits only)", "v1", "v2" };
+    static bool told;
+    if (told) return;
+    told = true;
+    print_message("# control groups: %s; native %s, chroot %s, landlock %s\n", groups[h->cgroup], h->native ? "yes" : "no",
+                  h->chroot ? "yes" : "no", h->landlock ? "yes" : "no");
+}
+
 struct rig *rig_start_with(const char *keep, struct runner_config cfg) {
     static int number;
     struct rig *g = calloc(1, sizeof *g);
@@ -62,6 +72,7 @@ struct rig *rig_start_with(const char *keep, struct runner_config cfg) {
     struct sandbox_request q = { .kind = SANDBOX_REQ_HELLO, .u.protocol = SANDBOX_PROTOCOL };
     rig_send(g, &q);
     CHECK_EQ(SANDBOX_EVT_HELLO, rig_event(g)->kind);
+    tell_walls(&g->ev.u.hello);
     return g;
 }
 
