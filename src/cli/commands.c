@@ -467,7 +467,7 @@ const struct cli_command commands[] = {
       .most = 10,
       ROWS(mix_options),
       .json = "the answer of GET /v1/mix; with relays {\"items\": [relay...]}; with authorities {\"authorities\": n}; with ping {\"rtt_ms\"}; with capacity "
-              "{\"rate\", \"seconds\", \"sent\", \"received\", \"one_core\"}",
+              "{\"rate\", \"seconds\", \"sent\", \"received\", \"cpu_us\", \"one_core\"}",
       .run = command_mix,
       .exits = "0 1 2 3 4 5",
       .about = "Mixes are members started with --mix. `village mix authorities` names three to nine members that keep "
