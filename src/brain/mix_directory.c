@@ -35,9 +35,9 @@ static void authority_open(struct brain *b, const struct mix_charter *former) {
     struct authority_config cfg = { .key = &b->key,
                                     .charter = m->charter,
                                     .former = *former,
-                                    .delay_ms = MIX_DELAYS_DEFAULT,
                                     .tolerance_permille = MIX_TOLERANCE_DEFAULT,
-                                    .anonymity_floor = MIX_FLOOR_DEFAULT };
+                                    .anonymity_floor = m->charter.anonymity_floor };
+    mix_delays_default(m->charter.epoch_ms, cfg.delay_ms);
     crypto_blake2b_keyed(vl_span(b->cfg.sign_seed, 32), (struct vl_span){ 0 }, "village-mix-srv\0", cfg.seed,
                          sizeof cfg.seed);
     if (authority_create(&cfg, b->now, &m->authority)) out_of_memory(b);
@@ -151,6 +151,7 @@ void mix_epoch_turn(struct brain *b) {
     }
     m->describe_at = b->now;
     if (m->relay) mix_relay_keys(b);
+    if (m->relay && m->current.have) relay_longest_delay(m->relay, m->current.c.delay_ms[MIX_DELAYS - 1]);
     relay_ways(b);
     mix_client_epoch(b);
 }

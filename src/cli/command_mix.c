@@ -123,7 +123,8 @@ static int name_authorities(struct cli *cli) {
         if (code == CLI_OK) json_array_append_new(ids, json_string(id));
     }
     if (code == CLI_OK) {
-        json_t *body = json_pack("{s:O,s:I}", "authorities", ids, "epoch_ms", (json_int_t)args_number(a, "epoch"));
+        json_t *body = json_pack("{s:O,s:I,s:I}", "authorities", ids, "epoch_ms", (json_int_t)args_number(a, "epoch"),
+                                 "floor", (json_int_t)args_number(a, "floor"));
         if (args_has(a, "threshold")) json_object_set_new(body, "threshold", json_integer(args_number(a, "threshold")));
         code = cli_call(cli, "POST", "/v1/mix/charter", body, NULL);
         json_decref(body);

@@ -125,7 +125,7 @@ static int by_node(const void *a, const void *b) { return memcmp(a, b, 32); }
 
 static enum vl_err charter(struct rig *r) {
     const struct registry *reg = brain_registry(node_brain(r->head));
-    struct mix_charter c = { .genesis_ms = node_now(r->head) - EPOCH_MS * 9 / 16, .epoch_ms = EPOCH_MS, .threshold = 2 };
+    struct mix_charter c = { .genesis_ms = node_now(r->head) - EPOCH_MS * 9 / 16, .epoch_ms = EPOCH_MS, .threshold = 2, .anonymity_floor = 1 };
     for (const struct node_record *x = registry_next(reg, NULL); x && c.n < 3; x = registry_next(reg, &x->id)) {
         c.authority[c.n].node = x->id;
         memcpy(c.authority[c.n++].addr, x->addr, sizeof x->addr);
