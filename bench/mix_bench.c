@@ -134,6 +134,9 @@ static const struct bench {
     const char *name;
     void (*run)(void);
 } benches[] = {
+    { "x25519", bench_x25519_batch64 },
+    { "x25519_base", bench_x25519_base64 },
+    { "hctr2", bench_hctr2_1600 },
     { "replay", bench_replay },
     { "relay", bench_relay_core },
     { "relay_queue", bench_relay_queue },

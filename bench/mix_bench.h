@@ -12,6 +12,9 @@ void bench_print(const char *name, double value, const char *unit, const char *p
 /* Sorts v. */
 double bench_median(double *v, size_t n);
 
+void bench_x25519_batch64(void);
+void bench_x25519_base64(void);
+void bench_hctr2_1600(void);
 void bench_relay_core(void);
 void bench_relay_queue(void);
 void bench_sphinx_unwrap(void);

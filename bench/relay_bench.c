@@ -1,7 +1,7 @@
 /* relay.core_rate: packets a second that a mix node's core takes from links, unwraps, delays and hands on, all on one
- * thread, with real packets over two hops and a mean delay of 50 ms in virtual time.  The peer is the bare packet: open and
- * peel of the same packets in the same batches, with nothing around.  Rounds of the two alternate.
- * relay.queue: nanoseconds of one operation (put or take) on a delay queue that holds 65,536 packets. */
+ * thread, with real packets over two hops and a mean delay of 50 ms in virtual time.  The peer is the bare packet: open
+ * and peel of the same packets in the same batches, with nothing around.  Rounds of the two alternate. relay.queue:
+ * nanoseconds of one operation (put or take) on a delay queue that holds 65,536 packets. */
 #include "mix_bench.h"
 
 #include "crypto/random.h"
@@ -139,11 +139,13 @@ static double queue_run(uint32_t n) {
     uint8_t seed[32] = { 9 };
     crypto_drbg_init(&rng, seed);
     for (size_t i = 0; i < DRAWS; i++) { /* geometric steps of 1/16: near enough to exponential */
-        for (wait[i] = 0; crypto_drbg_below(&rng, 16) != 0; wait[i]++) {}
+        for (wait[i] = 0; crypto_drbg_below(&rng, 16) != 0; wait[i]++) {
+        }
         wait[i] = wait[i] * 64 + (uint32_t)crypto_drbg_below(&rng, 64);
     }
     if (relay_queue_init(&q, n) != VL_OK) bench_die("no memory for the queue");
-    for (uint32_t i = 0; i < n; i++) relay_queue_push(&q, (struct relay_wait){ .due = wait[i % DRAWS], .order = i * 2654435761u });
+    for (uint32_t i = 0; i < n; i++)
+        relay_queue_push(&q, (struct relay_wait){ .due = wait[i % DRAWS], .order = i * 2654435761u });
     double start = bench_now_s();
     for (uint32_t i = 0; i < OPERATIONS; i++) {
         struct relay_wait w = relay_queue_pop(&q);
@@ -161,6 +163,7 @@ void bench_relay_queue(void) {
         small[i] = queue_run(65536);
         large[i] = queue_run(RELAY_PACKETS_MAX);
     }
-    (void)fprintf(stderr, "mix_bench: relay.queue: %.1f ns with %u packets\n", bench_median(large, ROUNDS), RELAY_PACKETS_MAX);
+    (void)fprintf(stderr, "mix_bench: relay.queue: %.1f ns with %u packets\n", bench_median(large, ROUNDS),
+                  RELAY_PACKETS_MAX);
     bench_print("relay.queue", bench_median(small, ROUNDS), "ns", NULL, 0);
 }

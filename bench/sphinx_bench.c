@@ -9,6 +9,7 @@
 #include "crypto/hctr2_priv.h"
 #include "crypto/random.h"
 #include "crypto/stream_priv.h"
+#include "crypto/x25519_priv.h"
 #include "mix/replay.h"
 #include "mix/sphinx_priv.h"
 
@@ -195,15 +196,17 @@ static void run_unwrap(const char *name) {
 
 void bench_sphinx_unwrap(void) { run_unwrap("sphinx.unwrap"); }
 
-/* A processor without AVX-512: key exchanges one by one, payload by AES-NI, which nearly all have. */
+/* A processor without AVX-512 and AVX2: key exchanges one by one, payload by AES-NI, which nearly all have. */
 void bench_sphinx_unwrap_portable(void) {
     if (crypto_init() != VL_OK) bench_die("crypto_init");
     struct crypto_cpu real = crypto_cpu_detect(), plain = { .aes = real.aes };
     hctr2_choose(&plain);
     stream_choose(&plain);
+    x25519_choose(&plain);
     run_unwrap("sphinx.unwrap_portable");
     hctr2_choose(&real);
     stream_choose(&real);
+    x25519_choose(&real);
 }
 
 /* Multiplications of a classic sender, in the order of its nodes: 1 + 7 + 21 + 6 = 35. */

@@ -197,7 +197,7 @@ def bench_mix_idle(root, seconds=40):
         nodes += [*mixes, client]
         names = wait(lambda: {n["name"]: n["id"] for n in api.call("GET", "/v1/fog/nodes")["items"] if n["addr"]}
                      if len(api.call("GET", "/v1/fog/nodes")["items"]) == 8 else None, 30, "nodes")
-        api.call("POST", "/v1/mix/charter", {"authorities": [names[f"m{i}"] for i in range(3)], "epoch_ms": 20000})
+        api.call("POST", "/v1/mix/charter", {"authorities": [names[f"m{i}"] for i in range(3)], "epoch_ms": 20000, "floor": 4})
         mine = wait(lambda: Api(client.data), 20, "gateway of the client")
         wait(lambda: mine.call("GET", "/v1/mix")["client"]["slots"] > 20, 90, "cover")
         before, slots, t = cpu_seconds(client.p.pid), mine.call("GET", "/v1/mix")["client"]["slots"], time.monotonic()

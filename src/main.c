@@ -295,7 +295,7 @@ static int capacity_run(struct cli_capacity *c, void (*progress)(void *arg, cons
     if (err == VL_OK) err = node_capacity(&o, &got, &msg);
     snprintf(problem, 256, "%.255s", msg.text);
     *c = (struct cli_capacity){
-        .rate = got.rate, .seconds = got.seconds, .sent = got.sent, .received = got.received, .one_core = got.one_core
+        .rate = got.rate, .seconds = got.seconds, .sent = got.sent, .received = got.received, .cpu_us = got.cpu_us, .one_core = got.one_core
     };
     return err ? 1 : 0;
 }

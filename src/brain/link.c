@@ -447,6 +447,7 @@ static void event(struct brain *b, const struct htx_event *ev) {
     case HTX_WRITABLE:
     case HTX_DATAGRAM:
     case HTX_PEER_GOING_AWAY:
+    case HTX_EARLY: /* members dial without: decision 10 */
         return;
     }
 }

@@ -69,6 +69,7 @@ enum vl_err mix_restore(struct brain *b, const struct record *r) {
     case MIX_RECORD_GUARDS:
         return paths_guards_restore(m->paths, r->bytes);
     case MIX_RECORD_VOTE:
+        return m->authority ? authority_restore_state(m->authority, b->now, r->bytes) : VL_OK;
     case MIX_RECORD_EQUIVOCATION:
         return VL_OK;
     }

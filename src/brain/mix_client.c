@@ -4,7 +4,6 @@
 
 #include "crypto/random.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,11 +111,11 @@ size_t brain_mix_hand(struct brain *b, vl_ms now, uint32_t first, const uint8_t 
     return n;
 }
 
-/* The time that 999 of 1,000 packets need for n exponential delays of one mean: the Wilson-Hilferty quantile of the
- * Erlang distribution, right to 1 % from n = 2 on. */
-static vl_ms erlang_p999(uint32_t n, uint32_t mean_ms) {
-    double k = n, c = 1 - 1 / (9 * k) + 3.09 / (3 * sqrt(k));
-    return (vl_ms)(mean_ms * k * c * c * c) + 1;
+/* The time that 999 of 1,000 packets need there and back: the quantile of the sum of 2 x hops exponential delays of one
+ * mean, which is half the one of the chi-squared distribution with 4 x hops degrees of freedom. */
+static vl_ms round_trip_p999(enum mix_level level, uint32_t mean_ms) {
+    static const uint32_t percent_of_mean[MIX_LEVELS] = { 0, 923, 1646, 2266, 2845 };
+    return (vl_ms)mean_ms * percent_of_mean[level] / 100u + 1u;
 }
 
 static bool seal_and_hand(struct brain *b, struct sphinx_prebuilt *pre, uint8_t type, const uint8_t *body,
@@ -192,9 +191,8 @@ static void send_payload(struct brain *b) {
         send_drop(b); /* the slot is used all the same */
         return;
     }
-    uint32_t hops = mix_level_hops(s.level);
-    vl_ms rtt = erlang_p999(2 * hops, sum / hops) + MIX_SLACK_MS;
-    if (channel_fill(m->channel, b->now, s.handle, rtt, surb, keys, body) == VL_OK)
+    vl_ms rtt = round_trip_p999(s.level, sum / mix_level_hops(s.level)) + MIX_SLACK_MS;
+    if (channel_fill(m->channel, b->now, s.handle, rtt, (const uint8_t(*)[SPHINX_SURB])surb, keys, body) == VL_OK)
         (void)seal_and_hand(b, &pre, MIX_BODY_FRAGMENT, body, (struct vl_span){ 0 });
     else
         sphinx_prebuilt_wipe(&pre);

@@ -27,16 +27,17 @@ static bool is_authority(const struct mix *m, struct vl_node_id node) {
     return m->has_charter && mix_charter_find(&m->charter, node) >= 0;
 }
 
-static void authority_open(struct brain *b) {
+static void authority_open(struct brain *b, const struct mix_charter *former) {
     struct mix *m = b->mix;
     authority_destroy(m->authority);
     m->authority = NULL;
     if (!is_authority(m, b->self)) return;
     struct authority_config cfg = { .key = &b->key,
                                     .charter = m->charter,
-                                    .delay_ms = MIX_DELAYS_DEFAULT,
+                                    .former = *former,
                                     .tolerance_permille = MIX_TOLERANCE_DEFAULT,
-                                    .anonymity_floor = MIX_FLOOR_DEFAULT };
+                                    .anonymity_floor = m->charter.anonymity_floor };
+    mix_delays_default(m->charter.epoch_ms, cfg.delay_ms);
     crypto_blake2b_keyed(vl_span(b->cfg.sign_seed, 32), (struct vl_span){ 0 }, "village-mix-srv\0", cfg.seed,
                          sizeof cfg.seed);
     if (authority_create(&cfg, b->now, &m->authority)) out_of_memory(b);
@@ -70,13 +71,14 @@ void mix_charter_take(struct brain *b, struct vl_span bytes, const struct peer *
         return;
     }
     bool other_time = m->has_charter && (c.genesis_ms != m->charter.genesis_ms || c.epoch_ms != m->charter.epoch_ms);
+    struct mix_charter former = m->has_charter && !other_time ? m->charter : (struct mix_charter){ 0 };
     m->charter = c;
     m->has_charter = true;
     if (other_time) { /* epochs are counted anew: nothing of the old count means anything */
         m->current.have = m->next.have = false;
         m->epoch = 0;
     }
-    authority_open(b);
+    authority_open(b, &former);
     m->describe_at = b->now;
     if (restored) return;
     record_add(b, RECORD_MIX, NULL, 0, (struct vl_span){ 0 }, bytes)->index = MIX_RECORD_CHARTER;
@@ -149,6 +151,7 @@ void mix_epoch_turn(struct brain *b) {
     }
     m->describe_at = b->now;
     if (m->relay) mix_relay_keys(b);
+    if (m->relay && m->current.have) relay_longest_delay(m->relay, m->current.c.delay_ms[MIX_DELAYS - 1]);
     relay_ways(b);
     mix_client_epoch(b);
 }
@@ -238,8 +241,11 @@ static void authority_drain(struct brain *b) {
     struct mix *m = b->mix;
     struct authority_effect fx;
     while (m->authority && authority_next(m->authority, &fx)) {
-        if (fx.kind == AUTHORITY_SEND) {
-            send_to(b, fx.to, LINK_DIRECTORY, fx.bytes);
+        if (fx.kind == AUTHORITY_STORE) {
+            record_add(b, RECORD_MIX, NULL, 0, (struct vl_span){ 0 }, fx.bytes)->index = MIX_RECORD_VOTE;
+        } else if (fx.kind == AUTHORITY_SEND) { /* after the commit: nobody may see what a crash could take back */
+            held_inside(b, OUT_SEND, fx.to, LANE_MESSAGE, LINK_DIRECTORY, fx.bytes);
+            m->counters.documents_sent++;
         } else if (fx.kind == AUTHORITY_PUBLISH) {
             mix_consensus_take(b, vl_span(fx.bytes.p + 1, fx.bytes.n - 1), NULL, false);
         } else if (fx.kind == AUTHORITY_ACCUSE) {

@@ -123,7 +123,8 @@ static int name_authorities(struct cli *cli) {
         if (code == CLI_OK) json_array_append_new(ids, json_string(id));
     }
     if (code == CLI_OK) {
-        json_t *body = json_pack("{s:O,s:I}", "authorities", ids, "epoch_ms", (json_int_t)args_number(a, "epoch"));
+        json_t *body = json_pack("{s:O,s:I,s:I}", "authorities", ids, "epoch_ms", (json_int_t)args_number(a, "epoch"),
+                                 "floor", (json_int_t)args_number(a, "floor"));
         if (args_has(a, "threshold")) json_object_set_new(body, "threshold", json_integer(args_number(a, "threshold")));
         code = cli_call(cli, "POST", "/v1/mix/charter", body, NULL);
         json_decref(body);
@@ -160,11 +161,11 @@ static int measure(struct cli *cli) {
     if (args_has(&cli->args, "rate")) c.rate = (unsigned)args_number(&cli->args, "rate");
     if (cli->hooks->capacity(&c, progress, cli, problem)) return cli_fail(cli, CLI_FAILED, "%s", problem);
     if (cli->json)
-        return cli_print_json(cli, json_pack("{s:I,s:I,s:I,s:I,s:b}", "rate", (json_int_t)c.rate, "seconds",
+        return cli_print_json(cli, json_pack("{s:I,s:I,s:I,s:I,s:f,s:b}", "rate", (json_int_t)c.rate, "seconds",
                                              (json_int_t)c.seconds, "sent", (json_int_t)c.sent, "received",
-                                             (json_int_t)c.received, "one_core", c.one_core));
-    fprintf(cli->out.file, "%u packets/s for %u s: %llu sent, %llu lost%s\n", c.rate, c.seconds, c.sent,
-            c.sent - c.received, c.one_core ? ", the mix on one processor" : "");
+                                             (json_int_t)c.received, "cpu_us", c.cpu_us, "one_core", c.one_core));
+    fprintf(cli->out.file, "%u packets/s for %u s: %llu sent, %llu lost, %.1f us of processor time each%s\n", c.rate,
+            c.seconds, c.sent, c.sent - c.received, c.cpu_us, c.one_core ? ", the mix on one processor" : "");
     return c.sent == c.received ? CLI_OK : CLI_FAILED;
 }
 

@@ -155,6 +155,14 @@ static const struct cli_option mix_options[] = {
       .min = 2,
       .max = 9,
       .help = "with authorities: how many must sign; default: more than half" },
+    { .name = "floor",
+      .kind = VALUE_INTEGER,
+      .value = "K",
+      .min = 1,
+      .max = 100000,
+      .def = "64",
+      .help = "with authorities: packets that should wait at each mix; with less traffic, delays get longer or the level is "
+              "refused" },
     { .name = "level",
       .kind = VALUE_CHOICE,
       .choices = "public|private|confidential|secret",
@@ -467,7 +475,7 @@ const struct cli_command commands[] = {
       .most = 10,
       ROWS(mix_options),
       .json = "the answer of GET /v1/mix; with relays {\"items\": [relay...]}; with authorities {\"authorities\": n}; with ping {\"rtt_ms\"}; with capacity "
-              "{\"rate\", \"seconds\", \"sent\", \"received\", \"one_core\"}",
+              "{\"rate\", \"seconds\", \"sent\", \"received\", \"cpu_us\", \"one_core\"}",
       .run = command_mix,
       .exits = "0 1 2 3 4 5",
       .about = "Mixes are members started with --mix. `village mix authorities` names three to nine members that keep "

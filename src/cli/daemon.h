@@ -30,6 +30,7 @@ struct cli_up_options {
 struct cli_capacity {
     unsigned rate, seconds; /* in: rate 0: search.  out: of the trial that counts */
     unsigned long long sent, received;
+    double cpu_us; /* of the mix for each packet */
     bool one_core;
 };
 

@@ -148,7 +148,8 @@ void api_mix_charter(struct gateway *g, struct http_req *r, const struct call *k
     const json_t *list = json_object_get(k->body, "authorities");
     struct backend_charter c = { .authorities = ids,
                                  .threshold = (uint32_t)schema_u64(k->body, "threshold", 0),
-                                 .epoch_ms = (uint32_t)schema_u64(k->body, "epoch_ms", 0) };
+                                 .epoch_ms = (uint32_t)schema_u64(k->body, "epoch_ms", 0),
+                                 .floor = (uint32_t)schema_u64(k->body, "floor", 0) };
     for (size_t i = 0; i < json_array_size(list) && i < sizeof ids / sizeof ids[0]; i++)
         if (node_id_parse(json_string_value(json_array_get(list, i)), &ids[c.n++]) != VL_OK) {
             struct schema_errors e = { 0 };

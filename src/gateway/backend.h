@@ -213,6 +213,7 @@ struct backend_charter {
     const struct vl_node_id *authorities;
     uint32_t n, threshold; /* threshold 0: more than half */
     uint32_t epoch_ms;     /* 0: the default */
+    uint32_t floor;        /* packets that should wait at each relay; 0: the default */
 };
 
 /* ---- sinks: called once for each item, inside the read ---- */

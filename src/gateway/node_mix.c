@@ -115,7 +115,11 @@ enum vl_err node_backend_charter(struct node *n, const struct backend_charter *i
     qsort(ids, in->n, sizeof ids[0], by_node);
     /* half an epoch ago: descriptors are still taken, and the first consensus comes within the other half */
     *ret = (struct mix_charter){
-        .genesis_ms = node_now(n) - epoch / 2, .epoch_ms = epoch, .n = (uint8_t)in->n, .threshold = (uint8_t)threshold
+        .genesis_ms = node_now(n) - epoch / 2,
+        .epoch_ms = epoch,
+        .n = (uint8_t)in->n,
+        .threshold = (uint8_t)threshold,
+        .anonymity_floor = in->floor ? in->floor : MIX_FLOOR_DEFAULT,
     };
     for (uint32_t i = 0; i < in->n; i++) {
         const struct node_record *r = registry_get(reg, ids[i]);

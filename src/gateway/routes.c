@@ -74,6 +74,12 @@ static const struct schema_row charter_rows[] = {
       .max = 86400000,
       .fallback = "1800000",
       .doc = "How long a mix key is used, in milliseconds." },
+    { .name = "floor",
+      .type = SCHEMA_INT,
+      .min = 1,
+      .max = 100000,
+      .fallback = "64",
+      .doc = "Packets that should wait at each relay: levels raise their delay for it, or are refused." },
     { 0 },
 };
 

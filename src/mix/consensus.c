@@ -63,7 +63,8 @@ int mix_charter_find(const struct mix_charter *c, struct vl_node_id node) {
 static bool charter_ok(const struct mix_charter *c) {
     if (c->number == 0 || c->genesis_ms > GENESIS_MAX || c->epoch_ms < MIX_EPOCH_MS_MIN ||
         c->epoch_ms > MIX_EPOCH_MS_MAX || c->n < MIX_AUTHORITIES_MIN || c->n > MIX_AUTHORITIES_MAX ||
-        c->threshold <= c->n / 2 || c->threshold > c->n)
+        c->threshold <= c->n / 2 || c->threshold > c->n || c->anonymity_floor == 0 ||
+        c->anonymity_floor > MIX_FLOOR_MAX)
         return false;
     for (size_t i = 0; i < c->n; i++) {
         if (!mix_addr_ok(c->authority[i].addr)) return false;
@@ -81,12 +82,20 @@ enum vl_err mix_charter_encode(const struct mix_charter *c, struct vl_buf *out) 
     pack_u32(&w, c->epoch_ms);
     pack_u8(&w, c->n);
     pack_u8(&w, c->threshold);
+    pack_u32(&w, c->anonymity_floor);
     for (size_t i = 0; i < c->n; i++) {
         pack_bytes(&w, c->authority[i].node.b, 32);
         mix_pack_text(&w, c->authority[i].addr);
     }
     pack_bytes(&w, c->signature, sizeof c->signature);
     return pack_end(&w);
+}
+
+void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]) {
+    static const uint16_t usual[MIX_DELAYS] = { 10, 20, 50, 100, 200, 500, 2000, MIX_DELAY_LONGEST };
+    uint32_t longest = epoch_ms / 12;
+    for (unsigned i = 0; i < MIX_DELAYS; i++)
+        ret[i] = longest >= MIX_DELAY_LONGEST ? usual[i] : (uint16_t)(longest >> (MIX_DELAYS - 1 - i));
 }
 
 enum vl_err mix_charter_sign(struct mix_charter *c, const struct crypto_sign_key *root) {
@@ -112,6 +121,7 @@ enum vl_err mix_charter_decode(struct vl_span in, const uint8_t root[32], struct
     c.epoch_ms = vl_read_u32(&r);
     c.n = unpack_u8_in(&r, MIX_AUTHORITIES_MIN, MIX_AUTHORITIES_MAX);
     c.threshold = vl_read_u8(&r);
+    c.anonymity_floor = vl_read_u32(&r);
     for (size_t i = 0; i < c.n; i++) {
         c.authority[i].node = unpack_node(&r);
         unpack_ascii8(&r, c.authority[i].addr, sizeof c.authority[i].addr);

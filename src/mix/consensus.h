@@ -35,10 +35,13 @@
 #define MIX_PROOF_AGE 3u           /* a delay secret of epoch p may be told from epoch p + 2 on: descriptors of p + 3 */
 #define MIX_REPUTATION_MAX 1000u
 
-/* What authorities vote for where their settings say nothing else. */
-#define MIX_DELAYS_DEFAULT { 5, 10, 20, 50, 100, 200, 500, 1000 }
-#define MIX_TOLERANCE_DEFAULT 500u
-#define MIX_FLOOR_DEFAULT 64u
+#define MIX_TOLERANCE_DEFAULT 500u /* what authorities vote for */
+#define MIX_FLOOR_DEFAULT 64u      /* packets that should wait at each relay (mixnet.md 6.3) */
+#define MIX_FLOOR_MAX 100000u
+#define MIX_DELAY_LONGEST 8000u /* ms */
+/* The delays authorities vote for: 10 ms to MIX_DELAY_LONGEST; in short epochs at most a twelfth of one, so that a
+ * packet of seven hops and its reply live no longer than the keys they were made for. */
+void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]);
 
 /* Who votes, for how long an epoch lasts.  Epoch n > 0 lasts from genesis + n * epoch_ms. */
 struct mix_charter {
@@ -47,6 +50,7 @@ struct mix_charter {
     vl_ms genesis_ms; /* < year 10000 */
     uint32_t epoch_ms; /* MIX_EPOCH_MS_MIN..MIX_EPOCH_MS_MAX */
     uint8_t n, threshold; /* n / 2 < threshold <= n */
+    uint32_t anonymity_floor; /* 1..MIX_FLOOR_MAX: what the village asks of a level, see struct mix_consensus */
     struct {
         struct vl_node_id node;
         char addr[VL_ADDR_MAX];

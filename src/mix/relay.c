@@ -29,6 +29,7 @@ enum vl_err relay_create(const struct relay_limits *limits, const uint8_t seed[3
     if (r == NULL) return VL_ENOMEM;
     r->limits = *limits;
     r->out = RELAY_NONE;
+    r->longest_ms = UINT16_MAX;
     crypto_drbg_init(&r->rng, seed);
     uint64_t sip[2] = { crypto_drbg_u64(&r->rng), crypto_drbg_u64(&r->rng) };
     r->pool = aligned_alloc(4096, ((size_t)limits->packets * SPHINX_PACKET + 4095) / 4096 * 4096);
@@ -109,6 +110,8 @@ bool relay_key_drop(struct relay *r, uint8_t key_id) {
         if (r->batch.key[i].key_id == key_id) return false;
     return true;
 }
+
+void relay_longest_delay(struct relay *r, uint16_t mean_ms) { r->longest_ms = mean_ms; }
 
 /* ---- buffers ---- */
 

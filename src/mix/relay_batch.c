@@ -89,16 +89,25 @@ void relay_batch_run(struct relay_batch *b) {
 }
 
 /* RELAY_DROPS: it goes on. */
-static enum relay_drop drop_of(const struct sphinx_work *w, bool full) {
+static enum relay_drop drop_of(const struct relay *r, const struct sphinx_work *w, bool full) {
     switch (w->verdict) {
-    case SPHINX_OK: return w->command == SPHINX_DROP ? RELAY_DROP_COVER : RELAY_DROPS;
-    case SPHINX_BAD_VERSION: return RELAY_DROP_VERSION;
-    case SPHINX_BAD_KEY_ID: return RELAY_DROP_KEY_ID;
-    case SPHINX_BAD_POINT: return RELAY_DROP_POINT;
-    case SPHINX_BAD_MAC: return RELAY_DROP_MAC;
-    case SPHINX_REPLAYED: return full ? RELAY_DROP_REPLAY_FULL : RELAY_DROP_REPLAY;
-    case SPHINX_BAD_COMMAND: return RELAY_DROP_COMMAND;
-    case SPHINX_BAD_PAYLOAD: return RELAY_DROP_PAYLOAD;
+    case SPHINX_OK:
+        if (w->command == SPHINX_DROP) return RELAY_DROP_COVER;
+        return w->delay_ms > r->longest_ms ? RELAY_DROP_COMMAND : RELAY_DROPS;
+    case SPHINX_BAD_VERSION:
+        return RELAY_DROP_VERSION;
+    case SPHINX_BAD_KEY_ID:
+        return RELAY_DROP_KEY_ID;
+    case SPHINX_BAD_POINT:
+        return RELAY_DROP_POINT;
+    case SPHINX_BAD_MAC:
+        return RELAY_DROP_MAC;
+    case SPHINX_REPLAYED:
+        return full ? RELAY_DROP_REPLAY_FULL : RELAY_DROP_REPLAY;
+    case SPHINX_BAD_COMMAND:
+        return RELAY_DROP_COMMAND;
+    case SPHINX_BAD_PAYLOAD:
+        return RELAY_DROP_PAYLOAD;
     }
     assert(false);
     return RELAY_DROP_VERSION;
@@ -132,7 +141,7 @@ void relay_batch_done(struct relay *r, vl_ms now, struct relay_batch *b) {
     r->stats.batches++;
     r->stats.opened += b->n;
     for (uint32_t i = 0; i < b->n; i++) {
-        enum relay_drop why = drop_of(&b->work[i], b->full[i]);
+        enum relay_drop why = drop_of(r, &b->work[i], b->full[i]);
         if (why != RELAY_DROPS)
             relay_slot_drop(r, b->slot[i], why);
         else

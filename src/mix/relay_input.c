@@ -42,8 +42,7 @@ vl_ms relay_input(struct relay *r, vl_ms now, uint64_t link, const uint8_t *p, s
     struct relay_bucket *b = relay_links_get(&r->links, link, now);
     relay_bucket_fill(&r->all, r->limits.rate, r->limits.burst, now);
     for (size_t i = 0; i < packets; i++) {
-        enum relay_drop why =
-            n % SPHINX_PACKET != 0 ? RELAY_DROP_SIZE : input_one(r, now, b, p + i * SPHINX_PACKET);
+        enum relay_drop why = n % SPHINX_PACKET != 0 ? RELAY_DROP_SIZE : input_one(r, now, b, p + i * SPHINX_PACKET);
         if (why != RELAY_DROPS) r->stats.dropped[why]++;
     }
     vl_ms rest = later(relay_bucket_rest(&r->all, r->limits.rate, r->limits.burst), ingress_rest(r));

@@ -14,9 +14,15 @@ bool relay_next(struct relay *r, vl_ms now, struct relay_out *ret) {
     r->out = slot;
     *ret = (struct relay_out){ .kind = s->kind, .next = s->next, .end = s->end, .handle = slot };
     switch (s->kind) {
-    case RELAY_FORWARD: ret->packet = packet; break;
-    case RELAY_DELIVER: ret->packet = packet + SPHINX_PACKET - SPHINX_BODY; break;
-    case RELAY_REPLY: ret->packet = packet + SPHINX_PACKET - SPHINX_DELTA; break;
+    case RELAY_FORWARD:
+        ret->packet = packet;
+        break;
+    case RELAY_DELIVER:
+        ret->packet = packet + SPHINX_PACKET - SPHINX_BODY;
+        break;
+    case RELAY_REPLY:
+        ret->packet = packet + SPHINX_PACKET - SPHINX_DELTA;
+        break;
     }
     relay_settle(r);
     return true;

@@ -11,9 +11,9 @@
 #include "crypto/drbg.h"
 #include "mix/relay.h"
 
-#define RELAY_LANES 8u       /* a batch of a multiple of this wastes no lane of the key exchange */
-#define RELAY_BATCH 64u      /* a batch while nothing is behind */
-#define RELAY_BACKLOG 256u   /* waiting packets from which on batches are as large as they can be */
+#define RELAY_LANES 8u     /* a batch of a multiple of this wastes no lane of the key exchange */
+#define RELAY_BATCH 64u    /* a batch while nothing is behind */
+#define RELAY_BACKLOG 256u /* waiting packets from which on batches are as large as they can be */
 #define RELAY_RATE_SECONDS 60u
 #define RELAY_NONE UINT32_MAX
 
@@ -60,7 +60,8 @@ struct relay_links {
     uint64_t sip[2];
 };
 /* VL_ENOMEM; destroy in every case. */
-VL_MUST_CHECK enum vl_err relay_links_init(struct relay_links *l, const struct relay_limits *limits, const uint64_t sip[2]);
+VL_MUST_CHECK enum vl_err relay_links_init(struct relay_links *l, const struct relay_limits *limits,
+                                           const uint64_t sip[2]);
 void relay_links_free(struct relay_links *l);
 /* The filled bucket of that link, a new one when it has none; NULL: all are in use.  One that has been idle until it
  * was full again gives way: forgetting it changes nothing. */
@@ -104,9 +105,9 @@ struct relay {
     struct relay_limits limits;
     uint8_t *pool; /* limits.packets buffers of SPHINX_PACKET */
     struct relay_slot *slot;
-    uint32_t *free; /* a stack: the buffer used last is the one still in the cache */
+    uint32_t *free;               /* a stack: the buffer used last is the one still in the cache */
     uint32_t free_n, lowest_free; /* buffers below limits.packets - lowest_free have been written to */
-    uint32_t *ingress; /* a ring */
+    uint32_t *ingress;            /* a ring */
     uint32_t ingress_head, ingress_n;
     struct relay_queue queue;
     struct relay_links links;
@@ -114,6 +115,7 @@ struct relay {
     struct sphinx_node_key key[RELAY_KEYS_MAX];
     struct relay_epoch epoch[RELAY_KEYS_MAX];
     uint32_t keys;
+    uint16_t longest_ms;
     uint32_t out; /* slot given out by relay_next(), RELAY_NONE */
     struct crypto_drbg rng;
     vl_ms now; /* latest seen */

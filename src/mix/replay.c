@@ -16,7 +16,7 @@
  * SEEN_USED: lane i of that line is taken. */
 typedef uint64_t seen;
 #define SEEN(found, used0, used1) ((seen)(found) | (seen)(used0) << 16 | (seen)(used1) << 32)
-#define SEEN_FOUND(s) ((uint32_t)(s) & 0xffffu)
+#define SEEN_FOUND(s) ((uint32_t)(s)&0xffffu)
 #define SEEN_USED(s, side) ((uint32_t)((s) >> (16 + 16 * (side))) & 0xffffu)
 typedef seen compare_fn(const struct replay_line *a, const struct replay_line *b, uint32_t print);
 
@@ -47,8 +47,8 @@ static seen compare_portable(const struct replay_line *a, const struct replay_li
 __attribute__((target("avx2"))) static inline uint32_t equal_avx2(const struct replay_line *l, __m256i v) {
     const __m256i *p = (const __m256i *)(const void *)l->print;
     __m256i lo = _mm256_cmpeq_epi32(_mm256_load_si256(p), v), hi = _mm256_cmpeq_epi32(_mm256_load_si256(p + 1), v);
-    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(lo)) |
-           (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(hi)) << 8;
+    return (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(lo)) | (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(hi))
+                                                                       << 8;
 }
 __attribute__((target("avx2"))) static seen compare_avx2(const struct replay_line *a, const struct replay_line *b,
                                                          uint32_t print) {
@@ -65,13 +65,17 @@ __attribute__((target("avx512f"))) static seen compare_avx512(const struct repla
 
 static compare_fn *compare_of(enum replay_impl impl) {
     switch (impl) {
-    case REPLAY_PORTABLE: return compare_portable;
+    case REPLAY_PORTABLE:
+        return compare_portable;
 #if defined(__x86_64__)
-    case REPLAY_AVX2: return __builtin_cpu_supports("avx2") ? compare_avx2 : NULL;
-    case REPLAY_AVX512: return __builtin_cpu_supports("avx512f") ? compare_avx512 : NULL;
+    case REPLAY_AVX2:
+        return __builtin_cpu_supports("avx2") ? compare_avx2 : NULL;
+    case REPLAY_AVX512:
+        return __builtin_cpu_supports("avx512f") ? compare_avx512 : NULL;
 #else
     case REPLAY_AVX2:
-    case REPLAY_AVX512: break;
+    case REPLAY_AVX512:
+        break;
 #endif
     }
     return NULL;
@@ -196,8 +200,8 @@ struct replay_place replay_place_of(const struct replay *r, const uint8_t tag[16
     p.line[0] = ((h >> 32) * r->lines) >> 32;
     uint64_t other = p.line[0] + 1 + (((h & 0xffffffffu) * (r->lines - 1)) >> 32);
     p.line[1] = other < r->lines ? other : other - r->lines;
-    /* Straight from the tag: it comes out of the key derivation, and must not depend on what chose the lines.  Who looks
-     * for packets of equal fingerprints finds only packets of his own, and still not their lines. */
+    /* Straight from the tag: it comes out of the key derivation, and must not depend on what chose the lines.  Who
+     * looks for packets of equal fingerprints finds only packets of his own, and still not their lines. */
     memcpy(&p.print, tag, 4);
     if (p.print == 0) p.print = 1; /* 0 means free */
     return p;

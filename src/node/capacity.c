@@ -125,7 +125,7 @@ static int by_node(const void *a, const void *b) { return memcmp(a, b, 32); }
 
 static enum vl_err charter(struct rig *r) {
     const struct registry *reg = brain_registry(node_brain(r->head));
-    struct mix_charter c = { .genesis_ms = node_now(r->head) - EPOCH_MS * 9 / 16, .epoch_ms = EPOCH_MS, .threshold = 2 };
+    struct mix_charter c = { .genesis_ms = node_now(r->head) - EPOCH_MS * 9 / 16, .epoch_ms = EPOCH_MS, .threshold = 2, .anonymity_floor = 1 };
     for (const struct node_record *x = registry_next(reg, NULL); x && c.n < 3; x = registry_next(reg, &x->id)) {
         c.authority[c.n].node = x->id;
         memcpy(c.authority[c.n++].addr, x->addr, sizeof x->addr);
@@ -211,6 +211,18 @@ static uint64_t arrived(struct rig *r) {
     return v.relay.received;
 }
 
+/* Processor time of the mix so far, all of its threads. */
+static double mix_cpu_s(const struct rig *r) {
+    char path[64], line[512];
+    unsigned long user = 0, kernel = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)r->mix);
+    FILE *f = fopen(path, "r");
+    const char *rest = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL; /* the name may hold anything */
+    if (f) fclose(f);
+    if (rest == NULL || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) != 2) return 0;
+    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+}
+
 /* One trial at a rate: sends by the clock, then waits for the last. */
 static enum vl_err trial(struct rig *r, uint32_t rate, struct node_capacity *ret) {
     uint64_t n = (uint64_t)rate * r->o->seconds, sent = 0, before;
@@ -224,6 +236,7 @@ static enum vl_err trial(struct rig *r, uint32_t rate, struct node_capacity *ret
     say(r, text);
     enum vl_err err = packets_make(r, packets, n);
     before = arrived(r);
+    double cpu = mix_cpu_s(r);
     uint64_t start = now_us(), end = start + (r->o->seconds + 2ull) * 1000000u;
     while (err == VL_OK && sent < n && now_us() < end) {
         uint64_t due = (now_us() - start) * rate / 1000000u;
@@ -240,6 +253,7 @@ static enum vl_err trial(struct rig *r, uint32_t rate, struct node_capacity *ret
     *ret = (struct node_capacity){
         .rate = rate, .seconds = r->o->seconds, .sent = n, .received = arrived(r) - before, .one_core = r->one_core
     };
+    if (ret->received) ret->cpu_us = (mix_cpu_s(r) - cpu) * 1e6 / (double)ret->received;
     /* what could not be handed over in time counts as lost */
     snprintf(text, sizeof text, "%u packets/s: %llu of %llu arrived, sent in %.2f s", rate,
              (unsigned long long)ret->received, (unsigned long long)n, (double)took / 1e6);

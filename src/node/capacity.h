@@ -22,6 +22,7 @@ struct node_capacity_options {
 struct node_capacity {
     uint32_t rate, seconds;
     uint64_t sent, received; /* of the last trial at `rate` */
+    double cpu_us;           /* processor time of the mix for each packet received, microseconds; 0: unknown */
     bool one_core;           /* the mix was bound to one processor, the rest to another */
 };
 /* VL_OK: ret->rate is the highest trial without loss (or the one asked for, with whatever was lost in it).

@@ -116,9 +116,11 @@ static void mix_config_fill(struct node *n) {
     uint32_t rate = n->cfg.mix_rate ? n->cfg.mix_rate : NODE_MIX_RATE;
     *m = brain_mix_config_default();
     m->relay = n->cfg.mix;
-    m->bandwidth = m->limits.rate = rate;
-    m->limits.burst = rate;
-    if (m->limits.link_rate > rate) m->limits.link_rate = m->limits.link_burst = rate;
+    /* one link may bring all: in a small village most comes from a few neighbours */
+    m->bandwidth = m->limits.rate = m->limits.link_rate = rate;
+    m->limits.burst = m->limits.link_burst = rate / 4 + 64;
+    /* room for what comes within ten seconds, which is the longest mean delay (MIX_DELAYS_DEFAULT) and six sigma */
+    m->limits.packets = rate < 400 ? 4096 : rate > 100000 ? RELAY_PACKETS_MAX : rate * 10;
     if (n->cfg.family && n->cfg.family[0])
         crypto_blake2b_keyed(vl_span_str(n->cfg.family), (struct vl_span){ 0 }, "village-family\0\0", m->family,
                              sizeof m->family);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static enum vl_err map(int fd, size_t size, struct os_mapping *ret) {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (p == MAP_FAILED) return os_err(errno);
     (void)madvise(p, size, MADV_HUGEPAGE); /* where the file system can: lines are touched at random */
     (void)madvise(p, size, MADV_DONTDUMP);

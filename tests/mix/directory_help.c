@@ -43,6 +43,7 @@ void help_charter(uint8_t n, uint8_t threshold, uint32_t epoch_ms, struct mix_ch
     ret->epoch_ms = epoch_ms;
     ret->n = n;
     ret->threshold = threshold;
+    ret->anonymity_floor = 64;
     for (uint8_t i = 0; i < n; i++) keys[i] = help_key(1u + i);
     qsort(keys, n, sizeof *keys, by_public);
     for (uint8_t i = 0; i < n; i++) {

@@ -136,7 +136,8 @@ TEST(relay_delay, every_packet_waits_what_the_secret_of_the_epoch_says_and_that_
         sum += t->us[i];
     }
     (void)rig_input(&g, 1, t->packet[0], sizeof t->packet);
-    while (rig_batches(&g) > 0) {}
+    while (rig_batches(&g) > 0) {
+    }
     CHECK_EQ(MANY, rig_stats(&g).opened);
     struct relay_stats s = rig_stats(&g);
     CHECK_EQ(MANY, s.delay_n);

@@ -1,5 +1,5 @@
-/* Random events on a relay with little room, real packets among them; after each: the ledger, every buffer in one place,
- * and nothing delivered twice.  VILLAGE_SEED=17 before the program runs one seed. */
+/* Random events on a relay with little room, real packets among them; after each: the ledger, every buffer in one
+ * place, and nothing delivered twice.  VILLAGE_SEED=17 before the program runs one seed. */
 #include "mix/relay_rig.h"
 
 #include "base/prng.h"
@@ -80,9 +80,14 @@ static void event_next(struct storm *s) {
         uint64_t serial = 0;
         memcpy(&serial, out.end.recipient, sizeof serial);
         switch (below(s, 8)) {
-        case 0: relay_drop(s->g.r, out.handle, why[below(s, 3)]); break;
-        case 1: relay_retry(s->g.r, s->g.now, out.handle, s->g.now + below(s, 3000) - 10); continue;
-        default: relay_gone(s->g.r, out.handle);
+        case 0:
+            relay_drop(s->g.r, out.handle, why[below(s, 3)]);
+            break;
+        case 1:
+            relay_retry(s->g.r, s->g.now, out.handle, s->g.now + below(s, 3000) - 10);
+            continue;
+        default:
+            relay_gone(s->g.r, out.handle);
         }
         if (out.kind != RELAY_FORWARD) s->delivered[serial - 1] = 1;
     }
@@ -135,7 +140,9 @@ static void event(struct storm *s) {
 
 static void storm(uint64_t seed, uint64_t seen[RELAY_DROPS]) {
     struct storm *s = calloc(1, sizeof *s);
-    struct relay_limits l = { .packets = 80, .ingress = 40, .rate = 300, .burst = 90, .link_rate = 100, .link_burst = 30, .links = 4 };
+    struct relay_limits l = {
+        .packets = 80, .ingress = 40, .rate = 300, .burst = 90, .link_rate = 100, .link_burst = 30, .links = 4
+    };
     CHECK(s != NULL);
     vl_prng_seed(&s->prng, seed);
     rig_init(&s->g, &l, seed);

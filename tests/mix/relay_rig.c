@@ -165,7 +165,9 @@ unsigned rig_hand_on(struct relay_rig *g) {
     return n;
 }
 
-struct relay_stats rig_stats(const struct relay_rig *g) { return relay_stats(g->r, g->now); }
+struct relay_stats rig_stats(const struct relay_rig *g) {
+    return relay_stats(g->r, g->now);
+}
 uint64_t rig_dropped(const struct relay_rig *g) {
     struct relay_stats s = rig_stats(g);
     uint64_t n = 0;

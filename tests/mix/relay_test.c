@@ -208,6 +208,23 @@ TEST(relay_drop, an_authentic_slot_with_an_unknown_command) {
     rig_free(&g);
 }
 
+TEST(relay_drop, a_delay_longer_than_any_of_the_consensus) {
+    struct relay_rig g = rig(1);
+    uint8_t packet[SPHINX_PACKET];
+    (void)rig_packet(&g, 0, SPHINX_FORWARD, UINT16_MAX, packet);
+    pass(&g, packet);
+    only(&g, RELAY_DROP_COMMAND, 0);
+    relay_longest_delay(g.r, 200);
+    (void)rig_packet(&g, 0, SPHINX_DELIVER, 200, packet);
+    pass(&g, packet);
+    only(&g, RELAY_DROP_COMMAND, 0);
+    (void)rig_packet(&g, 0, SPHINX_FORWARD, 201, packet);
+    pass(&g, packet);
+    only(&g, RELAY_DROP_COMMAND, 1);
+    CHECK_EQ(2, rig_stats(&g).delayed);
+    rig_free(&g);
+}
+
 TEST(relay_drop, a_changed_payload_at_its_end) {
     struct relay_rig g = rig(1);
     uint8_t packet[SPHINX_PACKET];

@@ -315,7 +315,7 @@ TEST(replay, parts_of_different_ages_are_refused) {
     struct replay_line *l = lines_of(&t);
     uint32_t print = l->print[0];
     CHECK(print != 0 && l->print[1] != 0);
-    l->print[0] = 0; /* a hole: slots are taken from the front */
+    l->print[0] = 0;                                       /* a hole: slots are taken from the front */
     for (uint64_t entries = 0; entries <= 40; entries++) { /* whatever the counter says */
         count_of(&t)->entries = entries;
         CHECK_EQ(VL_ECORRUPT, reopen(&t));

@@ -21,7 +21,7 @@ class MixVillage(Village):
             self.nodes.append(Node(self, f"p{i}", "join", ticket, "--listen", "127.0.0.1:0", "--slots", "2", *self.timing[:4]))
         self.ready(4 + plain)
         self.ids = {n["name"]: n["id"] for n in self.call("GET", "/v1/fog/nodes")["items"]}
-        self.call("POST", "/v1/mix/charter", {"authorities": [self.ids[f"m{i}"] for i in range(3)], "epoch_ms": EPOCH_MS})
+        self.call("POST", "/v1/mix/charter", {"authorities": [self.ids[f"m{i}"] for i in range(3)], "epoch_ms": EPOCH_MS, "floor": 1})
 
     def mix(self):
         return self.call("GET", "/v1/mix")
