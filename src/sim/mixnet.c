@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct sim_mixnet_cfg sim_mixnet_cfg_default(void) {
-    return (struct sim_mixnet_cfg){ .seed = 1,
+    struct sim_mixnet_cfg c = { .seed = 1,
                                     .clients = 200,
                                     .relays = 25,
                                     .level = MIX_PRIVATE,
@@ -18,10 +18,11 @@ struct sim_mixnet_cfg sim_mixnet_cfg_default(void) {
                                     .latency_min_ms = 5,
                                     .latency_max_ms = 40,
                                     .floor = MIX_FLOOR_DEFAULT,
-                                    .delay_ms = MIX_DELAYS_DEFAULT,
                                     .rate_ms = 10000,
                                     .measure_ms = 60000,
                                     .drain_ms = 300000 };
+    mix_delays_default(MIX_EPOCH_MS, c.delay_ms);
+    return c;
 }
 
 static bool sound(const struct sim_mixnet_cfg *c) {
@@ -75,12 +76,12 @@ static bool level_there(struct sim_mixnet *s) {
 
 static void life(struct sim_mixnet *s) {
     if (!level_there(s)) return;
-    vl_ms half = s->cfg.rate_ms / 2;
-    run_until(s, s->now + half, false);
+    vl_ms first = s->cfg.rate_ms / 4, rest = s->cfg.rate_ms - first;
+    run_until(s, s->now + first, false);
     rates_mark(s);
-    run_until(s, s->now + half, false);
+    run_until(s, s->now + rest, false);
     if (s->err) return;
-    rates_publish(s, half);
+    rates_publish(s, rest);
     sim_fail(s, sim_epoch(s, 2));
     if (s->err || !level_there(s)) return;
     /* Until the pools are what the new delays make them: most packets of epoch 1 are gone then. */

@@ -6,9 +6,10 @@
  * its provider.  What differs from a village: relays send nothing of their own, links are datagrams that take a uniform
  * time and may lose a packet (real links are streams: what is lost there comes late), and the consensus is made by hand.
  *
- * A run: epoch 1, in which no relay has published a rate yet; then epoch 2 with the rates that were seen, in which the
- * level is asked for (the floor may raise the delay or refuse it), a while for the pools to fill, the measured minutes,
- * and as long as measured messages are on their way.  Entropy: see mixnet_entropy.h. */
+ * A run: epoch 1, in which no relay has published a rate yet (nor asks the consensus for a floor: with the delays that
+ * an unknown rate calls for it would only take longer); then epoch 2 with the rates that were seen, in which the level
+ * is asked for (the floor may raise the delay or refuse it), a while for the pools to fill, the measured minutes, and as
+ * long as measured messages are on their way.  Entropy: see mixnet_entropy.h. */
 #ifndef VL_SIM_MIXNET_H
 #define VL_SIM_MIXNET_H
 
@@ -44,9 +45,8 @@ struct sim_mixnet_cfg {
     vl_ms latency_min_ms, latency_max_ms; /* of links, uniform; <= SIM_MIX_LATENCY_MAX */
     uint32_t floor;                       /* K of the consensus; 0: none */
     uint16_t delay_ms[MIX_DELAYS];        /* of the consensus */
-    vl_ms rate_ms;                        /* epoch 1; the rate is that of its second half; >= 1000 */
+    vl_ms rate_ms;                        /* epoch 1; the rate is that of all but its first quarter; >= 1000 */
     vl_ms measure_ms, drain_ms;           /* drain: at most so long after */
-    bool means_hidden;                    /* see mixnet_entropy.h */
     enum sim_mix_bug bug;
 };
 /* 200 clients that send 1 payload slot, 0.1 loops, 0.1 drops a second and 1 message of 600 bytes a minute through 25
@@ -72,7 +72,7 @@ struct sim_mixnet_result {
     double entropy, entropy_5; /* bits of the distribution over senders: mean; 5th percentile */
     double effective, fraction; /* 2^entropy; entropy / log2(clients) */
     double surprise;            /* mean of -log2 of the chance given to the true sender: as entropy if that is honest */
-    double pool;                /* packets to be forwarded that waited at a relay beside the one that left, mean */
+    double pool;                /* packets among which a packet hides when it leaves a relay, itself among them, mean */
     double age_rank;            /* of the packet that leaves among those that wait, 0 oldest, 1 newest: 0.5 */
     double wait_ratio;          /* time waited over mean delay asked for, mean: 1 */
 

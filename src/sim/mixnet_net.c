@@ -92,17 +92,18 @@ void sim_hand(struct sim_mixnet *s, struct sim_client *c, uint32_t first, enum s
 
 /* ---- what the enemy knows, and what is true ---- */
 
-static uint32_t class_of(const struct sim_mixnet *s, uint16_t mean_ms) {
-    uint32_t class = 0;
-    while (!s->cfg.means_hidden && class + 1 < MIX_DELAYS && s->cfg.delay_ms[class] < mean_ms) class ++;
-    return class;
+/* Packets of one mean that have come equally far. */
+static uint32_t class_of(const struct sim_mixnet *s, const struct sim_packet *p) {
+    uint32_t mean = 0;
+    while (mean + 1 < MIX_DELAYS && s->cfg.delay_ms[mean] < p->mean_ms) mean++;
+    return mean * SPHINX_HOPS_MAX + p->hop - 1;
 }
 /* The order in which packets came: class and slot in one word, as a walk over packets would miss the cache at each. */
 static uint32_t order_word(uint32_t class, uint32_t slot) { return class << 24 | slot; }
 
 static void pool_enter(struct sim_mixnet *s, uint32_t relay, uint32_t slot, struct sim_packet *p) {
     struct sim_relay *r = &s->relays[relay];
-    uint32_t class = class_of(s, p->mean_ms);
+    uint32_t class = class_of(s, p);
     sim_fail(s, mass_in(s->mass, relay * SIM_MIX_CLASSES + class, p->chance, p->origin));
     mass_free(s->mass, p->chance);
     p->chance = NULL;
@@ -121,12 +122,12 @@ static void order_leave(struct sim_mixnet *s, struct sim_relay *r, uint32_t word
 }
 
 static void pool_leave(struct sim_mixnet *s, uint32_t relay, uint32_t slot, struct sim_packet *p) {
-    uint32_t class = class_of(s, p->mean_ms), pool = relay * SIM_MIX_CLASSES + class;
+    uint32_t class = class_of(s, p), pool = relay * SIM_MIX_CLASSES + class;
     /* Of what is no message and comes to its end next nobody asks. */
-    bool asked = p->kind == SIM_MESSAGE || p->hops > 1;
+    bool asked = p->kind == SIM_MESSAGE || p->hop + 1 < p->hops;
     order_leave(s, &s->relays[relay], order_word(class, slot), mass_waiting(s->mass, pool));
     if (sim_measured(s)) {
-        s->pool_sum += mass_waiting(s->mass, pool) - 1;
+        s->pool_sum += mass_waiting(s->mass, pool);
         s->wait_ratio += (double)(s->now - p->came) / p->mean_ms;
         s->waits++;
     }
@@ -168,7 +169,7 @@ static void relay_takes(struct sim_mixnet *s, struct sim_packet *p) {
     struct sim_relay *r = &s->relays[p->to];
     uint32_t before = r->r->ingress_n;
     s->in_flight--;
-    p->hops -= p->hops > 0;
+    p->hop++;
     (void)relay_input(r->r, s->now, p->link, p->bytes, SPHINX_PACKET);
     r->deadline = 0;
     if (r->r->ingress_n == before) { /* its books say why */

@@ -18,7 +18,7 @@
 #define SIM_MIX_START 1000000000u
 #define SIM_MIX_WHEEL 1024u /* ms that events lie ahead at most: more than a link takes */
 #define SIM_MIX_EPOCH_MS 86400000u
-#define SIM_MIX_CLASSES MIX_DELAYS /* pools of a relay */
+#define SIM_MIX_CLASSES (MIX_DELAYS * SPHINX_HOPS_MAX) /* pools of a relay */
 
 /* A packet, or what became of it: on a link, in a relay, in a mailbox, on its way to the member. */
 enum sim_kind { SIM_MESSAGE = 0, SIM_REPLY, SIM_LOOP, SIM_DROP };
@@ -29,7 +29,7 @@ struct sim_packet {
     enum sim_kind kind;
     uint32_t to, link; /* index of the relay or client; of a relay also the number of its link */
     uint32_t origin;   /* client */
-    uint32_t hops;     /* still to go */
+    uint32_t hop, hops; /* relays it has come to; of its path */
     vl_ms came;        /* to the pool it is in */
     uint16_t mean_ms;  /* of its delay there */
     float *chance;     /* over senders; NULL: origin for certain */

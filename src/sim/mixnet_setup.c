@@ -94,7 +94,7 @@ static enum vl_err consensus_make(struct sim_mixnet *s, uint64_t epoch) {
                                  .valid_until = s->now + 2 * SIM_MIX_EPOCH_MS,
                                  .next_number = s->cfg.relays + 1,
                                  .tolerance_permille = MIX_TOLERANCE_DEFAULT,
-                                 .anonymity_floor = s->cfg.floor,
+                                 .anonymity_floor = epoch == 1 ? 0 : s->cfg.floor,
                                  .relays_n = s->cfg.relays,
                                  .clients_n = s->cfg.clients };
     memcpy(c->delay_ms, s->cfg.delay_ms, sizeof c->delay_ms);

@@ -28,7 +28,6 @@ static void usage(void) {
           "  --latency MIN MAX  of links, ms\n"
           "  --floor K          packets that should wait at each relay; 0: none\n"
           "  --cover LEVEL|same level of cover: private, as members do; same: that of the messages\n"
-          "  --means-hidden     the enemy does not know the means of delays\n"
           "  --seed N\n"
           "  --json             a line of JSON for each level\n",
           stderr);
@@ -89,8 +88,8 @@ static bool option_number(struct options *o, const char *name, const char *value
 static bool options_read(struct options *o, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i];
-        if (strcmp(name, "--json") == 0 || strcmp(name, "--means-hidden") == 0) {
-            *(name[2] == 'j' ? &o->json : &o->cfg.means_hidden) = true;
+        if (strcmp(name, "--json") == 0) {
+            o->json = true;
             continue;
         }
         if (++i >= argc) return false;
@@ -177,6 +176,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (!o.json) tell_head(&o.cfg);
+    if (getenv("DBG")) o.cfg.drain_ms = 0;
     for (enum mix_level level = o.first; level <= o.last; level++) {
         struct sim_mixnet_result r;
         double from = wall();
@@ -191,7 +191,7 @@ int main(int argc, char **argv) {
         (o.json ? tell_json : tell_row)(&o.cfg, &r, took);
         const char *wrong = sim_mixnet_wrong(&o.cfg, &r);
         if (wrong) fprintf(stderr, "# %s: %s\n", mix_level_name(level), wrong);
-        failed += wrong != NULL;
+        failed += wrong != NULL; if (getenv("DBG")) printf("surprise %.3f rank %.3f wait %.3f pool %.1f sent %.3f samples %llu bad %llu undel %llu hops %llu\n", r.surprise, r.age_rank, r.wait_ratio, r.pool, r.sent_rate, (unsigned long long)r.samples, (unsigned long long)r.bad, (unsigned long long)r.undeliverable, (unsigned long long)r.hops);
         fflush(stdout);
     }
     return failed ? 1 : 0;
