@@ -73,12 +73,12 @@ struct sim_mixnet_result {
     double effective, fraction; /* 2^entropy; entropy / log2(clients) */
     double surprise;            /* mean of -log2 of the chance given to the true sender: as entropy if that is honest */
     double pool;                /* packets among which a packet hides when it leaves a relay, itself among them, mean */
-    double age_rank;            /* of the packet that leaves among those that wait, 0 oldest, 1 newest: 0.5 */
+    double age_rank;            /* of the packet that leaves among these, 0 oldest, 1 newest, mean: 0.5 */
     double wait_ratio;          /* time waited over mean delay asked for, mean: 1 */
+    uint64_t waits, ranks;      /* packets that these figures are of: all that left, and those that were not alone */
 
     double virtual_s;
     uint64_t trace; /* digest of all that happened */
-    size_t client_bytes;
 };
 
 /* VL_OK also when the level is refused: see ret->refused.  VL_ERANGE: cfg; VL_ENOMEM; VL_EINTERNAL: a relay's books or

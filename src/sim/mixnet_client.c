@@ -189,7 +189,7 @@ void sim_client_tick(struct sim_mixnet *s, struct sim_client *c) {
         if (slot == COVER_LOOP) cover_send(s, c, true);
         if (slot == COVER_DROP) cover_send(s, c, false);
     }
-    paths_refill(c->paths, s->now, PATHS_READY);
+    paths_refill(c->paths, s->now, 1); /* the brain keeps more ready, most of which a short run would throw away */
 }
 
 void sim_client_wait(struct sim_mixnet *s, struct sim_client *c) {

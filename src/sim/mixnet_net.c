@@ -118,7 +118,7 @@ static void order_leave(struct sim_mixnet *s, struct sim_relay *r, uint32_t word
     memmove(&r->order[at], &r->order[at + 1], (--r->order_n - at) * sizeof r->order[0]);
     if (waiting < 2 || !sim_measured(s)) return;
     s->age_rank += (double)before / (waiting - 1);
-    s->ranks++;
+    s->ret.ranks++;
 }
 
 static void pool_leave(struct sim_mixnet *s, uint32_t relay, uint32_t slot, struct sim_packet *p) {
@@ -129,7 +129,7 @@ static void pool_leave(struct sim_mixnet *s, uint32_t relay, uint32_t slot, stru
     if (sim_measured(s)) {
         s->pool_sum += mass_waiting(s->mass, pool);
         s->wait_ratio += (double)(s->now - p->came) / p->mean_ms;
-        s->waits++;
+        s->ret.waits++;
     }
     p->chance = asked ? mass_new(s->mass) : NULL;
     if (asked && p->chance == NULL) sim_fail(s, VL_ENOMEM);
@@ -249,19 +249,63 @@ static void goes(struct sim_mixnet *s, uint32_t relay, const struct relay_out *o
     relay_drop(r->r, o->handle, RELAY_DROP_RECIPIENT);
 }
 
-static void pump(struct sim_mixnet *s, uint32_t relay) {
-    struct sim_relay *r = &s->relays[relay];
-    struct relay_out o;
-    while (relay_deadline(r->r) <= s->now) {
-        while (relay_next(r->r, s->now, &o)) goes(s, relay, &o);
-        struct relay_batch *b = relay_batch_take(r->r, s->now);
-        if (b == NULL) continue;
-        relay_batch_run(b);
-        look_into(s, relay, b);
-        relay_batch_done(r->r, s->now, b);
+/* The batches of many relays at once: one has few packets in a millisecond, and a key exchange of one packet takes as long as
+ * that of eight. */
+struct batches {
+    uint32_t n, works, keys;
+    uint32_t relay[SPHINX_BATCH];
+    struct relay_batch *batch[SPHINX_BATCH];
+    struct sphinx_work work[SPHINX_BATCH];
+    struct sphinx_node_key key[SPHINX_BATCH];
+};
+
+static void batches_run(struct sim_mixnet *s, struct batches *g) {
+    sphinx_open(g->work, g->works, g->key);
+    for (uint32_t i = 0, at = 0; i < g->n; i++) {
+        struct relay_batch *b = g->batch[i];
+        for (uint32_t k = 0; k < b->n; k++) {
+            uint8_t key = b->work[k].key;
+            b->work[k] = g->work[at++];
+            b->work[k].key = key;
+        }
+        relay_batch_opened(b);
+        look_into(s, g->relay[i], b);
+        relay_batch_done(s->relays[g->relay[i]].r, s->now, b);
     }
-    r->deadline = relay_deadline(r->r);
-    if (!relay_balanced(r->r)) sim_fail(s, VL_EINTERNAL);
+    g->n = g->works = g->keys = 0;
+}
+
+static void batches_add(struct sim_mixnet *s, struct batches *g, uint32_t relay, struct relay_batch *b) {
+    if (g->works + b->n > SPHINX_BATCH || g->keys + b->keys > SPHINX_BATCH) batches_run(s, g);
+    for (uint32_t k = 0; k < b->n; k++) {
+        g->work[g->works] = b->work[k];
+        g->work[g->works++].key = (uint8_t)(g->keys + b->work[k].key);
+    }
+    memcpy(&g->key[g->keys], b->key, b->keys * sizeof b->key[0]);
+    g->keys += b->keys;
+    g->relay[g->n] = relay;
+    g->batch[g->n++] = b;
+}
+
+/* Until nothing is due at any relay. */
+static void relays_pump(struct sim_mixnet *s) {
+    struct batches g;
+    g.n = g.works = g.keys = 0;
+    for (bool again = true; again && !s->err;) {
+        again = false;
+        for (uint32_t i = 0; i < s->cfg.relays; i++) {
+            struct sim_relay *r = &s->relays[i];
+            struct relay_out o;
+            if (r->deadline > s->now) continue;
+            again = true;
+            while (relay_next(r->r, s->now, &o)) goes(s, i, &o);
+            struct relay_batch *b = relay_batch_take(r->r, s->now);
+            if (b) batches_add(s, &g, i, b);
+            r->deadline = b ? s->now : relay_deadline(r->r); /* more may be due at once when it comes back */
+            if (!relay_balanced(r->r)) sim_fail(s, VL_EINTERNAL);
+        }
+        if (g.n > 0) batches_run(s, &g);
+    }
 }
 
 /* ---- time ---- */
@@ -300,8 +344,7 @@ void sim_step(struct sim_mixnet *s) {
             break;
         }
     }
-    for (uint32_t i = 0; i < s->cfg.relays; i++)
-        if (s->relays[i].deadline <= s->now) pump(s, i);
+    relays_pump(s);
     while (vl_heap_deadline(&s->due) <= s->now) {
         struct sim_client *c = (struct sim_client *)(void *)vl_heap_top(&s->due); /* its first member */
         sim_client_tick(s, c);

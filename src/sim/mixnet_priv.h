@@ -95,11 +95,10 @@ struct sim_mixnet {
     double *bits;
     size_t bits_n, bits_cap;
     double surprise, wait_ratio, age_rank, pool_sum, mean_sum;
-    uint64_t waits, ranks, means;
+    uint64_t means;
     uint64_t in_flight, in_mail;
     struct sim_mixnet_result ret;
     enum vl_err err; /* the first that happened inside */
-    bool all_told;   /* relays' books are compared with ours at every step, too */
 };
 
 /* mixnet_setup.c */

@@ -122,6 +122,17 @@ static void guards_choose(struct sim_mixnet *s, struct sim_client *c, struct mix
     list->clients[c->index].provider = c->mailbox + 1;
 }
 
+/* Somebody else.  At SECRET of another provider: from one to itself leads no way back there, so that members of one provider
+ * cannot talk at that level. */
+static void partner_choose(struct sim_mixnet *s, struct sim_client *c) {
+    enum { TRIES = 100 };
+    for (unsigned i = 0; i < TRIES; i++) {
+        c->partner = (uint32_t)vl_prng_below(&s->talk, s->cfg.clients - 1);
+        c->partner += c->partner >= c->index;
+        if (s->cfg.level != MIX_SECRET || s->clients[c->partner].mailbox != c->mailbox) return;
+    }
+}
+
 enum vl_err sim_epoch(struct sim_mixnet *s, uint64_t epoch) {
     enum vl_err err = consensus_make(s, epoch);
     struct mix_consensus *list = &s->consensus[epoch - 1];
@@ -135,6 +146,7 @@ enum vl_err sim_epoch(struct sim_mixnet *s, uint64_t epoch) {
         cover_tolerance(c->cover, list->tolerance_permille);
         if (c->channel) channel_epoch(c->channel, s->now, epoch);
     }
+    for (uint32_t i = 0; epoch == 1 && i < s->cfg.clients; i++) partner_choose(s, &s->clients[i]);
     return VL_OK;
 }
 
@@ -167,8 +179,6 @@ static enum vl_err client_make(struct sim_mixnet *s, struct sim_client *c) {
     crypto_drbg_bytes(&c->rng, seed, sizeof seed);
     c->fetch_at = s->now + vl_prng_below(&s->talk, MIX_FETCH_MS);
     c->talk_at = VL_MS_NEVER;
-    c->partner = (uint32_t)vl_prng_below(&s->talk, s->cfg.clients - 1);
-    c->partner += c->partner >= c->index;
     return cover_create(&s->cfg.rates, seed, s->now, &c->cover);
 }
 

@@ -110,15 +110,19 @@ static bool options_read(struct options *o, int argc, char **argv) {
     return true;
 }
 
-static double wall(void) {
+static double seconds(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+struct cost {
+    double wall_s, cpu_s;
+};
+
 static double percent(uint64_t part, uint64_t whole) { return whole ? 100.0 * (double)part / (double)whole : 0; }
 
-static void tell_json(const struct sim_mixnet_cfg *c, const struct sim_mixnet_result *r, double took) {
+static void tell_json(const struct sim_mixnet_cfg *c, const struct sim_mixnet_result *r, struct cost cost) {
     printf("{\"level\":\"%s\",\"clients\":%u,\"relays\":%u,\"slots_s\":%.3f,\"load_min\":%.3f,\"loss_percent\":%.3f,"
            "\"floor\":%u,\"cover_level\":\"%s\",\"seed\":%" PRIu64 ",",
            mix_level_name(c->level), c->clients, c->relays,
@@ -135,9 +139,9 @@ static void tell_json(const struct sim_mixnet_cfg *c, const struct sim_mixnet_re
     printf("\"messages\":%" PRIu64 ",\"received\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"fragments\":%" PRIu64
            ",\"retransmitted\":%" PRIu64 ",\"samples\":%" PRIu64 ",\"entropy\":%.3f,\"entropy_p5\":%.3f,"
            "\"effective\":%.1f,\"fraction\":%.4f,\"surprise\":%.3f,\"pool\":%.1f,\"hops\":%" PRIu64 ","
-           "\"virtual_s\":%.1f,\"wall_s\":%.2f}\n",
+           "\"age_rank\":%.4f,\"wait_ratio\":%.4f,\"no_path\":%" PRIu64 ",\"virtual_s\":%.1f,\"wall_s\":%.2f,\"cpu_s\":%.2f}\n",
            r->messages, r->received, r->failed, r->fragments, r->retransmitted, r->samples, r->entropy, r->entropy_5,
-           r->effective, r->fraction, r->surprise, r->pool, r->hops, r->virtual_s, took);
+           r->effective, r->fraction, r->surprise, r->pool, r->hops, r->age_rank, r->wait_ratio, r->no_path, r->virtual_s, cost.wall_s, cost.cpu_s);
 }
 
 static void tell_head(const struct sim_mixnet_cfg *c) {
@@ -145,12 +149,12 @@ static void tell_head(const struct sim_mixnet_cfg *c) {
            "seed %" PRIu64 "; log2(clients) = %.2f bits\n",
            c->clients, c->relays, (c->rates.payload_mhz + c->rates.loop_mhz + c->rates.drop_mhz) / 1000.0, c->load,
            c->message_bytes, c->loss_ppm / 10000.0, c->floor, c->seed, log2(c->clients));
-    printf("%-12s %6s %7s %22s %6s %6s %8s %6s %7s %15s %9s %9s %6s\n", "level", "rate/s", "mean ms",
+    printf("%-12s %6s %7s %22s %6s %6s %8s %6s %7s %15s %9s %6s %9s %6s %6s\n", "level", "rate/s", "mean ms",
            "delay p50/p95/p99 s", "loops-", "lost", "messages", "failed", "resent", "entropy mean/p5", "effective",
-           "virtual s", "wall s");
+           "among", "virtual s", "wall s", "cpu s");
 }
 
-static void tell_row(const struct sim_mixnet_cfg *c, const struct sim_mixnet_result *r, double took) {
+static void tell_row(const struct sim_mixnet_cfg *c, const struct sim_mixnet_result *r, struct cost cost) {
     char delays[32], bits[32];
     if (r->refused.text[0]) {
         printf("%-12s %6u refused: %s\n", mix_level_name(c->level), r->relay_rate, r->refused.text);
@@ -159,10 +163,11 @@ static void tell_row(const struct sim_mixnet_cfg *c, const struct sim_mixnet_res
     snprintf(delays, sizeof delays, "%.2f/%.2f/%.2f", r->delay_p50_ms / 1000.0, r->delay_p95_ms / 1000.0,
              r->delay_p99_ms / 1000.0);
     snprintf(bits, sizeof bits, "%.2f/%.2f", r->entropy, r->entropy_5);
-    printf("%-12s %6u %7.0f %22s %5.1f%% %5.1f%% %8" PRIu64 " %6" PRIu64 " %6.1f%% %15s %9.0f %9.0f %6.1f\n",
+    printf("%-12s %6u %7.0f %22s %5.1f%% %5.1f%% %8" PRIu64 " %6" PRIu64 " %6.1f%% %15s %9.0f %6.0f %9.0f %6.1f %6.1f\n",
            mix_level_name(c->level), r->relay_rate, r->mean_ms, delays,
            percent(r->loops_lost, r->loops_lost + r->loops_back), percent(r->lost, r->packets), r->received,
-           r->messages - r->received, percent(r->retransmitted, r->fragments), bits, r->effective, r->virtual_s, took);
+           r->messages - r->received, percent(r->retransmitted, r->fragments), bits, r->effective, r->pool, r->virtual_s,
+           cost.wall_s, cost.cpu_s);
 }
 
 int main(int argc, char **argv) {
@@ -176,22 +181,21 @@ int main(int argc, char **argv) {
         return 2;
     }
     if (!o.json) tell_head(&o.cfg);
-    if (getenv("DBG")) o.cfg.drain_ms = 0;
     for (enum mix_level level = o.first; level <= o.last; level++) {
         struct sim_mixnet_result r;
-        double from = wall();
+        double from = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
         o.cfg.level = level;
         if (o.cover_follows) o.cfg.cover_level = level;
         enum vl_err err = sim_mixnet_run(&o.cfg, &r);
-        double took = wall() - from;
+        struct cost cost = { seconds(CLOCK_MONOTONIC) - from, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu };
         if (err) {
             fprintf(stderr, "sim_mix: %s: %s\n", mix_level_name(level), vl_err_text(err));
             return 1;
         }
-        (o.json ? tell_json : tell_row)(&o.cfg, &r, took);
+        (o.json ? tell_json : tell_row)(&o.cfg, &r, cost);
         const char *wrong = sim_mixnet_wrong(&o.cfg, &r);
         if (wrong) fprintf(stderr, "# %s: %s\n", mix_level_name(level), wrong);
-        failed += wrong != NULL; if (getenv("DBG")) printf("surprise %.3f rank %.3f wait %.3f pool %.1f sent %.3f samples %llu bad %llu undel %llu hops %llu\n", r.surprise, r.age_rank, r.wait_ratio, r.pool, r.sent_rate, (unsigned long long)r.samples, (unsigned long long)r.bad, (unsigned long long)r.undeliverable, (unsigned long long)r.hops);
+        failed += wrong != NULL;
         fflush(stdout);
     }
     return failed ? 1 : 0;
