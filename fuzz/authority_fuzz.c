@@ -24,12 +24,26 @@ static void begin(void) {
     vl_buf_init(&own, MIX_DOC_MAX + 4096);
 }
 
-/* Votes and signatures that came out: never two of one epoch. */
+/* Votes and signatures that came out, over all lives: never two of one epoch. */
 static struct {
     uint64_t epoch;
-    uint8_t vote[32], consensus[32];
-    bool has_vote, has_consensus;
-} said;
+    uint8_t hash[32];
+} said[2];
+
+static void once(size_t kind, uint64_t epoch, const uint8_t hash[32]) {
+    if (said[kind].epoch == epoch && memcmp(said[kind].hash, hash, 32) != 0) abort();
+    said[kind].epoch = epoch;
+    memcpy(said[kind].hash, hash, 32);
+}
+
+static void look_sent(struct vl_span m) {
+    struct mix_vote v;
+    struct vl_span body = vl_span(m.p + 1, m.n - 1);
+    if (m.p[0] == AUTHORITY_SIGNATURE && body.p[40] > 0 && body.p[41] == 0) once(1, vl_get_u64(body.p), body.p + 8);
+    if (m.p[0] != AUTHORITY_VOTE || mix_vote_decode(body, &charter, &v) != VL_OK) return;
+    if (vl_node_eq(v.authority, charter.authority[0].node)) once(0, v.epoch, v.statement.hash);
+    mix_vote_free(&v);
+}
 
 static void look(struct authority *a) {
     struct authority_effect e;
@@ -37,7 +51,6 @@ static void look(struct authority *a) {
         struct vl_span body = vl_span(e.bytes.p + 1, e.bytes.n - 1);
         struct mix_consensus c;
         struct mix_equivocation q;
-        struct mix_vote v;
         switch (e.kind) {
         case AUTHORITY_STORE:
             vl_buf_clear(&own);
@@ -53,14 +66,7 @@ static void look(struct authority *a) {
             break;
         case AUTHORITY_SEND:
             if (mix_charter_find(&charter, e.to) <= 0) abort();
-            if (e.bytes.p[0] != AUTHORITY_VOTE || mix_vote_decode(body, &charter, &v) != VL_OK) break;
-            if (vl_node_eq(v.authority, charter.authority[0].node)) {
-                if (said.has_vote && said.epoch == v.epoch && memcmp(said.vote, v.statement.hash, 32) != 0) abort();
-                said.has_vote = true;
-                said.epoch = v.epoch;
-                memcpy(said.vote, v.statement.hash, 32);
-            }
-            mix_vote_free(&v);
+            look_sent(e.bytes);
             break;
         }
     }
@@ -178,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     begin();
     vl_buf_init(&b, MIX_DOC_MAX);
     vl_buf_clear(&own);
-    memset(&said, 0, sizeof said);
+    memset(said, 0, sizeof said);
     struct authority *a = start(now);
     for (size_t i = 0; i + 3 <= n && i < 240; i += 3) {
         switch (p[i] & 7u) {

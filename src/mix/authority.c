@@ -419,8 +419,10 @@ void authority_tick(struct authority *a, vl_ms now) {
     }
     vote_if_due(a, step);
     if (step < STEP_COMPUTE) send_votes(a);
-    vl_ignore(authority_tally(a));
-    authority_send_wants(a, step);
+    if (a->newest.c.epoch < a->epoch) {
+        vl_ignore(authority_tally(a));
+        authority_send_wants(a, step);
+    }
     if (step < STEP_COMPUTE) return;
     authority_finish(a, now);
     authority_send_signatures(a);

@@ -1,7 +1,7 @@
 /* Messages of a round: descriptors, votes, echoes, proofs, signatures. */
 #include "mix/authority_priv.h"
 
-#include "crypto/hash.h"
+#include "crypto/random.h"
 #include "mix/consensus_priv.h"
 
 #include <stdlib.h>
@@ -170,6 +170,7 @@ enum vl_err authority_vote(struct authority *a) {
     authority_share(a, a->epoch, v.reveal);
     authority_share(a, a->epoch + 1, next);
     mix_share_step(next, v.commitment);
+    crypto_wipe(next, sizeof next);
     memcpy(v.delay_ms, a->cfg.delay_ms, sizeof v.delay_ms);
     v.tolerance_permille = a->cfg.tolerance_permille;
     v.anonymity_floor = a->cfg.anonymity_floor;

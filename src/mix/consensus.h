@@ -176,6 +176,11 @@ struct mix_equivocation {
 /* From two statements, in any order.  VL_ERANGE: they are no contradiction. */
 VL_MUST_CHECK enum vl_err mix_equivocation_of(struct vl_node_id authority, const struct mix_statement *a,
                                               const struct mix_statement *b, struct mix_equivocation *ret);
+/* From two signed consensuses of one epoch that differ, as members meet them: more than half signed each, so somebody
+ * signed both.  VL_ERANGE: they are the same, or of two epochs; errors of mix_consensus_decode() but expiry. */
+VL_MUST_CHECK enum vl_err mix_equivocation_of_consensuses(struct vl_span a, struct vl_span b,
+                                                          const struct mix_charter *charter,
+                                                          struct mix_equivocation *ret);
 VL_MUST_CHECK enum vl_err mix_equivocation_encode(const struct mix_equivocation *e, struct vl_buf *out);
 /* VL_OK: it proves what it says.  VL_ECRYPTO, VL_EPARSE, VL_EVERSION; VL_ERANGE: no authority of the charter. */
 VL_MUST_CHECK enum vl_err mix_equivocation_check(struct vl_span in, const struct mix_charter *charter,

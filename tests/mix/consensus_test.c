@@ -659,6 +659,37 @@ TEST(equivocation, cannot_be_made_of_others_signatures_or_against_outsiders) {
     rig_free(&r);
 }
 
+TEST(equivocation, is_proved_by_two_signed_consensuses_of_one_epoch) {
+    struct rig r;
+    struct vl_buf other, proof;
+    struct mix_equivocation e;
+    rig_init(&r, 4, 3);
+    vl_buf_init(&other, MIX_DOC_MAX);
+    vl_buf_init(&proof, 1024);
+    help_consensus_doc(&r.c, &r.charter, r.key, 0x7, &r.b);
+    help_consensus_doc(&r.c, &r.charter, r.key, 0xe, &other);
+    struct vl_span b = vl_span(other.p, other.len);
+    CHECK_EQ(VL_ERANGE, mix_equivocation_of_consensuses(doc(&r), b, &r.charter, &e)); /* other signers, same body */
+    r.c.anonymity_floor++;
+    help_consensus_doc(&r.c, &r.charter, r.key, 0xe, &other);
+    b = vl_span(other.p, other.len);
+    CHECK_OK(mix_equivocation_of_consensuses(doc(&r), b, &r.charter, &e));
+    CHECK(vl_node_eq(r.charter.authority[1].node, e.authority));
+    CHECK_OK(mix_equivocation_encode(&e, &proof));
+    CHECK_OK(as_equivocation(&r, vl_span(proof.p, proof.len)));
+    other.p[other.len - 1] ^= 1;
+    CHECK_EQ(VL_ECRYPTO, mix_equivocation_of_consensuses(doc(&r), b, &r.charter, &e));
+    CHECK_EQ(VL_ECRYPTO, mix_equivocation_of_consensuses(b, doc(&r), &r.charter, &e));
+    r.c.epoch++;
+    r.c.valid_from = mix_epoch_start(&r.charter, r.c.epoch);
+    r.c.valid_until = mix_epoch_start(&r.charter, r.c.epoch + 2);
+    help_consensus_doc(&r.c, &r.charter, r.key, 0xe, &other);
+    CHECK_EQ(VL_ERANGE, mix_equivocation_of_consensuses(doc(&r), vl_span(other.p, other.len), &r.charter, &e));
+    vl_buf_free(&other);
+    vl_buf_free(&proof);
+    rig_free(&r);
+}
+
 TEST(equivocation, statements_of_one_kind_are_worth_nothing_as_the_other) {
     struct rig r;
     struct mix_statement s = { .kind = MIX_STATEMENT_VOTE, .epoch = 7, .hash = { 1 } };
