@@ -164,7 +164,7 @@ static void round_roll(struct authority *a, vl_ms now) {
 /* --- life --- */
 
 static bool config_ok(const struct authority_config *cfg) {
-    if (!mix_delays_ok(cfg->delay_ms)) return false;
+    if (!mix_charter_ok(&cfg->charter) || !mix_delays_ok(cfg->delay_ms)) return false;
     return cfg->former.number == 0 ||
            (memcmp(cfg->former.root, cfg->charter.root, 32) == 0 && cfg->former.epoch_ms == cfg->charter.epoch_ms &&
             cfg->former.genesis_ms == cfg->charter.genesis_ms);

@@ -10,11 +10,12 @@
  *           Two different votes: proof, accusation, and neither counts.  Bodies and descriptors that are missing are
  *           asked for (WANT) from whoever has them
  *   14      everybody computes the same bytes from the same votes and signs their hash; at `threshold` signatures the
- *           consensus is published.  At 15 votes are given up whose body nobody sends
+ *           consensus is published.  At 15 votes, and previous consensuses, are given up that nobody sends
  *
  * A node is listed when more than half of all authorities list it with the same descriptor.  Numbers are kept from the
- * previous consensus, which is the one that most votes name (ties: the later).  An epoch without consensus is survived:
- * the next one goes on from the last.
+ * previous consensus, which is the one that most votes name (ties: the later; votes that know of none count only when all
+ * do).  An epoch without consensus is survived: the next one goes on from the last.  A chain is lost only when every
+ * authority that votes has lost it.
  *
  * Shared random value: H(previous value, epoch, shares).  The shares of an authority lie on a hash chain, so that the
  * commitment in a consensus binds it for the next AUTHORITY_SHARE_STEPS epochs, even if some of them fail.  Who does not
@@ -59,7 +60,7 @@ struct authority_config {
     uint32_t anonymity_floor;
 };
 struct authority;
-/* VL_EDENIED: key is not of the charter.  VL_ERANGE: delays do not ascend; former has another root or other epochs.
+/* VL_EDENIED: key is not of the charter.  VL_ERANGE: charter; delays do not ascend; former has another root or other epochs.
  * VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err authority_create(const struct authority_config *cfg, vl_ms now, struct authority **ret);
 void authority_destroy(struct authority *a);

@@ -79,7 +79,8 @@ struct authority {
     uint32_t done;      /* last step carried out, STEP_NONE */
     bool restored;      /* state of this epoch was restored */
     bool withheld;      /* counted */
-    bool asked;         /* for a consensus in this step */
+    bool asked;         /* for a newer consensus in this step */
+    uint32_t tried;     /* bits of authorities asked for it, since all were */
     struct vl_map by_node, by_digest;
     uint32_t relays_n, clients_n, known_relays_n, known_clients_n; /* direct ones */
     struct ballot ballot[MIX_AUTHORITIES_MAX];
@@ -136,8 +137,9 @@ bool authority_counts(const struct ballot *b);
 uint32_t authority_votes(const struct authority *a); /* that count */
 /* Rebuilds tally and missing from the votes that count.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err authority_tally(struct authority *a);
-/* Hash of the previous consensus that the votes name; zero: none.  Returns its epoch. */
-uint64_t authority_base(const struct authority *a, uint8_t ret_hash[32]);
+/* Hash of the previous consensus that the votes go on from (held: among those that we have); zero: none.  Returns its
+ * epoch. */
+uint64_t authority_base(const struct authority *a, bool held, uint8_t ret_hash[32]);
 /* Computes, signs, publishes as far as it can be done now. */
 void authority_finish(struct authority *a, vl_ms now);
 

@@ -43,6 +43,7 @@ struct net {
     /* true: this message is lost.  kind: its first byte. */
     bool (*drop)(struct net *net, int from, int to, uint8_t kind);
     int chosen; /* for drop() */
+    bool lax; /* more fail than the threshold allows for: a consensus may be lost with all who had it, and be gone on before */
 
     uint32_t relays, clients; /* that hand in descriptors */
     uint32_t only[NET_NODES]; /* bits of the authorities that relay i speaks to; 0: all */

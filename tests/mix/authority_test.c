@@ -431,6 +431,54 @@ TEST(authority, a_vote_that_comes_too_late_counts_for_nobody) {
     net_free(&net);
 }
 
+/* --- everything at once --- */
+
+/* Loss, crashes, lost disks, restarts, at times a liar; the net checks after every effect.  When it is over, all agree. */
+static void storm(uint64_t seed) {
+    struct net net;
+    struct vl_prng r;
+    vl_prng_seed(&r, seed);
+    size_t size = vl_prng_below(&r, SIZES);
+    net_init(&net, sizes[size].n, sizes[size].threshold, seed);
+    net.loss = (unsigned)vl_prng_below(&r, 60);
+    net.delay_max = 1 + vl_prng_below(&r, 250);
+    net.lax = true;
+    uint64_t lies_from = vl_prng_below(&r, 2) ? 3 + vl_prng_below(&r, 40) : UINT64_MAX;
+    for (uint64_t i = 0; i < 64; i++) { /* eighths of an epoch */
+        net_run(&net, net.now + NET_EPOCH / 8);
+        if (i == lies_from) net_corrupt(&net, (int)vl_prng_below(&r, (uint64_t)net.n));
+        int who = (int)vl_prng_below(&r, (uint64_t)net.n);
+        if (vl_prng_below(&r, 100) < 25 && who != net.liar) {
+            if (net.at[who].a != NULL) {
+                net_crash(&net, who);
+                if (vl_prng_below(&r, 10) == 0) net_wipe(&net, who);
+            } else
+                net_start(&net, who);
+        }
+    }
+    if (net.liar >= 0) {
+        authority_destroy(net.at[net.liar].twin);
+        net.at[net.liar].twin = NULL;
+    }
+    net.loss = 0;
+    net.delay_max = 40;
+    for (int i = 0; i < net.n; i++)
+        if (net.at[i].a == NULL) net_start(&net, i);
+    net_run_to(&net, 11, 0);
+    if (net_consensuses(&net, 10, 10) != 1) fail_msg("seed %llu: no consensus after the storm", (unsigned long long)seed);
+    check_all_have(&net, 10);
+    net_free(&net);
+}
+TEST(authority, a_storm_of_loss_crashes_and_lies_breaks_no_promise) {
+    const char *one = getenv("SEED");
+    for (uint64_t seed = 1; seed <= 25; seed++) {
+        uint64_t s = one ? strtoull(one, NULL, 10) : seed;
+        print_message("# seed %llu\n", (unsigned long long)s);
+        storm(s);
+        if (one) break;
+    }
+}
+
 /* --- the shared random value --- */
 
 static void shared_random(const struct net *net, const uint8_t before[32], uint64_t epoch, uint32_t mask,
@@ -637,6 +685,67 @@ TEST(authority, the_consensus_that_most_votes_name_is_gone_on_from) {
     net_free(&net);
 }
 
+/* Two of three lost their disks, and hear of the chain only by the vote of the third. */
+static bool drop_chain(struct net *net, int from, int to, uint8_t kind) {
+    (void)from, (void)to;
+    uint64_t at = (net->now - HELP_GENESIS) % NET_EPOCH;
+    return kind == AUTHORITY_HAVE && at < NET_EPOCH * 11 / 16;
+}
+TEST(authority, to_know_of_no_consensus_is_no_vote_against_one) {
+    struct net net;
+    net_init(&net, 3, 2, 285);
+    net_run_to(&net, 3, 0);
+    for (int i = 0; i < 2; i++) {
+        net_crash(&net, i);
+        net_wipe(&net, i);
+        net_start(&net, i);
+    }
+    net.drop = drop_chain;
+    net_run_to(&net, 4, 0);
+    CHECK_EQ(0, net.vote[0].previous_epoch + net.vote[1].previous_epoch);
+    CHECK_EQ(1, net_consensuses(&net, 3, 3));
+    CHECK_MEM(net.hash[2], net.previous[3], 32);
+    net_free(&net);
+}
+
+/* The one who boasts has it not: at 15/16 the others go on without. */
+TEST(authority, a_previous_consensus_that_nobody_can_show_holds_up_nobody) {
+    struct net net;
+    net_init(&net, 4, 3, 286);
+    struct mix_vote v = { .epoch = 1 };
+    struct crypto_sign_key *key = &net.key[3];
+    struct vl_buf m;
+    uint8_t kind = AUTHORITY_VOTE;
+    net_crash(&net, 3);
+    net_run_to(&net, 3, 20);
+    CHECK_EQ(2, net_consensuses(&net, 1, 2));
+    for (int i = 0; i < 3; i++) { /* nobody knows of one any more, but for the liar */
+        net_crash(&net, i);
+        net_wipe(&net, i);
+    }
+    memset(net.hash, 0, sizeof net.hash);
+    memset(net.owner, 0, sizeof net.owner);
+    net_run_to(&net, 4, 0);
+    for (int i = 0; i < 3; i++) net_start(&net, i);
+    net_run_to(&net, 4, 20);
+    memcpy(v.delay_ms, net.vote[0].delay_ms, sizeof v.delay_ms);
+    v.epoch = 4;
+    v.previous_epoch = 3;
+    memset(v.previous, 7, 32);
+    vl_buf_init(&m, 4096);
+    CHECK_OK(vl_buf_append(&m, &kind, 1));
+    CHECK_OK(mix_vote_sign(&v, &net.charter, key, &m));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(authority_recv(net.at[i].a, net.now, net.charter.authority[3].node, 0, vl_span(m.p, m.len)));
+    vl_buf_free(&m);
+    net_run_to(&net, 4, 30);
+    CHECK_EQ(0, net_consensuses(&net, 4, 4));
+    net_run_to(&net, 5, 0);
+    CHECK_EQ(1, net_consensuses(&net, 4, 4));
+    CHECK_EQ(4, net.last.commitments_n);
+    net_free(&net);
+}
+
 TEST(authority, a_consensus_under_the_former_charter_is_gone_on_from) {
     struct net net;
     net_init(&net, 3, 2, 290);
@@ -678,6 +787,9 @@ TEST(authority, is_only_made_for_a_key_of_the_charter) {
     cfg = net.at[0].cfg;
     cfg.former = cfg.charter;
     cfg.former.epoch_ms++;
+    CHECK_EQ(VL_ERANGE, authority_create(&cfg, net.now, &a));
+    cfg = net.at[0].cfg;
+    cfg.charter.epoch_ms = 0;
     CHECK_EQ(VL_ERANGE, authority_create(&cfg, net.now, &a));
     CHECK(a == NULL);
     net_free(&net);
@@ -726,6 +838,28 @@ TEST(authority, votes_and_echoes_of_another_epoch_are_refused) {
         CHECK_EQ(VL_ESTALE, authority_recv(fresh, net.now + NET_EPOCH, from, 0, vl_span(m->p, m->len)));
         authority_destroy(fresh);
     }
+    net_free(&net);
+}
+
+TEST(authority, a_boast_of_a_newer_consensus_does_not_keep_it_from_asking_the_others) {
+    struct net net;
+    struct authority *fresh = NULL;
+    struct authority_effect e;
+    net_init(&net, 4, 3, 325);
+    net_run_to(&net, 5, 0);
+    CHECK_OK(authority_create(&net.at[0].cfg, net.now, &fresh));
+    uint8_t boast[41] = { AUTHORITY_HAVE, [8] = 5, [9] = 1 }, truth[41] = { AUTHORITY_HAVE, [8] = 4 };
+    memcpy(truth + 9, net.hash[4], 32);
+    uint32_t asked[4] = { 0 };
+    for (uint32_t step = 0; step < 6; step++) {
+        vl_ms now = net.now + NET_EPOCH * step / 32;
+        authority_tick(fresh, now);
+        for (int from = 1; from < 4; from++) /* the liar is always first */
+            CHECK_OK(authority_recv(fresh, now, net.charter.authority[from].node, 0, vl_span(from == 1 ? boast : truth, 41)));
+        while (authority_next(fresh, &e)) asked[mix_charter_find(&net.charter, e.to)]++;
+    }
+    for (int from = 1; from < 4; from++) CHECK_EQ(2, asked[from]);
+    authority_destroy(fresh);
     net_free(&net);
 }
 

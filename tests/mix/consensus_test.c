@@ -659,6 +659,20 @@ TEST(equivocation, cannot_be_made_of_others_signatures_or_against_outsiders) {
     rig_free(&r);
 }
 
+TEST(equivocation, is_not_proved_by_one_statement_twice) {
+    struct rig r;
+    rig_init(&r, 3, 2);
+    make(&r, EQUIVOCATION);
+    uint8_t *second = r.b.p + r.b.len - 96, first[96];
+    memcpy(first, second - 96, 96);
+    memcpy(second - 96, second, 96); /* the other order: one encoding for one proof */
+    memcpy(second, first, 96);
+    CHECK_EQ(VL_EPARSE, as_equivocation(&r, doc(&r)));
+    memcpy(second - 96, first, 96);
+    CHECK_EQ(VL_EPARSE, as_equivocation(&r, doc(&r)));
+    rig_free(&r);
+}
+
 TEST(equivocation, is_proved_by_two_signed_consensuses_of_one_epoch) {
     struct rig r;
     struct vl_buf other, proof;
