@@ -618,18 +618,34 @@ TEST(authority, takes_one_descriptor_of_a_node_for_the_epoch_that_comes) {
     net_free(&net);
 }
 
+TEST(authority, an_authority_that_is_a_relay_too_has_one_descriptor_as_well) {
+    struct net net;
+    net_init(&net, 3, 2, 255);
+    struct authority *a = net.at[0].a;
+    struct mix_descriptor d = help_relay(1, 1);
+    d.node = net.charter.authority[1].node;
+    CHECK_OK(mix_descriptor_sign(&d, &net.key[1]));
+    CHECK_OK(hand(a, net.now, d.node, &d));
+    d.rate++;
+    CHECK_OK(mix_descriptor_sign(&d, &net.key[1]));
+    CHECK_EQ(VL_EEXISTS, hand(a, net.now, d.node, &d));
+    CHECK_EQ(1, authority_stats(a).descriptors);
+    net_free(&net);
+}
+
 TEST(authority, a_flood_of_newcomers_leaves_room_for_those_that_were_there) {
     struct net net;
     net_init(&net, 3, 2, 260);
     net.relays = 10;
     net.clients = 0;
-    net_run_to(&net, 2, 0);
+    net_run_to(&net, 1, 31);
     CHECK_EQ(10, net.last.relays_n);
     struct authority *a = net.at[0].a;
+    vl_ms now = mix_epoch_start(&net.charter, 1); /* nobody has handed in anything for epoch 2 */
     uint32_t taken = 0, refused = 0;
     for (uint32_t i = 100; i < 400; i++) {
         struct mix_descriptor d = help_relay(i, 2);
-        enum vl_err err = hand(a, net.now, d.node, &d);
+        enum vl_err err = hand(a, now, d.node, &d);
         CHECK(err == VL_OK || err == VL_ELIMIT);
         taken += err == VL_OK;
         refused += err == VL_ELIMIT;
@@ -638,7 +654,7 @@ TEST(authority, a_flood_of_newcomers_leaves_room_for_those_that_were_there) {
     CHECK_EQ(300 - taken, refused);
     for (uint32_t i = 0; i < 10; i++) {
         struct mix_descriptor d = help_relay(i, 2);
-        CHECK_OK(hand(a, net.now, d.node, &d));
+        CHECK_OK(hand(a, now, d.node, &d));
     }
     net_free(&net);
 }
