@@ -1,5 +1,5 @@
-/* One authority among three fuzzed peers: a list of events in the two rounds after genesis.  Messages come from outside as
- * they are, or are made right by the peers' keys with content of the input; what comes out is looked at. */
+/* One authority among three fuzzed peers: a list of events in the two rounds after genesis.  Messages come from outside
+ * as they are, or are made right by the peers' keys with content of the input; what comes out is looked at. */
 #include "directory_help.h"
 
 #include "crypto/hash.h"
@@ -14,7 +14,7 @@
 static struct mix_charter charter;
 static struct crypto_sign_key keys[MIX_AUTHORITIES_MAX], root;
 static struct mix_descriptor nodes[6][3]; /* by node, and epoch - 1 */
-static struct vl_buf own; /* last STORE */
+static struct vl_buf own;                 /* last STORE */
 
 static void begin(void) {
     if (charter.n != 0) return;
@@ -61,7 +61,8 @@ static void look(struct authority *a) {
             mix_consensus_free(&c);
             break;
         case AUTHORITY_ACCUSE:
-            if (mix_equivocation_check(body, &charter, &q) != VL_OK || vl_node_eq(q.authority, charter.authority[0].node))
+            if (mix_equivocation_check(body, &charter, &q) != VL_OK ||
+                vl_node_eq(q.authority, charter.authority[0].node))
                 abort();
             break;
         case AUTHORITY_SEND:
@@ -122,7 +123,9 @@ static void made(struct authority *a, vl_ms now, uint8_t what, uint8_t x, struct
         vl_ignore(authority_recv(a, now, nodes[x % 6][0].node, x, vl_span(m, b->len + 1)));
         say(a, now, from, AUTHORITY_DESCRIPTOR, b);
         return;
-    case 1: vote(b, epoch, x, by); break;
+    case 1:
+        vote(b, epoch, x, by);
+        break;
     case 2:
         statement(&s, MIX_STATEMENT_VOTE, epoch, x, by);
         pack_u64(&w, epoch);
@@ -154,7 +157,8 @@ static void made(struct authority *a, vl_ms now, uint8_t what, uint8_t x, struct
         struct mix_equivocation e;
         statement(&s, (what & 8u) ? MIX_STATEMENT_VOTE : MIX_STATEMENT_CONSENSUS, epoch, x, by);
         statement(&t, s.kind, epoch, (uint8_t)(x + 1), by);
-        if (mix_equivocation_of(charter.authority[by].node, &s, &t, &e) != VL_OK || mix_equivocation_encode(&e, b) != VL_OK)
+        if (mix_equivocation_of(charter.authority[by].node, &s, &t, &e) != VL_OK ||
+            mix_equivocation_encode(&e, b) != VL_OK)
             abort();
         say(a, now, from, AUTHORITY_EQUIVOCATION, b);
         return;
@@ -188,8 +192,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     struct authority *a = start(now);
     for (size_t i = 0; i + 3 <= n && i < 240; i += 3) {
         switch (p[i] & 7u) {
-        case 0: now += 10u * p[i + 1]; break;
-        case 1: now += 125; break;
+        case 0:
+            now += 10u * p[i + 1];
+            break;
+        case 1:
+            now += 125;
+            break;
         case 2: { /* bytes as they are */
             size_t len = p[i + 2] < n - i - 3 ? p[i + 2] : n - i - 3;
             if (vl_buf_append(&b, p + i + 3, len) != VL_OK) abort();
@@ -201,7 +209,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
             authority_destroy(a);
             a = start(now);
             break;
-        default: made(a, now, p[i + 1], p[i + 2], &b);
+        default:
+            made(a, now, p[i + 1], p[i + 2], &b);
         }
         vl_buf_clear(&b);
         authority_tick(a, now);

@@ -1,5 +1,5 @@
-/* From votes to a consensus: everything here depends on nothing but the votes that count, the descriptors that they name
- * and the consensus before, so that all honest authorities get the same bytes. */
+/* From votes to a consensus: everything here depends on nothing but the votes that count, the descriptors that they
+ * name and the consensus before, so that all honest authorities get the same bytes. */
 #include "mix/authority_priv.h"
 
 #include "crypto/drbg.h"
@@ -33,8 +33,8 @@ static uint32_t votes_for(const struct authority *a, const uint8_t previous[32])
     return n;
 }
 
-/* Whether x is rather gone on from than y, with xn and yn votes.  To know of none is no vote against one: authorities that
- * lost their disks must not begin a second chain. */
+/* Whether x is rather gone on from than y, with xn and yn votes.  To know of none is no vote against one: authorities
+ * that lost their disks must not begin a second chain. */
 static bool base_before(const struct mix_vote *x, uint32_t xn, const struct mix_vote *y, uint32_t yn) {
     if ((x->previous_epoch == 0) != (y->previous_epoch == 0)) return y->previous_epoch == 0;
     if (xn != yn) return xn > yn;
@@ -70,7 +70,8 @@ struct listing {
 static int by_digest(const void *a, const void *b) {
     const struct listing *x = a, *y = b;
     int order = memcmp(x->entry->digest, y->entry->digest, 32);
-    return order != 0 ? order : (x->entry->reputation > y->entry->reputation) - (x->entry->reputation < y->entry->reputation);
+    return order != 0 ? order
+                      : (x->entry->reputation > y->entry->reputation) - (x->entry->reputation < y->entry->reputation);
 }
 
 static struct listing *listings(const struct authority *a, size_t *ret_n) {

@@ -53,7 +53,8 @@ static enum vl_err keep(struct authority *a, const struct held *h) {
 static enum vl_err take_direct(struct authority *a, vl_ms now, struct held *h) {
     if (!authority_before(a, now, STEP_VOTE)) return VL_ESTALE;
     h->direct = true;
-    h->known = mix_relay_by_node(&a->newest.c, h->d.node) != NULL || mix_client_by_node(&a->newest.c, h->d.node) != NULL;
+    h->known =
+        mix_relay_by_node(&a->newest.c, h->d.node) != NULL || mix_client_by_node(&a->newest.c, h->d.node) != NULL;
     return has_room(a, h) ? keep(a, h) : VL_ELIMIT;
 }
 
@@ -92,7 +93,8 @@ enum vl_err authority_on_descriptor(struct authority *a, vl_ms now, struct vl_no
 /* --- what an authority has signed --- */
 
 /* Two statements that contradict each other: told to all, once. */
-static enum vl_err accuse(struct authority *a, int index, const struct mix_statement *x, const struct mix_statement *y) {
+static enum vl_err accuse(struct authority *a, int index, const struct mix_statement *x,
+                          const struct mix_statement *y) {
     struct ballot *b = &a->ballot[index];
     struct mix_equivocation e;
     uint8_t head = AUTHORITY_EQUIVOCATION;

@@ -94,8 +94,7 @@ enum vl_err mix_charter_sign(struct mix_charter *c, const struct crypto_sign_key
     memcpy(c->root, root->public, sizeof c->root);
     vl_buf_init(&b, CHARTER_BYTES_MAX);
     enum vl_err err = mix_charter_encode(c, &b);
-    if (!err)
-        err = crypto_sign_message(root, CHARTER_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), c->signature);
+    if (!err) err = crypto_sign_message(root, CHARTER_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), c->signature);
     vl_buf_free(&b);
     return err;
 }
@@ -172,8 +171,7 @@ enum vl_err mix_descriptor_sign(struct mix_descriptor *d, const struct crypto_si
     struct vl_buf b;
     vl_buf_init(&b, DESCRIPTOR_BYTES_MAX);
     enum vl_err err = mix_descriptor_encode(d, &b);
-    if (!err)
-        err = crypto_sign_message(key, DESCRIPTOR_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), d->signature);
+    if (!err) err = crypto_sign_message(key, DESCRIPTOR_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), d->signature);
     vl_buf_free(&b);
     return err;
 }

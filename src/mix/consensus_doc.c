@@ -149,7 +149,8 @@ static void unpack_head(struct vl_reader *r, struct mix_consensus *c) {
 }
 
 /* Room for as many as the input can hold, at most max: a number alone allocates nothing. */
-static enum vl_err list_begin(struct vl_reader *r, uint32_t max, size_t least, size_t size, void **ret, uint32_t *ret_n) {
+static enum vl_err list_begin(struct vl_reader *r, uint32_t max, size_t least, size_t size, void **ret,
+                              uint32_t *ret_n) {
     uint32_t n = unpack_u32_in(r, 0, max);
     unpack_require(r, n <= r->n / least);
     if (r->failed) return VL_EPARSE;

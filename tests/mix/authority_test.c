@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    uint8_t n, threshold;
-} sizes[] = { { 3, 2 }, { 4, 3 }, { 5, 3 }, { 7, 5 } };
+static const struct { uint8_t n, threshold; } sizes[] = { { 3, 2 }, { 4, 3 }, { 5, 3 }, { 7, 5 } };
 #define SIZES (sizeof sizes / sizeof *sizes)
 
 /* Everybody who is up has the newest consensus, and it is of that epoch. */
@@ -331,7 +329,8 @@ TEST(authority, refuses_a_state_that_is_not_its_own) {
     struct authority *a = NULL;
     CHECK_OK(authority_create(&net.at[0].cfg, net.now, &a));
     CHECK_EQ(VL_ECORRUPT, authority_restore_state(a, net.now, vl_span(other->p, other->len)));
-    for (size_t n = 0; n < mine->len; n++) CHECK_EQ(VL_ECORRUPT, authority_restore_state(a, net.now, vl_span(mine->p, n)));
+    for (size_t n = 0; n < mine->len; n++)
+        CHECK_EQ(VL_ECORRUPT, authority_restore_state(a, net.now, vl_span(mine->p, n)));
     for (size_t i = 0; i < mine->len; i += 7) {
         mine->p[i] ^= 0x10;
         if (i < 2 || i >= 10) /* an epoch before is none of ours, but no damage */
@@ -433,7 +432,8 @@ TEST(authority, a_vote_that_comes_too_late_counts_for_nobody) {
 
 /* --- everything at once --- */
 
-/* Loss, crashes, lost disks, restarts, at times a liar; the net checks after every effect.  When it is over, all agree. */
+/* Loss, crashes, lost disks, restarts, at times a liar; the net checks after every effect.  When it is over, all agree.
+ */
 static void storm(uint64_t seed) {
     struct net net;
     struct vl_prng r;
@@ -465,7 +465,8 @@ static void storm(uint64_t seed) {
     for (int i = 0; i < net.n; i++)
         if (net.at[i].a == NULL) net_start(&net, i);
     net_run_to(&net, 11, 0);
-    if (net_consensuses(&net, 10, 10) != 1) fail_msg("seed %llu: no consensus after the storm", (unsigned long long)seed);
+    if (net_consensuses(&net, 10, 10) != 1)
+        fail_msg("seed %llu: no consensus after the storm", (unsigned long long)seed);
     check_all_have(&net, 10);
     net_free(&net);
 }
@@ -540,7 +541,8 @@ TEST(shared_random, leaves_out_a_share_that_was_not_committed_to) {
     net_free(&net);
 }
 
-/* Shares shown in epochs that failed are public: those of the next epoch must not follow from them, and still be bound. */
+/* Shares shown in epochs that failed are public: those of the next epoch must not follow from them, and still be bound.
+ */
 TEST(shared_random, stays_bound_over_epochs_that_failed) {
     struct net net;
     uint8_t before[32], want[32], shown[32];
@@ -600,7 +602,7 @@ TEST(authority, takes_one_descriptor_of_a_node_for_the_epoch_that_comes) {
     struct crypto_sign_key key = help_key(1001);
     CHECK_EQ(VL_ESTALE, hand(a, now, d.node, &old));
     CHECK_EQ(VL_ERANGE, hand(a, now, d.node, &far));
-    CHECK_EQ(VL_EDENIED, hand(a, now, late.node, &d)); /* of somebody else */
+    CHECK_EQ(VL_EDENIED, hand(a, now, late.node, &d));                     /* of somebody else */
     CHECK_EQ(VL_EDENIED, hand(a, now, net.charter.authority[1].node, &d)); /* hearsay, even of an authority */
     CHECK_OK(hand(a, now, d.node, &d));
     CHECK_OK(hand(a, now, d.node, &d)); /* repeated, as links lose */
@@ -678,7 +680,8 @@ TEST(authority, a_full_village_fits) {
 
 /* --- the chain --- */
 
-/* `chosen` gets no consensus before the votes, so its vote names none; then it must ask for what the others go on from. */
+/* `chosen` gets no consensus before the votes, so its vote names none; then it must ask for what the others go on from.
+ */
 static bool drop_news(struct net *net, int from, int to, uint8_t kind) {
     (void)from;
     uint64_t at = (net->now - HELP_GENESIS) % NET_EPOCH;
@@ -871,7 +874,8 @@ TEST(authority, a_boast_of_a_newer_consensus_does_not_keep_it_from_asking_the_ot
         vl_ms now = net.now + NET_EPOCH * step / 32;
         authority_tick(fresh, now);
         for (int from = 1; from < 4; from++) /* the liar is always first */
-            CHECK_OK(authority_recv(fresh, now, net.charter.authority[from].node, 0, vl_span(from == 1 ? boast : truth, 41)));
+            CHECK_OK(authority_recv(fresh, now, net.charter.authority[from].node, 0,
+                                    vl_span(from == 1 ? boast : truth, 41)));
         while (authority_next(fresh, &e)) asked[mix_charter_find(&net.charter, e.to)]++;
     }
     for (int from = 1; from < 4; from++) CHECK_EQ(2, asked[from]);
