@@ -114,7 +114,7 @@ void channel_skip(struct channel *c, vl_ms now, uint64_t handle);
 /* From the mailbox.  delta: SPHINX_DELTA bytes of a reply under surb_id.  VL_EPARSE, VL_EVERSION, VL_ECRYPTO;
  * VL_EEXPIRED: its reply block belongs to an epoch that is over; VL_ENOTFOUND (block unknown or used: single use);
  * VL_EREPLAY: a fragment we have; VL_ELIMIT: CHANNEL_EVENTS_MAX; VL_ENOMEM.  A damaged reply (VL_ECRYPTO) does not use
- * its block up. */
+ * its block up; after VL_ENOMEM what came counts as lost. */
 VL_MUST_CHECK enum vl_err channel_recv(struct channel *c, vl_ms now, const uint8_t body[SPHINX_BODY]);
 VL_MUST_CHECK enum vl_err channel_recv_reply(struct channel *c, vl_ms now, const uint8_t surb_id[16],
                                              const uint8_t delta[SPHINX_DELTA]);

@@ -752,6 +752,82 @@ TEST(channel, gives_a_responder_no_more_than_its_share_of_what_is_put_together) 
     rig_end(&r);
 }
 
+static void forge_status(struct rig *r, const struct parcel *ask, uint32_t seq, uint16_t left, uint16_t wanted) {
+    uint8_t data[CHANNEL_ACK_BYTES];
+    struct channel_ack a = { .has_status = true, .status = { .seq = seq, .left = left, .wanted = wanted } };
+    channel_ack_encode(&a, data);
+    struct parcel p = forge_reply(r, ask, vl_span(data, sizeof data));
+    CHECK_OK(rig_deliver(r, &p));
+}
+static unsigned refills(struct rig *r) {
+    unsigned n = 0;
+    while (!silent(r, 0)) n++;
+    return n;
+}
+
+TEST(channel, gives_as_many_blocks_as_the_newest_status_wants) {
+    struct rig r;
+    struct parcel ask[4];
+    rig_init(&r, 30, NULL);
+    for (int i = 0; i < 4; i++) {
+        (void)send_to(&r, 0, 1, 1, true);
+        ask[i] = fragment(&r, 0, 1);
+    }
+    (void)refills(&r);
+    advance(&r, 1);
+    forge_status(&r, &ask[0], 5, 4, 30); /* wants 8 + 30, has 4, and 9 are on their way */
+    CHECK_EQ(3, channel_stats(chan(&r, 0)).refills);
+    CHECK_EQ(9, refills(&r)); /* 38 - 13 = 25: 9 cells of 3 */
+    forge_status(&r, &ask[1], 4, 0, 40);
+    CHECK_EQ(0, refills(&r)); /* older: overtaken */
+    forge_status(&r, &ask[2], 6, 4, 65535);
+    CHECK_EQ(8, refills(&r)); /* never more than a pool holds: 61, less the 37 that could still come back */
+    rig_end(&r);
+}
+
+TEST(channel, takes_a_receipt_of_an_answer_only_in_its_conversation) {
+    struct rig r;
+    uint8_t cell[CHANNEL_CELL], surb[3][SPHINX_SURB], body[SPHINX_BODY], type;
+    struct sphinx_surb_keys keys[3];
+    struct vl_span data;
+    struct channel_reply_shard s;
+    struct channel_refill f = { .seq = 1, .blocks = 3, .level = MIX_PRIVATE, .surb = surb[0] };
+    uint64_t id;
+    rig_init(&r, 31, NULL);
+    rig_surbs(&r, 0, MIX_PRIVATE, 3, surb, keys);
+    channel_refill_encode(&f, cell); /* conversation zeros */
+    struct parcel p = forge_cell(&r, 1, cell);
+    CHECK_OK(rig_deliver(&r, &p));
+    CHECK_OK(channel_answer(chan(&r, 1), r.now, f.conversation, vl_span("x", 1), &id));
+    p = take(&r, 1);
+    CHECK(p.reply);
+    CHECK_MEM(keys[0].id, p.surb_id, 16); /* the oldest block */
+    CHECK_OK(sphinx_surb_open(&keys[0], p.bytes, body));
+    CHECK_OK(sphinx_body_read(body, &type, &data));
+    CHECK_OK(channel_answer_decode(data, &s));
+    CHECK_EQ(2, s.status.left);
+    f.seq = f.blocks = 0;
+    f.has_receipt = f.receipt.complete = true;
+    memcpy(f.receipt.id, s.shard.id, 16);
+    f.conversation[0] = 1;
+    channel_refill_encode(&f, cell);
+    p = forge_cell(&r, 1, cell);
+    CHECK_OK(rig_deliver(&r, &p));
+    CHECK_EQ(0, rig_count(&r, 1, CHANNEL_DONE, id)); /* no such conversation */
+    f.seq = 1, f.blocks = 3;
+    rig_surbs(&r, 0, MIX_PRIVATE, 3, surb, keys);
+    channel_refill_encode(&f, cell);
+    p = forge_cell(&r, 1, cell);
+    CHECK_OK(rig_deliver(&r, &p));
+    CHECK_EQ(0, rig_count(&r, 1, CHANNEL_DONE, id)); /* another */
+    f.conversation[0] = 0, f.seq = 2;
+    channel_refill_encode(&f, cell);
+    p = forge_cell(&r, 1, cell);
+    CHECK_OK(rig_deliver(&r, &p));
+    CHECK_EQ(1, rig_count(&r, 1, CHANNEL_DONE, id));
+    rig_end(&r);
+}
+
 /* ---- bytes ---- */
 
 TEST(channel_wire, decodes_only_what_it_would_encode) {
