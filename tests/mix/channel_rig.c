@@ -214,6 +214,9 @@ void rig_run(struct rig *r, vl_ms until) {
             channel_tick(r->party[i].channel, r->now);
             CHECK(channel_deadline(r->party[i].channel) > r->now);
             rig_drain(r, i);
+            struct channel_stats s = channel_stats(r->party[i].channel);
+            CHECK_EQ(s.sent, s.done + s.failed + s.out);
+            CHECK_EQ(s.done, rig_count(r, i, CHANNEL_DONE, 0));
             slot(r, i);
             rig_drain(r, i);
         }

@@ -752,9 +752,9 @@ TEST(channel, gives_a_responder_no_more_than_its_share_of_what_is_put_together) 
     rig_end(&r);
 }
 
-static void forge_status(struct rig *r, const struct parcel *ask, uint32_t seq, uint16_t left, uint16_t wanted) {
+static void forge_status(struct rig *r, const struct parcel *ask, struct channel_status status) {
     uint8_t data[CHANNEL_ACK_BYTES];
-    struct channel_ack a = { .has_status = true, .status = { .seq = seq, .left = left, .wanted = wanted } };
+    struct channel_ack a = { .has_status = true, .status = status };
     channel_ack_encode(&a, data);
     struct parcel p = forge_reply(r, ask, vl_span(data, sizeof data));
     CHECK_OK(rig_deliver(r, &p));
@@ -775,13 +775,40 @@ TEST(channel, gives_as_many_blocks_as_the_newest_status_wants) {
     }
     (void)refills(&r);
     advance(&r, 1);
-    forge_status(&r, &ask[0], 5, 4, 30); /* wants 8 + 30, has 4, and 9 are on their way */
+    forge_status(
+        &r, &ask[0],
+        (struct channel_status){ .seq = 5, .left = 4, .wanted = 30 }); /* wants 8 + 30, has 4, and 9 are on their way */
     CHECK_EQ(3, channel_stats(chan(&r, 0)).refills);
     CHECK_EQ(9, refills(&r)); /* 38 - 13 = 25: 9 cells of 3 */
-    forge_status(&r, &ask[1], 4, 0, 40);
+    forge_status(&r, &ask[1], (struct channel_status){ .seq = 4, .left = 0, .wanted = 40 });
     CHECK_EQ(0, refills(&r)); /* older: overtaken */
-    forge_status(&r, &ask[2], 6, 4, 65535);
+    forge_status(&r, &ask[2], (struct channel_status){ .seq = 6, .left = 4, .wanted = 65535 });
     CHECK_EQ(8, refills(&r)); /* never more than a pool holds: 61, less the 37 that could still come back */
+    rig_end(&r);
+}
+
+TEST(channel, counts_blocks_on_their_way_until_they_are_confirmed_or_late) {
+    struct rig r;
+    struct parcel ask[3];
+    rig_init(&r, 32, NULL);
+    for (int i = 0; i < 3; i++) {
+        (void)send_to(&r, 0, 1, 1, true);
+        ask[i] = fragment(&r, 0, 1);
+    }
+    (void)refills(&r);
+    advance(&r, 1);
+    CHECK_EQ(3, channel_stats(chan(&r, 0)).refills);
+    forge_status(&r, &ask[0], (struct channel_status){ .seq = 1, .top = 2, .bits = 3, .left = 5 });
+    CHECK_EQ(0, refills(&r)); /* 5, and 3 that are on their way */
+    forge_status(&r, &ask[1], (struct channel_status){ .seq = 2, .top = 3, .bits = 7, .left = 5 });
+    CHECK_EQ(1, refills(&r)); /* 5 */
+    CHECK_EQ(0, refills(&r));
+    advance(&r, CHANNEL_ACK_MS + 2 * RIG_RTT);
+    (void)refills(&r); /* with other things that are late by now */
+    CHECK(channel_stats(chan(&r, 0)).refills >= 4);
+    advance(&r, 2 * RIG_RTT); /* longer after each failure */
+    (void)refills(&r);
+    CHECK_EQ(5, channel_stats(chan(&r, 0)).refills);
     rig_end(&r);
 }
 
