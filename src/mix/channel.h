@@ -17,8 +17,9 @@
  * rate at which our mailbox is fetched.  Senders are anonymous, so there is no share that one of them could be held to:
  * what has made no progress for the longest time goes first, whoever sent it; only answers in conversations we began
  * have a known sender, and no more than CHANNEL_ANSWERS_MAX of one are put together at a time.  A flood therefore costs
- * others retransmissions, not correctness; and ids of delivered messages are remembered longer than the fetch rate of
- * 16 cells a second takes to push them out.  Pure; deterministic by seed; times never run backwards.  Not thread-safe.
+ * others retransmissions, not correctness; and 16 cells a second, the rate of a mailbox, push no id of a delivered
+ * message out before its fragments are worthless (ttl and two epochs, 70 min).  All tables full take about 120 MiB.
+ * Pure; deterministic by seed; times never run backwards.  Not thread-safe.
  */
 #ifndef VL_MIX_CHANNEL_H
 #define VL_MIX_CHANNEL_H
@@ -39,10 +40,10 @@
 #define CHANNEL_OUT_MAX 1024u             /* messages and answers on their way */
 #define CHANNEL_OUT_BYTES (32u << 20)     /* of their fragments */
 #define CHANNEL_TTL_MAX 86400000u
-#define CHANNEL_IN_MAX 1024u         /* messages being put together; the one that waited longest gives way */
-#define CHANNEL_IN_BYTES (16u << 20) /* of their fragments; the same */
-#define CHANNEL_REMEMBERED 65536u    /* ids of delivered messages: 68 min of one every 1/16 s; the oldest gives way */
-#define CHANNEL_EVENTS_MAX 4096u     /* messages received that channel_next() was not asked for */
+#define CHANNEL_IN_MAX 1024u             /* messages being put together; the one that waited longest gives way */
+#define CHANNEL_IN_BYTES (16u << 20)     /* of their fragments; the same */
+#define CHANNEL_REMEMBERED (72u * 1024u) /* ids of delivered messages: 76 min of 16 a second; the oldest gives way */
+#define CHANNEL_EVENTS_MAX 4096u         /* messages received that channel_next() was not asked for */
 /* Times one fragment is sent.  A round trip over 7 hops each way with 5 % loss at each hop succeeds in 49 of 100 cases:
  * 16 tries fail in 2 of 100,000, 12 would in 3 of 10,000. */
 #define CHANNEL_TRIES 16u
