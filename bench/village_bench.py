@@ -170,7 +170,48 @@ def bench_daemon(root):
     emit("daemon.rss_mib", round(sorted(rss)[1], 2), "MiB")
 
 
-BENCHES = {"jobs": bench_jobs, "post": bench_post, "daemon": bench_daemon}
+def bench_mix_node(root, rate=50000, seconds=30):
+    """A whole mix on one processor: links in and out over loopback, delays on, no packet lost."""
+    out = subprocess.run([PROGRAM, "mix", "capacity", "--rate", str(rate), "--seconds", str(seconds), "--json"],
+                         capture_output=True, text=True, env=dict(os.environ, TMPDIR=root))
+    sys.stderr.write(out.stderr)
+    if not out.stdout:
+        raise SystemExit(f"bench: village mix capacity ended with {out.returncode}")
+    r = json.loads(out.stdout)
+    emit("mix.node_rate", round(r["received"] / seconds, 1), "1/s", rate, round(r["received"] / r["sent"], 6))
+
+
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def bench_mix_idle(root, seconds=40):
+    """A member with default cover that has nothing to say."""
+    nodes, api = village(root, 4, "--mix", "--mix-rate", "500", "--slots", "1")
+    try:
+        ticket = api.call("POST", "/v1/tickets", {"uses": 4})["ticket"]
+        mixes = [Node(root, f"m{i}", "join", ticket, "--listen", "127.0.0.1:0", "--log-level", "error", "--mix", "--mix-rate", "500")
+                 for i in range(3)]
+        client = Node(root, "client", "join", ticket, "--listen", "127.0.0.1:0", "--log-level", "error", "--gateway", "127.0.0.1:0")
+        nodes += [*mixes, client]
+        names = wait(lambda: {n["name"]: n["id"] for n in api.call("GET", "/v1/fog/nodes")["items"] if n["addr"]}
+                     if len(api.call("GET", "/v1/fog/nodes")["items"]) == 8 else None, 30, "nodes")
+        api.call("POST", "/v1/mix/charter", {"authorities": [names[f"m{i}"] for i in range(3)], "epoch_ms": 20000, "floor": 4})
+        mine = wait(lambda: Api(client.data), 20, "gateway of the client")
+        wait(lambda: mine.call("GET", "/v1/mix")["client"]["slots"] > 20, 90, "cover")
+        before, slots, t = cpu_seconds(client.p.pid), mine.call("GET", "/v1/mix")["client"]["slots"], time.monotonic()
+        time.sleep(seconds)
+        t = time.monotonic() - t
+        used, slots = cpu_seconds(client.p.pid) - before, mine.call("GET", "/v1/mix")["client"]["slots"] - slots
+        sys.stderr.write(f"# {slots / t:.1f} packets a second, {used:.2f} s of CPU in {t:.0f} s\n")
+        emit("mix.idle_client_cpu_percent", round(100 * used / t, 3), "%")
+    finally:
+        for x in nodes:
+            x.stop()
+
+
+BENCHES = {"jobs": bench_jobs, "post": bench_post, "daemon": bench_daemon, "mix_node": bench_mix_node, "mix_idle": bench_mix_idle}
 
 
 def main():

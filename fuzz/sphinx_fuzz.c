@@ -99,7 +99,9 @@ static void authentic(const uint8_t *p, size_t n) {
     memcpy(e, packet + SPHINX_AT_E, 32);
     crypto_x25519_batch((const uint8_t(*)[32]) & world.key[0].secret, (const uint8_t(*)[32]) & e, (uint8_t(*)[32]) & ss,
                         1);
-    sphinx_derive(ss, e, world.key[0].public, w.okm);
+    uint8_t prk[1][32], *okm = w.okm;
+    sphinx_extract(ss, e, world.key[0].public, prk[0]);
+    sphinx_expand((const uint8_t(*)[32])prk, 1, &okm);
     crypto_chacha20(w.okm + SPHINX_OKM_HEADER, stream, sizeof stream);
     sphinx_xor(packet + SPHINX_AT_BETA, stream, SPHINX_SLOT);
     sphinx_mac(w.okm + SPHINX_OKM_MAC, packet, packet + SPHINX_AT_GAMMA);

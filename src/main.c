@@ -5,6 +5,7 @@
 #include "crypto/random.h"
 #include "gateway/assets.h"
 #include "gateway/node_backend.h"
+#include "node/capacity.h"
 #include "node/node.h"
 #include "os/address.h"
 #include "os/file.h"
@@ -197,7 +198,7 @@ static void announce(struct daemon *d) {
     if (d->gateway) {
         printf("  gateway   %s\n  dashboard %s/#token=%s\n", d->url, d->url, d->token);
         struct backend b = node_backend(&d->backend);
-        if (b.ops->ticket_create(b.self, 1, 86400, first_ticket, d))
+        if (node_is_coordinator(d->node) && b.ops->ticket_create(b.self, 1, 86400, first_ticket, d))
             printf("  join      no ticket: this address cannot be told to others; see --advertise\n");
     }
     fflush(stdout);
@@ -232,6 +233,10 @@ static int daemon_run(const struct cli_up_options *o) {
                                .ticket = o->ticket && o->ticket[0] ? o->ticket : NULL,
                                .found = o->ticket == NULL,
                                .slots = o->slots,
+                               .mix = o->mix,
+                               .mix_rate = o->mix_rate,
+                               .family = o->family,
+                               .no_cover = o->no_cover,
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
                                .log = &d.log };
@@ -245,8 +250,7 @@ static int daemon_run(const struct cli_up_options *o) {
     hooks.failed = on_failed;
     enum vl_err err = node_create(&d.loop, &cfg, &hooks, &d.node, &msg);
     d.backend.node = d.node;
-    if (err == VL_OK && o->gateway && node_is_coordinator(d.node))
-        err = gateway_start(&d, &msg); /* members have no books to show */
+    if (err == VL_OK && o->gateway) err = gateway_start(&d, &msg);
     if (err) {
         fprintf(stderr, "village: %s\n", msg.text[0] ? msg.text : vl_err_text(err));
         end(&d, code_of(err));
@@ -279,7 +283,26 @@ static int runner_run_main(int argc, char **argv) {
     return runner_main(fd, &cfg);
 }
 
+static int capacity_run(struct cli_capacity *c, void (*progress)(void *arg, const char *text), void *arg,
+                        char problem[256]) {
+    struct node_capacity_options o = {
+        .program = "/proc/self/exe", .rate = c->rate, .seconds = c->seconds, .progress = progress, .arg = arg
+    };
+    struct node_capacity got = { 0 };
+    struct vl_errmsg msg = { "" };
+    enum vl_err err = crypto_init();
+    signal(SIGPIPE, SIG_IGN);
+    if (err == VL_OK) err = node_capacity(&o, &got, &msg);
+    snprintf(problem, 256, "%.255s", msg.text);
+    *c = (struct cli_capacity){
+        .rate = got.rate, .seconds = got.seconds, .sent = got.sent, .received = got.received, .cpu_us = got.cpu_us, .one_core = got.one_core
+    };
+    return err ? 1 : 0;
+}
+
 int main(int argc, char **argv) {
-    static const struct cli_hooks hooks = { .up = daemon_run, .join = daemon_run, .runner = runner_run_main };
+    static const struct cli_hooks hooks = {
+        .up = daemon_run, .join = daemon_run, .runner = runner_run_main, .capacity = capacity_run
+    };
     return cli_main(argc, argv, &hooks);
 }

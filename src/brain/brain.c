@@ -170,6 +170,10 @@ static bool release(struct brain *b) {
         case OUT_SEND:
             link_send(b, o->node, o->lane, (enum link_kind)o->effect.index, bytes, (struct vl_span){ 0 });
             break;
+        case OUT_PRIVATE: /* message id, then the frame */
+            mix_send_frame(b, o->node, (enum mix_level)(o->effect.index >> 1), o->effect.index & 1, o->bytes,
+                           vl_span(o->bytes + 16, o->n - 16));
+            break;
         case OUT_BROADCAST:
             link_broadcast(b, (enum link_kind)o->effect.index, bytes);
             break;
@@ -193,6 +197,7 @@ static bool release(struct brain *b) {
 void step_end(struct brain *b) {
     do {
         link_pump(b);
+        mix_pump(b);
         step_close(b);
     } while (release(b));
 }
@@ -249,10 +254,12 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     vl_map_init(&b->by_conn, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
     vl_map_init(&b->by_node, sizeof(struct vl_node_id), VL_LINKS_MAX, vl_prng_next(&b->rng));
     b->heartbeat_at = b->reoffer_at = b->guest_at = VL_MS_NEVER;
-    b->dial_at = b->schedule_at = VL_MS_NEVER;
+    b->home.at = b->schedule_at = VL_MS_NEVER;
+    memcpy(b->home.addr, cfg->coordinator_addr, sizeof b->home.addr);
     enum vl_err err = link_create(b);
     if (err == VL_OK) err = message_create(b);
     if (err == VL_OK) err = blobs_create(b);
+    if (err == VL_OK) err = mix_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -269,12 +276,14 @@ static void list_free(struct out_list *l) {
 void brain_destroy(struct brain *b) {
     if (b == NULL) return;
     worker_destroy(b);
+    mix_destroy(b);
     coordinator_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);
     delivery_effects_free(&b->delivery_fx);
     htx_endpoint_destroy(b->htx);
+    way_destroy(b);
     roster_destroy(b->roster);
     size_t it = 0;
     for (struct peer *p; (p = vl_map_next(&b->by_session, &it, NULL));) free(p);
@@ -307,6 +316,8 @@ enum vl_err brain_restore(struct brain *b, vl_ms now, const struct record *r) {
         return delivery_step(b->delivery, &ev, &b->delivery_fx);
     case RECORD_REVOCATIONS:
         return roster_revoke(b->roster, r->bytes);
+    case RECORD_MIX:
+        return mix_restore(b, r);
     case RECORD_MEMBER:
     case RECORD_TICKET:
     case RECORD_NODE:
@@ -331,13 +342,14 @@ void brain_start(struct brain *b, vl_ms now) {
     b->started = true;
     if (b->cfg.coordinator) coordinator_start(b);
     link_start(b);
+    mix_start(b);
     step_end(b);
 }
 
 vl_ms brain_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(link_deadline(b), worker_deadline(b));
     at = vl_ms_min(at, delivery_deadline(b->delivery));
-    at = vl_ms_min(at, blob_deadline(b->blob));
+    at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
 
@@ -348,6 +360,7 @@ void brain_tick(struct brain *b, vl_ms now) {
         message_step(b, &(struct delivery_event){ .kind = DELIVERY_TICK, .now = b->now });
     if (blob_deadline(b->blob) <= b->now) blobs_step(b, &(struct blob_event){ .kind = BLOB_TICK, .now = b->now });
     worker_tick(b);
+    mix_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
     step_end(b);
     if (b->cfg.coordinator && b->log_events > b->cfg.snapshot_events) {

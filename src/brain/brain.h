@@ -20,6 +20,13 @@
 #include "brain/record.h"
 #include "fog/job.h"
 #include "fog/registry.h"
+#include "mix/audit.h"
+#include "mix/authority.h"
+#include "mix/channel.h"
+#include "mix/consensus.h"
+#include "mix/cover.h"
+#include "mix/path.h"
+#include "mix/relay.h"
 #include "trust/membership.h"
 #include "wire/task.h"
 
@@ -30,6 +37,17 @@
 #define BRAIN_SLOTS_MAX 48u /* of a node: below what a runner holds, with those whose outputs are being stored */
 
 struct brain;
+
+/* The private network (docs/mixnet.md). */
+struct brain_mix_config {
+    bool relay;              /* be a mix: others reach this node at addr */
+    char addr[VL_ADDR_MAX];  /* as advertised */
+    uint8_t family[16];      /* operator of this node, the same for all of one; zeros: none declared */
+    uint32_t bandwidth;      /* packets per second, measured */
+    struct relay_limits limits;
+    struct cover_rates cover; /* of this member as a client; all zero: it sends and receives nothing private */
+};
+struct brain_mix_config brain_mix_config_default(void); /* no relay, cover_rates_default(), relay_limits_default() */
 
 struct brain_config {
     uint8_t sign_seed[32];     /* Ed25519: the node's identity */
@@ -52,6 +70,7 @@ struct brain_config {
     struct node_caps caps; /* what this machine can do; caps.slots: tasks at once, 0: takes no work */
     vl_ms heartbeat_ms;    /* 0: the default of fog/registry.h */
     vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
+    struct brain_mix_config mix;
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
 };
 
@@ -101,6 +120,28 @@ void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id n
 void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool on);
 void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct record_answer *answer);
 
+/* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
+void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);
+
+/* Asks a member through the private network without saying who asks; BRAIN_REPLY with a u32 of milliseconds there and
+ * back, or VL_ETIMEOUT, or why that level cannot be had (errors of paths_level()). */
+void brain_mix_ping(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id to, enum mix_level level);
+/* Hands packets (SPHINX_PACKET bytes each) made elsewhere to the relay that is their first hop: for measurements.
+ * Returns how many its link took. */
+size_t brain_mix_hand(struct brain *b, vl_ms now, uint32_t first, const uint8_t *packets, size_t count);
+
+/* ---- the shell's part of a mix ---- */
+
+/* Answer to BRAIN_MIX_KEY.  VL_OK: secret and table (borrowed until BRAIN_MIX_KEY_DROP of that epoch).  VL_ENOTFOUND:
+ * none from earlier, and not to be made; VL_ESTALE: its table is not provably whole, so it was destroyed; VL_ENOSPC,
+ * VL_EIO, VL_ENOMEM. */
+void brain_mix_key(struct brain *b, vl_ms now, uint64_t epoch, enum vl_err err, const uint8_t secret[32],
+                   struct replay *table);
+/* Runs a batch of BRAIN_MIX_BATCH, on any thread; touches nothing of a brain. */
+void brain_mix_batch_run(struct relay_batch *batch);
+/* Gives it back.  A brain may be destroyed only when no batch is out. */
+void brain_mix_batch_done(struct brain *b, vl_ms now, struct relay_batch *batch);
+
 /* ---- the runner and the blob directory answer ---- */
 
 /* The runner is ready (again): tasks that were with it are started anew. */
@@ -148,6 +189,10 @@ enum brain_effect_kind {
     BRAIN_JOINED,       /* certificate, root key: this node is a member now (durable by the record before it) */
     BRAIN_REFUSED,      /* err, detail: the join was refused for good */
     BRAIN_NOTE,         /* err, detail, node: something worth a log line */
+    BRAIN_MIX_KEY,      /* seq: epoch; index 1: make key and replay table unless they are there, 0: only take up earlier
+                           ones; length: tags its replay table must hold; answer with brain_mix_key() */
+    BRAIN_MIX_KEY_DROP, /* seq: epoch: destroy key and table */
+    BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
 };
 /* All pointers are borrowed until the next call into the brain. */
 struct brain_effect {
@@ -164,6 +209,7 @@ struct brain_effect {
     enum vl_err err;
     struct vl_job_id job;
     struct vl_node_id node;
+    struct relay_batch *batch;
 };
 bool brain_next_effect(struct brain *b, struct brain_effect *ret);
 bool brain_pending(const struct brain *b); /* an effect waits to be taken */
@@ -184,5 +230,28 @@ struct brain_counters {
     uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
 };
 void brain_counters(const struct brain *b, struct brain_counters *ret);
+
+struct brain_mix_counters {
+    uint64_t documents_sent, consensuses, consensus_refused, equivocations, equivocation_epoch, keys_failed;
+    uint64_t fetches, unsent, no_path, messages_in, messages_out, messages_bad, messages_failed, replies_bad;
+};
+struct brain_mix_view {
+    bool relay_on, authority_on;
+    const struct mix_charter *charter;     /* NULL: this village has no private network yet */
+    const struct mix_consensus *consensus; /* in force; NULL: none */
+    uint64_t epoch;
+    struct vl_node_id provider;
+    struct brain_mix_counters counters;
+    struct cover_stats cover;
+    struct paths_stats paths;
+    struct channel_stats channel;
+    struct audit_stats audit;
+    struct relay_stats relay;
+    struct authority_stats authority;
+};
+void brain_mix_view(const struct brain *b, struct brain_mix_view *ret);
+/* Whether a privacy level can be had now, and why not: paths_level() of mix/path.h. */
+enum vl_err brain_mix_level(struct brain *b, vl_ms now, enum mix_level level, uint16_t *ret_mean_ms,
+                            struct vl_errmsg *msg);
 
 #endif

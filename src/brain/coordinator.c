@@ -139,7 +139,7 @@ static void assign(struct brain *b, const struct job_effect *fx) {
     if (err == VL_OK && vl_node_eq(fx->node, b->self))
         held_inside(b, OUT_SELF_ASSIGN, b->self, LANE_MESSAGE, 0, vl_span(buf.p, buf.len));
     else if (err == VL_OK)
-        err = message_send(b, fx->node, MSG_ASSIGN, (enum envelope_priority)(a->priority - TASK_CRITICAL),
+        err = message_send(b, fx->node, a->privacy, MSG_ASSIGN, (enum envelope_priority)(a->priority - TASK_CRITICAL),
                            vl_span(buf.p, buf.len), NULL);
     if (err) note(b, err, fx->node, "an assignment could not be sent; the task is placed again when its lease ends");
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_SENT, .now = b->now, .node = fx->node });
@@ -155,7 +155,7 @@ static void revoke_run(struct brain *b, const struct job_effect *fx) {
         if (vl_node_eq(fx->node, b->self))
             held_inside(b, OUT_SELF_REVOKE, b->self, LANE_MESSAGE, 0, vl_span(buf.p, buf.len));
         else
-            vl_ignore(message_send(b, fx->node, MSG_REVOKE, ENVELOPE_HIGH, vl_span(buf.p, buf.len), NULL));
+            vl_ignore(message_send(b, fx->node, MIX_OFF, MSG_REVOKE, ENVELOPE_HIGH, vl_span(buf.p, buf.len), NULL));
     }
     vl_buf_free(&buf);
 }
@@ -419,6 +419,8 @@ static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_n
         uint32_t held = load.running, ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
         registry_sched_node(r, b->now, &load, &v[n]);
         v[n].blocked &= ~pardon;
+        v[n].features &= ~NODE_FEATURE_PRIVATE;
+        if (mix_reaches(b, r->id)) v[n].features |= NODE_FEATURE_PRIVATE;
         if (v[n].blocked || ahead == 0) continue;
         sound++;
         if (held >= ahead) continue;

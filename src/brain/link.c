@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const enum htx_priority lane_priority[LANES] = { HTX_CONTROL, HTX_HIGH, HTX_BULK };
+static const enum htx_priority lane_priority[LANES] = { HTX_CONTROL, HTX_HIGH, HTX_BULK, HTX_NORMAL };
 
 enum vl_err link_create(struct brain *b) {
     struct htx_config cfg = { .suite = HTX_AESGCM_SHA256,
@@ -27,7 +27,7 @@ enum vl_err link_create(struct brain *b) {
         memcpy(b->cfg.root_key, root.public, sizeof root.public);
         crypto_sign_key_wipe(&root);
         b->coordinator = b->self;
-        b->coordinator_known = true;
+        b->home.known = true;
     }
     if (b->cfg.coordinator || b->member)
         village = village_id_of(b->cfg.root_key);
@@ -38,7 +38,7 @@ enum vl_err link_create(struct brain *b) {
 }
 
 void link_start(struct brain *b) {
-    if (!b->cfg.coordinator) b->dial_at = b->now;
+    if (!b->cfg.coordinator) b->home.at = b->now;
     b->heartbeat_at = b->now;
 }
 
@@ -62,6 +62,10 @@ static bool peer_send(struct brain *b, struct peer *p, enum lane lane, enum link
     return err == VL_OK;
 }
 
+bool link_is_star(const struct brain *b, const struct peer *p) {
+    return b->cfg.coordinator || vl_node_eq(p->node, b->coordinator);
+}
+
 bool link_send(struct brain *b, struct vl_node_id to, enum lane lane, enum link_kind kind, struct vl_span body,
                struct vl_span tail) {
     struct peer *p = link_peer(b, to);
@@ -72,55 +76,6 @@ void link_broadcast(struct brain *b, enum link_kind kind, struct vl_span body) {
     size_t it = 0;
     for (struct peer *p; (p = vl_map_next(&b->by_session, &it, NULL));)
         if (!p->guest) (void)peer_send(b, p, LANE_CONTROL, kind, body, (struct vl_span){ 0 });
-}
-
-/* ---- the link to the coordinator ----------------------------------------------------------------------------------
- */
-
-static void redial_later(struct brain *b) {
-    uint32_t n = b->dial_failures < 7 ? b->dial_failures : 7;
-    vl_ms wait = (vl_ms)BRAIN_REDIAL_MIN_MS << n;
-    if (wait > BRAIN_REDIAL_MAX_MS) wait = BRAIN_REDIAL_MAX_MS;
-    b->dial_failures++;
-    b->dial = 0;
-    b->dial_at = b->now + wait / 2 + vl_prng_below(&b->rng, wait / 2 + 1); /* members must not come back as one */
-}
-
-static void dial_now(struct brain *b) {
-    b->dial_at = VL_MS_NEVER;
-    b->dial = b->dial == UINT32_MAX ? 1 : b->dial + 1;
-    struct vl_span addr = vl_span(b->cfg.coordinator_addr, strlen(b->cfg.coordinator_addr) + 1);
-    struct brain_effect *e = effect_now(b, BRAIN_DIAL, addr, NULL);
-    e->dial = b->dial;
-    e->addr = (const char *)e->bytes.p;
-}
-
-enum vl_err brain_dialled(struct brain *b, vl_ms now, uint32_t dial, uint32_t *ret_conn) {
-    step_begin(b, now);
-    struct htx_dial d = { .resume = b->dial_session };
-    if (b->coordinator_known) {
-        d.expect = &b->coordinator;
-        d.peer_static = b->coordinator_static;
-    }
-    enum vl_err err = dial == b->dial && dial != 0 ? htx_dial(b->htx, b->now, &d, ret_conn) : VL_ESTALE;
-    if (err == VL_OK)
-        b->dial_conn = *ret_conn;
-    else if (err != VL_ESTALE)
-        redial_later(b);
-    step_end(b);
-    return err;
-}
-
-void brain_dial_failed(struct brain *b, vl_ms now, uint32_t dial) {
-    step_begin(b, now);
-    if (dial == b->dial && dial != 0) redial_later(b);
-    step_end(b);
-}
-
-/* A member's link fell or its connection ended: come back, soon at first. */
-static void coordinator_link_down(struct brain *b) {
-    if (b->cfg.coordinator || b->dial_at != VL_MS_NEVER) return;
-    redial_later(b);
 }
 
 /* ---- who may come in -------------------------------------------------------------------------------------------- */
@@ -141,23 +96,24 @@ static bool pending_add(struct brain *b, const struct htx_event *ev, const struc
 
 static void conn_up(struct brain *b, const struct htx_event *ev) {
     struct cert cert;
+    const struct way *way = way_of_conn(b, ev->conn);
     bool guest = ev->data.n == 0,
          admit = guest && b->cfg.coordinator && b->guests < BRAIN_GUESTS_MAX; /* it may only ask for membership */
     if (!guest) {
         enum vl_err err = roster_check(b->roster, ev->data, b->now, &cert);
         if (err == VL_OK && (!vl_node_eq(cert.node, ev->node) || memcmp(cert.static_key, ev->peer_static, 32) != 0))
             err = VL_ECRYPTO; /* a certificate of somebody else */
-        if (err == VL_OK && !b->cfg.coordinator && !(cert.roles & CERT_COORDINATOR)) err = VL_EDENIED;
+        if (err == VL_OK && way == &b->home && !(cert.roles & CERT_COORDINATOR)) err = VL_EDENIED;
         admit = err == VL_OK;
         if (err) note(b, err, ev->node, roster_problem(err));
     }
     admit = admit && pending_add(b, ev, guest ? NULL : &cert);
     if (!admit) b->counters.peers_denied++;
     if (htx_admit(b->htx, ev->conn, b->now, admit) || !admit) return;
-    if (!b->cfg.coordinator) { /* known from now on: the next handshake is XK, then IK */
-        b->coordinator = ev->node;
-        b->coordinator_known = true;
-        memcpy(b->coordinator_static, ev->peer_static, sizeof b->coordinator_static);
+    if (way == &b->home) { /* known from now on: the next handshake is XK, then IK */
+        b->coordinator = b->home.node = ev->node;
+        b->home.known = true;
+        memcpy(b->home.static_key, ev->peer_static, sizeof b->home.static_key);
         memcpy(b->cfg.root_key, cert.root, sizeof cert.root);
     }
 }
@@ -219,13 +175,14 @@ static void peer_ready(struct brain *b, struct peer *p) {
     if (p->guest) return;
     message_step(b, &(struct delivery_event){
                         .kind = DELIVERY_PEER_UP, .now = b->now, .u.up = { .peer = p->node, .reliable = true } });
-    blobs_step(b, &(struct blob_event){ .kind = BLOB_PEER_UP, .now = b->now, .u.peer = p->node });
+    if (link_is_star(b, p)) blobs_step(b, &(struct blob_event){ .kind = BLOB_PEER_UP, .now = b->now, .u.peer = p->node });
     if (b->cfg.coordinator) {
         coordinator_peer_up(b, p);
-    } else {
+    } else if (vl_node_eq(p->node, b->coordinator)) {
         send_heartbeat(b);
         worker_link_up(b);
     }
+    mix_peer_up(b, p);
 }
 
 static void peer_forget(struct brain *b, struct peer *p, bool tell) {
@@ -234,19 +191,20 @@ static void peer_forget(struct brain *b, struct peer *p, bool tell) {
         vl_map_del(&b->by_node, p->node.b);
         if (tell && !p->guest) {
             message_step(b, &(struct delivery_event){ .kind = DELIVERY_PEER_DOWN, .now = b->now, .u.peer = p->node });
-            blobs_step(b, &(struct blob_event){ .kind = BLOB_PEER_DOWN, .now = b->now, .u.peer = p->node });
+            if (link_is_star(b, p))
+                blobs_step(b, &(struct blob_event){ .kind = BLOB_PEER_DOWN, .now = b->now, .u.peer = p->node });
             if (b->cfg.coordinator) coordinator_peer_down(b, p->node);
+            mix_peer_down(b, p);
         }
     }
-    if (b->dial_session == p->session) b->dial_session = 0;
+    way_session_gone(b, p->session);
     if (p->guest) b->guests--;
     free(p);
 }
 
 static void session_up(struct brain *b, const struct htx_event *ev) {
     struct peer *p = vl_map_get(&b->by_session, &ev->session), *fresh = vl_map_del(&b->by_conn, &ev->conn);
-    b->dial_failures = 0;
-    b->dial = 0;
+    way_session_up(b, ev->conn, ev->session);
     if (p != NULL) { /* resumed: nothing was lost */
         free(fresh);
         p->attached = true;
@@ -273,7 +231,6 @@ static void session_up(struct brain *b, const struct htx_event *ev) {
         fresh->until = b->now + BRAIN_GUEST_MS;
         b->guest_at = vl_ms_min(b->guest_at, fresh->until);
     }
-    if (!b->cfg.coordinator) b->dial_session = ev->session;
     if (!b->cfg.coordinator && !b->member)
         send_join(b, fresh);
     else
@@ -296,15 +253,15 @@ void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason) {
 static void identity_record(struct brain *b) {
     uint8_t p[1 + 32 + 32 + 32 + 2 + HTX_CERT_MAX + 1 + VL_ADDR_MAX];
     struct vl_writer w = vl_writer(p, sizeof p);
-    size_t addr = strlen(b->cfg.coordinator_addr);
+    size_t addr = strlen(b->home.addr);
     vl_write_u8(&w, IDENTITY_VERSION);
     vl_write_bytes(&w, b->cfg.root_key, 32);
     vl_write_bytes(&w, b->coordinator.b, 32);
-    vl_write_bytes(&w, b->coordinator_static, 32);
+    vl_write_bytes(&w, b->home.static_key, 32);
     vl_write_u16(&w, (uint16_t)b->certificate_n);
     vl_write_bytes(&w, b->certificate, b->certificate_n);
     vl_write_u8(&w, (uint8_t)addr);
-    vl_write_bytes(&w, b->cfg.coordinator_addr, addr);
+    vl_write_bytes(&w, b->home.addr, addr);
     record_add(b, RECORD_IDENTITY, NULL, 0, (struct vl_span){ 0 }, vl_span(p, w.len));
 }
 
@@ -320,13 +277,13 @@ enum vl_err identity_restore(struct brain *b, struct vl_span bytes) {
     struct vl_span addr = vl_read_span(&r, vl_read_u8(&r));
     if (vl_reader_end(&r) || cert.n > HTX_CERT_MAX || addr.n >= VL_ADDR_MAX || b->cfg.coordinator) return VL_ECORRUPT;
     memcpy(b->cfg.root_key, root, sizeof root);
-    memcpy(b->coordinator_static, stat, sizeof stat);
-    b->coordinator = node;
-    b->coordinator_known = true;
+    memcpy(b->home.static_key, stat, sizeof stat);
+    b->coordinator = b->home.node = node;
+    b->home.known = true;
     memcpy(b->certificate, cert.p, cert.n);
     b->certificate_n = cert.n;
-    memcpy(b->cfg.coordinator_addr, addr.p, addr.n);
-    b->cfg.coordinator_addr[addr.n] = '\0';
+    memcpy(b->home.addr, addr.p, addr.n);
+    b->home.addr[addr.n] = '\0';
     b->member = cert.n > 0;
     roster_destroy(b->roster);
     b->roster = roster_create(village_id_of(root));
@@ -362,8 +319,8 @@ static void joined(struct brain *b, struct peer *p, struct vl_span body) {
     if (!first) return;
     effect_held(b, BRAIN_JOINED, vl_span(m.cert, m.cert_len), NULL);
     link_close_node(b, p->node, HTX_NORMAL_END); /* come back with the certificate */
-    b->dial_failures = 0;
-    b->dial_at = b->now;
+    b->home.failures = 0;
+    b->home.at = b->now;
 }
 
 /* ---- what arrives -------------------------------------------------------------------------------------------------
@@ -374,6 +331,10 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     enum vl_err err;
     struct delivery_event dev = { .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
     struct blob_event bev = { .kind = BLOB_RECV, .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
+    if (!link_is_star(b, p) && kind != LINK_ENVELOPE && kind != LINK_ACK && kind < LINK_MIX) {
+        b->counters.messages_bad++; /* what only coordinator and member have to say to each other */
+        return;
+    }
     switch (kind) {
     case LINK_HEARTBEAT:
         if (b->cfg.coordinator && !still_member(b, p)) return;
@@ -410,6 +371,13 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     case LINK_JOIN_REPLY:
         joined(b, p, body);
         return;
+    case LINK_MIX:
+    case LINK_MIX_FETCH:
+    case LINK_MIX_MAIL:
+    case LINK_CHARTER:
+    case LINK_DIRECTORY:
+        mix_message(b, p, kind, body);
+        return;
     }
 }
 
@@ -418,6 +386,10 @@ static void message(struct brain *b, const struct htx_event *ev) {
     enum link_kind kind;
     struct vl_span body;
     if (p == NULL) return;
+    if (!p->guest && ev->data.n > 0 && ev->data.p[0] == LINK_MIX) { /* many of them: the relay makes the only copy */
+        mix_packets(b, p, ev->stream, vl_span(ev->data.p + 1, ev->data.n - 1));
+        return;
+    }
     vl_buf_clear(&b->rx); /* the endpoint takes its bytes back as soon as an answer is sent */
     if (vl_buf_append(&b->rx, ev->data.p, ev->data.n)) {
         out_of_memory(b);
@@ -447,7 +419,7 @@ static void event(struct brain *b, const struct htx_event *ev) {
     case HTX_CONN_CLOSE:
         effect_now(b, BRAIN_CONN_CLOSE, (struct vl_span){ 0 }, NULL)->conn = ev->conn;
         free(vl_map_del(&b->by_conn, &ev->conn));
-        if (ev->conn == b->dial_conn && b->dial != 0) coordinator_link_down(b); /* refused in the handshake */
+        way_conn_closing(b, ev->conn);
         return;
     case HTX_SESSION_UP:
         session_up(b, ev);
@@ -456,11 +428,11 @@ static void event(struct brain *b, const struct htx_event *ev) {
         if (p == NULL) return;
         p->attached = false;
         if (b->cfg.coordinator && !p->guest) coordinator_peer_down(b, p->node);
-        if (p->session == b->dial_session) coordinator_link_down(b);
+        way_session_down(b, p->session);
         return;
     case HTX_SESSION_LOST:
         if (p == NULL) return;
-        if (p->session == b->dial_session) coordinator_link_down(b);
+        way_session_down(b, p->session);
         peer_forget(b, p, true);
         return;
     case HTX_MESSAGE:
@@ -475,6 +447,7 @@ static void event(struct brain *b, const struct htx_event *ev) {
     case HTX_WRITABLE:
     case HTX_DATAGRAM:
     case HTX_PEER_GOING_AWAY:
+    case HTX_EARLY: /* members dial without: decision 10 */
         return;
     }
 }
@@ -501,13 +474,13 @@ static void guests_dismiss(struct brain *b) {
 void link_tick(struct brain *b) {
     if (htx_deadline(b->htx) <= b->now) htx_expire(b->htx, b->now);
     link_pump(b);
-    if (b->dial_at <= b->now) dial_now(b);
+    way_tick(b);
     if (b->heartbeat_at <= b->now) send_heartbeat(b);
     if (b->guest_at <= b->now) guests_dismiss(b);
 }
 
 vl_ms link_deadline(const struct brain *b) {
-    return vl_ms_min(vl_ms_min(htx_deadline(b->htx), b->guest_at), vl_ms_min(b->dial_at, b->heartbeat_at));
+    return vl_ms_min(vl_ms_min(htx_deadline(b->htx), b->guest_at), vl_ms_min(way_deadline(b), b->heartbeat_at));
 }
 
 /* ---- bytes --------------------------------------------------------------------------------------------------------
@@ -549,9 +522,6 @@ void brain_conn_lost(struct brain *b, uint32_t conn, vl_ms now) {
     htx_conn_lost(b->htx, conn, b->now);
     free(vl_map_del(&b->by_conn, &conn));
     link_pump(b);
-    if (conn == b->dial_conn) {
-        if (b->dial != 0) coordinator_link_down(b); /* it ended before the session came up */
-        b->dial_conn = 0;
-    }
+    way_conn_lost(b, conn);
     step_end(b);
 }

@@ -17,7 +17,7 @@ enum vl_err message_create(struct brain *b) {
 }
 
 static void deliver(struct brain *b, const struct delivery_effect *fx) {
-    switch ((enum brain_message)fx->type) {
+    switch ((enum brain_message)(fx->type & MESSAGE_TYPE)) {
     case MSG_ASSIGN:
         if (vl_node_eq(fx->peer, b->coordinator)) held_inside(b, OUT_SELF_ASSIGN, b->self, LANE_MESSAGE, 0, fx->bytes);
         return;
@@ -29,6 +29,27 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
         return;
     }
     b->counters.messages_bad++;
+}
+
+/* Through the mixnet: the frame waits for the commit like any other. */
+static void transmit_private(struct brain *b, const struct delivery_effect *fx, enum mix_level level) {
+    bool ack = fx->frame == DELIVERY_FRAME_ACK;
+    struct vl_buf buf;
+    vl_buf_init(&buf, VL_MESSAGE_MAX);
+    if (vl_buf_append(&buf, fx->id.b, sizeof fx->id.b) || vl_buf_append(&buf, fx->bytes.p, fx->bytes.n))
+        out_of_memory(b);
+    else
+        held_inside(b, OUT_PRIVATE, fx->peer, LANE_MIX, (uint8_t)(level << 1 | ack), vl_span(buf.p, buf.len));
+    vl_buf_free(&buf);
+}
+
+static void transmit(struct brain *b, const struct delivery_effect *fx) {
+    bool ack = fx->frame == DELIVERY_FRAME_ACK;
+    enum mix_level level = ack ? mix_ack_level(b, fx->peer) : (enum mix_level)(fx->type >> MESSAGE_LEVEL_SHIFT);
+    if (level != MIX_OFF && level < MIX_LEVELS)
+        transmit_private(b, fx, level);
+    else
+        held_inside(b, OUT_SEND, fx->peer, ack ? LANE_CONTROL : LANE_MESSAGE, ack ? LINK_ACK : LINK_ENVELOPE, fx->bytes);
 }
 
 static void carry_out(struct brain *b, const struct delivery_effect *fx) {
@@ -53,15 +74,14 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
         deliver(b, fx);
         return;
     case DELIVERY_DELIVERED:
-        if (fx->type == MSG_REPORT) worker_reported(b, fx->id);
+        if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
         return;
     case DELIVERY_DROPPED:
         note(b, fx->err, fx->peer, "a durable message was given up");
-        if (fx->type == MSG_REPORT) worker_reported(b, fx->id);
+        if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
         return;
     case DELIVERY_TRANSMIT:
-        held_inside(b, OUT_SEND, fx->peer, fx->frame == DELIVERY_FRAME_ACK ? LANE_CONTROL : LANE_MESSAGE,
-                    fx->frame == DELIVERY_FRAME_ACK ? LINK_ACK : LINK_ENVELOPE, fx->bytes);
+        transmit(b, fx);
         return;
     }
 }
@@ -78,11 +98,14 @@ void message_step(struct brain *b, const struct delivery_event *ev) {
     b->delivery_fx = fx;
 }
 
-enum vl_err message_send(struct brain *b, struct vl_node_id to, enum brain_message type,
+enum vl_err message_send(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,
                          enum envelope_priority priority, struct vl_span payload, struct vl_msg_id *ret_id) {
+    /* the level travels in the signed type, so that it survives restarts of both ends */
+    uint32_t typed = (uint32_t)type | (uint32_t)level << MESSAGE_LEVEL_SHIFT;
     struct delivery_event ev = { .kind = DELIVERY_SEND,
                                  .now = b->now,
-                                 .u.send = { .dst = to, .type = type, .priority = priority, .payload = payload } };
+                                 .u.send = { .dst = to, .type = typed, .priority = priority, .payload = payload } };
+    if (level != MIX_OFF) mix_private_peer(b, to);
     struct delivery_effects fx = b->delivery_fx;
     delivery_effects_init(&b->delivery_fx);
     enum vl_err err = delivery_step(b->delivery, &ev, &fx);

@@ -13,13 +13,16 @@
 #include "net/htx.h"
 #include "trust/roster.h"
 #include "wire/heartbeat.h"
+#include "wire/level.h"
 #include "wire/link.h"
 
 /* Payload types of envelopes: on the wire, never renumber. */
 enum brain_message { MSG_ASSIGN = 1, MSG_REVOKE = 2, MSG_REPORT = 3 };
+#define MESSAGE_TYPE 0xffffu      /* enum brain_message in the type of an envelope; above it the privacy level */
+#define MESSAGE_LEVEL_SHIFT 16u
 
 /* Streams of a link, opened by each side for what it sends: heartbeats must not queue behind blobs. */
-enum lane { LANE_CONTROL = 0, LANE_MESSAGE = 1, LANE_BLOB = 2, LANES = 3 };
+enum lane { LANE_CONTROL = 0, LANE_MESSAGE = 1, LANE_BLOB = 2, LANE_MIX = 3, LANES = 4 };
 
 #define BRAIN_REDIAL_MIN_MS 250u
 #define BRAIN_REDIAL_MAX_MS 30000u /* a coordinator that is away for long is found again within this */
@@ -40,10 +43,25 @@ struct peer {
     bool renewing; /* asked for a newer certificate on this link */
     uint8_t static_key[32];
     struct cert cert; /* of members */
+    vl_ms rest_until; /* its packets come too fast: the stream is on hold; 0: it is not */
+    uint32_t rest_stream;
 };
 
+/* A member that we dial and keep a link to. */
+struct way {
+    struct way *next;
+    struct vl_node_id node; /* meaningful when known */
+    bool known;             /* the next handshake is XK, or IK to resume */
+    uint8_t static_key[32];
+    char addr[VL_ADDR_MAX];
+    unsigned uses; /* of enum way_use; 0: may go */
+    uint32_t dial, session, conn, failures;
+    vl_ms at; /* to be dialled */
+};
+enum way_use { WAY_AUTHORITY = 1, WAY_RELAY = 2, WAY_PROVIDER = 4 };
+
 /* Something to do once the batch `after` is durable; what the shell sees is an effect, the rest happens inside. */
-enum out_kind { OUT_EFFECT, OUT_SEND, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE };
+enum out_kind { OUT_EFFECT, OUT_SEND, OUT_PRIVATE, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE };
 struct out {
     struct out *next;
     enum out_kind kind;
@@ -115,11 +133,10 @@ struct brain {
     struct vl_map by_session, by_node; /* struct peer */
     struct vl_map by_conn;             /* struct peer, admitted but without a session yet */
     struct vl_node_id coordinator;
-    bool coordinator_known;
-    uint8_t coordinator_static[32];
-    uint32_t dial, dial_session, dial_conn, dial_failures;
+    struct way home, *ways; /* to the coordinator; to others */
+    uint32_t dials;         /* number of the last dial */
     uint32_t guests;
-    vl_ms dial_at, heartbeat_at, guest_at;
+    vl_ms heartbeat_at, guest_at;
 
     struct delivery *delivery;
     struct delivery_effects delivery_fx;
@@ -148,6 +165,8 @@ struct brain {
     uint64_t log_events; /* since the last snapshot */
     uint64_t history;
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
+
+    struct mix *mix; /* mix.c; NULL: no part in the private network */
 
     struct brain_counters counters;
 };
@@ -184,9 +203,29 @@ void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason);
 void link_broadcast(struct brain *b, enum link_kind kind, struct vl_span body);
 enum vl_err identity_restore(struct brain *b, struct vl_span bytes);
 
+/* Between coordinator and member, whichever of them we are: heartbeats, work and blobs pass here only. */
+bool link_is_star(const struct brain *b, const struct peer *p);
+
+/* ---- way.c ---- */
+const struct way *way_of_conn(struct brain *b, uint32_t conn); /* NULL: not dialled by us */
+void way_session_up(struct brain *b, uint32_t conn, uint32_t session);
+void way_session_down(struct brain *b, uint32_t session); /* detached or lost: come back */
+void way_session_gone(struct brain *b, uint32_t session);
+void way_conn_closing(struct brain *b, uint32_t conn);
+void way_conn_lost(struct brain *b, uint32_t conn);
+void way_tick(struct brain *b);
+vl_ms way_deadline(const struct brain *b);
+/* Keep a link to that member for `use`; static_key may be NULL.  Not for ourselves nor the coordinator. */
+void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[32], const char *addr, unsigned use);
+/* All ways lose this use; those without any are closed by way_sweep(). */
+void way_unwant_all(struct brain *b, unsigned use);
+void way_sweep(struct brain *b);
+void way_destroy(struct brain *b);
+
 /* ---- message.c: delivery ---- */
 enum vl_err message_create(struct brain *b);
-enum vl_err message_send(struct brain *b, struct vl_node_id to, enum brain_message type,
+/* level MIX_OFF: over the link to `to`; else through the mixnet only, however long that takes. */
+enum vl_err message_send(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,
                          enum envelope_priority priority, struct vl_span payload, struct vl_msg_id *ret_id);
 void message_step(struct brain *b, const struct delivery_event *ev);
 
@@ -195,6 +234,31 @@ enum vl_err blobs_create(struct brain *b);
 void blobs_step(struct brain *b, const struct blob_event *ev);
 void blobs_offer(struct brain *b, const struct peer *from, struct vl_span body);
 void blobs_have(struct brain *b, const struct peer *from, struct vl_span body);
+
+/* ---- mix.c, mix_client.c: the private network ---- */
+enum vl_err mix_create(struct brain *b);
+void mix_destroy(struct brain *b);
+enum vl_err mix_restore(struct brain *b, const struct record *r);
+void mix_start(struct brain *b);
+void mix_tick(struct brain *b);
+vl_ms mix_deadline(const struct brain *b);
+/* Batches out, packets on: at the end of each step that brought some. */
+void mix_pump(struct brain *b);
+void mix_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body);
+void mix_packets(struct brain *b, struct peer *p, uint32_t stream, struct vl_span bytes);
+void mix_peer_up(struct brain *b, struct peer *p);
+void mix_peer_down(struct brain *b, struct peer *p);
+/* A link to that node came up, or could not be made or broke. */
+void mix_way_result(struct brain *b, struct vl_node_id node, bool reached);
+/* A frame of delivery at a level; id: of the envelope, 16 bytes. */
+void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level, bool ack, const uint8_t id[16],
+                    struct vl_span frame);
+/* At which level acknowledgements to that node travel: as its messages did. */
+enum mix_level mix_ack_level(const struct brain *b, struct vl_node_id to);
+/* Whether private messages can be sent to that node: the consensus lists it with a provider, or it is ourselves. */
+bool mix_reaches(const struct brain *b, struct vl_node_id node);
+/* Delivery may send to that node although it has no link to us. */
+void mix_private_peer(struct brain *b, struct vl_node_id to);
 
 /* ---- worker.c ---- */
 void worker_assign(struct brain *b, struct vl_span bytes);

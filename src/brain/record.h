@@ -17,6 +17,7 @@ enum record_kind {
     RECORD_MEMBER,       /* key: node, number: 0 member, 1 revocation, 2 counters; bytes */
     RECORD_TICKET,       /* key: 8 bytes of ticket id; at_ms: expiry; bytes */
     RECORD_REVOCATIONS,  /* bytes: the signed list */
+    RECORD_MIX,          /* index: enum record_mix; CONSENSUS: number 0 or 1, the parity of its epoch; bytes: document */
     RECORD_NODE,         /* key: node; state, text: name, at_ms: joined, number: seen; bytes */
     RECORD_INBOX,        /* key: 16 bytes; at_ms: last use; bytes */
     RECORD_OUTBOX,       /* key: 16 bytes; at_ms: expiry; bytes */
@@ -32,6 +33,9 @@ enum record_kind {
     RECORD_ANSWER, /* key: of the answer, node: hash of the request; at_ms: expiry; bytes: answer to an Idempotency-Key
                     */
 };
+
+/* Of the private network; stored by name, so numbers may change.  Restored in this order. */
+enum record_mix { MIX_RECORD_CHARTER, MIX_RECORD_CONSENSUS, MIX_RECORD_GUARDS, MIX_RECORD_VOTE, MIX_RECORD_EQUIVOCATION };
 
 #define RECORD_ANSWER_MAX 4096u
 struct record_answer {

@@ -56,7 +56,7 @@ static void report_send(struct brain *b, struct wtask *t) {
         task_drop(b, t);
         return;
     }
-    if (message_send(b, b->coordinator, MSG_REPORT, ENVELOPE_HIGH, bytes, &t->message)) {
+    if (message_send(b, b->coordinator, t->a.privacy, MSG_REPORT, ENVELOPE_HIGH, bytes, &t->message)) {
         t->state = W_UPLOADING; /* the outbox is full: worker_tick() tries again */
         b->reoffer_at = vl_ms_min(b->reoffer_at, b->now + 1000);
     }
@@ -361,6 +361,7 @@ void worker_heartbeat(struct brain *b, struct heartbeat *ret) {
                                .memory_free_bytes = b->cfg.caps.memory_bytes,
                                .disk_free_bytes = b->cfg.caps.disk_bytes };
     ret->caps.features &= b->features;
+    memcpy(ret->addr, b->cfg.mix.addr, sizeof ret->addr);
     for (struct wtask *t = b->tasks; t && ret->n_running < HEARTBEAT_RUNNING_MAX; t = t->next)
         ret->running[ret->n_running++] = (struct task_ref){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch };
     ret->n_running = task_refs_sort(ret->running, ret->n_running);

@@ -23,7 +23,7 @@ static bool address_ok(const char *s) {
 static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
     const struct cli_args *a = &cli->args;
     static const char *const addresses[] = { "listen", "advertise", "gateway" };
-    for (size_t i = 0; i < (up ? 3 : 2); i++)
+    for (size_t i = 0; i < 3; i++)
         if (args_text(a, addresses[i]) && !address_ok(args_text(a, addresses[i])))
             return cli_fail(cli, CLI_USAGE, "--%s '%s' is no address such as 127.0.0.1:8000 or [::1]:8000",
                             addresses[i], args_text(a, addresses[i]));
@@ -35,10 +35,14 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         .name = args_text(a, "name"),
         .listen = args_text(a, "listen"),
         .advertise = args_text(a, "advertise"),
-        .gateway = !up || args_has(a, "no-gateway") ? NULL : args_text(a, "gateway"),
+        .gateway = up && args_has(a, "no-gateway") ? NULL : args_text(a, "gateway"),
         .heartbeat_ms = (vl_ms)args_number(a, "heartbeat"),
         .lost_ms = (vl_ms)args_number(a, "lost"),
         .slots = args_has(a, "slots") ? (unsigned)args_number(a, "slots") : 0,
+        .mix = args_has(a, "mix"),
+        .mix_rate = args_has(a, "mix-rate") ? (unsigned)args_number(a, "mix-rate") : 0,
+        .family = args_text(a, "family"),
+        .no_cover = args_has(a, "no-cover"),
         .log_form = cli->json || strcmp(args_text(a, "log"), "json") == 0 ? VL_LOG_JSON : VL_LOG_FMT,
         .log_level = levels[args_has(a, "log-level") ? (size_t)args_number(a, "log-level") : 1],
     };

@@ -122,6 +122,8 @@ static int describe(struct cli *cli, json_t *job, const char *program, enum prog
         return cli_fail(cli, CLI_USAGE, "the path of the program is not valid UTF-8");
     json_object_set_new(job, "replicas", json_integer((json_int_t)args_number(a, "replicas")));
     json_object_set_new(job, "priority", json_string(args_text(a, "priority")));
+    if (strcmp(args_text(a, "privacy"), "off") != 0)
+        json_object_set_new(job, "privacy", json_string(args_text(a, "privacy")));
     json_object_set_new(job, "limits", limits_of(cli));
     if (args_has(a, "deterministic")) json_object_set_new(job, "deterministic", json_true());
     if (args_has(a, "no-map")) json_object_set_new(job, "map", json_false());

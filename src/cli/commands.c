@@ -100,7 +100,22 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .min = 300, \
       .max = HOUR, \
       .def = "90s", \
-      .help = "silence after which a node counts as lost and its tasks move" },
+      .help = "silence after which a node counts as lost and its tasks move" }, \
+    FLAG("mix", 0, "be a mix of the private network; others must reach this node at its address"), \
+    { .name = "mix-rate", \
+      .kind = VALUE_INTEGER, \
+      .value = "N", \
+      .min = 10, \
+      .max = 200000, \
+      .def = "2000", \
+      .help = "packets per second that this mix carries at most; takes 12 MB of disk for each 1,000 and epoch" }, \
+    { .name = "family", \
+      .kind = VALUE_TEXT, \
+      .value = "NAME", \
+      .min = 1, \
+      .max = 64, \
+      .help = "who runs this mix; no private path passes two mixes of one family" }, \
+    FLAG("no-cover", 0, "send and receive nothing private, and no cover traffic"),
 
 static const struct cli_option up_options[] = {
     DAEMON_OPTIONS
@@ -114,7 +129,59 @@ static const struct cli_option up_options[] = {
       .help = "where the REST gateway and dashboard listen" },
     FLAG("no-gateway", 0, "no REST gateway on this node"),
 };
-static const struct cli_option join_options[] = { DAEMON_OPTIONS };
+static const struct cli_option join_options[] = {
+    DAEMON_OPTIONS
+    { .name = "gateway",
+      .letter = 'g',
+      .kind = VALUE_TEXT,
+      .value = "ADDR:PORT",
+      .min = 3,
+      .max = VL_ADDR_MAX - 1,
+      .help = "a REST gateway on this member, to see the private network from here and to send it jobs privately; "
+              "default: none" },
+};
+
+static const struct cli_option mix_options[] = {
+    { .name = "epoch",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 4000,
+      .max = 24 * HOUR,
+      .def = "30m",
+      .help = "with authorities: how long a mix key is used" },
+    { .name = "threshold",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 2,
+      .max = 9,
+      .help = "with authorities: how many must sign; default: more than half" },
+    { .name = "floor",
+      .kind = VALUE_INTEGER,
+      .value = "K",
+      .min = 1,
+      .max = 100000,
+      .def = "64",
+      .help = "with authorities: packets that should wait at each mix; with less traffic, delays get longer or the level is "
+              "refused" },
+    { .name = "level",
+      .kind = VALUE_CHOICE,
+      .choices = "public|private|confidential|secret",
+      .def = "private",
+      .help = "with ping: the level there and back" },
+    { .name = "rate",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 100,
+      .max = 200000,
+      .help = "with capacity: packets per second; default: search for the highest without loss" },
+    { .name = "seconds",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 60,
+      .def = "3",
+      .help = "with capacity: length of a trial" },
+};
 
 static const struct cli_option run_options[] = {
     { .name = "input",
@@ -190,6 +257,11 @@ static const struct cli_option run_options[] = {
       .choices = "critical|high|normal|low|bulk",
       .def = "normal",
       .help = "which jobs go first" },
+    { .name = "privacy",
+      .kind = VALUE_CHOICE,
+      .choices = "off|public|private|confidential|secret",
+      .def = "off",
+      .help = "level of the private network at which tasks and results travel; `village mix` shows which can be had" },
     { .name = "after",
       .repeat = true,
       .kind = VALUE_TEXT,
@@ -396,6 +468,23 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "mix",
+      .group = GROUP_KEEP,
+      .summary = "the private network: its state, its relays, who keeps its directory",
+      .operands = "[status|relays|authorities NODE...|ping NODE|capacity]",
+      .most = 10,
+      ROWS(mix_options),
+      .json = "the answer of GET /v1/mix; with relays {\"items\": [relay...]}; with authorities {\"authorities\": n}; with ping {\"rtt_ms\"}; with capacity "
+              "{\"rate\", \"seconds\", \"sent\", \"received\", \"cpu_us\", \"one_core\"}",
+      .run = command_mix,
+      .exits = "0 1 2 3 4 5",
+      .about = "Mixes are members started with --mix. `village mix authorities` names three to nine members that keep "
+               "the directory, and so begins the private network; run it on the first node.\n"
+               "`village mix capacity` measures what this machine carries as a mix without losing a packet, for --mix-rate; it "
+               "needs no village.\n"
+               "What the private network hides from whom: docs/mixnet.md.",
+      .example = "village mix\nvillage mix relays\nvillage mix authorities alder birch cedar --epoch 30m\n"
+                 "village mix ping damson\nvillage mix capacity" },
     { .name = "status",
       .group = GROUP_KEEP,
       .summary = "the village at a glance",

@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 
+#include <stdbool.h>
+
 /* Checked by the parser; every pointer is borrowed for the call and never NULL unless said so. */
 struct cli_up_options {
     const char *data_dir; /* made by the callee when absent */
@@ -15,10 +17,22 @@ struct cli_up_options {
     const char *ticket;   /* join: the ticket as typed, at most CLI_TICKET_MAX bytes, "" when none was; up: NULL */
     unsigned slots;       /* tasks at a time, 1..48; 0: one for each CPU */
     vl_ms heartbeat_ms, lost_ms; /* > 0 */
+    bool mix;           /* be a mix of the private network */
+    unsigned mix_rate;  /* packets per second at most; 0: the default */
+    const char *family; /* operator of this node; NULL: not declared */
+    bool no_cover;      /* no part in the private network as a client */
     enum vl_log_form log_form;
     enum vl_level log_level;
 };
 #define CLI_TICKET_MAX 1024u /* a ticket must fit a QR code that a phone reads from a terminal */
+
+/* A measurement of this machine as a mix; node/capacity.h says what is measured. */
+struct cli_capacity {
+    unsigned rate, seconds; /* in: rate 0: search.  out: of the trial that counts */
+    unsigned long long sent, received;
+    double cpu_us; /* of the mix for each packet */
+    bool one_core;
+};
 
 /* Each runs until the daemon ends and returns the exit code of the process (cli.h, enum cli_exit). */
 struct cli_hooks {
@@ -26,6 +40,8 @@ struct cli_hooks {
     int (*join)(const struct cli_up_options *options);
     /* The hidden command `village runner ...`; argv[0] is "runner". */
     int (*runner)(int argc, char **argv);
+    /* 0, or 1 with what went wrong in `problem`; `progress` gets lines for people. */
+    int (*capacity)(struct cli_capacity *c, void (*progress)(void *arg, const char *text), void *arg, char problem[256]);
 };
 
 #endif

@@ -5,11 +5,16 @@
 
 #include <stdbool.h>
 
-/* Before a short loop over vectors or wide words: gcc -O2 would keep it, and with it the vectors in memory. */
+/* Before a short loop over vectors or wide words: left as a loop, it would keep the vectors in memory. */
+#if defined(__clang__)
+#define CRYPTO_UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define CRYPTO_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 struct crypto_cpu {
     bool aes;    /* AES-NI, PCLMULQDQ, SSE4.1 */
+    bool avx2;   /* and a kernel that saves ymm registers */
     bool avx512; /* F, BW, DQ, VL, and a kernel that saves zmm and mask registers */
     bool vaes;   /* VAES and VPCLMULQDQ; of use only with avx512 */
     bool ifma;   /* AVX512_IFMA; of use only with avx512 */

@@ -2,6 +2,8 @@
 
 #include "crypto/cpu.h"
 #include "crypto/hctr2_priv.h"
+#include "crypto/stream_priv.h"
+#include "crypto/x25519_priv.h"
 
 #include <sodium.h>
 
@@ -11,6 +13,8 @@ enum vl_err crypto_init(void) {
     if (sodium_init() < 0) return VL_EUNSUPPORTED;
     struct crypto_cpu cpu = crypto_cpu_detect();
     hctr2_choose(&cpu);
+    stream_choose(&cpu);
+    x25519_choose(&cpu);
     done = true;
     return VL_OK;
 }

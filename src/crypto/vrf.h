@@ -24,10 +24,11 @@ void crypto_vrf_key_wipe(struct crypto_vrf_key *key);
 /* VL_ECRYPTO: no point was found for this input (probability 2^-256). */
 VL_MUST_CHECK enum vl_err crypto_vrf_prove(const struct crypto_vrf_key *key, struct vl_span input,
                                            uint8_t ret_proof[CRYPTO_VRF_PROOF]);
-/* The output that a proof stands for; says nothing of its validity.  VL_ECRYPTO: gamma is no point. */
+/* The output that a proof stands for (5.2); says nothing of its validity.  VL_ECRYPTO: gamma is no point, s >= q. */
 VL_MUST_CHECK enum vl_err crypto_vrf_output(const uint8_t proof[CRYPTO_VRF_PROOF], uint8_t ret[CRYPTO_VRF_OUTPUT]);
-/* Full validation (RFC 9381 5.3 with 5.6.1): VL_ECRYPTO for a wrong proof, and for non-canonical or small-order keys
- * and points.  ret_output (may be NULL) is written on success only. */
+/* Full validation (RFC 9381 5.3 with validate_key): VL_ECRYPTO for a wrong proof, and for non-canonical or small-order
+ * keys and points.  Stricter than the RFC in one thing: keys and gammas with a part of small order are refused, which
+ * no honest prover makes.  ret_output (may be NULL) is written on success only. */
 VL_MUST_CHECK enum vl_err crypto_vrf_verify(const uint8_t public[32], struct vl_span input,
                                             const uint8_t proof[CRYPTO_VRF_PROOF],
                                             uint8_t ret_output[CRYPTO_VRF_OUTPUT]);

@@ -1,5 +1,6 @@
 /* x25519_batch.h - many X25519 (RFC 7748 section 5) at once: eight lanes of AVX-512 IFMA where the processor has them,
- * else one by one through libsodium; the same results in every case.  Constant time in scalars and points.
+ * four of AVX2 where it has those, else one by one through libsodium; the same results in every case.  Constant time in
+ * scalars and points.
  * The implementation is chosen by crypto_init().  Pure; thread-safe. */
 #ifndef VL_CRYPTO_X25519_BATCH_H
 #define VL_CRYPTO_X25519_BATCH_H
@@ -23,9 +24,11 @@ bool crypto_x25519_available(enum crypto_x25519_impl impl);
 void crypto_x25519_batch(const uint8_t (*scalar)[32], const uint8_t (*point)[32], uint8_t (*ret)[32], size_t n);
 /* ret[i] = X25519(scalar[i], 9): public keys. */
 void crypto_x25519_base_batch(const uint8_t (*scalar)[32], uint8_t (*ret)[32], size_t n);
-/* As above with one implementation, which must be available. */
+/* Both with one implementation, which must be available: for tests and benches. */
 void crypto_x25519_batch_with(enum crypto_x25519_impl impl, const uint8_t (*scalar)[32], const uint8_t (*point)[32],
                               uint8_t (*ret)[32], size_t n);
+void crypto_x25519_base_batch_with(enum crypto_x25519_impl impl, const uint8_t (*scalar)[32], uint8_t (*ret)[32],
+                                   size_t n);
 /* Constant time. */
 bool crypto_x25519_is_zero(const uint8_t result[32]);
 

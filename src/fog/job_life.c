@@ -99,6 +99,7 @@ enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct 
     j->spec_len = (uint32_t)encoded.n;
     j->kind = (uint8_t)spec->kind;
     j->priority = (uint8_t)spec->priority;
+    j->privacy = (uint8_t)spec->privacy;
     j->replicas = (uint8_t)spec->replicas;
     j->max_attempts = (uint8_t)spec->max_attempts;
     j->memory_bytes = spec->limits.memory_bytes;

@@ -92,7 +92,7 @@ struct job {
     uint64_t memory_bytes, disk_bytes, timeout_ms;
     uint64_t step; /* of the last JOB_CHANGED, to give it once per step */
     int32_t error;
-    uint8_t state, kind, priority, replicas, max_attempts;
+    uint8_t state, kind, priority, privacy, replicas, max_attempts;
     bool has_merge, map, placed, release; /* placed: some task ever was; release: ended, its waiters are not told yet */
     char error_text[96];
 };

@@ -22,7 +22,8 @@ static void describe(const struct task *t, struct sched_task *ret) {
     *ret = (struct sched_task){
         .job = j->id,
         .task = task_index(t),
-        .features = j->kind == TASK_WASM ? NODE_FEATURE_WASM : NODE_FEATURE_NATIVE,
+        .features = (j->kind == TASK_WASM ? NODE_FEATURE_WASM : NODE_FEATURE_NATIVE) |
+                    (j->privacy ? NODE_FEATURE_PRIVATE : 0u),
         .memory_bytes = j->memory_bytes,
         .disk_bytes = j->disk_bytes,
         .priority = j->priority,
@@ -101,6 +102,7 @@ enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, 
         .lease_ms = b->config.lease_ms,
         .attempt = t->failures + 1u,
         .priority = spec.priority,
+        .privacy = spec.privacy,
         .spec = { .kind = spec.kind,
                   .deterministic = spec.deterministic,
                   .network = spec.network,

@@ -352,7 +352,8 @@ static enum vl_err step_heartbeat(struct registry *r, const struct registry_even
     if (!heartbeat_sane(h)) return VL_ERANGE;
     struct node_record *n = &e->rec;
     bool was_offline = !online(e), first = !n->heard, restarted = n->started_ms != 0 && n->started_ms != h->started_ms;
-    bool durable = first || was_offline || n->kind != h->kind || n->protocol != h->protocol ||
+    bool moved = h->addr[0] != '\0' && strcmp(n->addr, h->addr) != 0;
+    bool durable = first || was_offline || moved || n->kind != h->kind || n->protocol != h->protocol ||
                    !caps_equal(&n->caps, &h->caps) || ev->now >= vl_ms_add(e->persisted_ms, REGISTRY_PERSIST_MS);
     if (was_offline && !first) note_flap(n, ev->now);
     if (n->flaps > 0 && ev->now >= vl_ms_add(n->flap_ms, REGISTRY_FLAP_FORGET_MS)) {
@@ -362,6 +363,7 @@ static enum vl_err step_heartbeat(struct registry *r, const struct registry_even
     n->kind = h->kind;
     n->protocol = h->protocol;
     n->caps = h->caps;
+    if (moved) memcpy(n->addr, h->addr, sizeof n->addr);
     n->started_ms = h->started_ms;
     bool seen = take_figures(n, h, restarted);
     enum node_state before = n->state;

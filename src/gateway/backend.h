@@ -169,6 +169,53 @@ struct view_metric {
     double value;
 };
 
+/* The private network as this node sees it (docs/mixnet.md). */
+#define VIEW_LEVELS 4u
+#define VIEW_DROPS_MAX 24u
+struct view_level {
+    const char *name;
+    bool available;
+    uint32_t mean_delay_ms; /* of a hop, when available */
+    char reason[192];       /* when not */
+};
+struct view_mix {
+    bool charter, relay, authority; /* there is one; this node is one */
+    uint64_t epoch;
+    uint32_t epoch_ms, authorities, threshold;
+    vl_ms epoch_ends_ms, valid_until_ms; /* valid_until 0: no consensus */
+    uint64_t consensus_epoch;
+    uint32_t relays, clients;
+    bool has_provider;
+    struct vl_node_id provider;
+    struct view_level levels[VIEW_LEVELS];
+    uint64_t slots, filled, loops, loops_back, loops_lost;
+    uint32_t loss_permille, delay_p50_ms, delay_p95_ms;
+    uint64_t messages_out, messages_in, messages_failed, fragments, retransmitted;
+    uint64_t received, made, forwarded, delivered; /* packets, of the relay */
+    uint32_t queued, rate;
+    uint64_t replay_entries, replay_capacity;
+    struct {
+        const char *reason;
+        uint64_t n;
+    } drops[VIEW_DROPS_MAX];
+    uint32_t drops_n;
+    uint64_t audited, early, late, unproven;                   /* own loops whose delays were checked */
+    uint64_t votes, consensuses, failed_epochs, equivocations; /* of the authority */
+};
+struct view_relay {
+    uint32_t number;
+    struct vl_node_id id;
+    const char *addr;
+    bool self;
+    uint32_t layer, bandwidth, rate, mean_delay_ms, reputation;
+};
+struct backend_charter {
+    const struct vl_node_id *authorities;
+    uint32_t n, threshold; /* threshold 0: more than half */
+    uint32_t epoch_ms;     /* 0: the default */
+    uint32_t floor;        /* packets that should wait at each relay; 0: the default */
+};
+
 /* ---- sinks: called once for each item, inside the read ---- */
 
 typedef void (*view_node_fn)(void *arg, const struct view_node *v);
@@ -180,6 +227,7 @@ typedef void (*view_topology_fn)(void *arg, const struct view_topology *v);
 typedef void (*view_ticket_fn)(void *arg, const struct view_ticket *v);
 typedef void (*view_metric_fn)(void *arg, const struct view_metric *v);
 typedef void (*view_spec_fn)(void *arg, const struct job_spec *v);
+typedef void (*view_relay_fn)(void *arg, const struct view_relay *v);
 
 /* ---- commands ---- */
 
@@ -188,6 +236,8 @@ typedef void (*backend_done_fn)(void *arg, enum vl_err err, const char *detail);
 /* As above; `text` is the whole secret ticket "vl1...", shown this once; NULL on error. */
 typedef void (*backend_ticket_fn)(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v,
                                   const char *text);
+
+typedef void (*backend_ping_fn)(void *arg, enum vl_err err, const char *detail, uint32_t rtt_ms);
 
 #define BACKEND_ANSWER_MAX 4096u /* bytes of a stored answer; a job summary is about 600 */
 
@@ -226,6 +276,9 @@ struct backend_ops {
      * VL_ENOTFOUND: no such job.  VL_ESTATE: it is not done. */
     enum vl_err (*result)(void *self, struct vl_job_id id, view_output_fn sink, void *arg);
 
+    void (*mix)(void *self, struct view_mix *ret);
+    void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */
+
     void (*tickets)(void *self, const char *after_id, uint32_t max, view_ticket_fn sink, void *arg);
 
     /* -- durable commands -- */
@@ -238,6 +291,11 @@ struct backend_ops {
     enum vl_err (*job_cancel)(void *self, struct vl_job_id id, backend_done_fn done, void *arg);
     enum vl_err (*node_expel)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
     enum vl_err (*node_maintenance)(void *self, struct vl_node_id id, bool on, backend_done_fn done, void *arg);
+    /* VL_EUNSUPPORTED: only the coordinator can; VL_ENOTFOUND: one of them is no member; VL_ESTATE: one has no address;
+     * VL_ERANGE: 3 to 9 different members, threshold more than half. */
+    /* rtt in milliseconds for `done`.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_EEXPIRED, VL_ETIMEOUT ... with the reason. */
+    enum vl_err (*mix_ping)(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
+    enum vl_err (*mix_charter)(void *self, const struct backend_charter *c, backend_done_fn done, void *arg);
     enum vl_err (*ticket_create)(void *self, uint32_t uses, uint64_t ttl_s, backend_ticket_fn done, void *arg);
     enum vl_err (*ticket_revoke)(void *self, const char *id, backend_done_fn done, void *arg);
 

@@ -93,6 +93,10 @@ bool page_cursor(struct gateway *g, struct http_req *r, const struct call *k, en
 void api_health(struct gateway *g, struct http_req *r, const struct call *k);
 void api_info(struct gateway *g, struct http_req *r, const struct call *k);
 void api_metrics(struct gateway *g, struct http_req *r, const struct call *k);
+void api_mix(struct gateway *g, struct http_req *r, const struct call *k);
+void api_mix_relays(struct gateway *g, struct http_req *r, const struct call *k);
+void api_mix_ping(struct gateway *g, struct http_req *r, const struct call *k);
+void api_mix_charter(struct gateway *g, struct http_req *r, const struct call *k);
 void api_openapi(struct gateway *g, struct http_req *r, const struct call *k);
 void api_nodes(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node(struct gateway *g, struct http_req *r, const struct call *k);

@@ -9,6 +9,8 @@
 static const char *const kinds[] = { "wasm", "native", NULL };
 static const char *const priorities[] = { "critical", "high", "normal", "low", "bulk", NULL };
 
+static const char *const privacies[] = { "off", "public", "private", "confidential", "secret", NULL };
+
 static const struct schema_row arg_row[] = { { .name = "", .type = SCHEMA_TEXT, .max = VL_ARGS_BYTES - 1 } };
 static const struct schema_row input_rows[] = {
     { .name = "name",
@@ -76,6 +78,11 @@ const struct schema_row job_body_rows[] = {
       .fallback = "false",
       .doc = "Virtual clock, random seeded by the job." },
     { .name = "priority", .type = SCHEMA_ENUM, .values = priorities, .fallback = "\"normal\"" },
+    { .name = "privacy",
+      .type = SCHEMA_ENUM,
+      .values = privacies,
+      .fallback = "\"off\"",
+      .doc = "Level of the private network at which its assignments and reports travel." },
     { .name = "max_attempts", .type = SCHEMA_INT, .min = 1, .max = JOB_ATTEMPTS_MAX, .fallback = "3" },
     { .name = "after",
       .type = SCHEMA_LIST,
@@ -221,6 +228,7 @@ enum vl_err job_body_read(const json_t *root, struct job_body *ret, struct schem
     s->replicas = (uint32_t)schema_u64(root, "replicas", 1);
     s->max_attempts = (uint32_t)schema_u64(root, "max_attempts", 3);
     s->priority = priority_of(schema_str(root, "priority", "normal"));
+    (void)mix_level_parse(schema_str(root, "privacy", "off"), &s->privacy); /* the schema knows no other names */
     read_after(s, json_object_get(root, "after"), errors);
     enum vl_err err = pack_strings(ret, root, errors);
     if (err == VL_OK) err = pack_inputs(ret, root, errors);

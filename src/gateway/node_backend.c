@@ -117,6 +117,7 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         sink(arg, &(struct view_metric){
                       .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
+    node_backend_mix_metrics(self, sink, arg);
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------------
@@ -525,6 +526,16 @@ static void ticket_done(void *arg, enum vl_err err, const char *detail, struct v
     free(c);
 }
 
+static enum vl_err be_mix_charter(void *self, const struct backend_charter *wanted, backend_done_fn done, void *arg) {
+    struct mix_charter charter;
+    enum vl_err err = node_backend_charter(node_of(self), wanted, &charter);
+    if (err) return err;
+    struct call *c = call_new(self, done, arg);
+    if (c == NULL) return VL_ENOMEM;
+    node_mix_charter(node_of(self), &charter, call_done, c);
+    return VL_OK;
+}
+
 static enum vl_err be_ticket_create(void *self, uint32_t uses, uint64_t ttl_s, backend_ticket_fn done, void *arg) {
     struct call *c = call_new(self, NULL, arg);
     if (c == NULL) return VL_ENOMEM;
@@ -651,6 +662,10 @@ struct backend node_backend(struct node_backend *b) {
         .job_cancel = be_job_cancel,
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
+        .mix = node_backend_mix,
+        .relays = node_backend_relays,
+        .mix_ping = node_backend_ping,
+        .mix_charter = be_mix_charter,
         .ticket_create = be_ticket_create,
         .ticket_revoke = be_ticket_revoke,
         .answer_get = be_answer_get,

@@ -21,4 +21,12 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_mix.c */
+void node_backend_mix(void *self, struct view_mix *ret);
+void node_backend_relays(void *self, view_relay_fn sink, void *arg);
+enum vl_err node_backend_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
+void node_backend_mix_metrics(void *self, view_metric_fn sink, void *arg);
+/* The charter to be signed.  Errors of backend_ops.mix_charter. */
+enum vl_err node_backend_charter(struct node *n, const struct backend_charter *in, struct mix_charter *ret);
+
 #endif

@@ -240,6 +240,7 @@ void emit_spec(struct jw *j, const struct job_spec *s) {
     put_limits(j, &s->limits);
     jw_put_bool(j, "deterministic", s->deterministic);
     jw_put_str(j, "priority", priority_name(s->priority));
+    jw_put_str(j, "privacy", mix_level_name(s->privacy));
     jw_put_u64(j, "max_attempts", s->max_attempts);
     jw_key(j, "after");
     jw_arr(j);

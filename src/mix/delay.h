@@ -18,9 +18,12 @@ struct delay_epoch {
  * Errors of crypto_vrf_prove(). */
 VL_MUST_CHECK enum vl_err delay_epoch_begin(const struct crypto_vrf_key *key, const struct delay_epoch *e,
                                             uint8_t ret_y[CRYPTO_VRF_OUTPUT], uint8_t ret_proof[CRYPTO_VRF_PROOF]);
-/* Microseconds: -mean * ln(u), u in (0, 1] from BLAKE2b(y, input).  Computed so that auditors on other machines get the
- * same value bit for bit (integers only); mean_ms 0 gives 0.  No visible cap: up to 44 times the mean. */
+/* Microseconds, rounded to the nearest: -mean * ln(u), u in (0, 1] from BLAKE2b(y, input).  Computed so that auditors on
+ * other machines get the same value bit for bit (integers only); mean_ms 0 gives 0.  No visible cap: up to 44.4 times
+ * the mean.  Constant time. */
 uint64_t delay_us(const uint8_t y[CRYPTO_VRF_OUTPUT], const uint8_t input[16], uint32_t mean_ms);
+/* The same from 64 uniform bits: u = (h + 1) / 2^64. */
+uint64_t delay_from_uniform(uint64_t h, uint32_t mean_ms);
 
 /* What a sender checks once the node has published y and proof.  VL_ECRYPTO: the proof is not of this node and epoch.
  */

@@ -27,20 +27,22 @@ bool sphinx_ad_good(const uint8_t ad[SPHINX_AD]) {
 }
 
 /* SPEC SPX-12: "prk is BLAKE2b-256 without a key, personalisation `bn-sphinx-v1-kem`, of [ss, E, public mix key of the
- * node, version, suite], 98 bytes."
- * SPEC SPX-13: "okm is the first 192 bytes of ChaCha20 (RFC 8439) with key prk, nonce of 12 zero bytes, counter from
- * 0." */
-void sphinx_derive(const uint8_t ss[32], const uint8_t e[32], const uint8_t node_public[32], uint8_t okm[SPHINX_OKM]) {
-    uint8_t in[98], prk[32];
+ * node, version, suite], 98 bytes." */
+void sphinx_extract(const uint8_t ss[32], const uint8_t e[32], const uint8_t node_public[32], uint8_t prk[32]) {
+    uint8_t in[98];
     memcpy(in, ss, 32);
     memcpy(in + 32, e, 32);
     memcpy(in + 64, node_public, 32);
     in[96] = SPHINX_VERSION;
     in[97] = SPHINX_SUITE;
-    crypto_blake2b_keyed(vl_span(in, sizeof in), vl_span(NULL, 0), "bn-sphinx-v1-kem", prk, sizeof prk);
-    crypto_chacha20(prk, okm, SPHINX_OKM);
+    crypto_blake2b_keyed(vl_span(in, sizeof in), vl_span(NULL, 0), "bn-sphinx-v1-kem", prk, 32);
     crypto_wipe(in, sizeof in);
-    crypto_wipe(prk, sizeof prk);
+}
+
+/* SPEC SPX-13: "okm is the first 192 bytes of ChaCha20 (RFC 8439) with key prk, nonce of 12 zero bytes, counter from
+ * 0." */
+void sphinx_expand(const uint8_t (*prk)[32], size_t n, uint8_t *const *okm) {
+    crypto_chacha20_many(prk, n, okm, SPHINX_OKM);
 }
 
 void sphinx_mac(const uint8_t key[32], const uint8_t header[SPHINX_HEADER], uint8_t ret[SPHINX_MAC]) {

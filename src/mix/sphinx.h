@@ -55,14 +55,17 @@ struct sphinx_prebuilt {
     uint32_t n;
     uint8_t payload_key[SPHINX_HOPS_MAX][32];
     uint8_t delay_input[SPHINX_HOPS_MAX][16]; /* what each hop draws its delay from: for audits */
+    uint32_t node[SPHINX_HOPS_MAX];           /* and which hops these are */
+    uint16_t mean_ms[SPHINX_HOPS_MAX];
 };
 void sphinx_prebuilt_wipe(struct sphinx_prebuilt *p);
 
-/* Builds n <= SPHINX_BATCH headers, their key exchanges side by side.  VL_ERANGE: a path breaks a rule above, in which
- * case nothing is built.  VL_ECRYPTO: a key of low order. */
+/* Builds n <= SPHINX_BATCH headers, their key exchanges side by side, for paths that end in DELIVER or DROP. VL_ERANGE:
+ * a path breaks a rule above, in which case ret is untouched.  VL_ECRYPTO: a key of low order; ret is wiped. */
 VL_MUST_CHECK enum vl_err sphinx_build(const struct sphinx_path *path, size_t n, struct crypto_drbg *rng,
                                        struct sphinx_prebuilt *ret);
-/* The packet around a body (SPHINX_BODY bytes; sphinx_body() makes one).  Uses the header up: wipe it. */
+/* The packet around a body (SPHINX_BODY bytes; sphinx_body() makes one; it may lie in the packet).  Uses the header up:
+ * wipe it. */
 void sphinx_seal(const struct sphinx_prebuilt *p, const uint8_t body[SPHINX_BODY], uint8_t packet[SPHINX_PACKET]);
 /* Frames data into a body.  VL_ERANGE: n > SPHINX_DATA_MAX. */
 VL_MUST_CHECK enum vl_err sphinx_body(uint8_t type, struct vl_span data, uint8_t body[SPHINX_BODY]);
@@ -80,7 +83,8 @@ struct sphinx_surb_keys {
     uint8_t payload_key[SPHINX_HOPS_MAX][32];
     uint8_t delay_input[SPHINX_HOPS_MAX][16];
 };
-/* As sphinx_build() for paths that end in REPLY; expiry: last epoch in which all its keys live. */
+/* As sphinx_build() for paths that end in REPLY; expiry: last epoch in which all its keys live.  keys[].id is the
+ * surb_id of the path. */
 VL_MUST_CHECK enum vl_err sphinx_surb_build(const struct sphinx_path *path, size_t n, uint32_t expiry_epoch,
                                             struct crypto_drbg *rng, uint8_t (*ret_surb)[SPHINX_SURB],
                                             struct sphinx_surb_keys *ret_keys);
@@ -88,7 +92,8 @@ VL_MUST_CHECK enum vl_err sphinx_surb_build(const struct sphinx_path *path, size
 VL_MUST_CHECK enum vl_err sphinx_surb_use(const uint8_t surb[SPHINX_SURB], const uint8_t body[SPHINX_BODY],
                                           uint8_t packet[SPHINX_PACKET], uint32_t *ret_first);
 uint32_t sphinx_surb_expiry(const uint8_t surb[SPHINX_SURB]);
-/* The owner opens what came back under `keys->id`.  VL_ECRYPTO: damaged on the way. */
+/* The owner opens what came back under `keys->id`; then it wipes the keys, for a block is used once.  VL_ECRYPTO:
+ * damaged on the way; ret_body is untouched. */
 VL_MUST_CHECK enum vl_err sphinx_surb_open(const struct sphinx_surb_keys *keys, const uint8_t delta[SPHINX_DELTA],
                                            uint8_t ret_body[SPHINX_BODY]);
 

@@ -53,7 +53,12 @@ static void header_build(const struct sphinx_path *path, const uint8_t (*e)[32],
     uint8_t stream[SPHINX_HOPS_MAX][SPHINX_STREAM];
     uint8_t *beta = header + SPHINX_AT_BETA;
     size_t n = path->n, phi = SPHINX_SLOT * (n - 1);
-    for (size_t i = 0; i < n; i++) crypto_chacha20(okm[i] + SPHINX_OKM_HEADER, stream[i], SPHINX_STREAM);
+    uint8_t key[SPHINX_HOPS_MAX][32], *at[SPHINX_HOPS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        memcpy(key[i], okm[i] + SPHINX_OKM_HEADER, 32);
+        at[i] = stream[i];
+    }
+    crypto_chacha20_many((const uint8_t(*)[32])key, n, at, SPHINX_STREAM);
 
     struct sphinx_slot last = { .command = path->end.command, .delay_ms = path->hop[n - 1].delay_ms, .end = path->end };
     sphinx_slot_put(&last, beta);
@@ -69,6 +74,7 @@ static void header_build(const struct sphinx_path *path, const uint8_t (*e)[32],
         memcpy(header + SPHINX_AT_E, e[i], 32);
         sphinx_mac(okm[i] + SPHINX_OKM_MAC, header, header + SPHINX_AT_GAMMA);
     }
+    crypto_wipe(key, sizeof key);
     crypto_wipe(stream, sizeof stream);
 }
 
@@ -77,7 +83,7 @@ static enum vl_err group_build(const struct sphinx_path *path, size_t n, struct 
                                const struct target *to) {
     struct {
         uint8_t secret[SPHINX_LANES][32], e[SPHINX_LANES][32], node[SPHINX_LANES][32], ss[SPHINX_LANES][32];
-        uint8_t okm[SPHINX_HOPS_MAX][SPHINX_OKM];
+        uint8_t prk[SPHINX_LANES][32], okm[SPHINX_LANES][SPHINX_OKM], *at[SPHINX_LANES];
     } g;
     size_t lanes = 0;
     /* SPEC SPX-27: "n secrets of 32 bytes from the first node to the last, the 56(7-n) bytes behind the last slot, and
@@ -95,15 +101,19 @@ static enum vl_err group_build(const struct sphinx_path *path, size_t n, struct 
     crypto_x25519_batch((const uint8_t(*)[32])g.secret, (const uint8_t(*)[32])g.node, g.ss, lanes);
 
     enum vl_err err = VL_OK;
-    for (size_t i = 0; i < lanes; i++)
+    for (size_t i = 0; i < lanes; i++) {
         if (crypto_x25519_is_zero(g.ss[i])) err = VL_ECRYPTO; /* SPEC SPX-11: "An ss of 32 zero bytes is refused" */
+        sphinx_extract(g.ss[i], g.e[i], g.node[i], g.prk[i]);
+        g.at[i] = g.okm[i];
+    }
+    sphinx_expand((const uint8_t(*)[32])g.prk, lanes, g.at);
     for (size_t k = 0, at = 0; k < n && err == VL_OK; at += path[k].n, k++) {
         for (uint32_t i = 0; i < path[k].n; i++) {
-            sphinx_derive(g.ss[at + i], g.e[at + i], g.node[at + i], g.okm[i]);
-            memcpy(to[k].payload_key[i], g.okm[i] + SPHINX_OKM_PAYLOAD, 32);
-            memcpy(to[k].delay_input[i], g.okm[i] + SPHINX_OKM_DELAY, 16);
+            memcpy(to[k].payload_key[i], g.okm[at + i] + SPHINX_OKM_PAYLOAD, 32);
+            memcpy(to[k].delay_input[i], g.okm[at + i] + SPHINX_OKM_DELAY, 16);
         }
-        header_build(&path[k], (const uint8_t(*)[32])(g.e + at), (const uint8_t(*)[SPHINX_OKM])g.okm, to[k].header);
+        header_build(&path[k], (const uint8_t(*)[32])(g.e + at), (const uint8_t(*)[SPHINX_OKM])(g.okm + at),
+                     to[k].header);
     }
     crypto_wipe(&g, sizeof g);
     return err;
@@ -132,6 +142,10 @@ enum vl_err sphinx_build(const struct sphinx_path *path, size_t n, struct crypto
         for (size_t k = 0; k < take; k++) {
             struct sphinx_prebuilt *p = &ret[from + k];
             *p = (struct sphinx_prebuilt){ .first = path[from + k].hop[0].node, .n = path[from + k].n };
+            for (uint32_t i = 0; i < p->n; i++) {
+                p->node[i] = path[from + k].hop[i].node;
+                p->mean_ms[i] = path[from + k].hop[i].delay_ms;
+            }
             to[k] = (struct target){ p->header, p->payload_key, p->delay_input, NULL };
         }
         enum vl_err err = group_build(path + from, take, rng, to);

@@ -24,28 +24,28 @@ enum sphinx_verdict sphinx_glance(const uint8_t packet[SPHINX_PACKET], const str
     return SPHINX_BAD_KEY_ID;
 }
 
-static enum sphinx_verdict open_one(struct sphinx_work *w, const struct sphinx_node_key *key, const uint8_t ss[32]) {
+static enum sphinx_verdict open_one(struct sphinx_work *w, const uint8_t ss[32]) {
     uint8_t gamma[SPHINX_MAC];
-    /* SPEC SPX-11: "An ss of 32 zero bytes is refused by both sides." */
-    if (crypto_x25519_is_zero(ss)) return SPHINX_BAD_POINT;
-    sphinx_derive(ss, w->packet + SPHINX_AT_E, key->public, w->okm);
+    enum sphinx_verdict verdict = SPHINX_OK;
     /* SPEC SPX-20: "It is compared in constant time, and nothing is decrypted before." */
     sphinx_mac(w->okm + SPHINX_OKM_MAC, w->packet, gamma);
-    bool good = crypto_equal(gamma, w->packet + SPHINX_AT_GAMMA, sizeof gamma);
+    if (!crypto_equal(gamma, w->packet + SPHINX_AT_GAMMA, sizeof gamma)) verdict = SPHINX_BAD_MAC;
+    /* SPEC SPX-11: "An ss of 32 zero bytes is refused by both sides." */
+    if (crypto_x25519_is_zero(ss)) verdict = SPHINX_BAD_POINT;
     crypto_wipe(gamma, sizeof gamma); /* of a forged packet it is what the forger would like to know */
-    if (!good) {
+    if (verdict != SPHINX_OK)
         crypto_wipe(w->okm, sizeof w->okm);
-        return SPHINX_BAD_MAC;
-    }
-    memcpy(w->tag, w->okm + SPHINX_OKM_TAG, SPHINX_TAG);
-    return SPHINX_OK;
+    else
+        memcpy(w->tag, w->okm + SPHINX_OKM_TAG, SPHINX_TAG);
+    return verdict;
 }
 
 void sphinx_open(struct sphinx_work *w, size_t n, const struct sphinx_node_key *keys) {
     assert(n <= SPHINX_BATCH);
     struct {
-        uint8_t secret[SPHINX_LANES][32], e[SPHINX_LANES][32], ss[SPHINX_LANES][32];
+        uint8_t secret[SPHINX_LANES][32], e[SPHINX_LANES][32], ss[SPHINX_LANES][32], prk[SPHINX_LANES][32];
         struct sphinx_work *work[SPHINX_LANES];
+        uint8_t *okm[SPHINX_LANES];
     } g;
     for (size_t from = 0; from < n;) {
         size_t lanes = 0;
@@ -53,11 +53,14 @@ void sphinx_open(struct sphinx_work *w, size_t n, const struct sphinx_node_key *
             if (w[from].verdict != SPHINX_OK) continue;
             memcpy(g.secret[lanes], keys[w[from].key].secret, 32);
             memcpy(g.e[lanes], w[from].packet + SPHINX_AT_E, 32);
+            g.okm[lanes] = w[from].okm;
             g.work[lanes++] = &w[from];
         }
         if (lanes == 0) break;
         crypto_x25519_batch((const uint8_t(*)[32])g.secret, (const uint8_t(*)[32])g.e, g.ss, lanes);
-        for (size_t i = 0; i < lanes; i++) g.work[i]->verdict = open_one(g.work[i], &keys[g.work[i]->key], g.ss[i]);
+        for (size_t i = 0; i < lanes; i++) sphinx_extract(g.ss[i], g.e[i], keys[g.work[i]->key].public, g.prk[i]);
+        sphinx_expand((const uint8_t(*)[32])g.prk, lanes, g.okm);
+        for (size_t i = 0; i < lanes; i++) g.work[i]->verdict = open_one(g.work[i], g.ss[i]);
     }
     crypto_wipe(&g, sizeof g);
 }
@@ -71,40 +74,51 @@ static void rewrite(uint8_t *packet, const struct sphinx_slot *s, const uint8_t 
     memcpy(packet + SPHINX_AT_BETA, next_beta, SPHINX_BETA);
 }
 
-static enum sphinx_verdict peel_one(struct sphinx_work *w) {
+/* p: the stream of the header key; used up. */
+static enum sphinx_verdict peel_one(struct sphinx_work *w, uint8_t p[SPHINX_STREAM]) {
     /* SPEC SPX-22: "p is [beta, 56 zero bytes] xor s. The slot is p[0..56), the next beta is p[56..448)." */
-    uint8_t p[SPHINX_STREAM];
     struct sphinx_slot s;
-    memcpy(p, w->packet + SPHINX_AT_BETA, SPHINX_BETA);
-    memset(p + SPHINX_BETA, 0, SPHINX_SLOT);
-    crypto_chacha20_xor(w->okm + SPHINX_OKM_HEADER, p, sizeof p, p);
-    enum sphinx_verdict verdict = sphinx_slot_read(p, &s) ? SPHINX_OK : SPHINX_BAD_COMMAND;
-    if (verdict == SPHINX_OK) {
-        uint8_t *delta = w->packet + SPHINX_HEADER;
-        w->command = s.command;
-        w->delay_ms = s.delay_ms;
-        w->next = s.next;
-        w->end = s.end;
-        memcpy(w->delay_input, w->okm + SPHINX_OKM_DELAY, sizeof w->delay_input);
-        /* SPEC SPX-32: "Every node deciphers delta with its payload key, whatever the command." */
-        crypto_hctr2_decrypt(w->okm + SPHINX_OKM_PAYLOAD, vl_span(NULL, 0), delta, SPHINX_DELTA, delta);
-        if (s.command == SPHINX_FORWARD) rewrite(w->packet, &s, p + SPHINX_SLOT);
-        /* SPEC SPX-33: "At commands 2 and 4 the first 16 bytes of the deciphered delta must be zero, compared in
-         * constant time, else somebody changed the payload and the packet is dropped." */
-        if ((s.command == SPHINX_DELIVER || s.command == SPHINX_DROP) && !sphinx_payload_good(delta)) {
-            memset(delta, 0, SPHINX_DELTA);
-            verdict = SPHINX_BAD_PAYLOAD;
-        }
+    sphinx_xor(p, w->packet + SPHINX_AT_BETA, SPHINX_BETA);
+    if (!sphinx_slot_read(p, &s)) return SPHINX_BAD_COMMAND;
+    uint8_t *delta = w->packet + SPHINX_HEADER;
+    w->command = s.command;
+    w->delay_ms = s.delay_ms;
+    w->next = s.next;
+    w->end = s.end;
+    memcpy(w->delay_input, w->okm + SPHINX_OKM_DELAY, sizeof w->delay_input);
+    /* SPEC SPX-32: "Every node deciphers delta with its payload key, whatever the command." */
+    crypto_hctr2_decrypt(w->okm + SPHINX_OKM_PAYLOAD, vl_span(NULL, 0), delta, SPHINX_DELTA, delta);
+    if (s.command == SPHINX_FORWARD) rewrite(w->packet, &s, p + SPHINX_SLOT);
+    /* SPEC SPX-33: "At commands 2 and 4 the first 16 bytes of the deciphered delta must be zero, compared in constant
+     * time, else somebody changed the payload and the packet is dropped." */
+    if ((s.command == SPHINX_DELIVER || s.command == SPHINX_DROP) && !sphinx_payload_good(delta)) {
+        memset(delta, 0, SPHINX_DELTA);
+        return SPHINX_BAD_PAYLOAD;
     }
-    crypto_wipe(p, sizeof p);
-    return verdict;
+    return SPHINX_OK;
 }
+
+#define PEEL_LANES 16u /* streams side by side; 7 KiB of stack */
 
 void sphinx_peel(struct sphinx_work *w, size_t n) {
     assert(n <= SPHINX_BATCH);
-    for (size_t i = 0; i < n; i++) {
-        if (w[i].verdict == SPHINX_OK) w[i].verdict = peel_one(&w[i]);
-        /* SPEC SPX-52: "okm and ss are wiped when the packet leaves the peeling, whatever became of it." */
-        crypto_wipe(w[i].okm, sizeof w[i].okm);
+    struct {
+        uint8_t key[PEEL_LANES][32], stream[PEEL_LANES][SPHINX_STREAM];
+        struct sphinx_work *work[PEEL_LANES];
+        uint8_t *at[PEEL_LANES];
+    } g;
+    for (size_t i = 0; i < PEEL_LANES; i++) g.at[i] = g.stream[i];
+    for (size_t from = 0; from < n;) {
+        size_t lanes = 0;
+        for (; from < n && lanes < PEEL_LANES; from++) {
+            if (w[from].verdict != SPHINX_OK) continue;
+            memcpy(g.key[lanes], w[from].okm + SPHINX_OKM_HEADER, 32);
+            g.work[lanes++] = &w[from];
+        }
+        crypto_chacha20_many((const uint8_t(*)[32])g.key, lanes, g.at, SPHINX_STREAM);
+        for (size_t i = 0; i < lanes; i++) g.work[i]->verdict = peel_one(g.work[i], g.stream[i]);
     }
+    /* SPEC SPX-52: "okm and ss are wiped when the packet leaves the peeling, whatever became of it." */
+    for (size_t i = 0; i < n; i++) crypto_wipe(w[i].okm, sizeof w[i].okm);
+    crypto_wipe(&g, sizeof g);
 }

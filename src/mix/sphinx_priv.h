@@ -29,7 +29,7 @@ enum {
 };
 #define SPHINX_OKM 192u
 /* Key exchanges side by side: eight times the widest implementation shares the cost of its inversion, and what they
- * need stays below 10 KiB of stack. */
+ * need stays below 24 KiB of stack. */
 #define SPHINX_LANES 64u
 
 static inline void sphinx_put_le32(uint8_t *p, uint32_t v) {
@@ -49,8 +49,10 @@ static inline void sphinx_xor(uint8_t *dst, const uint8_t *src, size_t n) {
 
 void sphinx_put_ad(uint8_t ad[SPHINX_AD], uint8_t key_id);
 bool sphinx_ad_good(const uint8_t ad[SPHINX_AD]); /* but for the key id */
-/* ss is not zero (the caller has looked). */
-void sphinx_derive(const uint8_t ss[32], const uint8_t e[32], const uint8_t node_public[32], uint8_t okm[SPHINX_OKM]);
+/* The first half of the derivation; ss is not zero, or the caller will not use what comes of it. */
+void sphinx_extract(const uint8_t ss[32], const uint8_t e[32], const uint8_t node_public[32], uint8_t prk[32]);
+/* The second half, for n of them side by side. */
+void sphinx_expand(const uint8_t (*prk)[32], size_t n, uint8_t *const *okm);
 /* Over AD, E and beta of the header; ret may be its gamma. */
 void sphinx_mac(const uint8_t key[32], const uint8_t header[SPHINX_HEADER], uint8_t ret[SPHINX_MAC]);
 

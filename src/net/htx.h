@@ -37,6 +37,8 @@
 #define HTX_OUTPUT_GOOD (HTX_RECORD_WIRE_MAX * 8u) /* a good size for the buffer given to htx_output() */
 #define HTX_DATAGRAM_MAX 16344u                    /* one frame in one record, less the stream's share of the header */
 #define HTX_STREAMS_MAX 128u                       /* streams a peer may have open at once on one session */
+#define HTX_EARLY_COUNT_MAX 16u                    /* payloads of early data in one dial, */
+#define HTX_EARLY_BYTES_MAX 3064u                  /* their bytes and 24 for each of them, together */
 
 enum htx_pattern { HTX_CHOOSE = 0, HTX_XX = 1, HTX_XK = 2, HTX_IK = 3 }; /* on the wire, in the preface */
 enum htx_suite { HTX_AESGCM_SHA256 = 1, HTX_CHACHAPOLY_SHA256 = 2 };     /* on the wire, in the preface */
@@ -113,10 +115,19 @@ struct htx_dial {
     uint32_t resume;                 /* session to go on with (detached, or to be moved); 0: none.  Implies expect, and
                                         peer_static unless given. */
     enum htx_pattern pattern;        /* HTX_CHOOSE: IK to resume, else XK when the static key is known, else XX */
+    const struct vl_span *early;     /* copied; goes out with the first bytes, half a round trip before anything else.
+                                        See "early data" below. */
+    size_t nearly;                   /* 0: none; else IK is needed */
 };
+/* Early data: payloads that the peer may hear up to 8 minutes late, after newer ones, and more than once (docs/htx.md
+ * section 2), because whoever recorded the handshake can hold it back, and send it to another process with the same
+ * keys.  They have no forward secrecy.  Only what is right to hear at any such time may be given: "I am back", not
+ * "this is my state".  The peer's answer is told in HTX_CONN_UP.early: accepted means that it hears them as HTX_EARLY
+ * once it admits us; refused, that they go again as ordinary datagrams, first thing when the session is up.  When the
+ * connection dies before that, they are gone, as datagrams are: the next dial may carry them again. */
 /* A transport to the peer is open: start the handshake as its initiator.
  * VL_ELIMIT: max_links.  VL_ENOTFOUND: no such session.  VL_ESTATE: the session is being resumed already.
- * VL_ERANGE: pattern needs a static key that is not given.  VL_ENOMEM. */
+ * VL_ERANGE: pattern needs a static key that is not given; early data without IK, too much or too many.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_dial(struct htx_endpoint *ep, vl_ms now, const struct htx_dial *dial, uint32_t *ret_conn);
 /* A transport came in.  VL_ELIMIT: max_links or max_half_open.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_accept(struct htx_endpoint *ep, vl_ms now, uint32_t *ret_conn);
@@ -184,7 +195,7 @@ VL_MUST_CHECK enum vl_err htx_close(struct htx_endpoint *ep, uint32_t session, v
 /* -- events ------------------------------------------------------------------------------------------------------ */
 
 enum htx_event_type {
-    HTX_CONN_UP = 1,      /* conn, node, static key, capabilities, data = certificate: answer with htx_admit() */
+    HTX_CONN_UP = 1,      /* conn, node, static key, capabilities, early, data = certificate: answer with htx_admit() */
     HTX_CONN_CLOSE,       /* conn, reason: drain htx_output(), close the transport, call htx_conn_lost() */
     HTX_SESSION_UP,       /* session, conn, node, resumed */
     HTX_SESSION_DETACHED, /* session, node, reason: kept for resume_ms; htx_dial(resume) or wait for the peer */
@@ -196,7 +207,9 @@ enum htx_event_type {
     HTX_WRITABLE,         /* session, stream: room again after VL_EAGAIN */
     HTX_DATAGRAM,         /* session, data */
     HTX_PEER_GOING_AWAY,  /* session, reason = code: open no more streams */
+    HTX_EARLY, /* conn (admitted, its session is not up yet), node, data: early data of the peer, one payload */
 };
+enum htx_early_answer { HTX_EARLY_ACCEPTED = 1, HTX_EARLY_REFUSED = 2 }; /* on the wire */
 struct htx_event {
     enum htx_event_type type;
     uint32_t conn, session, stream, reason;
@@ -204,7 +217,8 @@ struct htx_event {
     uint8_t peer_static[32];
     uint64_t capabilities;
     bool resumed;
-    vl_ms sent_ms;       /* MESSAGE, DATAGRAM: the sender's clock when it queued the (last frame of the) message */
+    enum htx_early_answer early; /* 0: the dial had none, or the peer dialled */
+    vl_ms sent_ms; /* MESSAGE, DATAGRAM, EARLY: the sender's clock when it queued the (last frame of the) message */
     struct vl_span data; /* borrowed until the next htx_next_event() or htx_input(); of CONN_UP until htx_admit() */
 };
 /* false: nothing is left.  Works off the frames of the record taken last. */
@@ -231,6 +245,7 @@ struct htx_stats {
     uint64_t rx_records, tx_records, rx_wire_bytes, tx_wire_bytes, rekeys_sent, rekeys_received;
     uint64_t ended[16]; /* connections ended, by enum htx_reason; application codes count as 0 */
     uint64_t unknown_frames, duplicate_frames, dropped_datagrams;
+    uint64_t early_accepted, early_refused; /* handshakes of peers with early data */
     uint32_t conns, sessions, half_open;
 };
 void htx_stats(const struct htx_endpoint *ep, struct htx_stats *ret);

@@ -122,19 +122,11 @@ enum vl_err htx_hold(struct htx_endpoint *ep, uint32_t session, uint32_t stream,
     return VL_OK;
 }
 
-enum vl_err htx_datagram(struct htx_endpoint *ep, uint32_t session, vl_ms now, struct vl_span payload) {
-    struct htx_session *s = htx_session_of(ep, session);
-    if (s == NULL) return VL_ENOTFOUND;
-    if (payload.n > HTX_DATAGRAM_MAX) return VL_ERANGE;
-    if (s->conn == NULL || s->ndgrams >= HTX_DATAGRAMS_MAX) {
-        ep->stats.dropped_datagrams++;
-        return VL_EAGAIN;
-    }
+enum vl_err htx_session_datagram(struct htx_session *s, const uint8_t head[HTX_HEADER], struct vl_span payload) {
     struct htx_datagram_item *d = malloc(sizeof *d + HTX_HEADER + payload.n);
     if (d == NULL) return VL_ENOMEM;
-    struct htx_frame f = { .type = HTX_T_DATAGRAM, .timestamp_ms = now, .payload = payload };
     *d = (struct htx_datagram_item){ .n = (uint32_t)(HTX_HEADER + payload.n) };
-    htx_frame_put_header(d->frame, &f);
+    memcpy(d->frame, head, HTX_HEADER);
     if (payload.n > 0) memcpy(d->frame + HTX_HEADER, payload.p, payload.n);
     if (s->dgram_tail != NULL)
         s->dgram_tail->next = d;
@@ -144,6 +136,20 @@ enum vl_err htx_datagram(struct htx_endpoint *ep, uint32_t session, vl_ms now, s
     s->ndgrams++;
     wants_output(s);
     return VL_OK;
+}
+
+enum vl_err htx_datagram(struct htx_endpoint *ep, uint32_t session, vl_ms now, struct vl_span payload) {
+    struct htx_session *s = htx_session_of(ep, session);
+    if (s == NULL) return VL_ENOTFOUND;
+    if (payload.n > HTX_DATAGRAM_MAX) return VL_ERANGE;
+    if (s->conn == NULL || s->ndgrams >= HTX_DATAGRAMS_MAX) {
+        ep->stats.dropped_datagrams++;
+        return VL_EAGAIN;
+    }
+    struct htx_frame f = { .type = HTX_T_DATAGRAM, .timestamp_ms = now, .payload = payload };
+    uint8_t head[HTX_HEADER];
+    htx_frame_put_header(head, &f);
+    return htx_session_datagram(s, head, payload);
 }
 
 enum vl_err htx_goaway(struct htx_endpoint *ep, uint32_t session, uint32_t code) {

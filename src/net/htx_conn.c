@@ -17,6 +17,7 @@ struct htx_conn *htx_conn_create(struct htx_endpoint *ep, vl_ms now, bool initia
                             .last_rx = now,
                             .dirty_since = VL_MS_NEVER };
     vl_buf_init(&c->in, HTX_RECORD_WIRE_MAX);
+    vl_buf_init(&c->early, HTX_EARLY_SECTION_MAX);
     vl_buf_init(&c->out, HTX_PREFACE + 2 * (2 + HTX_HANDSHAKE_MAX));
     c->hs = calloc(1, sizeof *c->hs);
     if (c->hs == NULL || vl_heap_set(&ep->conn_timers, &c->timer, vl_ms_add(now, ep->limits.handshake_ms)) != VL_OK) {
@@ -66,6 +67,7 @@ void htx_conn_free(struct htx_conn *c) {
     htx_record_wipe(&c->rx);
     vl_buf_free(&c->in);
     vl_buf_free(&c->out);
+    vl_buf_free(&c->early);
     ep->conns[c->handle & 0x7ff].object = NULL;
     ep->stats.conns--;
     sodium_memzero(c, sizeof *c);
@@ -94,6 +96,7 @@ void htx_conn_close(struct htx_conn *c, vl_ms now, uint32_t reason, bool keep) {
     drop_handshake(c);
     htx_record_wipe(&c->rx);
     vl_buf_free(&c->in);
+    vl_buf_free(&c->early);
     htx_unraise(&c->pending);
     htx_raise(ep, &c->pending, CONN_BIT_CLOSE);
     if (c->send_close || c->out.len > 0) htx_mark_dirty(c);
@@ -102,7 +105,10 @@ void htx_conn_close(struct htx_conn *c, vl_ms now, uint32_t reason, bool keep) {
 enum vl_err htx_conn_open(struct htx_conn *c, vl_ms now) {
     drop_handshake(c);
     c->state = CONN_OPENING;
-    if (!c->initiator) return VL_OK;
+    if (!c->initiator) {
+        if (c->early.len > 0) htx_raise(c->ep, &c->pending, CONN_BIT_EARLY);
+        return VL_OK;
+    }
     struct htx_session *s = htx_session_of(c->ep, c->resume);
     if (s != NULL) {
         c->send_resume = true;
@@ -115,6 +121,44 @@ enum vl_err htx_conn_open(struct htx_conn *c, vl_ms now) {
     else
         c->send_settings = true;
     return VL_OK;
+}
+
+/* -- early data ---------------------------------------------------------------------------------------------------- */
+
+/* Strangers cannot fill the memory of handshakes: IK resumes a session, and its early data is heard of a node with
+ * which there is one. */
+static bool has_session_with(const struct htx_endpoint *ep, struct vl_node_id node) {
+    for (uint32_t i = 0; i < ep->limits.max_links; i++) {
+        const struct htx_session *s = ep->sessions[i].object;
+        if (s != NULL && !s->dead && vl_node_eq(s->node, node)) return true;
+    }
+    return false;
+}
+
+void htx_conn_judge_early(struct htx_conn *c, vl_ms now) {
+    struct htx_endpoint *ep = c->ep;
+    struct htx_handshake *hs = c->hs;
+    hs->answer = has_session_with(ep, hs->node) ? htx_early_judge(&ep->early, now, hs->early_ms, hs->ephemeral)
+                                                : HTX_EARLY_REFUSED;
+    if (hs->answer == HTX_EARLY_ACCEPTED) {
+        ep->stats.early_accepted++;
+        c->early = hs->early; /* for the verdict, which ends the handshake */
+        c->early_at = HTX_EARLY_HEAD;
+        vl_buf_init(&hs->early, HTX_EARLY_SECTION_MAX);
+    } else
+        ep->stats.early_refused++;
+}
+
+void htx_conn_early_again(struct htx_conn *c) {
+    size_t len = 0;
+    for (size_t at = HTX_EARLY_HEAD; at < c->early.len; at += len) {
+        struct htx_frame f;
+        enum vl_err err = htx_frame_read(vl_span(c->early.p + at, c->early.len - at), &f, &len);
+        assert(err == VL_OK); /* we wrote it */
+        err = htx_session_datagram(c->session, c->early.p + at, f.payload);
+        if (err) c->ep->stats.dropped_datagrams++;
+    }
+    vl_buf_free(&c->early);
 }
 
 bool htx_conn_wants_output(struct htx_conn *c, vl_ms now) {

@@ -143,6 +143,7 @@ void htx_endpoint_destroy(struct htx_endpoint *ep) {
     crypto_sign_key_wipe(&ep->sign);
     crypto_dh_key_wipe(&ep->key);
     crypto_drbg_wipe(&ep->drbg);
+    htx_early_cache_free(&ep->early);
     sodium_memzero(ep, sizeof *ep);
     free(ep);
 }
@@ -174,8 +175,9 @@ static uint32_t count_half_open(const struct htx_endpoint *ep) {
 /* Takes what the handshake has to say to the connection's own buffer, so that its end is always reached by input. */
 static void pump_handshake(struct htx_conn *c, vl_ms now) {
     struct htx_handshake *hs = c->hs;
+    if (!c->initiator && hs->has_early && hs->answer == 0 && hs->state == HTX_HS_RUNNING) htx_conn_judge_early(c, now);
     if (htx_handshake_wants_put(hs)) {
-        if (vl_buf_reserve(&c->out, HTX_PREFACE + 2 + HTX_IDENTITY_MAX + 256) != VL_OK) {
+        if (vl_buf_reserve(&c->out, HTX_PREFACE + 2 + HTX_IDENTITY_MAX + hs->early.len + 256) != VL_OK) {
             htx_conn_close(c, now, HTX_NO_MEMORY, true);
             return;
         }
@@ -195,6 +197,7 @@ static void pump_handshake(struct htx_conn *c, vl_ms now) {
     c->tx.since = c->rx.since = now;
     c->node = hs->node;
     c->state = CONN_VERDICT;
+    if (c->initiator && hs->answer == HTX_EARLY_ACCEPTED) vl_buf_free(&c->early);
     htx_raise(c->ep, &c->pending, CONN_BIT_UP);
 }
 
@@ -202,6 +205,7 @@ static enum vl_err start_conn(struct htx_endpoint *ep, vl_ms now, struct htx_han
                               struct htx_conn **ret) {
     uint8_t identity[HTX_IDENTITY_MAX], ephemeral[32];
     size_t n = 0;
+    htx_early_watch(&ep->early, now);
     enum vl_err err = htx_identity_make(&ep->sign, ep->key.public, vl_ms_add(now, ep->limits.identity_ttl_ms),
                                         ep->capabilities, vl_span(ep->certificate, ep->certificate_n), identity, &n);
     if (err) return err;
@@ -215,6 +219,7 @@ static enum vl_err start_conn(struct htx_endpoint *ep, vl_ms now, struct htx_han
     config->ephemeral_seed = ephemeral;
     config->identity = vl_span(identity, n);
     err = htx_handshake_init(c->hs, config);
+    if (err == VL_OK) err = vl_buf_append(&c->early, config->early.p, config->early.n); /* should it be refused */
     sodium_memzero(ephemeral, sizeof ephemeral);
     if (err) {
         htx_conn_free(c);
@@ -226,6 +231,7 @@ static enum vl_err start_conn(struct htx_endpoint *ep, vl_ms now, struct htx_han
 
 enum vl_err htx_dial(struct htx_endpoint *ep, vl_ms now, const struct htx_dial *dial, uint32_t *ret_conn) {
     struct htx_session *s = NULL;
+    uint8_t early[HTX_EARLY_SECTION_MAX];
     struct htx_handshake_config config = { .initiator = true,
                                            .pattern = dial->pattern,
                                            .suite = ep->suite,
@@ -240,6 +246,10 @@ enum vl_err htx_dial(struct htx_endpoint *ep, vl_ms now, const struct htx_dial *
     }
     if (config.pattern == HTX_CHOOSE)
         config.pattern = s != NULL ? HTX_IK : config.remote_static != NULL ? HTX_XK : HTX_XX;
+    if (dial->nearly > 0) {
+        config.early = vl_span(early, htx_early_put(early, now, dial->early, dial->nearly));
+        if (config.early.n == 0 || config.pattern != HTX_IK) return VL_ERANGE;
+    }
     struct htx_conn *c = NULL;
     enum vl_err err = start_conn(ep, now, &config, &c);
     if (err) return err;
@@ -346,7 +356,7 @@ static void input_record(struct htx_conn *c, vl_ms now, const uint8_t *p, size_t
 }
 
 static bool events_wait(const struct htx_endpoint *ep) {
-    return ep->rec_at < ep->rec_n || ep->have_message || ep->early_session != 0 || ep->events.next != &ep->events;
+    return ep->rec_at < ep->rec_n || ep->have_message || ep->ahead_session != 0 || ep->events.next != &ep->events;
 }
 
 enum vl_err htx_input(struct htx_endpoint *ep, uint32_t conn, vl_ms now, const void *p, size_t n, size_t *ret_used) {

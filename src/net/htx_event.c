@@ -5,12 +5,31 @@
 #include <assert.h>
 #include <string.h>
 
+/* The next payload of the peer's early data; it stays in place until the session is up. */
+static void early_event(struct htx_conn *c, struct htx_event *ev) {
+    struct htx_frame f = { 0 };
+    size_t len = 0;
+    enum vl_err err = htx_frame_read(vl_span(c->early.p + c->early_at, c->early.len - c->early_at), &f, &len);
+    assert(err == VL_OK); /* htx_early_check() */
+    (void)err;
+    c->early_at += len;
+    ev->type = HTX_EARLY;
+    ev->sent_ms = f.timestamp_ms;
+    ev->data = f.payload;
+    if (c->early_at < c->early.len) htx_raise(c->ep, &c->pending, CONN_BIT_EARLY);
+}
+
 static void conn_event(struct htx_conn *c, uint32_t bit, struct htx_event *ev) {
     *ev = (struct htx_event){ .conn = c->handle, .node = c->node, .reason = c->reason };
     memcpy(ev->peer_static, c->peer_static, 32);
+    if (bit == CONN_BIT_EARLY) {
+        early_event(c, ev);
+        return;
+    }
     ev->type = bit == CONN_BIT_UP ? HTX_CONN_UP : HTX_CONN_CLOSE;
     if (bit != CONN_BIT_UP) return;
     ev->capabilities = c->hs->capabilities;
+    if (c->initiator) ev->early = c->hs->answer;
     ev->data = vl_span(c->hs->certificate, c->hs->certificate_n);
 }
 
@@ -74,14 +93,14 @@ static bool take_raised(struct htx_endpoint *ep, struct htx_event *ev) {
     return true;
 }
 
-/* One early frame whose gap has closed; false: there was none. */
-static bool step_early(struct htx_endpoint *ep) {
-    if (ep->early_session == 0) return false;
-    struct htx_session *s = htx_session_of(ep, ep->early_session);
-    struct htx_stream *st = s != NULL ? htx_stream_find(s, ep->early_stream) : NULL;
+/* One frame that came ahead, whose gap has closed; false: there was none. */
+static bool step_ahead(struct htx_endpoint *ep) {
+    if (ep->ahead_session == 0) return false;
+    struct htx_session *s = htx_session_of(ep, ep->ahead_session);
+    struct htx_stream *st = s != NULL ? htx_stream_find(s, ep->ahead_stream) : NULL;
     enum htx_reason reason = HTX_NORMAL_END;
-    ep->early_session = 0; /* taking one sets it again when there is another */
-    if (st == NULL || !htx_stream_take_early(st, ep->rec_now, &reason)) return true;
+    ep->ahead_session = 0; /* taking one sets it again when there is another */
+    if (st == NULL || !htx_stream_take_ahead(st, ep->rec_now, &reason)) return true;
     if (reason != HTX_NORMAL_END && s->conn != NULL) htx_conn_close(s->conn, ep->rec_now, reason, false);
     return true;
 }
@@ -113,6 +132,6 @@ bool htx_next_event(struct htx_endpoint *ep, struct htx_event *ret_ev) {
             *ret_ev = ep->message;
             return true;
         }
-        if (!step_early(ep) && !step_record(ep)) return false;
+        if (!step_ahead(ep) && !step_record(ep)) return false;
     }
 }

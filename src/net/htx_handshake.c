@@ -69,6 +69,7 @@ enum vl_err htx_handshake_init(struct htx_handshake *hs, const struct htx_handsh
                                   .has_expect = config->expect != NULL,
                                   .state = HTX_HS_PREFACE,
                                   .identity_n = config->identity.n };
+    vl_buf_init(&hs->early, HTX_EARLY_SECTION_MAX);
     memcpy(hs->ephemeral_seed, config->ephemeral_seed, 32);
     memcpy(hs->identity, config->identity.p, config->identity.n);
     if (config->expect != NULL) hs->expect = *config->expect;
@@ -79,7 +80,9 @@ enum vl_err htx_handshake_init(struct htx_handshake *hs, const struct htx_handsh
     hs->pattern = config->pattern;
     hs->suite = config->suite;
     if (config->pattern != HTX_XX) memcpy(hs->remote_static, config->remote_static, 32);
-    return start_noise(hs);
+    if (config->early.n > 0 && (config->pattern != HTX_IK || config->early.n > HTX_EARLY_SECTION_MAX)) return VL_ERANGE;
+    enum vl_err err = vl_buf_append(&hs->early, config->early.p, config->early.n);
+    return err ? err : start_noise(hs);
 }
 
 size_t htx_handshake_wants(const struct htx_handshake *hs, const uint8_t *have, size_t n) {
@@ -117,15 +120,32 @@ static bool has_identity(enum htx_pattern pattern, unsigned number) {
 }
 static unsigned message_number(const struct htx_handshake *hs) { return hs->noise.step + 1u; }
 
-static void take_identity(struct htx_handshake *hs, vl_ms now, struct vl_span payload) {
+/* What stands behind an identity: nothing, but in IK early data and the answer to it. */
+static enum vl_err take_tail(struct htx_handshake *hs, unsigned number, struct vl_reader *r) {
+    if (hs->pattern == HTX_IK && number == 1 && r->n > 0) {
+        struct vl_span section = vl_read_span(r, r->n);
+        enum vl_err err = htx_early_check(section, &hs->early_ms);
+        hs->has_early = true;
+        return err ? err : vl_buf_append(&hs->early, section.p, section.n);
+    }
+    if (hs->has_early && number == 2) {
+        uint8_t answer = vl_read_u8(r);
+        if (answer != HTX_EARLY_ACCEPTED && answer != HTX_EARLY_REFUSED) return VL_EPARSE;
+        hs->answer = (enum htx_early_answer)answer;
+    }
+    return vl_reader_end(r);
+}
+
+static void take_identity(struct htx_handshake *hs, vl_ms now, unsigned number, struct vl_span payload) {
     struct vl_reader r = vl_reader(payload.p, payload.n);
     struct vl_span key = vl_read_span(&r, 32), signature = vl_read_span(&r, CRYPTO_SIGNATURE);
     uint64_t expiry = vl_read_u64(&r), capabilities = vl_read_u64(&r);
     uint16_t n = vl_read_u16(&r);
     struct vl_span certificate = vl_read_span(&r, n);
     const uint8_t *remote_static = noise_remote_static(&hs->noise);
-    if (vl_reader_end(&r) != VL_OK || n > HTX_CERT_MAX || remote_static == NULL) {
-        fail(hs, HTX_PROTOCOL);
+    enum vl_err err = r.failed || n > HTX_CERT_MAX || remote_static == NULL ? VL_EPARSE : take_tail(hs, number, &r);
+    if (err) {
+        fail(hs, err == VL_ENOMEM ? HTX_NO_MEMORY : HTX_PROTOCOL);
         return;
     }
     uint8_t bound[40];
@@ -149,7 +169,7 @@ void htx_handshake_take(struct htx_handshake *hs, vl_ms now, struct vl_span unit
         return;
     }
     unsigned number = message_number(hs);
-    uint8_t payload[HTX_IDENTITY_MAX];
+    uint8_t payload[HTX_HANDSHAKE_MAX];
     size_t n = 0;
     if (unit.n - 2 > HTX_HANDSHAKE_MAX) {
         fail(hs, HTX_PROTOCOL);
@@ -161,9 +181,10 @@ void htx_handshake_take(struct htx_handshake *hs, vl_ms now, struct vl_span unit
         return;
     }
     if (has_identity(hs->pattern, number))
-        take_identity(hs, now, vl_span(payload, n));
+        take_identity(hs, now, number, vl_span(payload, n));
     else if (n != 0)
         fail(hs, HTX_PROTOCOL);
+    if (hs->has_early && number == 1) memcpy(hs->ephemeral, unit.p + 2, 32); /* token e comes first */
     if (hs->state == HTX_HS_RUNNING && noise_next(&hs->noise) == NOISE_SPLIT) hs->state = HTX_HS_DONE;
 }
 
@@ -171,6 +192,21 @@ bool htx_handshake_wants_put(const struct htx_handshake *hs) {
     if (hs->state == HTX_HS_FAILED) return !hs->initiator && hs->reason == HTX_VERSION && !hs->preface_sent;
     if (hs->initiator && !hs->preface_sent) return true;
     return hs->state == HTX_HS_RUNNING && noise_next(&hs->noise) == NOISE_WRITE;
+}
+
+/* Payload of message `number`, at dst. */
+static size_t put_payload(struct htx_handshake *hs, unsigned number, uint8_t dst[HTX_HANDSHAKE_MAX]) {
+    if (!has_identity(hs->pattern, number)) return 0;
+    size_t n = hs->identity_n;
+    memcpy(dst, hs->identity, n);
+    if (hs->early.len > 0 && number == 1) {
+        memcpy(dst + n, hs->early.p, hs->early.len);
+        n += hs->early.len;
+        hs->has_early = true;
+    }
+    if (hs->has_early && number == 2)
+        dst[n++] = hs->answer == HTX_EARLY_ACCEPTED ? HTX_EARLY_ACCEPTED : HTX_EARLY_REFUSED;
+    return n;
 }
 
 size_t htx_handshake_put(struct htx_handshake *hs, uint8_t *dst) {
@@ -186,9 +222,9 @@ size_t htx_handshake_put(struct htx_handshake *hs, uint8_t *dst) {
         hs->preface_sent = true;
         at = HTX_PREFACE;
     }
-    struct vl_span payload =
-        has_identity(hs->pattern, message_number(hs)) ? vl_span(hs->identity, hs->identity_n) : vl_span(NULL, 0);
-    enum vl_err err = noise_write(&hs->noise, payload, dst + at + 2, HTX_HANDSHAKE_MAX, &n);
+    uint8_t payload[HTX_HANDSHAKE_MAX];
+    struct vl_span whole = vl_span(payload, put_payload(hs, message_number(hs), payload));
+    enum vl_err err = noise_write(&hs->noise, whole, dst + at + 2, HTX_HANDSHAKE_MAX, &n);
     if (err) {
         fail(hs, err == VL_ENOMEM ? HTX_NO_MEMORY : HTX_CRYPTO);
         return 0;
@@ -207,5 +243,6 @@ enum vl_err htx_handshake_split(struct htx_handshake *hs, struct noise_cipher *r
 
 void htx_handshake_wipe(struct htx_handshake *hs) {
     noise_destroy(&hs->noise);
+    vl_buf_free(&hs->early);
     sodium_memzero(hs, sizeof *hs);
 }

@@ -9,15 +9,16 @@
  * cannot, with the one it could do, and closes.  Both prefaces are the Noise prologue, so whoever changes one on the
  * way breaks the handshake (no downgrade).  The signature covers static key and expiry under "fog-htx-static:".
  * Identity payloads travel in messages that are encrypted to a static or ephemeral key of the peer only: XX in 2 and 3,
- * XK in 2 and 3, IK in 1 and 2; all other payloads are empty.  No early data is defined: a payload with a tail is
- * refused, which leaves a replayed first message of IK without any effect before the peer has proved its keys in a
- * record. Source: Noise revision 34 sections 7.5 and 7.7, NET-03, docs/htx.md. */
+ * XK in 2 and 3, IK in 1 and 2; all other payloads are empty.  Behind the identity of message 1 of IK early data may
+ * follow, and then its answer behind that of message 2 (htx_early.h); any other tail is refused.  But for accepted
+ * early data a replayed first message of IK has no effect before the peer has proved its keys in a record. Source:
+ * Noise revision 34 sections 7.5 and 7.7, NET-03, docs/htx.md. */
 #ifndef VL_NET_HTX_HANDSHAKE_H
 #define VL_NET_HTX_HANDSHAKE_H
 
 #include "crypto/noise.h"
 #include "crypto/sign.h"
-#include "net/htx.h"
+#include "net/htx_early.h"
 
 #define HTX_PREFACE 8u
 #define HTX_HANDSHAKE_MAX 4096u /* one message */
@@ -49,6 +50,12 @@ struct htx_handshake {
     struct vl_node_id expect;
     uint8_t identity[HTX_IDENTITY_MAX]; /* own payload */
     size_t identity_n;
+    /* message 1 of IK carries early data: then an answer is due */
+    bool has_early;
+    struct vl_buf early;          /* section: ours until it is sent, or the peer's */
+    vl_ms early_ms;               /* responder: when the peer sent it, by its clock */
+    uint8_t ephemeral[32];        /* responder: the peer's */
+    enum htx_early_answer answer; /* initiator: the peer's; responder: ours, refused unless set before message 2 */
     /* what the peer proved */
     struct vl_node_id node;
     uint64_t capabilities;
@@ -66,8 +73,9 @@ struct htx_handshake_config {
     const uint8_t *ephemeral_seed;   /* 32 fresh random bytes */
     const struct vl_node_id *expect; /* NULL: any node */
     struct vl_span identity;         /* from htx_identity_make() */
+    struct vl_span early;            /* initiator of IK: from htx_early_put(); else empty */
 };
-/* Copies the config.  VL_ERANGE: unfit pattern, suite or keys. */
+/* Copies the config.  VL_ERANGE: unfit pattern, suite or keys, early data without IK or too long.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err htx_handshake_init(struct htx_handshake *hs, const struct htx_handshake_config *config);
 /* Bytes that the next htx_handshake_take() wants: the preface, else a length and then a message; `have` and `n` are
  * what was gathered of it.  0: nothing is awaited now. */

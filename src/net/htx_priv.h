@@ -14,6 +14,7 @@
 #include "crypto/drbg.h"
 #include "crypto/sign.h"
 #include "net/htx.h"
+#include "net/htx_early.h"
 #include "net/htx_frame.h"
 #include "net/htx_handshake.h"
 #include "net/htx_queue.h"
@@ -25,10 +26,11 @@
 #define HTX_WINDOW_STREAM_MAX (4u << 20) /* grown: 4 MiB in flight fill 1 GB/s at 4 ms */
 #define HTX_WINDOW_SESSION (4u << 20)
 #define HTX_WINDOW_SESSION_MAX (16u << 20)
-#define HTX_PARTIAL_MAX 8u /* unfinished messages per direction: 2 MiB of reassembly, less than the session's credit   \
-                            */
-#define HTX_BITMAP 1024u   /* frames a receiver remembers beyond the first gap */
-#define HTX_EARLY_MAX (256u * 1024u) /* bytes of such frames per session */
+#define HTX_PARTIAL_MAX                                                                                                \
+    8u                   /* unfinished messages per direction: 2 MiB of reassembly, less than the session's credit     \
+                          */
+#define HTX_BITMAP 1024u /* frames a receiver remembers beyond the first gap */
+#define HTX_AHEAD_MAX (256u * 1024u) /* bytes of such frames per session */
 #define HTX_ACK_BYTES (128u * 1024u) /* received data that is acknowledged without delay */
 #define HTX_STREAMS_LINGER 32u       /* of the peer, beyond the limit: finished there, their last ACK on its way */
 #define HTX_STREAMS_HELD (2u * (HTX_STREAMS_MAX + HTX_STREAMS_LINGER))
@@ -51,13 +53,13 @@ struct htx_pending {
     enum htx_pending_kind kind;
     uint32_t bits;
 };
-enum { CONN_BIT_UP = 1, CONN_BIT_CLOSE = 2 };
+enum { CONN_BIT_UP = 1, CONN_BIT_CLOSE = 2, CONN_BIT_EARLY = 4 };
 enum { SESSION_BIT_UP = 1, SESSION_BIT_DETACHED = 2, SESSION_BIT_GOAWAY = 4, SESSION_BIT_LOST = 8 };
 enum { STREAM_BIT_OPENED = 1, STREAM_BIT_RESET = 2, STREAM_BIT_CLOSED = 4, STREAM_BIT_WRITABLE = 8 };
 
 /* A frame that arrived before its predecessors. */
-struct htx_early {
-    struct htx_early *next; /* ascending seq */
+struct htx_ahead {
+    struct htx_ahead *next; /* ascending seq */
     uint32_t seq, n;
     uint64_t timestamp_ms;
     uint8_t type, flags;
@@ -89,7 +91,7 @@ struct htx_stream {
     bool msg_open, msg_lz4;
     uint32_t reset_code;
     struct vl_buf msg;
-    struct htx_early *early;
+    struct htx_ahead *ahead;
     uint64_t *bitmap; /* HTX_BITMAP bits, seq modulo its size; NULL while there is no gap */
 };
 
@@ -138,7 +140,7 @@ struct htx_session {
     } ghosts[HTX_GHOSTS_MAX];
     uint32_t nghosts;
     uint32_t tx_partial, rx_partial;
-    size_t queued, unsent, early_bytes; /* queued: all streams' q.bytes; unsent: their q.unsent */
+    size_t queued, unsent, ahead_bytes; /* queued: all streams' q.bytes; unsent: their q.unsent */
     uint32_t want_writes;
     /* acknowledging */
     uint32_t ack_bytes; /* taken since the last ACK went out */
@@ -174,6 +176,10 @@ struct htx_conn {
     bool ping_out;
     struct vl_buf out; /* handshake messages to be sent */
     struct vl_buf in;  /* bytes of an incomplete record or handshake message */
+    /* Early data, as frames.  Dialler: ours, until it is accepted or has joined the session's datagrams.  Accepter: the
+     * peer's, accepted, until its session is up. */
+    struct vl_buf early;
+    size_t early_at; /* accepter: handed out up to here */
 };
 
 struct htx_slot {
@@ -202,9 +208,10 @@ struct htx_endpoint {
     uint32_t rec_conn;
     size_t rec_at, rec_n;
     vl_ms rec_now;
-    uint32_t early_session, early_stream; /* a gap was closed: early frames of this stream come next; 0: none */
+    uint32_t ahead_session, ahead_stream; /* a gap was closed: what came ahead on this stream is next; 0: none */
     bool have_message;
     struct htx_event message;
+    struct htx_early_cache early; /* handshakes whose early data was accepted */
     struct htx_stats stats;
     uint8_t plain[HTX_PLAIN_MAX];
 };
@@ -235,6 +242,12 @@ bool htx_conn_wants_output(struct htx_conn *c, vl_ms now);
 size_t htx_conn_output(struct htx_conn *c, vl_ms now, uint8_t *dst, size_t cap);
 struct htx_stream *htx_sched_pick(struct htx_session *s);
 
+/* htx_conn.c: the peer's early data lies in its handshake: is it heard?  Sets the answer. */
+void htx_conn_judge_early(struct htx_conn *c, vl_ms now);
+/* Our early data that was refused goes as datagrams of the session; those that find no memory are counted as dropped.
+ */
+void htx_conn_early_again(struct htx_conn *c);
+
 /* htx_input.c: one frame of an opened record; a fault closes the connection. */
 void htx_conn_frame(struct htx_conn *c, vl_ms now, const struct htx_frame *f, bool last);
 
@@ -256,6 +269,11 @@ void htx_resume_put(const struct htx_session *s, uint8_t *dst); /* htx_resume_si
 /* Peer's view of the session: acknowledges, gives credit, rewinds.  VL_EPARSE: malformed or impossible. */
 VL_MUST_CHECK enum vl_err htx_resume_apply(struct htx_session *s, struct vl_span payload, vl_ms now);
 
+/* htx_api.c: the last of the session's datagrams from now on: a whole frame, of which `head` and then `payload` are
+ * copied.  VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err htx_session_datagram(struct htx_session *s, const uint8_t head[HTX_HEADER],
+                                               struct vl_span payload);
+
 /* htx_stream.c */
 struct htx_stream *htx_stream_find(struct htx_session *s, uint32_t id);
 /* VL_ELIMIT, VL_ENOMEM. */
@@ -272,8 +290,8 @@ VL_MUST_CHECK enum vl_err htx_stream_acked(struct htx_stream *st, uint32_t seq, 
 void htx_stream_rewind(struct htx_stream *st);
 /* Queues CLOSE, or RESET in place of all that was queued.  VL_ENOMEM: nothing changed. */
 VL_MUST_CHECK enum vl_err htx_stream_end(struct htx_stream *st, enum htx_type type, uint32_t code, vl_ms now);
-/* Takes the next early frame whose turn has come; false: none. */
-bool htx_stream_take_early(struct htx_stream *st, vl_ms now, enum htx_reason *ret_reason);
+/* Takes the next frame that came ahead and whose turn has come; false: none. */
+bool htx_stream_take_ahead(struct htx_stream *st, vl_ms now, enum htx_reason *ret_reason);
 void htx_stream_set_in_message(struct htx_stream *st, bool in_message);
 void htx_stream_drop_tx(struct htx_stream *st);
 void htx_stream_drop_rx(struct htx_stream *st);

@@ -73,6 +73,10 @@ void htx_session_attach(struct htx_session *s, struct htx_conn *c, vl_ms now, bo
     c->session = s;
     c->state = CONN_UP;
     c->send_ping = true; /* the first RTT sample */
+    if (c->initiator && c->early.len > 0)
+        htx_conn_early_again(c);
+    else
+        vl_buf_free(&c->early); /* all of it was handed out before this record was taken */
     memcpy(s->peer_static, c->peer_static, 32);
     if (s->resuming == c) s->resuming = NULL;
     c->resume = 0;
@@ -145,7 +149,7 @@ void htx_session_rtt(struct htx_session *s, vl_ms sample) {
 vl_ms htx_session_rtt_ms(const struct htx_session *s) { return s->srtt_x8 == 0 ? VL_MS_NEVER : (s->srtt_x8 - 1) / 8; }
 
 size_t htx_session_memory(const struct htx_session *s) {
-    size_t n = sizeof *s + s->streams_cap * sizeof *s->streams + s->early_bytes;
+    size_t n = sizeof *s + s->streams_cap * sizeof *s->streams + s->ahead_bytes;
     for (uint32_t i = 0; i < s->nstreams; i++) {
         const struct htx_stream *st = s->streams[i];
         n += sizeof *st + st->msg.cap + htx_queue_memory(&st->q) + (st->bitmap != NULL ? HTX_BITMAP / 8 : 0);
@@ -153,6 +157,7 @@ size_t htx_session_memory(const struct htx_session *s) {
     for (const struct htx_datagram_item *d = s->dgram_head; d != NULL; d = d->next) n += sizeof *d + d->n;
     const struct htx_conn *c = s->conn;
     if (c != NULL)
-        n += sizeof *c + c->in.cap + c->out.cap + (c->hs != NULL ? sizeof *c->hs : 0) + 2 * (size_t)AEAD_HIDDEN;
+        n += sizeof *c + c->in.cap + c->out.cap + c->early.cap + (c->hs != NULL ? sizeof *c->hs : 0) +
+             2 * (size_t)AEAD_HIDDEN;
     return n;
 }

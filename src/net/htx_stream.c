@@ -75,18 +75,18 @@ static void close_message(struct htx_stream *st) {
     st->msg_open = false;
 }
 
-static void free_early(struct htx_stream *st, struct htx_early *e) {
-    st->session->early_bytes -= sizeof *e + e->n;
+static void free_ahead(struct htx_stream *st, struct htx_ahead *e) {
+    st->session->ahead_bytes -= sizeof *e + e->n;
     free(e);
 }
 
 void htx_stream_drop_rx(struct htx_stream *st) {
     close_message(st);
     vl_buf_free(&st->msg);
-    while (st->early != NULL) {
-        struct htx_early *e = st->early;
-        st->early = e->next;
-        free_early(st, e);
+    while (st->ahead != NULL) {
+        struct htx_ahead *e = st->ahead;
+        st->ahead = e->next;
+        free_ahead(st, e);
     }
     free(st->bitmap);
     st->bitmap = NULL;
@@ -237,7 +237,7 @@ enum vl_err htx_stream_end(struct htx_stream *st, enum htx_type type, uint32_t c
 
 uint64_t htx_stream_sack(const struct htx_stream *st) {
     uint64_t sack = 0;
-    for (const struct htx_early *e = st->early; e != NULL && e->seq - st->rx_seq - 2 < 64; e = e->next)
+    for (const struct htx_ahead *e = st->ahead; e != NULL && e->seq - st->rx_seq - 2 < 64; e = e->next)
         sack |= 1ull << (e->seq - st->rx_seq - 2);
     return sack;
 }
@@ -333,39 +333,39 @@ static enum htx_reason take_in_order(struct htx_stream *st, uint8_t type, uint8_
         st->fin_received = true;
         htx_raise(st->session->ep, &st->pending, STREAM_BIT_CLOSED);
     }
-    if (st->early != NULL && st->early->seq == st->rx_seq + 1) {
-        st->session->ep->early_session = st->session->handle;
-        st->session->ep->early_stream = st->id;
+    if (st->ahead != NULL && st->ahead->seq == st->rx_seq + 1) {
+        st->session->ep->ahead_session = st->session->handle;
+        st->session->ep->ahead_stream = st->id;
     }
     return reason;
 }
 
-bool htx_stream_take_early(struct htx_stream *st, vl_ms now, enum htx_reason *ret_reason) {
-    struct htx_early *e = st->early;
+bool htx_stream_take_ahead(struct htx_stream *st, vl_ms now, enum htx_reason *ret_reason) {
+    struct htx_ahead *e = st->ahead;
     if (e == NULL || e->seq != st->rx_seq + 1) return false;
-    st->early = e->next;
+    st->ahead = e->next;
     *ret_reason = take_in_order(st, e->type, e->flags, vl_span(e->payload, e->n), e->timestamp_ms, false, now);
-    free_early(st, e);
+    free_ahead(st, e);
     return true;
 }
 
 /* A frame beyond a gap: kept until the gap closes.  Only peers that send over several ways at once cause this. */
-static enum htx_reason keep_early(struct htx_stream *st, const struct htx_frame *f) {
+static enum htx_reason keep_ahead(struct htx_stream *st, const struct htx_frame *f) {
     struct htx_session *s = st->session;
     if (st->bitmap == NULL && (st->bitmap = calloc(HTX_BITMAP / 64, sizeof *st->bitmap)) == NULL) return HTX_NO_MEMORY;
-    struct htx_early *e = NULL;
+    struct htx_ahead *e = NULL;
     size_t size = sizeof *e + f->payload.n;
-    if (s->early_bytes + size > HTX_EARLY_MAX) return HTX_LIMIT;
+    if (s->ahead_bytes + size > HTX_AHEAD_MAX) return HTX_LIMIT;
     if ((e = malloc(size)) == NULL) return HTX_NO_MEMORY;
-    *e = (struct htx_early){
+    *e = (struct htx_ahead){
         .seq = f->seq, .n = (uint32_t)f->payload.n, .timestamp_ms = f->timestamp_ms, .type = f->type, .flags = f->flags
     };
     if (f->payload.n > 0) memcpy(e->payload, f->payload.p, f->payload.n);
-    struct htx_early **link = &st->early;
+    struct htx_ahead **link = &st->ahead;
     while (*link != NULL && (*link)->seq < f->seq) link = &(*link)->next;
     e->next = *link;
     *link = e;
-    s->early_bytes += size;
+    s->ahead_bytes += size;
     st->bitmap[f->seq % HTX_BITMAP / 64] |= 1ull << f->seq % 64;
     return HTX_NORMAL_END;
 }
@@ -411,6 +411,6 @@ enum htx_reason htx_stream_frame(struct htx_stream *st, const struct htx_frame *
         if (f->payload.n > st->rx_limit - st->rx_bytes) return HTX_LIMIT;
         st->rx_bytes += f->payload.n;
     }
-    if (f->seq != st->rx_seq + 1) return keep_early(st, f);
+    if (f->seq != st->rx_seq + 1) return keep_ahead(st, f);
     return take_in_order(st, f->type, f->flags, f->payload, f->timestamp_ms, true, now);
 }

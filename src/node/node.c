@@ -133,6 +133,30 @@ void node_store_answer(struct node *n, const struct record_answer *answer, node_
     node_pump(n);
 }
 
+enum vl_err node_mix_level(struct node *n, enum mix_level level, uint16_t *ret_mean_ms, struct vl_errmsg *msg) {
+    return brain_mix_level(n->brain, node_now(n), level, ret_mean_ms, msg);
+}
+
+size_t node_mix_hand(struct node *n, uint32_t first, const uint8_t *packets, size_t count) {
+    size_t done = brain_mix_hand(n->brain, node_now(n), first, packets, count);
+    node_pump(n);
+    return done;
+}
+
+void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_mix_ping(n->brain, node_now(n), token, to, level);
+    node_pump(n);
+}
+
+void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_mix_charter(n->brain, node_now(n), token, wanted);
+    node_pump(n);
+}
+
 void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
@@ -263,6 +287,15 @@ static void effect(struct node *n, const struct brain_effect *e) {
     case BRAIN_NOTE:
         note(n, e);
         return;
+    case BRAIN_MIX_KEY:
+        mix_key(n, e->seq, e->index, e->length);
+        return;
+    case BRAIN_MIX_KEY_DROP:
+        mix_key_drop(n, e->seq);
+        return;
+    case BRAIN_MIX_BATCH:
+        mix_batch(n, e->batch);
+        return;
     }
 }
 
@@ -275,6 +308,7 @@ static void rebuild(struct node *n) {
     vl_log(n->cfg.log, node_now(n), VL_ERROR, "a commit failed: going back to what is stored",
            VL_S("error", vl_err_text(why)));
     n->generation++;
+    mix_wait(n);
     n->brain = NULL;
     for (struct link_conn *c = n->conns; c; c = c->next) c->conn = 0;
     net_drop_all(n);
@@ -283,6 +317,7 @@ static void rebuild(struct node *n) {
         j->task = UINT64_MAX; /* nobody waits for it any more */
     }
     brain_destroy(old);
+    mix_close(n);
     store_flush(n->store);
     waiters_fail(n, why);
     struct vl_errmsg msg = { "" };

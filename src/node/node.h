@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #define NODE_NO_SLOTS UINT32_MAX
+#define NODE_MIX_RATE 2000u
 
 struct node;
 
@@ -22,6 +23,11 @@ struct node_config {
     const char *ticket;    /* to join with; NULL: coordinator, or a member that joined before */
     bool found;            /* a new data directory founds a village; one that exists keeps its role.  false: join */
     unsigned slots;        /* tasks at once; 0: one for each CPU; NODE_NO_SLOTS: takes no work */
+    bool mix;           /* take part in the private network as a mix; needs `listen` */
+    uint32_t mix_rate;  /* packets per second it is to carry at most; 0: NODE_MIX_RATE.  Its replay tables have room for
+                           that: 12 KiB of disk for each, thrice */
+    const char *family; /* operator, the same for all nodes of one; NULL: not declared */
+    bool no_cover;      /* sends and receives nothing private */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */
@@ -62,6 +68,14 @@ void node_store_answer(struct node *n, const struct record_answer *answer, node_
  * coordinator. */
 VL_MUST_CHECK enum vl_err node_create_ticket(struct node *n, uint32_t uses, vl_ms ttl_ms, char ret[TICKET_TEXT],
                                              node_done_fn done, void *arg);
+/* Whether a privacy level can be had now: as brain_mix_level(). */
+enum vl_err node_mix_level(struct node *n, enum mix_level level, uint16_t *ret_mean_ms, struct vl_errmsg *msg);
+/* Hands packets made elsewhere to the relay that is their first hop, as brain_mix_hand(). */
+size_t node_mix_hand(struct node *n, uint32_t first, const uint8_t *packets, size_t count);
+/* bytes of `done`: u32 milliseconds there and back. */
+void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, node_done_fn done, void *arg);
+/* number and signature of `wanted` are filled in. */
+void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg);
 void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, void *arg);
 
 /* ---- what the API reads ---- */

@@ -4,6 +4,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "net/htx.h"
+#include "os/address.h"
 #include "os/file.h"
 #include "store/sqlite.h"
 #include "trust/roster.h"
@@ -110,6 +111,27 @@ static enum vl_err store_take(struct node *n, struct vl_errmsg *msg) {
     return err ? vl_errmsg_set(msg, err, "cannot open %s: %s", dir, vl_err_text(err)) : VL_OK;
 }
 
+static void mix_config_fill(struct node *n) {
+    struct brain_mix_config *m = &n->brain_cfg.mix;
+    uint32_t rate = n->cfg.mix_rate ? n->cfg.mix_rate : NODE_MIX_RATE;
+    *m = brain_mix_config_default();
+    m->relay = n->cfg.mix;
+    /* one link may bring all: in a small village most comes from a few neighbours */
+    m->bandwidth = m->limits.rate = m->limits.link_rate = rate;
+    m->limits.burst = m->limits.link_burst = rate / 4 + 64;
+    /* room for what comes within ten seconds, which is the longest mean delay (MIX_DELAYS_DEFAULT) and six sigma */
+    m->limits.packets = rate < 400 ? 4096 : rate > 100000 ? RELAY_PACKETS_MAX : rate * 10;
+    if (m->limits.ingress > m->limits.packets) m->limits.ingress = m->limits.packets;
+    if (n->cfg.family && n->cfg.family[0])
+        crypto_blake2b_keyed(vl_span_str(n->cfg.family), (struct vl_span){ 0 }, "village-family\0\0", m->family,
+                             sizeof m->family);
+    if (n->cfg.no_cover) m->cover = (struct cover_rates){ 0 };
+    if (n->cfg.advertise)
+        snprintf(m->addr, sizeof m->addr, "%s", n->cfg.advertise);
+    else
+        os_reachable_address(n->addr, m->addr);
+}
+
 static void brain_config_fill(struct node *n) {
     struct brain_config *c = &n->brain_cfg;
     os_machine_read(n->data_dir, &n->machine);
@@ -127,6 +149,7 @@ static void brain_config_fill(struct node *n) {
                                   .memory_bytes = n->machine.memory_bytes,
                                   .disk_bytes = n->machine.disk_bytes,
                                   .features = NODE_FEATURE_WASM | NODE_FEATURE_NATIVE };
+    mix_config_fill(n);
     snprintf(c->caps.version, sizeof c->caps.version, "%s", VILLAGE_VERSION);
 }
 
@@ -187,6 +210,7 @@ static void node_free(struct node *n) {
     void (*stopped)(void *) = n->stopped;
     void *arg = n->stopped_arg;
     brain_destroy(n->brain);
+    mix_close(n);
     store_close(n->store);
     size_t it = 0;
     for (void *w; (w = vl_map_next(&n->waiting, &it, NULL));) free(w);
@@ -212,6 +236,7 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg) {
     n->stopped = done;
     n->stopped_arg = arg;
     n->handles++; /* held by this function */
+    mix_wait(n);
     net_close_all(n);
     runner_stop(n);
     close_handle((uv_handle_t *)&n->timer);

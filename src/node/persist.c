@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#define META_CONSENSUS_ODD "mix.consensus.odd"
+static const char *const mix_keys[] = {
+    [MIX_RECORD_CHARTER] = "mix.charter", [MIX_RECORD_CONSENSUS] = "mix.consensus.even", [MIX_RECORD_GUARDS] = "mix.guards",
+    [MIX_RECORD_VOTE] = "mix.vote",       [MIX_RECORD_EQUIVOCATION] = "mix.equivocation",
+}; /* restored in the order of their names */
 #define META_IDENTITY "identity"
 #define META_REVOKED "revocations" /* after "identity": the roster must know its village first */
 #define META_COUNTERS "membership:counters"
@@ -53,6 +58,11 @@ static void meta_record(struct store_batch *b, const struct record *r, const cha
         store_batch_delete(b, STORE_META, &k, 1);
     else
         persist_meta_put(b, key, r->bytes);
+}
+
+/* Documents of the private network, one of each; the consensus has a place for odd and for even epochs. */
+static void mix_record(struct store_batch *b, const struct record *r) {
+    meta_record(b, r, r->index == MIX_RECORD_CONSENSUS && r->number ? META_CONSENSUS_ODD : mix_keys[r->index]);
 }
 
 static void member_record(struct store_batch *b, const struct record *r) {
@@ -199,6 +209,9 @@ static void record_write(struct store_batch *b, const struct record *r) {
     case RECORD_REVOCATIONS:
         meta_record(b, r, META_REVOKED);
         return;
+    case RECORD_MIX:
+        mix_record(b, r);
+        return;
     case RECORD_NODE:
         node_record(b, r);
         return;
@@ -316,6 +329,14 @@ static enum vl_err restore_table(struct store *s, struct brain *b, vl_ms now, co
     }
 }
 
+static bool mix_record_of(const char *key, struct record *r) {
+    r->index = MIX_RECORD_CONSENSUS;
+    if (strcmp(key, META_CONSENSUS_ODD) == 0) return true;
+    for (r->index = 0; r->index < sizeof mix_keys / sizeof mix_keys[0]; r->index++)
+        if (strcmp(key, mix_keys[r->index]) == 0) return true;
+    return false;
+}
+
 static enum vl_err restore_meta(struct store *s, struct brain *b, vl_ms now) {
     struct store_query q = { .table = STORE_META, .limit = STORE_SCAN_MAX };
     struct store_iter *it;
@@ -329,6 +350,8 @@ static enum vl_err restore_meta(struct store *s, struct brain *b, vl_ms now) {
             r.kind = RECORD_IDENTITY;
         else if (strcmp(key, META_REVOKED) == 0)
             r.kind = RECORD_REVOCATIONS;
+        else if (mix_record_of(key, &r))
+            r.kind = RECORD_MIX;
         else if (strcmp(key, META_COUNTERS) != 0 && strncmp(key, META_REVOCATION, sizeof META_REVOCATION - 1) != 0)
             continue;
         bad = brain_restore(b, now, &r);

@@ -8,6 +8,7 @@
 #include "os/blob_dir.h"
 #include "os/clock.h"
 #include "os/machine.h"
+#include "os/mapping.h"
 #include "sandbox/request.h"
 
 #include <netinet/in.h>
@@ -31,6 +32,14 @@ struct link_conn { /* one TCP connection */
     uint8_t *rest;         /* being written */
     struct lookup *lookup; /* a name being resolved for this dial */
 };
+
+#define NODE_MIX_KEYS 4u /* as the brain asks for: MIX_KEYS of brain/mix_priv.h */
+struct node_mix_key {    /* table NULL: free */
+    uint64_t epoch;
+    struct replay *table;
+    struct os_mapping map;
+};
+struct node_mix_batch;
 
 struct waiter { /* a command that waits for its reply */
     node_done_fn done;
@@ -93,6 +102,9 @@ struct node {
     char runner_text[1024];
     struct runner_job *jobs;
 
+    struct node_mix_key mix_keys[NODE_MIX_KEYS];
+    struct node_mix_batch *mix_batch; /* one that is out */
+
     uint32_t slow_ticks;
     unsigned handles; /* libuv handles of ours that are open */
     void (*stopped)(void *arg);
@@ -125,6 +137,13 @@ enum vl_err runner_start(struct node *n);
 void runner_stop(struct node *n);
 void runner_run(struct node *n, uint64_t task, const struct assignment *a);
 void runner_kill(struct node *n, uint64_t task);
+
+/* mix.c */
+void mix_key(struct node *n, uint64_t epoch, bool make, uint64_t capacity);
+void mix_key_drop(struct node *n, uint64_t epoch);
+void mix_batch(struct node *n, struct relay_batch *batch);
+void mix_wait(struct node *n);  /* until the batch that is out has run; given back to the brain */
+void mix_close(struct node *n); /* tables; the files stay for the next start */
 
 /* blob.c */
 void blob_find(struct node *n, struct vl_hash h);

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#define ROOT_V2 "/sys/fs/cgroup"
 #define PREFIX "village-" /* + pid of the runner */
+#define LEAF "/village-node"
 #define FILE_MAX 4096u
 
 static bool put(const char *dir, const char *file, const char *text) {
@@ -98,18 +101,23 @@ static void remove_stale(const char *parent) {
     if (d) closedir(d);
 }
 
-/* The runner's folder below ours in one hierarchy; dir is "" on failure. */
-static bool make_base(const char *mount, const char *controller, char dir[256]) {
+/* The runner's folder below `parent`; dir is "" on failure. */
+static bool make_base(const char *parent, char dir[256]) {
+    char path[300];
+    dir[0] = 0;
+    remove_stale(parent);
+    if ((size_t)snprintf(path, sizeof path, "%s/" PREFIX "%d", parent, getpid()) >= 256) return false;
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) return false;
+    memcpy(dir, path, strlen(path) + 1);
+    return true;
+}
+
+static bool make_base_v1(const char *controller, char dir[256]) {
     char own[200], parent[256];
     dir[0] = 0;
     if (!own_path(controller, own)) return false;
-    if ((size_t)snprintf(parent, sizeof parent, "%s%s", mount, own) >= sizeof parent - 32) return false;
-    remove_stale(parent);
-    char path[300];
-    snprintf(path, sizeof path, "%s/" PREFIX "%d", parent, getpid());
-    if (strlen(path) >= 256 || (mkdir(path, 0755) != 0 && errno != EEXIST)) return false;
-    memcpy(dir, path, strlen(path) + 1);
-    return true;
+    return (size_t)snprintf(parent, sizeof parent, "/sys/fs/cgroup/%s%s", controller, own) < sizeof parent &&
+           make_base(parent, dir);
 }
 
 static bool has(const char *dir, const char *file) {
@@ -117,14 +125,57 @@ static bool has(const char *dir, const char *file) {
     return (size_t)snprintf(path, sizeof path, "%s/%s", dir, file) < sizeof path && access(path, W_OK) == 0;
 }
 
+/* Controllers for the groups below `dir`; one by one, because the kernel refuses a whole line for one that it lacks. */
+static bool enable(const char *dir) {
+    char text[FILE_MAX];
+    put(dir, "cgroup.subtree_control", "+memory");
+    put(dir, "cgroup.subtree_control", "+pids");
+    put(dir, "cgroup.subtree_control", "+cpu");
+    return get(dir, "cgroup.subtree_control", text) && (strstr(text, "memory") || strstr(text, "pids"));
+}
+
+/* May we make groups in it?  Who is not root may if the files let him; systemd marks what it leaves to others (its
+ * CGROUP_DELEGATION document), and would undo what root does elsewhere. */
+static bool delegated(const char *dir) {
+    char v[2];
+    if (geteuid() != 0 || access("/run/systemd/system", F_OK) != 0) return true;
+    return (getxattr(dir, "trusted.delegate", v, sizeof v) == 1 || getxattr(dir, "user.delegate", v, sizeof v) == 1) &&
+           v[0] == '1';
+}
+
+/* Processes in a group with groups below: the kernel then refuses +memory (cgroups(7), "no internal processes") and with
+ * +pids or +cpu, which it takes, makes the group a threaded one, whose children take no process at all.  Only the root of
+ * the hierarchy, which alone has no cgroup.type, is free of this. */
+static bool busy(const char *dir) {
+    char text[FILE_MAX];
+    return get(dir, "cgroup.type", text) && get(dir, "cgroup.procs", text);
+}
+
+/* A service starts in the very group that was delegated to it.  So the runner and the node that started it move into a
+ * leaf below; with anyone else there, nothing is moved. */
+static bool move_to_leaf(const char *dir) {
+    char text[FILE_MAX], leaf[280];
+    if (!delegated(dir) || !get(dir, "cgroup.procs", text)) return false;
+    for (char *p = text, *end; *p; p = end + strspn(end, "\n")) {
+        long pid = strtol(p, &end, 10);
+        if (end == p || (pid != getpid() && pid != getppid())) return false;
+    }
+    if ((size_t)snprintf(leaf, sizeof leaf, "%s" LEAF, dir) >= sizeof leaf) return false;
+    if (mkdir(leaf, 0755) != 0 && errno != EEXIST) return false;
+    for (char *p = text, *end; *p; p = end + strspn(end, "\n"))
+        if (!put_number(leaf, "cgroup.procs", (uint64_t)strtol(p, &end, 10))) return false;
+    return true;
+}
+
 static bool open_v2(struct cgroups *g) {
     char own[200], parent[256];
-    if (access("/sys/fs/cgroup/cgroup.controllers", R_OK) != 0) return false;
-    if (!own_path("", own) || (size_t)snprintf(parent, sizeof parent, "/sys/fs/cgroup%s", own) >= sizeof parent) return false;
-    /* Fails when processes live in this very group (cgroups(7), "no internal processes") or it is not delegated. */
-    put(parent, "cgroup.subtree_control", "+memory +pids +cpu");
-    if (!make_base("/sys/fs/cgroup", "", g->memory_dir)) return false;
-    put(g->memory_dir, "cgroup.subtree_control", "+memory +pids +cpu");
+    if (access(ROOT_V2 "/cgroup.controllers", R_OK) != 0 || !own_path("", own)) return false;
+    size_t n = strlen(own), tail = sizeof LEAF - 1;
+    if (n >= tail && strcmp(own + n - tail, LEAF) == 0) own[n - tail] = 0; /* an earlier runner moved the node */
+    if ((size_t)snprintf(parent, sizeof parent, ROOT_V2 "%s", own) >= sizeof parent) return false;
+    if ((busy(parent) && !move_to_leaf(parent)) || !enable(parent)) return false;
+    if (!make_base(parent, g->memory_dir)) return false;
+    enable(g->memory_dir);
     memcpy(g->pids_dir, g->memory_dir, sizeof g->pids_dir);
     memcpy(g->cpu_dir, g->memory_dir, sizeof g->cpu_dir);
     g->memory = has(g->memory_dir, "memory.max");
@@ -142,9 +193,9 @@ void cgroups_open(struct cgroups *g) {
     *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE };
     if (open_v2(g)) return;
     *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE };
-    g->memory = make_base("/sys/fs/cgroup/memory", "memory", g->memory_dir) && has(g->memory_dir, "memory.limit_in_bytes");
-    g->pids = make_base("/sys/fs/cgroup/pids", "pids", g->pids_dir) && has(g->pids_dir, "cgroup.procs");
-    g->cpu = make_base("/sys/fs/cgroup/cpuacct", "cpuacct", g->cpu_dir) && has(g->cpu_dir, "cpuacct.usage");
+    g->memory = make_base_v1("memory", g->memory_dir) && has(g->memory_dir, "memory.limit_in_bytes");
+    g->pids = make_base_v1("pids", g->pids_dir) && has(g->pids_dir, "cgroup.procs");
+    g->cpu = make_base_v1("cpuacct", g->cpu_dir) && has(g->cpu_dir, "cpuacct.usage");
     if (g->memory || g->pids || g->cpu) g->version = SANDBOX_CGROUP_V1;
 }
 

@@ -15,7 +15,8 @@ struct cgroups {
     char memory_dir[256], pids_dir[256], cpu_dir[256]; /* version 2: all the same folder */
 };
 
-/* Makes the runner's own folder in each hierarchy and removes those of dead runners.  None possible: version NONE. */
+/* Makes the runner's own folder in each hierarchy and removes those of dead runners.  None possible: version NONE.
+ * Version 2: when the runner and its parent are alone in a group that was delegated, both move into a group below. */
 void cgroups_open(struct cgroups *g);
 void cgroups_close(struct cgroups *g);
 

@@ -179,8 +179,32 @@ pid_t toolchain_start(const struct toolchain *t, const struct confine *c, const 
     return pid;
 }
 
+/* wasm2c warns of harmless things in lines of their own, and would push what matters out of the text. */
+static void drop_warnings(char *log) {
+    char *to = log;
+    for (char *line = log; *line;) {
+        size_t n = strcspn(line, "\n");
+        n += line[n] == '\n';
+        if (strncmp(line, "warning: ", 9) != 0) {
+            memmove(to, line, n);
+            to += n;
+        }
+        line += n;
+    }
+    *to = 0;
+}
+
+static bool says_any(const char *log, const char *const words[]) {
+    for (size_t i = 0; words[i]; i++)
+        if (strstr(log, words[i])) return true;
+    return false;
+}
+
 void toolchain_explain(int status, const char *dir, char *text, size_t cap) {
-    char path[SANDBOX_PATH_MAX], log[512];
+    /* What sh, gcc, its parts and the assembler say when one of them meets a limit. */
+    static const char *const starved[] = { "CPU time limit", "Killed", "emory exhausted", "out of memory",
+                                           "annot allocate memory", "failed to map segment", NULL };
+    char path[SANDBOX_PATH_MAX], log[8192];
     ssize_t n = -1;
     if ((size_t)snprintf(path, sizeof path, "%s/" TOOLCHAIN_LOG, dir) < sizeof path) {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -188,12 +212,14 @@ void toolchain_explain(int status, const char *dir, char *text, size_t cap) {
         if (fd >= 0) close(fd);
     }
     log[n > 0 ? n : 0] = 0;
+    drop_warnings(log);
     for (char *p = log; *p; p++)
         if ((unsigned char)*p < 0x20) *p = ' ';
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    if (code == 101) snprintf(text, cap, "wasm2c refuses the module: %s", log);
-    else if (code == 128 + SIGXCPU || code == 128 + SIGKILL || strstr(log, "CPU time limit") || strstr(log, "Killed"))
-        snprintf(text, cap, "compiling the module takes more than %u s or 1 GiB: make it smaller", TOOLCHAIN_CPU_S);
-    else if (code == 102) snprintf(text, cap, "the C compiler failed: %s", log);
-    else snprintf(text, cap, "the compiler could not be started (status %d): %s", code, log);
+    if (code == 128 + SIGXCPU || code == 128 + SIGKILL || says_any(log, starved))
+        snprintf(text, cap, "compiling the module takes more than %u s or 1 GiB: make it smaller (Go: use TinyGo)",
+                 TOOLCHAIN_CPU_S);
+    else if (code == 101) snprintf(text, cap, "wasm2c refuses the module: %.500s", log);
+    else if (code == 102) snprintf(text, cap, "the C compiler failed: %.500s", log);
+    else snprintf(text, cap, "the compiler could not be started (status %d): %.500s", code, log);
 }

@@ -35,7 +35,7 @@ void toolchain_probe(struct toolchain *t, const struct confine *c);
  * `uid_slot`.  The child's pid, or -1 with errno set.  Kill it after TOOLCHAIN_WALL_MS. */
 pid_t toolchain_start(const struct toolchain *t, const struct confine *c, const char *dir, unsigned level,
                       uint32_t uid_slot, int parent);
-/* A sentence for people of how it ended (a status of waitpid, not 0) and the first line of its log. */
+/* A sentence for people of how it ended (a status of waitpid, not 0), with what its log says beside warnings. */
 void toolchain_explain(int status, const char *dir, char *text, size_t cap);
 
 #endif

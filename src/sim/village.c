@@ -17,6 +17,7 @@
 #define SIM_COMMIT_MS 3u /* a commit takes up to this long */
 #define SIM_LARGE 40000u /* bytes of an output that must travel as a blob */
 #define SIM_ADDR "coordinator:1"
+#define SIM_REPLAYS 100000u
 
 struct sim_blob {
     size_t n;
@@ -48,7 +49,14 @@ struct sim_node {
     struct sim_run *runs;
     struct sim_commit *commits; /* whose outcome is awaited; a crash forgets them */
     struct vl_map parts;        /* struct sim_blob being fetched */
+    struct sim_mix_key *mix_keys;
     vl_ms commit_at, submit_at;
+};
+struct sim_mix_key {
+    struct sim_mix_key *next;
+    uint64_t epoch;
+    void *mem;
+    struct replay *table;
 };
 struct sim_job {
     struct vl_job_id id;
@@ -334,6 +342,53 @@ static void commit(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     if (n->commit_at == VL_MS_NEVER) n->commit_at = now + vl_prng_below(world_workload(n->v->world), SIM_COMMIT_MS + 1);
 }
 
+static void seed_bytes(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[32]) {
+    uint8_t p[24];
+    struct vl_hash h;
+    vl_put_u64(p, v->cfg.world.seed);
+    vl_put_u64(p + 8, node);
+    vl_put_u64(p + 16, what);
+    crypto_blake2b256(vl_span(p, sizeof p), &h);
+    memcpy(dst, h.b, 32);
+}
+
+/* A crash of a node loses its tables, as a power cut does: only keys that are made anew come. */
+static void sim_mix_key(struct sim_node *n, uint64_t epoch, bool make, vl_ms now) {
+    uint8_t secret[32], sip[16] = { 1 };
+    struct sim_mix_key *k = make ? calloc(1, sizeof *k) : NULL;
+    size_t size = replay_size(SIM_REPLAYS);
+    if (k == NULL) {
+        brain_mix_key(n->brain, now, epoch, VL_ENOTFOUND, NULL, NULL);
+        return;
+    }
+    seed_bytes(n->v, n->index, (n->disk->boots << 32) + epoch, secret);
+    k->epoch = epoch;
+    k->mem = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
+    if (k->mem) memset(k->mem, 0, size);
+    enum vl_err err = k->mem ? replay_create(k->mem, size, SIM_REPLAYS, secret, sip, &k->table) : VL_ENOMEM;
+    k->next = n->mix_keys;
+    n->mix_keys = k;
+    brain_mix_key(n->brain, now, epoch, err, secret, k->table);
+}
+
+static void sim_mix_key_free(struct sim_mix_key *k) {
+    replay_close(k->table);
+    free(k->mem);
+    free(k);
+}
+
+static void sim_mix_key_drop(struct sim_node *n, uint64_t epoch) {
+    for (struct sim_mix_key **at = &n->mix_keys; *at;) {
+        struct sim_mix_key *k = *at;
+        if (k->epoch != epoch) {
+            at = &k->next;
+            continue;
+        }
+        *at = k->next;
+        sim_mix_key_free(k);
+    }
+}
+
 static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
     struct sim_blob *part;
     struct vl_span bytes;
@@ -410,6 +465,16 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_REFUSED:
         n->v->wrong = "a join was refused";
         return;
+    case BRAIN_MIX_KEY:
+        sim_mix_key(n, e->seq, e->index, now);
+        return;
+    case BRAIN_MIX_KEY_DROP:
+        sim_mix_key_drop(n, e->seq);
+        return;
+    case BRAIN_MIX_BATCH:
+        brain_mix_batch_run(e->batch);
+        brain_mix_batch_done(n->brain, now, e->batch);
+        return;
     case BRAIN_NODE_CHANGED:
     case BRAIN_NOTE:
         return;
@@ -485,16 +550,6 @@ static void submit(struct sim_node *n, vl_ms now) {
 /* ---- a node of the world
  * ---------------------------------------------------------------------------------------------------------- */
 
-static void seed_bytes(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[32]) {
-    uint8_t p[24];
-    struct vl_hash h;
-    vl_put_u64(p, v->cfg.world.seed);
-    vl_put_u64(p + 8, node);
-    vl_put_u64(p + 16, what);
-    crypto_blake2b256(vl_span(p, sizeof p), &h);
-    memcpy(dst, h.b, 32);
-}
-
 static void destroy(void *self) {
     struct sim_node *n = self;
     for (struct sim_conn *c; (c = n->conns); free(c)) n->conns = c->next;
@@ -502,6 +557,7 @@ static void destroy(void *self) {
     for (struct sim_commit *c; (c = n->commits); free(c)) n->commits = c->next;
     blobs_free(&n->parts);
     brain_destroy(n->brain);
+    for (struct sim_mix_key *k; (k = n->mix_keys); sim_mix_key_free(k)) n->mix_keys = k->next;
     store_mem_crash(n->disk->store);
     free(n);
 }

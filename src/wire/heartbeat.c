@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_HEARTBEAT = 0x30, VERSION = 1 };
+enum { TAG_HEARTBEAT = 0x30, VERSION = 2 };
 enum { LOAD_MAX = 1000000 };
 
 int task_ref_compare(const struct task_ref *a, const struct task_ref *b) {
@@ -46,7 +46,9 @@ static bool heartbeat_ok(const struct heartbeat *h) {
     if (c->memory_bytes > TASK_MEMORY_MAX || c->disk_bytes > TASK_MEMORY_MAX ||
         h->memory_free_bytes > c->memory_bytes || h->disk_free_bytes > c->disk_bytes)
         return false;
-    if (!ascii_ok(c->region, sizeof c->region) || !ascii_ok(c->version, sizeof c->version)) return false;
+    if (!ascii_ok(c->region, sizeof c->region) || !ascii_ok(c->version, sizeof c->version) ||
+        !ascii_ok(h->addr, sizeof h->addr))
+        return false;
     if (h->n_running > HEARTBEAT_RUNNING_MAX || !task_refs_sorted(h->running, h->n_running)) return false;
     for (uint32_t i = 0; i < h->n_running; i++)
         if (h->running[i].epoch == 0 || h->running[i].task >= TASK_INDEX_MAX) return false;
@@ -69,6 +71,7 @@ enum vl_err heartbeat_encode(const struct heartbeat *h, struct vl_buf *out) {
     pack_u32(&w, c->features);
     pack_span8(&w, vl_span(c->region, strnlen(c->region, sizeof c->region)));
     pack_span8(&w, vl_span(c->version, strnlen(c->version, sizeof c->version)));
+    pack_span8(&w, vl_span(h->addr, strnlen(h->addr, sizeof h->addr)));
     pack_u64(&w, h->started_ms);
     pack_u32(&w, h->free_slots);
     pack_u32(&w, h->load_milli);
@@ -101,6 +104,7 @@ enum vl_err heartbeat_decode(struct vl_span in, struct heartbeat *ret) {
     h.caps.features = vl_read_u32(&r);
     unpack_ascii8(&r, h.caps.region, sizeof h.caps.region);
     unpack_ascii8(&r, h.caps.version, sizeof h.caps.version);
+    unpack_ascii8(&r, h.addr, sizeof h.addr);
     h.started_ms = vl_read_u64(&r);
     h.free_slots = vl_read_u32(&r);
     h.load_milli = vl_read_u32(&r);

@@ -14,6 +14,7 @@ enum node_kind { NODE_EDGE = 1, NODE_RELAY = 2, NODE_MIX = 3, NODE_COMPUTE = 4, 
 /* Feature bits; unknown bits are kept, so that an older coordinator can serve newer nodes. */
 #define NODE_FEATURE_WASM 1u
 #define NODE_FEATURE_NATIVE 2u
+#define NODE_FEATURE_PRIVATE 4u /* said by no heartbeat: the coordinator knows it from the consensus */
 
 struct node_caps {
     uint32_t cpus;                     /* logical */
@@ -37,7 +38,8 @@ struct heartbeat {
     enum node_kind kind;
     uint32_t protocol; /* highest version of the messages between nodes that it speaks, > 0 */
     struct node_caps caps;
-    vl_ms started_ms;    /* of the node's process: a change means that it restarted */
+    char addr[VL_ADDR_MAX]; /* where it accepts links, printable ASCII; empty: nowhere */
+    vl_ms started_ms;       /* of the node's process: a change means that it restarted */
     uint32_t free_slots; /* <= caps.slots */
     uint32_t load_milli; /* system load / cpus in 1/1000, cut at 1,000,000 */
     uint64_t memory_free_bytes, disk_free_bytes;

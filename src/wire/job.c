@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { TAG_JOB = 0x20, VERSION = 1 };
+enum { TAG_JOB = 0x20, VERSION = 2 };
 enum { INPUT_FIXED = 1 + 32 + 8 };
 
 void job_spec_defaults(struct job_spec *ret) {
@@ -88,6 +88,7 @@ enum vl_err job_spec_check(const struct job_spec *s, struct vl_errmsg *msg) {
         return vl_errmsg_set(msg, VL_ERANGE, "max_attempts: 1 to %u", JOB_ATTEMPTS_MAX);
     if (s->priority < TASK_CRITICAL || s->priority > TASK_BULK)
         return vl_errmsg_set(msg, VL_ERANGE, "priority is unknown");
+    if ((unsigned)s->privacy >= MIX_LEVELS) return vl_errmsg_set(msg, VL_ERANGE, "privacy is unknown");
     if (s->ttl_ms != 0 && (s->ttl_ms < 1000 || s->ttl_ms > JOB_TTL_MAX_MS))
         return vl_errmsg_set(msg, VL_ERANGE, "time to live: 1 s to 90 days");
     if (s->n_after > JOB_AFTER_MAX) return vl_errmsg_set(msg, VL_ELIMIT, "after: at most %u jobs", JOB_AFTER_MAX);
@@ -116,6 +117,7 @@ enum vl_err job_spec_encode(const struct job_spec *s, struct vl_buf *out) {
     pack_u8(&w, (uint8_t)s->replicas);
     pack_u8(&w, (uint8_t)s->max_attempts);
     pack_u8(&w, (uint8_t)s->priority);
+    pack_u8(&w, (uint8_t)s->privacy);
     pack_u64(&w, s->ttl_ms);
     pack_u8(&w, (uint8_t)s->n_after);
     for (uint32_t i = 0; i < s->n_after && w.err == VL_OK; i++) pack_bytes(&w, s->after[i].b, sizeof s->after[i].b);
@@ -143,6 +145,7 @@ enum vl_err job_spec_reopen(struct vl_span in, struct job_spec *ret) {
     s.replicas = vl_read_u8(&r);
     s.max_attempts = vl_read_u8(&r);
     s.priority = (enum task_priority)unpack_u8_in(&r, TASK_CRITICAL, TASK_BULK);
+    s.privacy = (enum mix_level)unpack_u8_in(&r, MIX_OFF, MIX_SECRET);
     s.ttl_ms = vl_read_u64(&r);
     s.n_after = unpack_u8_in(&r, 0, JOB_AFTER_MAX);
     for (uint32_t i = 0; i < s.n_after; i++) s.after[i] = unpack_job(&r);

@@ -3,6 +3,7 @@
 #ifndef VL_WIRE_JOB_H
 #define VL_WIRE_JOB_H
 
+#include "wire/level.h"
 #include "wire/task.h"
 
 #define JOB_AFTER_MAX 16u                     /* jobs that one job may wait for */
@@ -26,6 +27,7 @@ struct job_spec {
     uint32_t replicas;         /* 1..JOB_REPLICAS_MAX */
     uint32_t max_attempts;     /* 1..JOB_ATTEMPTS_MAX */
     enum task_priority priority;
+    enum mix_level privacy; /* at which assignments and reports travel; OFF: over links */
     uint64_t ttl_ms; /* 0: JOB_TTL_DEFAULT_MS; else 1000..JOB_TTL_MAX_MS */
     uint32_t n_after;
     struct vl_job_id after[JOB_AFTER_MAX]; /* all different */

@@ -18,6 +18,12 @@ enum link_kind { /* on the wire: never renumber */
                  LINK_JOIN_REPLY = 8,
                  LINK_REVOCATIONS = 9, /* body: the signed list of wire/cert.h */
                  LINK_STATUS = 10,     /* body: task_status of wire/task.h */
+                 /* from here on between any two members */
+                 LINK_MIX = 11,       /* body: Sphinx packets */
+                 LINK_MIX_FETCH = 12, /* body: empty; the answer is one LINK_MIX_MAIL */
+                 LINK_MIX_MAIL = 13,  /* body: MIX_FETCH_CELLS cells */
+                 LINK_CHARTER = 14,   /* body: the signed charter of mix/consensus.h */
+                 LINK_DIRECTORY = 15, /* body: a message of mix/authority.h */
 };
 
 #define LINK_CERT_MAX 512u

@@ -223,6 +223,8 @@ enum vl_err assignment_encode(const struct assignment *a, struct vl_buf *out) {
     pack_u64(&w, a->lease_ms);
     pack_u32(&w, a->attempt);
     pack_u8(&w, (uint8_t)a->priority);
+    if ((unsigned)a->privacy >= MIX_LEVELS) pack_fail(&w, VL_ERANGE);
+    pack_u8(&w, (uint8_t)a->privacy);
     spec_pack(&w, &a->spec);
     pack_u8(&w, (uint8_t)a->n_sources);
     for (uint32_t i = 0; i < a->n_sources && w.err == VL_OK; i++)
@@ -239,6 +241,7 @@ enum vl_err assignment_decode(struct vl_span in, struct assignment *ret) {
     a.lease_ms = vl_read_u64(&r);
     a.attempt = unpack_u32_in(&r, 1, UINT32_MAX);
     a.priority = (enum task_priority)unpack_u8_in(&r, TASK_CRITICAL, TASK_BULK);
+    a.privacy = (enum mix_level)unpack_u8_in(&r, MIX_OFF, MIX_SECRET);
     spec_unpack(&r, &a.spec);
     a.n_sources = unpack_u8_in(&r, 0, TASK_SOURCES_MAX);
     for (uint32_t i = 0; i < a.n_sources; i++) a.sources[i] = unpack_node(&r);

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/ms.h"
+#include "wire/level.h"
 
 #define TASK_INLINE_TOTAL_MAX 32768u /* inline bytes of one message: with 64 names it stays below VL_PAYLOAD_MAX */
 #define TASK_COMMAND_MAX 255u        /* path of a native program */
@@ -82,6 +83,7 @@ struct assignment {
     uint64_t lease_ms; /* without contact for this long the coordinator may have given the task to another */
     uint32_t attempt;  /* 1.. */
     enum task_priority priority;
+    enum mix_level privacy; /* at which the report travels */
     struct task_spec spec;
     uint32_t n_sources; /* nodes that have the program and the inputs which are not inline */
     struct vl_node_id sources[TASK_SOURCES_MAX];

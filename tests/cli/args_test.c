@@ -236,6 +236,6 @@ TEST(man, the_manual_page_is_clean_roff) {
     if (access("/usr/bin/groff", X_OK) != 0) SKIP("no groff here");
     CHECK_EQ(0, run_on(page_man, "groff -man -ww -Tutf8 %s > /dev/null", out, sizeof out));
     CHECK_STR("", out);
-    CHECK_EQ(0, run_on(page_man, "groff -man -Tascii -P-c %s | col -b | grep -c 'village run wc.wasm --input'", out,
+    CHECK_EQ(0, run_on(page_man, "groff -man -Tascii -P-c -P-b -P-u %s | grep -c 'village run wc.wasm --input'", out,
                        sizeof out));
 }

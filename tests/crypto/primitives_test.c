@@ -4,6 +4,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
+#include "crypto/vaes.h"
 
 #include "base/text.h"
 
@@ -257,38 +258,64 @@ TEST(aead, aesgcm_agrees_with_test_cases_13_and_14_of_its_authors) {
 
 static const enum crypto_aead_kind kinds[] = { CRYPTO_CHACHAPOLY, CRYPTO_AESGCM };
 
+/* What may be underneath: AES-GCM without and with the vector instructions, the latter only where the machine has them.
+ */
+#define ENGINES 3u
+static void init_engine(struct crypto_aead *a, size_t engine, const uint8_t key[32]) {
+    crypto_aead_init(a, engine == 0 ? CRYPTO_CHACHAPOLY : CRYPTO_AESGCM, key);
+    CHECK_EQ(engine > 0 && crypto_vaes_available(), a->use_vaes);
+    if (engine == 1) a->use_vaes = false;
+}
+
+static void same_bytes(struct crypto_aead *a, const uint8_t key[32], size_t n, struct vl_span ad) {
+    static uint8_t plain[17000], sealed[17016], want[17016], got[17000];
+    uint8_t nonce[12] = { 0 };
+    for (size_t i = 0; i < n; i++) plain[i] = (uint8_t)(i * 7 + i / 256);
+    nonce[a->kind == CRYPTO_AESGCM ? 11 : 4] = (uint8_t)n;
+    nonce[a->kind == CRYPTO_AESGCM ? 10 : 5] = (uint8_t)(n >> 8);
+    CHECK_OK(crypto_aead_seal(a, n, ad, plain, n, sealed));
+    if (a->kind == CRYPTO_CHACHAPOLY) {
+        crypto_aead_chacha20poly1305_ietf_encrypt(want, NULL, plain, n, ad.p, ad.n, NULL, nonce, key);
+        CHECK_MEM(want, sealed, n + 16);
+    } else if (crypto_aead_aes256gcm_is_available()) {
+        crypto_aead_aes256gcm_encrypt(want, NULL, plain, n, ad.p, ad.n, NULL, nonce, key);
+        CHECK_MEM(want, sealed, n + 16);
+    }
+    CHECK_OK(crypto_aead_open(a, n, ad, sealed, n + 16, got));
+    CHECK_MEM(plain, got, n);
+    CHECK_OK(crypto_aead_open(a, n, ad, sealed, n + 16, sealed)); /* in place */
+    CHECK_MEM(plain, sealed, n);
+    CHECK_OK(crypto_aead_seal(a, n, ad, sealed, n, sealed));
+    CHECK_OK(crypto_aead_open(a, n, ad, sealed, n + 16, got));
+}
+
 /* Both sides of the size at which the implementation changes, against libsodium throughout, and with a context that
- * both seals and opens. */
+ * both seals and opens.  The second time round the context has seen large messages. */
 TEST(aead, gives_the_same_bytes_at_every_size_whatever_is_underneath) {
-    static uint8_t plain[1100], sealed[1116], want[1116], got[1100];
-    uint8_t key[32] = { 5 }, nonce[12];
-    struct vl_span ad = vl_span_str("header");
+    static const size_t large[] = { 2047, 2048, 4095, 4096, 4097, 8191, 12345, 16383, 16384, 16385, 16400, 17000 };
+    uint8_t key[32] = { 5 };
     CHECK_OK(crypto_init());
-    for (size_t i = 0; i < sizeof plain; i++) plain[i] = (uint8_t)(i * 7);
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t engine = 0; engine < ENGINES; engine++) {
         struct crypto_aead a;
-        crypto_aead_init(&a, kinds[k], key);
-        memset(nonce, 0, sizeof nonce);
-        for (size_t n = 0; n <= sizeof plain; n++) {
-            nonce[kinds[k] == CRYPTO_AESGCM ? 11 : 4] = (uint8_t)n;
-            nonce[kinds[k] == CRYPTO_AESGCM ? 10 : 5] = (uint8_t)(n >> 8);
-            CHECK_OK(crypto_aead_seal(&a, n, ad, plain, n, sealed));
-            if (kinds[k] == CRYPTO_CHACHAPOLY) {
-                crypto_aead_chacha20poly1305_ietf_encrypt(want, NULL, plain, n, ad.p, ad.n, NULL, nonce, key);
-                CHECK_MEM(want, sealed, n + 16);
-            } else if (crypto_aead_aes256gcm_is_available()) {
-                crypto_aead_aes256gcm_encrypt(want, NULL, plain, n, ad.p, ad.n, NULL, nonce, key);
-                CHECK_MEM(want, sealed, n + 16);
-            }
-            CHECK_OK(crypto_aead_open(&a, n, ad, sealed, n + 16, got));
-            CHECK_MEM(plain, got, n);
-            CHECK_OK(crypto_aead_open(&a, n, ad, sealed, n + 16, sealed)); /* in place */
-            CHECK_MEM(plain, sealed, n);
-            CHECK_OK(crypto_aead_seal(&a, n, ad, sealed, n, sealed));
-            CHECK_OK(crypto_aead_open(&a, n, ad, sealed, n + 16, got));
+        init_engine(&a, engine, key);
+        for (unsigned round = 0; round < 2; round++) {
+            for (size_t n = 0; n <= 1100; n++) same_bytes(&a, key, n, vl_span_str("header"));
+            for (size_t i = 0; i < sizeof large / sizeof *large; i++) same_bytes(&a, key, large[i], NONE);
+            for (size_t n = 0; n <= 64; n++) same_bytes(&a, key, 600, vl_span(key, n < 32 ? n : 32));
         }
+        CHECK_EQ(a.use_vaes, a.vaes != NULL);
         crypto_aead_destroy(&a);
     }
+}
+
+TEST(aead, seals_with_vector_instructions_where_the_build_and_the_machine_have_them) {
+    if (!crypto_vaes_available()) SKIP("no VAES, or built without ipsec-mb");
+    struct crypto_aead a;
+    uint8_t key[32] = { 1 }, buf[1040] = { 0 };
+    crypto_aead_init(&a, CRYPTO_AESGCM, key);
+    CHECK_OK(crypto_aead_seal(&a, 0, NONE, buf, 1024, buf));
+    CHECK(a.vaes != NULL && a.evp == NULL);
+    crypto_aead_destroy(&a);
 }
 
 TEST(aead, a_forgery_is_refused_and_leaves_no_plaintext) {
@@ -296,11 +323,11 @@ TEST(aead, a_forgery_is_refused_and_leaves_no_plaintext) {
     static uint8_t plain[2000], sealed[2016], out[2000], zeros[2000];
     uint8_t key[32] = { 9 };
     memset(plain, 'p', sizeof plain);
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t engine = 0; engine < ENGINES; engine++) {
         for (size_t s = 0; s < 2; s++) {
             size_t n = sizes[s];
             struct crypto_aead a;
-            crypto_aead_init(&a, kinds[k], key);
+            init_engine(&a, engine, key);
             CHECK_OK(crypto_aead_seal(&a, 3, vl_span_str("ad"), plain, n, sealed));
             for (size_t at = 0; at < n + 16; at += s == 0 ? 1 : 63) {
                 memset(out, 1, sizeof out);

@@ -380,6 +380,36 @@ static enum vl_err node_expel(void *self, struct vl_node_id id, backend_done_fn 
     return soon(m, VL_OK, done, arg);
 }
 
+static void mix(void *self, struct view_mix *ret) {
+    (void)self;
+    *ret = (struct view_mix){ .charter = true, .epoch = 7, .epoch_ms = 1800000, .authorities = 3, .threshold = 2 };
+    for (unsigned i = 0; i < VIEW_LEVELS; i++) {
+        static const char *const names[] = { "public", "private", "confidential", "secret" };
+        ret->levels[i].name = names[i];
+        ret->levels[i].available = i < 2;
+    }
+}
+
+static void relays(void *self, view_relay_fn sink, void *arg) {
+    (void)self;
+    sink(arg, &(struct view_relay){ .number = 3, .addr = "192.0.2.1:8888" });
+}
+
+static enum vl_err mix_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg) {
+    (void)self;
+    (void)to;
+    if (strcmp(level, "secret") == 0) return VL_EUNSUPPORTED;
+    done(arg, VL_OK, NULL, 321);
+    return VL_OK;
+}
+
+static enum vl_err mix_charter(void *self, const struct backend_charter *c, backend_done_fn done, void *arg) {
+    (void)self;
+    if (c->threshold > c->n) return VL_ERANGE;
+    done(arg, VL_OK, NULL);
+    return VL_OK;
+}
+
 static enum vl_err node_maintenance(void *self, struct vl_node_id id, bool on, backend_done_fn done, void *arg) {
     struct mem_node *n = find_node(self, id);
     if (n == NULL) return VL_ENOTFOUND;
@@ -529,6 +559,10 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .job_cancel = job_cancel,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
+        .mix = mix,
+        .relays = relays,
+        .mix_ping = mix_ping,
+        .mix_charter = mix_charter,
         .ticket_create = ticket_create,
         .ticket_revoke = ticket_revoke,
         .answer_get = answer_get,

@@ -177,6 +177,19 @@ TEST(sphinx_hostile, drops_another_encoding_of_the_same_point) {
     check_point(&h, e, SPHINX_BAD_MAC);
 }
 
+/* SPEC SPX-12: "of [ss, E, public mix key of the node, version, suite], 98 bytes." */
+TEST(sphinx_hostile, derives_other_keys_when_any_bit_of_secret_point_or_node_differs) {
+    uint8_t in[3][32], want[32], prk[32];
+    for (size_t i = 0; i < sizeof in; i++) in[i / 32][i % 32] = (uint8_t)(i * 11);
+    sphinx_extract(in[0], in[1], in[2], want);
+    for (size_t bit = 0; bit < 8 * sizeof in; bit++) {
+        in[bit / 256][bit % 256 / 8] ^= (uint8_t)(1u << bit % 8);
+        sphinx_extract(in[0], in[1], in[2], prk);
+        CHECK(memcmp(want, prk, sizeof want) != 0);
+        in[bit / 256][bit % 256 / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}
+
 /* A sender who breaks the rules: an authentic header around any slot, for node 0. */
 static enum sphinx_verdict verdict_of_slot(const struct hostile *h, const uint8_t slot[SPHINX_SLOT]) {
     uint8_t packet[SPHINX_PACKET], stream[SPHINX_STREAM];

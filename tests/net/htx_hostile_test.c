@@ -162,7 +162,7 @@ TEST(htx_hostile, puts_frames_in_order_and_reports_the_gap) {
     raw_down(&r);
 }
 
-TEST(htx_hostile, keeps_a_bounded_amount_of_early_frames) {
+TEST(htx_hostile, keeps_a_bounded_amount_of_frames_ahead_of_a_gap) {
     struct raw r;
     static const uint8_t data[16000];
     raw_up(&r, NULL, true);

@@ -25,6 +25,8 @@ void pair_init(struct pair *p, const struct htx_config *a, const struct htx_conf
         CHECK_OK(htx_endpoint_create(c != NULL ? c : &standard, &p->side[i].ep));
         vl_buf_init(&p->side[i].out, 64u << 20);
         vl_buf_init(&p->side[i].in, 64u << 20);
+        vl_buf_init(&p->side[i].early, 1u << 20);
+        vl_buf_init(&p->side[i].datagrams, 1u << 20);
         for (unsigned s = 0; s < PAIR_STREAMS; s++) vl_buf_init(&p->side[i].got[s], 64u << 20);
     }
 }
@@ -34,8 +36,17 @@ void pair_free(struct pair *p) {
         htx_endpoint_destroy(p->side[i].ep);
         vl_buf_free(&p->side[i].out);
         vl_buf_free(&p->side[i].in);
+        vl_buf_free(&p->side[i].early);
+        vl_buf_free(&p->side[i].datagrams);
         for (unsigned s = 0; s < PAIR_STREAMS; s++) vl_buf_free(&p->side[i].got[s]);
     }
+}
+
+static void keep(struct vl_buf *to, struct vl_span data) {
+    uint8_t n[4];
+    vl_put_u32(n, (uint32_t)data.n);
+    CHECK_OK(vl_buf_append(to, n, 4));
+    CHECK_OK(vl_buf_append(to, data.p, data.n));
 }
 
 static void note(struct pair *p, struct pair_side *s, const struct htx_event *ev) {
@@ -50,14 +61,12 @@ static void note(struct pair *p, struct pair_side *s, const struct htx_event *ev
     else if (ev->type == HTX_SESSION_LOST && s->session == ev->session)
         s->session = 0;
     else if (ev->type == HTX_MESSAGE) {
-        uint8_t n[4];
-        vl_put_u32(n, (uint32_t)ev->data.n);
-        if (ev->stream < PAIR_STREAMS && !s->forget) {
-            CHECK_OK(vl_buf_append(&s->got[ev->stream], n, 4));
-            CHECK_OK(vl_buf_append(&s->got[ev->stream], ev->data.p, ev->data.n));
-        }
+        if (ev->stream < PAIR_STREAMS && !s->forget) keep(&s->got[ev->stream], ev->data);
         if (s->echo) CHECK_OK(htx_send(s->ep, ev->session, ev->stream, p->now, &ev->data, 1));
-    }
+    } else if (ev->type == HTX_EARLY)
+        keep(&s->early, ev->data);
+    else if (ev->type == HTX_DATAGRAM)
+        keep(&s->datagrams, ev->data);
 }
 
 void pair_drain_events(struct pair *p, unsigned who) {
@@ -141,6 +150,12 @@ void pair_dial(struct pair *p, enum htx_pattern pattern, bool resume) {
     CHECK_OK(htx_dial(p->side[0].ep, p->now, &dial, &p->side[0].conn));
     CHECK_OK(htx_accept(p->side[1].ep, p->now, &p->side[1].conn));
     pair_pump(p);
+}
+
+void pair_dial_early(struct pair *p, const struct vl_span *payloads, size_t n) {
+    struct htx_dial dial = { .resume = p->side[0].session, .early = payloads, .nearly = n };
+    CHECK_OK(htx_dial(p->side[0].ep, p->now, &dial, &p->side[0].conn));
+    CHECK_OK(htx_accept(p->side[1].ep, p->now, &p->side[1].conn));
 }
 
 void pair_wait(struct pair *p, vl_ms ms) {

@@ -20,6 +20,7 @@ struct pair_side {
     uint32_t seen[16]; /* events by type */
     struct htx_event last[16];
     struct vl_buf got[PAIR_STREAMS]; /* per stream id: u32 length and bytes of each message */
+    struct vl_buf early, datagrams;  /* u32 length and bytes of each payload */
     uint8_t certificate[HTX_CERT_MAX];
     size_t certificate_n;
 };
@@ -39,6 +40,8 @@ void pair_init(struct pair *p, const struct htx_config *a, const struct htx_conf
 void pair_free(struct pair *p);
 /* Connects and pumps; side 0 dials with `pattern`, resuming its session if it has one and `resume`. */
 void pair_dial(struct pair *p, enum htx_pattern pattern, bool resume);
+/* The same, resuming, with these payloads as early data; without the pump. */
+void pair_dial_early(struct pair *p, const struct vl_span *payloads, size_t n);
 /* Runs until nothing moves any more or the transport is cut. */
 void pair_pump(struct pair *p);
 /* Both sides lose the transport; what is on the way is gone. */

@@ -26,7 +26,7 @@ static const struct vector vectors[] = {
 };
 #define VECTORS (sizeof vectors / sizeof *vectors)
 
-static void start(const struct vector *v, struct htx_handshake hs[2]) {
+static void start_early(const struct vector *v, struct vl_span early, struct htx_handshake hs[2]) {
     struct crypto_dh_key key[2];
     for (int i = 0; i < 2; i++) {
         uint8_t secret[32], seed[32];
@@ -51,10 +51,12 @@ static void start(const struct vector *v, struct htx_handshake hs[2]) {
                                                .static_key = &key[i],
                                                .remote_static = v->pattern == HTX_XX ? NULL : key[1].public,
                                                .ephemeral_seed = ephemeral,
-                                               .identity = vl_span(identity, n) };
+                                               .identity = vl_span(identity, n),
+                                               .early = i == 0 ? early : vl_span(NULL, 0) };
         CHECK_OK(htx_handshake_init(&hs[i], &config));
     }
 }
+static void start(const struct vector *v, struct htx_handshake hs[2]) { start_early(v, vl_span(NULL, 0), hs); }
 
 TEST(htx_vector, both_sides_speak_the_handshakes_byte_for_byte) {
     for (size_t i = 0; i < VECTORS; i++) {
@@ -190,9 +192,9 @@ TEST(htx_vector, crc32_is_that_of_ieee_802_3) { CHECK_EQ(0xcbf43926, htx_crc32("
 
 TEST(htx_vector, resume_says_what_the_script_says) {
     /* Stream 2 has a gap: 4 is missing, 5 and 7 are there. */
-    struct htx_early seven = { .seq = 7 }, five = { .next = &seven, .seq = 5 };
+    struct htx_ahead seven = { .seq = 7 }, five = { .next = &seven, .seq = 5 };
     struct htx_stream one = { .id = 1, .rx_seq = 1, .rx_limit = HTX_WINDOW_STREAM };
-    struct htx_stream two = { .id = 2, .rx_seq = 3, .rx_limit = HTX_WINDOW_STREAM, .early = &five };
+    struct htx_stream two = { .id = 2, .rx_seq = 3, .rx_limit = HTX_WINDOW_STREAM, .ahead = &five };
     struct htx_stream *streams[] = { &one, &two };
     struct htx_session s = {
         .streams = streams, .nstreams = 2, .rx_bytes = 5, .rx_limit = HTX_WINDOW_SESSION, .last_remote = 2
@@ -221,6 +223,104 @@ TEST(htx_vector, refuses_an_identity_that_borrows_a_name_or_a_signature) {
         htx_handshake_take(&hs[1], 0, vl_span(buf + HTX_PREFACE, n - HTX_PREFACE));
         CHECK_EQ(HTX_HS_FAILED, hs[1].state);
         CHECK_EQ(i == 3 ? HTX_PROTOCOL : HTX_WRONG_PEER, hs[1].reason);
+        for (int k = 0; k < 2; k++) htx_handshake_wipe(&hs[k]);
+    }
+}
+
+/* -- early data --------------------------------------------------------------------------------------------------- */
+
+#define SECTION vl_span(vector_early_section, sizeof vector_early_section)
+
+/* Message 1 of IK goes over. */
+static void say_early(struct htx_handshake hs[2], uint8_t *buf) {
+    size_t n = htx_handshake_put(&hs[0], buf);
+    htx_handshake_take(&hs[1], 0, vl_span(buf, HTX_PREFACE));
+    htx_handshake_take(&hs[1], 0, vl_span(buf + HTX_PREFACE, n - HTX_PREFACE));
+}
+static void answer_early(struct htx_handshake hs[2], uint8_t *buf) {
+    size_t n = htx_handshake_put(&hs[1], buf);
+    htx_handshake_take(&hs[0], 0, vl_span(buf, HTX_PREFACE));
+    htx_handshake_take(&hs[0], 0, vl_span(buf + HTX_PREFACE, n - HTX_PREFACE));
+}
+
+TEST(htx_vector, early_data_and_both_answers_go_byte_for_byte) {
+    static const struct {
+        const struct vector *v;
+        enum htx_early_answer answer;
+        struct vl_span message[2], hash;
+    } early[] = {
+        { &vectors[4],
+          HTX_EARLY_ACCEPTED,
+          { S(vector_early_aesgcm_1), S(vector_early_aesgcm_accepted_2) },
+          S(vector_early_aesgcm_accepted_hash) },
+        { &vectors[4],
+          HTX_EARLY_REFUSED,
+          { S(vector_early_aesgcm_1), S(vector_early_aesgcm_refused_2) },
+          S(vector_early_aesgcm_refused_hash) },
+        { &vectors[5],
+          HTX_EARLY_ACCEPTED,
+          { S(vector_early_chachapoly_1), S(vector_early_chachapoly_accepted_2) },
+          S(vector_early_chachapoly_accepted_hash) },
+        { &vectors[5],
+          HTX_EARLY_REFUSED,
+          { S(vector_early_chachapoly_1), S(vector_early_chachapoly_refused_2) },
+          S(vector_early_chachapoly_refused_hash) },
+    };
+    for (size_t i = 0; i < sizeof early / sizeof *early; i++) {
+        struct htx_handshake hs[2];
+        uint8_t buf[HTX_PREFACE + 2 + HTX_HANDSHAKE_MAX];
+        start_early(early[i].v, SECTION, hs);
+        say_early(hs, buf);
+        CHECK_MEM(early[i].message[0].p, buf + HTX_PREFACE, early[i].message[0].n);
+        CHECK(hs[1].has_early && hs[1].early_ms == 0x19012345678u);
+        CHECK_EQ(sizeof vector_early_section, hs[1].early.len);
+        CHECK_MEM(vector_early_section, hs[1].early.p, hs[1].early.len);
+        CHECK_MEM(buf + HTX_PREFACE + 2, hs[1].ephemeral, 32);
+        if (early[i].answer == HTX_EARLY_ACCEPTED) hs[1].answer = HTX_EARLY_ACCEPTED; /* else: what nobody judged */
+        answer_early(hs, buf);
+        CHECK_MEM(early[i].message[1].p, buf + HTX_PREFACE, early[i].message[1].n);
+        CHECK_EQ(early[i].answer, hs[0].answer);
+        for (int k = 0; k < 2; k++) {
+            CHECK_EQ(HTX_HS_DONE, hs[k].state);
+            CHECK_MEM(early[i].hash.p, noise_hash(&hs[k].noise).p, 32);
+            htx_handshake_wipe(&hs[k]);
+        }
+    }
+}
+
+TEST(htx_vector, refuses_early_data_that_is_cut_or_of_another_type) {
+    for (size_t cut = 1; cut <= sizeof vector_early_section; cut++) {
+        bool other = cut == sizeof vector_early_section; /* whole, but its second frame is no DATAGRAM */
+        struct htx_handshake hs[2];
+        uint8_t buf[HTX_PREFACE + 2 + HTX_HANDSHAKE_MAX];
+        start_early(&vectors[4], vl_span(vector_early_section, cut), hs);
+        if (other) hs[0].early.p[8 + 24 + 4 + 3] = HTX_T_PING;
+        say_early(hs, buf);
+        bool whole = cut == 8 + 24 + 4;
+        CHECK_EQ(whole ? HTX_HS_RUNNING : HTX_HS_FAILED, hs[1].state);
+        CHECK_EQ(whole ? 0 : HTX_PROTOCOL, hs[1].reason);
+        for (int k = 0; k < 2; k++) htx_handshake_wipe(&hs[k]);
+    }
+}
+
+TEST(htx_vector, refuses_an_answer_that_is_missing_unknown_unasked_or_long) {
+    static const struct {
+        bool asked;
+        uint8_t n, bytes[2];
+        bool right;
+    } cases[] = { { true, 0, { 0 }, false },    { true, 1, { 0 }, false },  { true, 1, { 3 }, false },
+                  { true, 2, { 1, 1 }, false }, { false, 1, { 1 }, false }, { true, 1, { 1 }, true },
+                  { true, 1, { 2 }, true },     { false, 0, { 0 }, true } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct htx_handshake hs[2];
+        uint8_t buf[HTX_PREFACE + 2 + HTX_HANDSHAKE_MAX];
+        start_early(&vectors[4], cases[i].asked ? SECTION : vl_span(NULL, 0), hs);
+        say_early(hs, buf);
+        hs[1].has_early = false; /* says nothing of its own */
+        for (uint8_t k = 0; k < cases[i].n; k++) hs[1].identity[hs[1].identity_n++] = cases[i].bytes[k];
+        answer_early(hs, buf);
+        CHECK_EQ(cases[i].right ? HTX_HS_DONE : HTX_HS_FAILED, hs[0].state);
+        CHECK_EQ(cases[i].right ? 0 : HTX_PROTOCOL, hs[0].reason);
         for (int k = 0; k < 2; k++) htx_handshake_wipe(&hs[k]);
     }
 }

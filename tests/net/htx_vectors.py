@@ -83,7 +83,8 @@ def preface(pattern, suite):
     return b"HTX1" + bytes([1, pattern, suite, 0])
 
 
-def handshake(pattern, suite):
+def handshake(pattern, suite, early=b"", answer=b""):
+    """early, answer: what follows the identities of messages 1 and 2 of IK."""
     name, pre, messages = PATTERNS[pattern]
     sym = Symmetric("Noise_%s_25519_%s_SHA256" % (name, SUITES[suite]), suite)
     sym.mix_hash(preface(pattern, suite) * 2)
@@ -107,7 +108,8 @@ def handshake(pattern, suite):
                 theirs = {"e": e, "s": s}[token[1]][1]
                 sym.mix_key(mine.exchange(X25519PublicKey.from_public_bytes(public(theirs))))
         carries = number <= 2 if pattern == 3 else number >= 2
-        out += sym.encrypt_and_hash(payload[me] if carries else b"")
+        tail = {1: early, 2: answer}.get(number, b"")
+        out += sym.encrypt_and_hash(payload[me] + tail if carries else b"")
         wire.append(struct.pack(">H", len(out)) + out)
     one, two = sym.hkdf(b"")
     return wire, sym.h, Cipher(suite, one), Cipher(suite, two)
@@ -150,6 +152,17 @@ def main():
             show(name + "_record", record(send, three))
             send.rekey()
             show(name + "_rekeyed", record(send, frame(12, payload=b"pad")))
+    sent = 0x0000_0190_1234_5678
+    section = struct.pack(">Q", sent) + frame(8, payload=b"back") + frame(8, payload=b"")
+    show("vector_early_section", section)
+    for suite in SUITES:
+        for answer in (1, 2):
+            wire, h, _, _ = handshake(3, suite, section, bytes([answer]))
+            name = "vector_early_%s_%s" % (SUITES[suite].lower(), {1: "accepted", 2: "refused"}[answer])
+            if answer == 1:
+                show("vector_early_%s_1" % SUITES[suite].lower(), wire[0])
+            show(name + "_2", wire[1])
+            show(name + "_hash", h)
     _, h, _, _ = handshake(2, 1)
     resume = h[:16] + struct.pack(">QQI", 5, 4 << 20, 2)
     resume += struct.pack(">IIQQ", 1, 1, 0, 256 << 10) + struct.pack(">IIQQ", 2, 3, 0x5, 256 << 10)

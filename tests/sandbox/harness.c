@@ -36,6 +36,16 @@ static const char *temp(void) {
     return temp_root;
 }
 
+/* Once, so that a log tells which walls a green run had. */
+static void tell_walls(const struct sandbox_hello *h) {
+    static const char *const groups[] = { "none (rlimits only)", "v1", "v2" };
+    static bool told;
+    if (told) return;
+    told = true;
+    print_message("# control groups: %s; native %s, chroot %s, landlock %s\n", groups[h->cgroup], h->native ? "yes" : "no",
+                  h->chroot ? "yes" : "no", h->landlock ? "yes" : "no");
+}
+
 struct rig *rig_start_with(const char *keep, struct runner_config cfg) {
     static int number;
     struct rig *g = calloc(1, sizeof *g);
@@ -62,6 +72,7 @@ struct rig *rig_start_with(const char *keep, struct runner_config cfg) {
     struct sandbox_request q = { .kind = SANDBOX_REQ_HELLO, .u.protocol = SANDBOX_PROTOCOL };
     rig_send(g, &q);
     CHECK_EQ(SANDBOX_EVT_HELLO, rig_event(g)->kind);
+    tell_walls(&g->ev.u.hello);
     return g;
 }
 
@@ -206,7 +217,7 @@ void hash_of_file(const char *path, struct vl_hash *ret) {
     vl_buf_free(&b);
 }
 
-static int run_clang(const char *const argv[]) {
+static int run_compiler(const char *const argv[]) {
     pid_t pid = fork();
     if (pid == 0) {
         int null = open("/dev/null", O_WRONLY);
@@ -235,7 +246,7 @@ const char *wasm_from_c(const char *name, const char *flags) {
     const char *const argv[] = { "clang", "--target=wasm32-wasi", "-O2", "-Wl,--stack-first", "-Wl,-z,stack-size=1048576",
                                  "-o", made[n].path, c, flags ? flags : "-DPLAIN", NULL };
     made[n].name = name;
-    made[n].ok = run_clang(argv) == 0;
+    made[n].ok = run_compiler(argv) == 0;
     n++;
     return made[n - 1].ok ? made[n - 1].path : NULL;
 }
@@ -251,6 +262,16 @@ const char *wasm_from_rust(const char *name) {
                                    "-Clink-arg=-lc", "-o", path, rs, NULL };
     const char *const plain[] = { "rustc", "--target=wasm32-wasi", "-O", "-o", path, rs, NULL };
     const char *const newer[] = { "rustc", "--target=wasm32-wasip1", "-O", "-o", path, rs, NULL };
-    if (run_clang(plain) == 0 || run_clang(newer) == 0) return path;
-    return access(crt, R_OK) == 0 && run_clang(debian) == 0 ? path : NULL;
+    if (run_compiler(plain) == 0 || run_compiler(newer) == 0) return path;
+    return access(crt, R_OK) == 0 && run_compiler(debian) == 0 ? path : NULL;
+}
+
+const char *wasm_from_go(const char *compiler, const char *name) {
+    static char path[128], go[256];
+    snprintf(go, sizeof go, SANDBOX_PROGRAMS "/%s", name);
+    snprintf(path, sizeof path, "%s/%s.wasm", temp(), compiler);
+    const char *const tiny[] = { "tinygo", "build", "-target", "wasip1", "-o", path, go, NULL };
+    const char *const large[] = { "env", "GOOS=wasip1", "GOARCH=wasm", "GOTOOLCHAIN=local", "go", "build", "-trimpath",
+                                  "-ldflags=-s -w", "-o", path, go, NULL };
+    return run_compiler(strcmp(compiler, "go") == 0 ? large : tiny) == 0 ? path : NULL;
 }

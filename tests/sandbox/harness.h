@@ -49,6 +49,8 @@ const char *rig_file(struct rig *g, const char *name, const void *p, size_t n);
  * One compilation for each name in the life of the test program.  flags: NULL or one more. */
 const char *wasm_from_c(const char *name, const char *flags);
 const char *wasm_from_rust(const char *name); /* NULL: no rustc, or not for wasm32-wasi */
+/* `compiler`: "go" or "tinygo".  NULL: it is not here or cannot compile for wasip1. */
+const char *wasm_from_go(const char *compiler, const char *name);
 void hash_of_file(const char *path, struct vl_hash *ret);
 #define NEED_WASM(path)                                                                                                \
     do {                                                                                                               \

@@ -2,6 +2,7 @@
 #include "sandbox/module.h"
 
 #include "check.h"
+#include "imports.h"
 
 #include <string.h>
 
@@ -114,4 +115,20 @@ TEST(module, strips_custom_sections_and_nothing_else) {
     CHECK_EQ(sizeof without - 1, b.len);
     CHECK_MEM(without, b.p, b.len);
     vl_buf_free(&b);
+}
+
+static void accepts_imports(const struct import_row *rows, size_t n) {
+    struct vl_buf b;
+    vl_buf_init(&b, 1 << 16);
+    module_importing(rows, n, &b);
+    enum vl_err err = module_check(vl_span(b.p, b.len), &info, &why);
+    if (err) print_message("# said: %s\n", why.text);
+    CHECK_OK(err);
+    CHECK_EQ(n, info.imports);
+    vl_buf_free(&b);
+}
+
+TEST(module, accepts_what_tinygo_and_go_import) {
+    accepts_imports(IMPORT_ROWS(tinygo_imports));
+    accepts_imports(IMPORT_ROWS(go_imports));
 }

@@ -1,5 +1,6 @@
 /* wasm_test.c - WebAssembly programs through a real runner: what they may do, how they end, what they cannot do. */
 #include "harness.h"
+#include "imports.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -309,5 +310,64 @@ TEST(wasm, a_rust_program_with_the_standard_library_runs) {
     e = rig_run(g, &q);
     CHECK_EQ(SANDBOX_TRAPPED, e->outcome);
     CHECK(strstr(output_text(e, "stderr"), "as asked") != NULL);
+    rig_stop(g, true);
+}
+
+static void runs_importing(struct rig *g, uint64_t task, const struct import_row *rows, size_t n) {
+    struct vl_buf b;
+    vl_buf_init(&b, 1 << 16);
+    module_importing(rows, n, &b);
+    struct sandbox_request q = run_wasm(task, rig_file(g, task == 1 ? "1.wasm" : "2.wasm", b.p, b.len));
+    vl_buf_free(&b);
+    struct sandbox_exited *e = rig_run(g, &q);
+    CHECK_STR("", e->text);
+    CHECK_EQ(SANDBOX_EXITED, e->outcome);
+    CHECK_EQ(0, e->exit_code);
+}
+
+TEST(wasm, modules_with_the_imports_of_tinygo_and_go_load_and_end) {
+    NEED_WASM(many());
+    struct rig *g = rig_start(NULL);
+    runs_importing(g, 1, IMPORT_ROWS(tinygo_imports));
+    runs_importing(g, 2, IMPORT_ROWS(go_imports));
+    rig_stop(g, true);
+}
+
+TEST(wasm, a_tinygo_program_with_goroutines_files_and_a_timer_runs) {
+    const char *m = wasm_from_go("tinygo", "words.go");
+    if (m == NULL) SKIP("tinygo is missing, or cannot compile for wasip1");
+    struct rig *g = rig_start(NULL);
+    struct sandbox_request q = run_wasm(1, m);
+    run_args(&q, (const char *const[]){ "words", "one", "two words", NULL });
+    run_env(&q, (const char *const[]){ "COLOR=blue", NULL });
+    q.u.run.stdin_path = rig_file(g, "words", "b a b", 5);
+    q.u.run.inputs_n = 2;
+    q.u.run.inputs[0] = (struct sandbox_input){ "a.txt", rig_file(g, "1", "alpha\n", 6) };
+    q.u.run.inputs[1] = (struct sandbox_input){ "b.txt", rig_file(g, "2", "bravo!\n", 7) };
+    struct sandbox_exited *e = rig_run(g, &q);
+    if (e->exit_code != 3) print_message("# %s %s\n", e->text, output_text(e, "stderr"));
+    CHECK_EQ(SANDBOX_EXITED, e->outcome);
+    CHECK_EQ(3, e->exit_code);
+    CHECK_STR("a=1 b=2 [one two words] blue 2 13 true true true\n", output_text(e, "stdout"));
+    CHECK_STR("go", output_text(e, "r"));
+    q.u.run.task = 2;
+    run_env(&q, (const char *const[]){ "PANIC=1", NULL });
+    e = rig_run(g, &q);
+    CHECK_EQ(SANDBOX_TRAPPED, e->outcome);
+    CHECK(strstr(output_text(e, "stdout"), "as asked") || strstr(output_text(e, "stderr"), "as asked"));
+    rig_stop(g, true);
+}
+
+/* Its runtime alone is more than 2 MB: the C compiler would need 2 GiB. */
+TEST(wasm, a_program_of_the_large_go_is_refused_in_words_that_name_tinygo) {
+    const char *m = wasm_from_go("go", "small.go");
+    if (m == NULL) SKIP("go 1.21 or later is missing");
+    NEED_WASM(many());
+    struct rig *g = rig_start(NULL);
+    struct sandbox_request q = run_wasm(1, m);
+    struct sandbox_exited *e = rig_run(g, &q);
+    print_message("# %s\n", e->text);
+    CHECK_EQ(SANDBOX_REFUSED, e->outcome);
+    CHECK(strstr(e->text, "1 GiB") && strstr(e->text, "TinyGo"));
     rig_stop(g, true);
 }

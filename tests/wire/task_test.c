@@ -47,6 +47,7 @@ static struct task_report sample_report(void) {
 static struct heartbeat sample_heartbeat(void) {
     struct heartbeat h = { .kind = NODE_COMPUTE,
                            .protocol = 1,
+                           .addr = "192.0.2.1:8888",
                            .started_ms = 5,
                            .free_slots = 2,
                            .load_milli = 1500,
