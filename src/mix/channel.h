@@ -18,7 +18,7 @@
  * what has made no progress for the longest time goes first, whoever sent it; only answers in conversations we began
  * have a known sender, and no more than CHANNEL_ANSWERS_MAX of one are put together at a time.  A flood therefore costs
  * others retransmissions, not correctness; and 16 cells a second, the rate of a mailbox, push no id of a delivered
- * message out before its fragments are worthless (ttl and two epochs, 70 min).  All tables full take about 120 MiB.
+ * message out before its fragments are worthless (ttl and two epochs, 70 min).  All tables full take about 130 MiB.
  * Pure; deterministic by seed; times never run backwards.  Not thread-safe.
  */
 #ifndef VL_MIX_CHANNEL_H
