@@ -350,6 +350,12 @@ const struct mix_consensus *authority_consensus(const struct authority *a) {
 struct vl_span authority_consensus_message(const struct authority *a) {
     return vl_span(a->newest.message.p, a->newest.message.len);
 }
+bool authority_vote_seen(const struct authority *a, int index, uint8_t ret_signature[CRYPTO_SIGNATURE]) {
+    const struct ballot *b = &a->ballot[index];
+    if (b->heads == 0) return false;
+    memcpy(ret_signature, b->head.signature, CRYPTO_SIGNATURE);
+    return true;
+}
 struct authority_stats authority_stats(const struct authority *a) { return a->stats; }
 
 /* --- events --- */
