@@ -108,6 +108,9 @@ struct authority_stats {
 struct authority_stats authority_stats(const struct authority *a);
 /* The newest consensus, NULL: none yet.  Borrowed until the next call.  And its signed bytes, as in PUBLISH. */
 const struct mix_consensus *authority_consensus(const struct authority *a);
+/* The signature of the vote that was admitted of an authority (its index in the charter) in the running round; false: none
+ * yet. */
+bool authority_vote_seen(const struct authority *a, int index, uint8_t ret_signature[CRYPTO_SIGNATURE]);
 struct vl_span authority_consensus_message(const struct authority *a);
 
 #endif
