@@ -234,6 +234,8 @@ void brain_counters(const struct brain *b, struct brain_counters *ret);
 struct brain_mix_counters {
     uint64_t documents_sent, consensuses, consensus_refused, equivocations, equivocation_epoch, keys_failed;
     uint64_t fetches, unsent, no_path, messages_in, messages_out, messages_bad, messages_failed, replies_bad;
+    uint64_t mail_in, mail_out, mail_lost; /* cells of mailboxes: put in, fetched, forgotten */
+    uint64_t in_clear; /* private messages, and acknowledgements of such, that came over a link: never */
 };
 struct brain_mix_view {
     bool relay_on, authority_on;
@@ -248,6 +250,10 @@ struct brain_mix_view {
     struct audit_stats audit;
     struct relay_stats relay;
     struct authority_stats authority;
+    bool relay_balanced;                    /* relay_balanced(); true without a relay */
+    uint32_t mail_waiting;                  /* cells in mailboxes */
+    struct vl_span consensus_bytes;         /* signed, as it came */
+    const struct authority *authority_core; /* NULL: none */
 };
 void brain_mix_view(const struct brain *b, struct brain_mix_view *ret);
 /* Whether a privacy level can be had now, and why not: paths_level() of mix/path.h. */

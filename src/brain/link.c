@@ -346,7 +346,9 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     case LINK_ENVELOPE:
     case LINK_ACK:
         dev.kind = kind == LINK_ACK ? DELIVERY_RECV_ACK : DELIVERY_RECV_ENVELOPE;
+        b->over_link = true;
         message_step(b, &dev);
+        b->over_link = false;
         return;
     case LINK_BLOB:
         blobs_step(b, &bev);

@@ -55,6 +55,8 @@ static void transmit(struct brain *b, const struct delivery_effect *fx) {
 static void carry_out(struct brain *b, const struct delivery_effect *fx) {
     struct vl_span none = { 0 };
     struct record *r;
+    bool came = fx->kind == DELIVERY_DELIVER || fx->kind == DELIVERY_DELIVERED;
+    if (came && b->over_link && fx->type >> MESSAGE_LEVEL_SHIFT != MIX_OFF) mix_in_clear(b);
     switch (fx->kind) {
     case DELIVERY_PUT_OUT:
         r = record_add(b, RECORD_OUTBOX, fx->id.b, sizeof fx->id.b, none, fx->bytes);

@@ -139,6 +139,8 @@ vl_ms mix_deadline(const struct brain *b) {
     return at;
 }
 
+void mix_in_clear(struct brain *b) { b->mix->counters.in_clear++; }
+
 void brain_mix_view(const struct brain *b, struct brain_mix_view *ret) {
     struct mix *m = b->mix;
     *ret = (struct brain_mix_view){ .relay_on = m->relay_on,
@@ -153,6 +155,10 @@ void brain_mix_view(const struct brain *b, struct brain_mix_view *ret) {
     ret->channel = channel_stats(m->channel);
     ret->audit = audit_stats(m->audit);
     if (m->relay) ret->relay = relay_stats(m->relay, b->now);
+    ret->relay_balanced = m->relay == NULL || relay_balanced(m->relay);
+    ret->mail_waiting = m->mail_n;
+    if (m->current.have) ret->consensus_bytes = vl_span(m->current.bytes.p, m->current.bytes.len);
+    ret->authority_core = m->authority;
     if (m->authority) ret->authority = authority_stats(m->authority);
 }
 

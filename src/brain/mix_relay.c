@@ -169,6 +169,7 @@ static bool mail_put(struct brain *b, const uint8_t to[32], enum mix_cell kind, 
     box->last = &c->next;
     box->n++;
     m->mail_n++;
+    m->counters.mail_in++;
     return true;
 }
 
@@ -196,6 +197,7 @@ void mix_mail_fetch(struct brain *b, struct peer *p) {
         struct mail *c = mail_pop(m, box);
         if (c == NULL) break;
         memcpy(mail + i * MIX_CELL, c->cell, MIX_CELL);
+        m->counters.mail_out++;
         mail_free(m, c);
     }
     if (box) box->fetched = b->now;
@@ -211,7 +213,7 @@ static void mailboxes_sweep(struct brain *b) {
         again = false;
         for (struct mailbox *box; (box = vl_map_next(&m->mailboxes, &it, NULL));) {
             if (b->now < box->fetched + MIX_MAILBOX_IDLE_MS) continue;
-            for (struct mail *c; (c = mail_pop(m, box));) mail_free(m, c);
+            for (struct mail *c; (c = mail_pop(m, box)); m->counters.mail_lost++) mail_free(m, c);
             vl_map_del(&m->mailboxes, box->node.b);
             free(box);
             again = true;

@@ -140,6 +140,7 @@ struct brain {
 
     struct delivery *delivery;
     struct delivery_effects delivery_fx;
+    bool over_link; /* what delivery is given now came over a link, not through the mixnet */
     struct blob *blob;
     struct blob_effects blob_fx;
 
@@ -257,6 +258,8 @@ void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level,
 enum mix_level mix_ack_level(const struct brain *b, struct vl_node_id to);
 /* Whether private messages can be sent to that node: the consensus lists it with a provider, or it is ourselves. */
 bool mix_reaches(const struct brain *b, struct vl_node_id node);
+/* Something private came over a link: counted. */
+void mix_in_clear(struct brain *b);
 /* Delivery may send to that node although it has no link to us. */
 void mix_private_peer(struct brain *b, struct vl_node_id to);
 
