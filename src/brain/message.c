@@ -85,12 +85,12 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
         return;
     case DELIVERY_DELIVERED:
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
-        if ((fx->type & MESSAGE_TYPE) == MSG_DATA) remote_data_done(b, fx->id);
+        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
         return;
     case DELIVERY_DROPPED:
         note(b, fx->err, fx->peer, "a durable message was given up");
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
-        if ((fx->type & MESSAGE_TYPE) == MSG_DATA) remote_data_done(b, fx->id);
+        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
         return;
     case DELIVERY_TRANSMIT:
         transmit(b, fx);

@@ -310,8 +310,8 @@ vl_ms remote_deadline(const struct brain *b);
 /* One of MSG_SUBMIT .. MSG_CANCEL from a member or the coordinator, at the level it came with. */
 void remote_message(struct brain *b, struct vl_node_id from, enum mix_level level, enum brain_message type,
                     struct vl_span bytes);
-/* A MSG_DATA was acknowledged, or given up. */
-void remote_data_done(struct brain *b, struct vl_msg_id id);
+/* One of these was acknowledged, or given up. */
+void remote_posted(struct brain *b, struct vl_msg_id id);
 /* Answers to effects.  remote_read(): false when req is not one of ours. */
 bool remote_read(struct brain *b, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes);
 void remote_found(struct brain *b, struct vl_hash hash, bool complete, uint64_t size);

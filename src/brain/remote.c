@@ -104,7 +104,7 @@ static void submit_post(struct brain *b, struct remote_job *j) {
     struct remote_submit m = { .job = j->job, .spec = vl_span(j->spec, j->spec_n) };
     struct vl_buf buf;
     vl_buf_init(&buf, VL_PAYLOAD_MAX);
-    if (remote_submit_encode(&m, &buf) == VL_OK) vl_ignore(remote_post(b, b->coordinator, j->level, MSG_SUBMIT, &buf));
+    if (remote_submit_encode(&m, &buf) == VL_OK) vl_ignore(remote_post(b, j, MSG_SUBMIT, &buf, true));
     vl_buf_free(&buf);
     remote_due(b, j, b->now + remote_backoff(j)); /* whether it could be sent or not */
 }
@@ -296,7 +296,7 @@ void remote_news_take(struct brain *b, struct vl_span bytes) {
     }
     row.submitted_ms = j->submitted;
     view_job_put(b, j->job, &row);
-    if (j->at == VL_MS_NEVER || !j->cancel) remote_due(b, j, b->now + REMOTE_RETRY_MAX_MS);
+    if (j->at == VL_MS_NEVER || !j->cancel) remote_due(b, j, b->now + REMOTE_POLL_MS);
 }
 
 void remote_task_take(struct brain *b, struct vl_span bytes) {
@@ -384,25 +384,26 @@ bool remote_member_start(struct remote_job *j) {
 }
 
 void remote_member_due(struct brain *b, struct remote_job *j) {
+    if (j->state == REMOTE_FETCHING && b->now >= j->since + REMOTE_GIVE_UP_MS) {
+        history(b, j, "outputs", "did not come within a day: they are to be fetched at the coordinator's gateway");
+        finish(b, j);
+        return;
+    }
+    if (j->posted || j->flying_n > 0) { /* under way, however slowly: delivery repeats it */
+        remote_due(b, j, b->now + remote_backoff(j));
+        return;
+    }
     switch (j->state) {
     case REMOTE_SUBMITTING:
-        if (j->sending && j->flying_n > 0) /* pieces are under way, however slowly: delivery repeats them */
-            remote_due(b, j, b->now + remote_backoff(j));
-        else
-            submit_post(b, j);
+        submit_post(b, j);
         return;
     case REMOTE_OPEN:
         if (j->cancel) remote_cancel_post(b, j);
-        remote_missing_send(b, j, b->coordinator, false);
-        remote_due(b, j, b->now + (j->cancel ? remote_backoff(j) : REMOTE_RETRY_MAX_MS));
+        remote_missing_send(b, j, false);
+        remote_due(b, j, b->now + (j->cancel ? remote_backoff(j) : REMOTE_POLL_MS));
         return;
     case REMOTE_FETCHING:
-        if (b->now >= j->since + REMOTE_GIVE_UP_MS) {
-            history(b, j, "outputs", "did not come within a day: they are to be fetched at the coordinator's gateway");
-            finish(b, j);
-            return;
-        }
-        remote_missing_send(b, j, b->coordinator, j->seen_n >= j->total);
+        remote_missing_send(b, j, j->seen_n >= j->total);
         remote_due(b, j, b->now + remote_backoff(j));
         return;
     case REMOTE_ENDED:

@@ -175,12 +175,18 @@ vl_ms remote_backoff(struct remote_job *j) {
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
-enum vl_err remote_post(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,
-                        const struct vl_buf *m) {
-    return message_send(b, to, level, type, ENVELOPE_NORMAL, vl_span(m->p, m->len), NULL);
+enum vl_err remote_post(struct brain *b, struct remote_job *j, enum brain_message type, const struct vl_buf *m,
+                        bool follow) {
+    struct vl_msg_id id = { { 0 } };
+    enum vl_err err = message_send(b, remote_other(b, j), j->level, type, ENVELOPE_NORMAL, vl_span(m->p, m->len), &id);
+    if (err == VL_OK && follow) {
+        j->posted = true;
+        j->post = id;
+    }
+    return err;
 }
 
-void remote_missing_send(struct brain *b, const struct remote_job *j, struct vl_node_id to, bool any) {
+void remote_missing_send(struct brain *b, struct remote_job *j, bool any) {
     struct remote_missing m = { .job = j->job };
     struct vl_buf hashes, buf;
     vl_buf_init(&hashes, REMOTE_HASHES_MAX * sizeof(struct vl_hash));
@@ -192,16 +198,16 @@ void remote_missing_send(struct brain *b, const struct remote_job *j, struct vl_
     }
     m.hashes = vl_span(hashes.p, hashes.len);
     if (remote_missing_encode(&m, &buf) == VL_OK) /* not sent: it will be asked again */
-        vl_ignore(remote_post(b, to, j->level, MSG_MISSING, &buf));
+        vl_ignore(remote_post(b, j, MSG_MISSING, &buf, !b->cfg.coordinator));
     vl_buf_free(&hashes);
     vl_buf_free(&buf);
 }
 
-void remote_cancel_post(struct brain *b, const struct remote_job *j) {
+void remote_cancel_post(struct brain *b, struct remote_job *j) {
     struct vl_buf buf;
     vl_buf_init(&buf, 256);
     if (remote_cancel_encode(&(struct remote_cancel){ .job = j->job }, &buf) == VL_OK)
-        vl_ignore(remote_post(b, b->coordinator, j->level, MSG_CANCEL, &buf));
+        vl_ignore(remote_post(b, j, MSG_CANCEL, &buf, false));
     vl_buf_free(&buf);
 }
 
@@ -399,15 +405,26 @@ bool remote_read(struct brain *b, uint64_t req, enum vl_err err, uint64_t size, 
     return true;
 }
 
-void remote_data_done(struct brain *b, struct vl_msg_id id) {
+static bool piece_arrived(struct brain *b, struct remote_job *j, struct vl_msg_id id) {
+    for (uint32_t i = 0; i < j->flying_n; i++) {
+        if (!vl_msg_eq(j->flying[i], id)) continue;
+        j->flying[i] = j->flying[--j->flying_n];
+        if (!b->cfg.coordinator) remote_sent(b, j);
+        send_on(b, j);
+        return true;
+    }
+    return false;
+}
+
+void remote_posted(struct brain *b, struct vl_msg_id id) {
     for (struct remote_job *j = b->remote->sending; j; j = j->next_sending)
-        for (uint32_t i = 0; i < j->flying_n; i++) {
-            if (!vl_msg_eq(j->flying[i], id)) continue;
-            j->flying[i] = j->flying[--j->flying_n];
-            if (!b->cfg.coordinator) remote_sent(b, j);
-            send_on(b, j);
-            return;
-        }
+        if (piece_arrived(b, j, id)) return;
+    for (struct remote_job *j = b->remote->live; j; j = j->next) {
+        if (!j->posted || !vl_msg_eq(j->post, id)) continue;
+        j->posted = false;
+        if (j->dirty) remote_in_changed(b, j->job);
+        return;
+    }
 }
 
 /* ---- time ---------------------------------------------------------------------------------------------------------- */

@@ -10,17 +10,22 @@ static const struct vl_span nothing;
 
 /* ---- answers ------------------------------------------------------------------------------------------------------- */
 
-static enum vl_err news_send(struct brain *b, struct vl_node_id to, enum mix_level level, struct vl_job_id id,
-                             uint64_t seq, const struct job_row *row) {
-    struct vl_buf bytes, buf;
+static enum vl_err news_encode(struct vl_job_id id, uint64_t seq, const struct job_row *row, struct vl_buf *out) {
+    struct vl_buf bytes;
     struct remote_news m = { .job = id, .seq = seq };
     vl_buf_init(&bytes, REMOTE_ROW_MAX);
-    vl_buf_init(&buf, VL_PAYLOAD_MAX);
     enum vl_err err = job_row_encode(row, &bytes);
     m.row = vl_span(bytes.p, bytes.len);
-    if (err == VL_OK) err = remote_news_encode(&m, &buf);
-    if (err == VL_OK) err = remote_post(b, to, level, MSG_NEWS, &buf);
+    if (err == VL_OK) err = remote_news_encode(&m, out);
     vl_buf_free(&bytes);
+    return err;
+}
+
+static enum vl_err news_send(struct brain *b, struct remote_job *j, const struct job_row *row) {
+    struct vl_buf buf;
+    vl_buf_init(&buf, VL_PAYLOAD_MAX);
+    enum vl_err err = news_encode(j->job, j->seq, row, &buf);
+    if (err == VL_OK) err = remote_post(b, j, MSG_NEWS, &buf, true);
     vl_buf_free(&buf);
     return err;
 }
@@ -35,8 +40,12 @@ static void refuse(struct brain *b, struct vl_node_id to, enum mix_level level, 
                            .ended_ms = b->now,
                            .error = err,
                            .error_text = vl_span_str(why) };
+    struct vl_buf buf;
+    vl_buf_init(&buf, VL_PAYLOAD_MAX);
     note(b, err, to, "a job of a member was refused");
-    vl_ignore(news_send(b, to, level, id, b->now, &row));
+    if (news_encode(id, b->now, &row, &buf) == VL_OK)
+        vl_ignore(message_send(b, to, level, MSG_NEWS, ENVELOPE_NORMAL, vl_span(buf.p, buf.len), NULL));
+    vl_buf_free(&buf);
 }
 
 static enum vl_err rows_send(struct brain *b, struct remote_job *j, uint32_t total) {
@@ -52,7 +61,7 @@ static enum vl_err rows_send(struct brain *b, struct remote_job *j, uint32_t tot
         err = task_row_encode(&row, &bytes);
         struct remote_task m = { .job = j->job, .index = i, .row = vl_span(bytes.p, bytes.len) };
         if (err == VL_OK) err = remote_task_encode(&m, &buf);
-        if (err == VL_OK) err = remote_post(b, j->peer, j->level, MSG_TASK, &buf);
+        if (err == VL_OK) err = remote_post(b, j, MSG_TASK, &buf, false);
     }
     vl_buf_free(&bytes);
     vl_buf_free(&buf);
@@ -95,10 +104,12 @@ static void tell(struct brain *b, struct remote_job *j) {
         return;
     }
     bool final = job_state_final((enum job_state)row.state);
+    j->dirty = !final && j->posted;
+    if (j->dirty) return;
     j->since = b->now;
     j->seq = j->seq >= b->now ? j->seq + 1 : b->now;
     enum vl_err err = final ? rows_send(b, j, row.total) : VL_OK;
-    if (err == VL_OK) err = news_send(b, j->peer, j->level, j->job, j->seq, &row);
+    if (err == VL_OK) err = news_send(b, j, &row);
     if (err && j->state != REMOTE_ENDED) { /* the outbox is full */
         remote_due(b, j, b->now + REMOTE_AGAIN_MS);
         return;
@@ -202,7 +213,7 @@ static void pending_settle(struct brain *b, struct remote_job *j) {
     if (!remote_need_any(j, NEED_MISSING))
         pending_submit(b, j);
     else if (!j->asked)
-        remote_missing_send(b, j, j->peer, true);
+        remote_missing_send(b, j, true);
     j->asked = true; /* a new SUBMIT asks again; pieces that come need no word */
 }
 

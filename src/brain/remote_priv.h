@@ -13,7 +13,8 @@
 #define REMOTE_NEWS_MS 1000u          /* between two news of a job */
 #define REMOTE_AGAIN_MS 5000u         /* between two answers to the same question */
 #define REMOTE_RETRY_MS 30000u        /* first wait for an answer; doubles */
-#define REMOTE_RETRY_MAX_MS 600000u
+#define REMOTE_RETRY_MAX_MS 120000u
+#define REMOTE_POLL_MS 600000u        /* news come by themselves: asked for in case the other end forgot */
 #define REMOTE_IDLE_MS 600000u        /* without progress: what waits for blobs is forgotten; the member asks again */
 #define REMOTE_GIVE_UP_MS 86400000u   /* outputs that have not come by then do not come */
 #define REMOTE_PARTS_BYTES (2u * REMOTE_DATA_MAX) /* blobs of one sender being put together */
@@ -39,6 +40,9 @@ struct remote_job {
     enum remote_state state; /* on the coordinator SUBMITTING: it waits for blobs, and nothing is stored yet */
     enum mix_level level;
     bool cancel, unanswered, sending, asked;
+    bool posted, dirty;      /* `post` is on its way; coordinator: there is news to tell once it has arrived */
+    struct vl_msg_id post;   /* the last question of the member, or news of the coordinator: one at a time, so that
+                                nothing piles up while the other end is away */
     vl_ms submitted, at, since; /* at: when something is due; since: of the state, or of the last progress */
     uint32_t tries;
     uint64_t seq; /* of the last news told or heard */
@@ -88,11 +92,11 @@ vl_ms remote_backoff(struct remote_job *j);
 bool remote_keep(struct brain *b, uint8_t **dst, size_t *dst_n, struct vl_span bytes); /* a copy of its own */
 
 /* MISSING with the needs that are; `any` false: without hashes. */
-void remote_missing_send(struct brain *b, const struct remote_job *j, struct vl_node_id to, bool any);
-/* Encoded message to the other end at the job's level. */
-enum vl_err remote_post(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,
-                        const struct vl_buf *m);
-void remote_cancel_post(struct brain *b, const struct remote_job *j);
+void remote_missing_send(struct brain *b, struct remote_job *j, bool any);
+/* Encoded message to the other end at the job's level; `follow`: remembered as its post. */
+enum vl_err remote_post(struct brain *b, struct remote_job *j, enum brain_message type, const struct vl_buf *m,
+                        bool follow);
+void remote_cancel_post(struct brain *b, struct remote_job *j);
 
 /* Takes a piece.  VL_OK: *ret is the whole blob, verified, until remote_part_drop(); VL_EAGAIN: more to come;
  * VL_ECRYPTO: whole, but not what its hash says (dropped); VL_ERANGE: another size than before; VL_EREPLAY;

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define SIM_COMMIT_MS 3u /* a commit takes up to this long */
-#define SIM_LARGE 40000u /* bytes of an output that must travel as a blob */
+#define SIM_LARGE 60000u /* bytes of an output that must travel as a blob, and of some inputs: two pieces in messages */
 #define SIM_ADDR "coordinator:1"
 #define SIM_REPLAYS 100000u
 
@@ -60,8 +60,9 @@ struct sim_mix_key {
 };
 struct sim_job {
     struct vl_job_id id;
-    bool acknowledged, ended;
-    uint8_t state;
+    uint32_t node; /* where it was submitted: what a user sees there counts */
+    bool acknowledged, ended, booked;
+    uint8_t state, booked_state; /* there; in the coordinator's book */
 };
 struct sim_village {
     struct sim_village_cfg cfg;
@@ -206,16 +207,29 @@ static enum vl_err job_row_get(struct store *s, struct vl_job_id id, struct job_
     return err ? err : job_row_decode(store_row_blob(&row, STORE_JOBS_RECORD), ret);
 }
 
-static void job_seen(struct sim_village *v, struct store *s, struct vl_job_id id) {
+static void outputs_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t total);
+
+static void job_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id) {
     struct sim_job *j = job_find(v, id, NULL);
     struct job_row row;
-    if (j == NULL || job_row_get(s, id, &row)) return;
-    if (j->ended && row.state != j->state) v->wrong = "an ended job changed";
-    if (!j->ended && job_state_final((enum job_state)row.state)) {
+    if (j == NULL || job_row_get(n->disk->store, id, &row)) return;
+    bool final = job_state_final((enum job_state)row.state);
+    if (n->index == 0) {
+        if (j->booked && row.state != j->booked_state) v->wrong = "an ended job changed";
+        if (final && row.state == JOB_DONE && row.done != row.total)
+            v->wrong = "a job is done but not all of its tasks";
+        j->booked = final;
+        j->booked_state = row.state;
+    }
+    if (n->index != j->node) return;
+    if (j->ended && row.state != j->state) v->wrong = "an ended job changed where it was submitted";
+    if (!j->ended && final) {
         j->ended = true;
         v->stats.done += row.state == JOB_DONE;
         v->stats.failed += row.state != JOB_DONE;
-        if (row.state == JOB_DONE && row.done != row.total) v->wrong = "a job is done but not all of its tasks";
+        v->stats.ended_at_members += n->index != 0;
+        if (!j->booked || j->booked_state != row.state) v->wrong = "a member shows another end than the coordinator";
+        if (row.state == JOB_DONE) outputs_seen(v, n, id, row.total);
     }
     j->state = row.state;
 }
@@ -242,7 +256,7 @@ static void task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_i
         struct vl_span got = blob_get(n, r->outputs[0].hash);
         struct vl_hash h;
         crypto_blake2b256(got, &h);
-        if (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash))
+        if (n->index == 0 && (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash)))
             v->wrong = "an output of a done task is not at the coordinator";
     } else {
         v->wrong = "a done task has no report";
@@ -250,13 +264,36 @@ static void task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_i
     free(r);
 }
 
-/* Every acknowledged job is in the store of a coordinator that has just started. */
-static void acknowledged_kept(struct sim_village *v, struct store *s) {
+/* A job that is shown as done has all its tasks and all they brought out beside it. */
+static void outputs_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t total) {
+    struct task_report *r = malloc(sizeof *r);
+    for (uint32_t i = 0; r && i < total; i++) {
+        struct store_value key[2] = { store_blob(id.b, sizeof id.b), store_int(i) };
+        struct store_row row;
+        struct task_row t;
+        struct vl_hash h;
+        if (store_get(n->disk->store, STORE_TASKS, key, &row) ||
+            task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &t) || t.state != JOB_TASK_DONE ||
+            task_report_decode(t.report, r) || r->n_outputs != 1) {
+            v->wrong = "a task of a done job is not done where it was submitted";
+            break;
+        }
+        struct vl_span got = blob_get(n, r->outputs[0].hash);
+        crypto_blake2b256(got, &h);
+        if (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash))
+            v->wrong = "an output of a done job is not where it was submitted";
+    }
+    free(r);
+}
+
+/* Every acknowledged job is in the store of the node that acknowledged it, when that has just started. */
+static void acknowledged_kept(struct sim_village *v, struct sim_node *n) {
     for (uint32_t i = 0; i < v->stats.submitted; i++) {
         struct job_row row;
-        if (v->jobs[i].acknowledged && job_row_get(s, v->jobs[i].id, &row))
+        if (!v->jobs[i].acknowledged) continue;
+        if (v->jobs[i].node == n->index && job_row_get(n->disk->store, v->jobs[i].id, &row))
             v->wrong = "an acknowledged job was lost in a crash";
-        if (v->jobs[i].acknowledged) job_seen(v, s, v->jobs[i].id);
+        job_seen(v, n, v->jobs[i].id);
     }
 }
 
@@ -454,7 +491,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         replied(n, e);
         return;
     case BRAIN_JOB_CHANGED:
-        job_seen(n->v, n->disk->store, e->job);
+        job_seen(n->v, n, e->job);
         return;
     case BRAIN_TASK_CHANGED:
         task_seen(n->v, n, e->job, e->index);
@@ -506,18 +543,31 @@ static void committed(void *arg, const struct store_result *r) {
  * ----------------------------------------------------------------------------------------------------------------------
  */
 
-static struct vl_hash blob_random(struct sim_node *n, uint64_t value) {
-    uint8_t p[64];
+static struct vl_hash blob_random(struct sim_node *n, uint64_t value, size_t size) {
+    static _Thread_local uint8_t p[SIM_LARGE];
     struct vl_hash h;
-    for (size_t i = 0; i < 8; i++) vl_put_u64(p + 8 * i, value + i);
-    crypto_blake2b256(vl_span(p, sizeof p), &h);
-    (void)blob_put(&n->disk->blobs, h, p, sizeof p);
+    for (size_t i = 0; i + 8 <= size; i += 8) vl_put_u64(p + i, value + i);
+    crypto_blake2b256(vl_span(p, size), &h);
+    (void)blob_put(&n->disk->blobs, h, p, size);
     return h;
+}
+
+/* The coordinator submits as often as all members together. */
+static vl_ms submit_next(struct sim_node *n, vl_ms now) {
+    struct sim_village *v = n->v;
+    uint64_t members = v->cfg.world.nodes - 1, share = v->cfg.submit_at_members ? n->index == 0 ? 2 : 2 * members : 1;
+    if (v->cfg.submit_every_ms == 0 || v->stats.submitted >= v->cfg.jobs_max) return VL_MS_NEVER;
+    if (n->index > 0 && !v->cfg.submit_at_members) return VL_MS_NEVER;
+    return now + 1 + vl_prng_below(world_workload(v->world), 2 * share * v->cfg.submit_every_ms);
 }
 
 static void submit(struct sim_node *n, vl_ms now) {
     struct sim_village *v = n->v;
     struct vl_prng *rng = world_workload(v->world);
+    if (v->stats.submitted >= v->cfg.jobs_max) { /* others were faster */
+        n->submit_at = VL_MS_NEVER;
+        return;
+    }
     struct sim_job *j = &v->jobs[v->stats.submitted];
     struct job_spec *spec = calloc(1, sizeof *spec);
     struct vl_buf inputs;
@@ -527,24 +577,25 @@ static void submit(struct sim_node *n, vl_ms now) {
     vl_buf_init(&inputs, 1u << 20);
     job_spec_defaults(spec);
     spec->kind = TASK_WASM;
-    spec->program = blob_random(n, 7);
+    spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
     spec->has_merge = merge;
     for (uint32_t i = 0; i + merge < tasks; i++) {
         char name[16];
         snprintf(name, sizeof name, "in%u", i);
-        if (job_inputs_append(&inputs, vl_span_str(name), blob_random(n, vl_prng_next(rng)), 64)) abort();
+        size_t size = vl_prng_below(rng, 8) == 0 ? SIM_LARGE : 64;
+        if (job_inputs_append(&inputs, vl_span_str(name), blob_random(n, vl_prng_next(rng), size), size)) abort();
         spec->n_inputs++;
     }
     spec->inputs = vl_span(inputs.p, inputs.len);
     vl_put_u64(j->id.b, now << 16);
     vl_put_u64(j->id.b + 8, v->stats.submitted);
     v->stats.submitted++;
+    j->node = n->index;
     brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
     vl_buf_free(&inputs);
     free(spec);
-    n->submit_at =
-        v->stats.submitted < v->cfg.jobs_max ? now + 1 + vl_prng_below(rng, 2 * v->cfg.submit_every_ms) : VL_MS_NEVER;
+    n->submit_at = submit_next(n, now);
 }
 
 /* ---- a node of the world
@@ -597,14 +648,14 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
         destroy(n);
         return NULL;
     }
-    if (index == 0) acknowledged_kept(v, n->disk->store);
+    acknowledged_kept(v, n);
     brain_start(n->brain, now);
     brain_runner_ready(n->brain, now, NODE_FEATURE_WASM);
     if (index == 0) {
         if (membership_ticket_count(brain_members(n->brain)) == 0)
             brain_create_ticket(n->brain, now, 0, v->ticket, MEMBERSHIP_TICKET_USES_MAX, MEMBERSHIP_TICKET_TTL_MAX);
-        if (v->cfg.submit_every_ms && v->stats.submitted < v->cfg.jobs_max) n->submit_at = now + v->cfg.submit_every_ms;
     }
+    n->submit_at = submit_next(n, now);
     pump(n, now);
     return n;
 }
@@ -761,7 +812,9 @@ void sim_village_describe(struct sim_village *v, FILE *to) {
     const struct job_book *book = head ? brain_jobs(head->brain) : NULL;
     for (uint32_t i = 0; book && i < v->stats.submitted; i++) {
         struct job_view j;
-        if (!v->jobs[i].acknowledged || v->jobs[i].ended || !job_book_job(book, v->jobs[i].id, &j)) continue;
+        if (!v->jobs[i].acknowledged || v->jobs[i].ended) continue;
+        fprintf(to, "# job %u: submitted at node %u, state there %u\n", i, v->jobs[i].node, v->jobs[i].state);
+        if (!job_book_job(book, v->jobs[i].id, &j)) continue;
         fprintf(to, "# job %u: state %s, %u tasks, %u waiting, %u running, %u done, %u failed\n", i, job_state_text(j.state),
                 j.total, j.waiting, j.running, j.done, j.failed);
         for (uint32_t k = 0; k < j.total; k++) {
