@@ -320,6 +320,33 @@ TEST(authority, one_that_lost_its_disk_in_the_voting_phase_does_not_vote_again) 
     }
 }
 
+/* Disk and clock went back: the others still know the vote of the earlier life. */
+TEST(authority, does_not_vote_when_others_know_a_vote_of_its_own) {
+    struct net net;
+    struct vl_buf echo;
+    net_init(&net, 4, 3, 145);
+    net_run_to(&net, 3, 19);
+    struct mix_statement s = { .kind = MIX_STATEMENT_VOTE, .epoch = 3, .hash = { 1 } };
+    mix_statement_sign(&s, &net.charter, &net.key[0]);
+    vl_buf_init(&echo, 4096);
+    struct pack w = pack_begin(&echo);
+    pack_u8(&w, AUTHORITY_ECHO);
+    pack_u64(&w, 3);
+    pack_u8(&w, 1);
+    pack_u8(&w, 0);
+    pack_bytes(&w, s.hash, 32);
+    pack_bytes(&w, s.signature, 64);
+    CHECK_OK(pack_end(&w));
+    CHECK_OK(authority_recv(net.at[0].a, net.now, net.charter.authority[1].node, 0, vl_span(echo.p, echo.len)));
+    vl_buf_free(&echo);
+    net_run_to(&net, 4, 0);
+    CHECK_EQ(2, net.vote[0].epoch);
+    CHECK_EQ(1, net_consensuses(&net, 3, 3)); /* by the others */
+    check_all_have(&net, 3);
+    CHECK_EQ(0, net.accusations);
+    net_free(&net);
+}
+
 TEST(authority, refuses_a_state_that_is_not_its_own) {
     struct net net;
     net_init(&net, 3, 2, 150);
@@ -473,7 +500,7 @@ static void storm(uint64_t seed) {
 }
 TEST(authority, a_storm_of_loss_crashes_and_lies_breaks_no_promise) {
     const char *one = getenv("SEED");
-    for (uint64_t seed = 1; seed <= 25; seed++) {
+    for (uint64_t seed = 1; seed <= 12; seed++) {
         uint64_t s = one ? strtoull(one, NULL, 10) : seed;
         print_message("# seed %llu\n", (unsigned long long)s);
         storm(s);
