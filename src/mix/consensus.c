@@ -95,7 +95,7 @@ void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]) {
     static const uint16_t usual[MIX_DELAYS] = { 10, 20, 50, 100, 200, 500, 2000, MIX_DELAY_LONGEST };
     uint32_t longest = epoch_ms / 12;
     for (unsigned i = 0; i < MIX_DELAYS; i++)
-        ret[i] = longest >= MIX_DELAY_LONGEST ? usual[i] : (uint16_t)(longest >> (MIX_DELAYS - 1 - i));
+        ret[i] = (uint16_t)(longest >= MIX_DELAY_LONGEST ? usual[i] : longest >> (MIX_DELAYS - 1 - i));
 }
 
 enum vl_err mix_charter_sign(struct mix_charter *c, const struct crypto_sign_key *root) {
