@@ -89,7 +89,7 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
 }
 
 /* Nested steps happen (a delivered report makes the job book assign, which sends): each has effects of its own. */
-void message_step(struct brain *b, const struct delivery_event *ev) {
+enum vl_err message_step(struct brain *b, const struct delivery_event *ev) {
     struct delivery_effects fx = b->delivery_fx;
     delivery_effects_init(&b->delivery_fx);
     enum vl_err err = delivery_step(b->delivery, ev, &fx);
@@ -98,6 +98,7 @@ void message_step(struct brain *b, const struct delivery_event *ev) {
     for (size_t i = 0; err == VL_OK && i < fx.n; i++) carry_out(b, &fx.v[i]);
     delivery_effects_free(&b->delivery_fx);
     b->delivery_fx = fx;
+    return err;
 }
 
 enum vl_err message_send(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,

@@ -187,6 +187,7 @@ static void send_payload(struct brain *b) {
     if (err == VL_OK) err = paths_take(m->paths, b->now, PATHS_CLIENT, s.level, s.to, &pre, &sum);
     if (err) {
         m->counters.no_path++;
+        crypto_wipe(keys, sizeof keys);
         channel_skip(m->channel, b->now, s.handle);
         send_drop(b); /* the slot is used all the same */
         return;
@@ -218,8 +219,9 @@ static struct mix_peer *mix_peer_of(struct brain *b, struct vl_node_id node) {
 static void reachable(struct brain *b, struct mix_peer *p) {
     if (p->up || link_peer(b, p->node) != NULL) return;
     p->up = true;
-    message_step(b, &(struct delivery_event){
-                        .kind = DELIVERY_PEER_UP, .now = b->now, .u.up = { .peer = p->node, .reliable = true } });
+    vl_ignore(message_step(b, &(struct delivery_event){ .kind = DELIVERY_PEER_UP,
+                                                        .now = b->now,
+                                                        .u.up = { .peer = p->node, .reliable = true } }));
 }
 
 static void private_message(struct brain *b, const struct channel_event *ev) {
@@ -243,13 +245,18 @@ static void private_message(struct brain *b, const struct channel_event *ev) {
     }
     struct mix_peer *p = mix_peer_of(b, cert.node);
     if (p == NULL) return;
+    struct mix_peer before = *p;
     p->level = ev->level;
     p->at = b->now;
     b->mix->counters.messages_in++;
     reachable(b, p);
     dev.u.recv.peer = cert.node; /* its signature is on what follows: nobody else can speak in its name */
     dev.u.recv.bytes = vl_span(r.p, r.n);
-    message_step(b, &dev);
+    if (message_step(b, &dev)) { /* certificates are no secret: who only knows one must not choose our level */
+        p->level = before.level;
+        p->at = before.at;
+        b->mix->counters.messages_bad++;
+    }
 }
 
 static void sending_done(struct mix *m, uint64_t id) {
