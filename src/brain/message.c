@@ -36,10 +36,12 @@ static void transmit_private(struct brain *b, const struct delivery_effect *fx, 
     bool ack = fx->frame == DELIVERY_FRAME_ACK;
     struct vl_buf buf;
     vl_buf_init(&buf, VL_MESSAGE_MAX);
-    if (vl_buf_append(&buf, fx->id.b, sizeof fx->id.b) || vl_buf_append(&buf, fx->bytes.p, fx->bytes.n))
+    if (vl_buf_append(&buf, fx->id.b, sizeof fx->id.b) || vl_buf_append(&buf, fx->bytes.p, fx->bytes.n)) {
         out_of_memory(b);
-    else
+    } else {
+        mix_private_promised(b);
         held_inside(b, OUT_PRIVATE, fx->peer, LANE_MIX, (uint8_t)(level << 1 | ack), vl_span(buf.p, buf.len));
+    }
     vl_buf_free(&buf);
 }
 

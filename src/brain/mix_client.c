@@ -76,6 +76,7 @@ void mix_client_epoch(struct brain *b) {
         cover_tolerance(m->cover, m->current.c.tolerance_permille);
         audit_consensus(m->audit, &m->current.c);
     }
+    if (b->cfg.coordinator) b->schedule_due = true; /* private tasks may have a way now */
     guard_choose(b);
 }
 
@@ -343,6 +344,15 @@ bool mix_reaches(const struct brain *b, struct vl_node_id node) {
     return vl_node_eq(node, b->self) || (c != NULL && c->provider != 0);
 }
 
+void mix_private_promised(struct brain *b) { b->mix->promised++; }
+
+uint32_t mix_room(const struct brain *b) {
+    struct channel_stats s = channel_stats(b->mix->channel);
+    uint64_t most = (uint64_t)b->cfg.mix.cover.payload_mhz * MIX_BACKLOG_S / 1000 + MIX_MESSAGE_SLOTS,
+             used = s.waiting + (uint64_t)b->mix->promised * MIX_MESSAGE_SLOTS;
+    return most > used ? (uint32_t)((most - used) / MIX_MESSAGE_SLOTS) : 0;
+}
+
 void mix_private_peer(struct brain *b, struct vl_node_id to) {
     struct mix_peer *p = mix_peer_of(b, to);
     if (p) reachable(b, p);
@@ -352,6 +362,7 @@ void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level,
                     struct vl_span frame) {
     struct mix *m = b->mix;
     const struct mix_client *c = m->current.have ? mix_client_by_node(&m->current.c, to) : NULL;
+    m->promised--;
     if (c == NULL) { /* delivery tries again; it must not go another way meanwhile */
         m->counters.no_path++;
         return;

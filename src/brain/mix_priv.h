@@ -24,6 +24,8 @@
 #define MIX_MAILBOX_IDLE_MS 600000u /* not fetched for so long: forgotten */
 #define MIX_PEER_LEVEL_MS 60000u    /* acknowledgements follow the level of messages of so long ago */
 #define MIX_SLACK_MS 1500u          /* links, mailboxes and slots beside the delays of a round trip */
+#define MIX_BACKLOG_S 30u           /* slots of so many seconds may be spoken for before no more is begun */
+#define MIX_MESSAGE_SLOTS 4u        /* that a message of a task needs, as a rule */
 #define MIX_KEYS 4u                 /* epochs whose key may be here at once: e-1, e, e+1, and one being dropped */
 #define PATHS_READY 16u             /* headers of each kind made ahead */
 enum mix_body { MIX_BODY_FRAGMENT = CHANNEL_BODY, MIX_BODY_LOOP = 2 }; /* type byte of a body, on the wire */
@@ -96,6 +98,7 @@ struct mix {
     bool guard_stale;           /* to be chosen again */
     vl_ms fetch_at;
     struct vl_map peers;   /* struct mix_peer by node */
+    uint32_t promised;     /* messages that wait for their commit on the way to the channel */
     struct vl_map sending; /* envelope id -> channel id + 1, as pointers: a copy on its way needs no second one */
 
     struct mix_ping *pings;

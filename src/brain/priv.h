@@ -262,8 +262,13 @@ void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level,
 enum mix_level mix_ack_level(const struct brain *b, struct vl_node_id to);
 /* Whether private messages can be sent to that node: the consensus lists it with a provider, or it is ourselves. */
 bool mix_reaches(const struct brain *b, struct vl_node_id node);
+/* How many more private messages may be begun: what waits for slots of cover is kept short, for what comes late is sent
+ * again by everybody who waits for it. */
+uint32_t mix_room(const struct brain *b);
 /* Something private came over a link: counted. */
 void mix_in_clear(struct brain *b);
+/* A frame will be handed to mix_send_frame() once its commit is durable. */
+void mix_private_promised(struct brain *b);
 /* Delivery may send to that node although it has no link to us. */
 void mix_private_peer(struct brain *b, struct vl_node_id to);
 
