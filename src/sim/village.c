@@ -328,7 +328,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         sim_mix_key(n, e->seq, e->index, e->length, now);
         return;
     case BRAIN_MIX_KEY_DROP:
-        sim_mix_key_drop(n, e->seq);
+        sim_mix_key_drop(n, e->seq, e->index);
         return;
     case BRAIN_MIX_BATCH:
         brain_mix_batch_run(e->batch);

@@ -59,6 +59,7 @@ void sim_mix_start(struct sim_node *n) {
     bool power = n->disk->mix_keys && vl_prng_below(world_workload(n->v->world), 2) == 0;
     if (power)
         for (struct sim_mix_key *k; (k = n->disk->mix_keys); key_free(k)) n->disk->mix_keys = k->next;
+    for (struct sim_mix_key *k = n->disk->mix_keys; k; k = k->next) k->open = false;
     n->mix_tags_before = tags(n->disk);
 }
 
@@ -85,13 +86,14 @@ void sim_mix_key(struct sim_node *n, uint64_t epoch, bool make, uint64_t capacit
     struct sim_mix_key *k = n->disk->mix_keys;
     while (k && k->epoch != epoch) k = k->next;
     if (k == NULL && make) k = key_make(n, epoch, capacity);
+    if (k) k->open = true;
     brain_mix_key(n->brain, now, epoch, k ? VL_OK : VL_ENOTFOUND, k ? k->secret : NULL, k ? k->table : NULL);
 }
 
-void sim_mix_key_drop(struct sim_node *n, uint64_t epoch) {
+void sim_mix_key_drop(struct sim_node *n, uint64_t epoch, bool earlier) {
     for (struct sim_mix_key **at = &n->disk->mix_keys; *at;) {
         struct sim_mix_key *k = *at;
-        if (k->epoch > epoch) {
+        if (earlier ? k->open || k->epoch > epoch : k->epoch != epoch) {
             at = &k->next;
             continue;
         }

@@ -33,6 +33,7 @@ struct sim_run {
 struct sim_mix_key {
     struct sim_mix_key *next;
     uint64_t epoch;
+    bool open; /* the running brain was given it */
     uint8_t secret[32];
     void *mem;
     struct replay *table;
@@ -101,7 +102,7 @@ bool sim_job_stored(struct store *s, struct vl_job_id id);
 void sim_mix_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);
 void sim_mix_start(struct sim_node *n); /* before its brain: a crash may have destroyed its tables */
 void sim_mix_key(struct sim_node *n, uint64_t epoch, bool make, uint64_t capacity, vl_ms now);
-void sim_mix_key_drop(struct sim_node *n, uint64_t epoch);
+void sim_mix_key_drop(struct sim_node *n, uint64_t epoch, bool earlier);
 void sim_mix_disk_free(struct sim_disk *d);
 /* These records are durable now. */
 void sim_mix_committed(struct sim_node *n, const struct record *records, size_t count);
