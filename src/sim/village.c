@@ -402,7 +402,7 @@ static void submit(struct sim_node *n, vl_ms now) {
     vl_put_u64(j->id.b, now << 16);
     vl_put_u64(j->id.b + 8, v->stats.submitted);
     v->stats.submitted++;
-    brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, NULL);
+    brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
     vl_buf_free(&inputs);
     free(spec);
     n->submit_at =
