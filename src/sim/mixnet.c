@@ -8,19 +8,19 @@
 
 struct sim_mixnet_cfg sim_mixnet_cfg_default(void) {
     struct sim_mixnet_cfg c = { .seed = 1,
-                                    .clients = 200,
-                                    .relays = 25,
-                                    .level = MIX_PRIVATE,
-                                    .cover_level = MIX_PRIVATE,
-                                    .rates = { .payload_mhz = 1000, .loop_mhz = 100, .drop_mhz = 100 },
-                                    .load = 1,
-                                    .message_bytes = 600,
-                                    .latency_min_ms = 5,
-                                    .latency_max_ms = 40,
-                                    .floor = MIX_FLOOR_DEFAULT,
-                                    .rate_ms = 10000,
-                                    .measure_ms = 60000,
-                                    .drain_ms = 300000 };
+                                .clients = 200,
+                                .relays = 25,
+                                .level = MIX_PRIVATE,
+                                .cover_level = MIX_PRIVATE,
+                                .rates = { .payload_mhz = 1000, .loop_mhz = 100, .drop_mhz = 100 },
+                                .load = 1,
+                                .message_bytes = 600,
+                                .latency_min_ms = 5,
+                                .latency_max_ms = 40,
+                                .floor = MIX_FLOOR_DEFAULT,
+                                .rate_ms = 10000,
+                                .measure_ms = 60000,
+                                .drain_ms = 300000 };
     mix_delays_default(MIX_EPOCH_MS, c.delay_ms);
     return c;
 }
@@ -195,7 +195,8 @@ const char *sim_mixnet_wrong(const struct sim_mixnet_cfg *cfg, const struct sim_
     if (r->failed || r->pending) return "a message did not arrive";
     if (r->bad || r->undeliverable) return "a packet was refused";
     /* What there is to say must not show on the first link. */
-    if (fabs(r->sent_rate / rate - 1) > five(1, (uint64_t)slots)) return "clients do not send at the rate of their slots";
+    if (fabs(r->sent_rate / rate - 1) > five(1, (uint64_t)slots))
+        return "clients do not send at the rate of their slots";
     if (mix_level_hops(cfg->level) == 1) return NULL;
     /* Delays are rounded up to milliseconds, of which short ones are long. */
     if (fabs(r->wait_ratio - 1) > 0.05 + five(1, r->waits)) return "packets do not wait as long as they ask for";

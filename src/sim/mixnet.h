@@ -1,15 +1,17 @@
-/* mixnet.h - a whole mixnet in virtual time: the shipped relays, paths, cover and channels of src/mix/ with real packets
- * and keys, thousands of clients, one seed.  Measures what MIX-14 asks for: delay, loss, and the entropy of the set of
- * senders, against rate and cover.  One thread; no clock, no files; the same configuration gives the same result.
+/* mixnet.h - a whole mixnet in virtual time: the shipped relays, paths, cover and channels of src/mix/ with real
+ * packets and keys, thousands of clients, one seed.  Measures what MIX-14 asks for: delay, loss, and the entropy of the
+ * set of senders, against rate and cover.  One thread; no clock, no files; the same configuration gives the same
+ * result.
  *
  * Clients do what src/brain/mix_client.c does: the same slots, reply blocks, fetches.  Each is a recipient, its guard
  * its provider.  What differs from a village: relays send nothing of their own, links are datagrams that take a uniform
- * time and may lose a packet (real links are streams: what is lost there comes late), and the consensus is made by hand.
+ * time and may lose a packet (real links are streams: what is lost there comes late), and the consensus is made by
+ * hand.
  *
  * A run: epoch 1, in which no relay has published a rate yet (nor asks the consensus for a floor: with the delays that
  * an unknown rate calls for it would only take longer); then epoch 2 with the rates that were seen, in which the level
- * is asked for (the floor may raise the delay or refuse it), a while for the pools to fill, the measured minutes, and as
- * long as measured messages are on their way.  Entropy: see mixnet_entropy.h. */
+ * is asked for (the floor may raise the delay or refuse it), a while for the pools to fill, the measured minutes, and
+ * as long as measured messages are on their way.  Entropy: see mixnet_entropy.h. */
 #ifndef VL_SIM_MIXNET_H
 #define VL_SIM_MIXNET_H
 
@@ -35,13 +37,13 @@ enum sim_mix_bug {
 
 struct sim_mixnet_cfg {
     uint64_t seed;
-    uint32_t clients, relays;   /* 2..SIM_MIX_CLIENTS_MAX; 1..MIX_RELAYS_MAX */
-    enum mix_level level;       /* of messages: PUBLIC..SECRET */
-    enum mix_level cover_level; /* of loops and drops; the brain takes PRIVATE */
-    struct cover_rates rates;   /* of each client */
-    double load;                /* messages per client and minute */
-    uint32_t message_bytes;     /* 16..CHANNEL_MESSAGE_MAX */
-    uint32_t loss_ppm;          /* of packets, at each link to a relay */
+    uint32_t clients, relays;             /* 2..SIM_MIX_CLIENTS_MAX; 1..MIX_RELAYS_MAX */
+    enum mix_level level;                 /* of messages: PUBLIC..SECRET */
+    enum mix_level cover_level;           /* of loops and drops; the brain takes PRIVATE */
+    struct cover_rates rates;             /* of each client */
+    double load;                          /* messages per client and minute */
+    uint32_t message_bytes;               /* 16..CHANNEL_MESSAGE_MAX */
+    uint32_t loss_ppm;                    /* of packets, at each link to a relay */
     vl_ms latency_min_ms, latency_max_ms; /* of links, uniform; <= SIM_MIX_LATENCY_MAX */
     uint32_t floor;                       /* K of the consensus; 0: none */
     uint16_t delay_ms[MIX_DELAYS];        /* of the consensus */
@@ -68,8 +70,8 @@ struct sim_mixnet_result {
     uint64_t packets, lost, bad, undeliverable; /* of the whole run; packets: over a link; bad: refused by a relay */
     uint64_t hops;                              /* packets that relays unwrapped */
 
-    uint64_t samples;          /* message packets that came to a provider while measured */
-    double entropy, entropy_5; /* bits of the distribution over senders: mean; 5th percentile */
+    uint64_t samples;           /* message packets that came to a provider while measured */
+    double entropy, entropy_5;  /* bits of the distribution over senders: mean; 5th percentile */
     double effective, fraction; /* 2^entropy; entropy / log2(clients) */
     double surprise;            /* mean of -log2 of the chance given to the true sender: as entropy if that is honest */
     double pool;                /* packets among which a packet hides when it leaves a relay, itself among them, mean */

@@ -1,7 +1,7 @@
 /* Members: what src/brain/mix_client.c does with the cores, without links and a store around it. */
 #include "sim/mixnet_priv.h"
 
-#include "brain/mix_priv.h"
+#include "brain/mix_priv.h" /* its figures: what is measured shall be what is shipped */
 #include "crypto/random.h"
 
 #include <math.h>

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANES 16u          /* vectors are padded to whole ones, so that loops over them need no rest */
-#define SCALE_LEAST 1e-12  /* then a pool is written anew: float32 ends at 1e38 */
+#define LANES 16u         /* vectors are padded to whole ones, so that loops over them need no rest */
+#define SCALE_LEAST 1e-12 /* then a pool is written anew: float32 ends at 1e38 */
 
 /* The sum of the distributions that wait is scale * v: a departure changes a number instead of a vector. */
 struct pool {

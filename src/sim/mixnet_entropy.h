@@ -1,17 +1,18 @@
 /* mixnet_entropy.h - who may have sent this packet?  The exact answer of an enemy who sees every link.
  *
  * The enemy sees every packet on every link and knows of each, besides, the mean of the delay it asked for and how many
- * relays it has behind it; what goes from a client to its guard is that client's.  What waits at a relay for an exponential
- * time is without memory: when one of n leaves, each of the n is as likely to be the one.  So the packet that leaves carries
- * the mean of the distributions of those that wait, and their sum L goes on as L - L / n.  (Serjantov & Danezis 2002,
- * Diaz et al. 2002, for the entropy; Danezis 2004, for the exponential mix.)  Packets of unequal mean or way wait in pools
- * of their own, for he can tell them apart.  A watcher of links alone knows less; that he would have to guess how far a
- * packet has come makes the answer harder, not the entropy lower.  Whether the answer is right shows in the chance it gives
- * the true sender: the mean of its -log2 is the entropy if it is, and larger if it is not.
+ * relays it has behind it; what goes from a client to its guard is that client's.  What waits at a relay for an
+ * exponential time is without memory: when one of n leaves, each of the n is as likely to be the one.  So the packet
+ * that leaves carries the mean of the distributions of those that wait, and their sum L goes on as L - L / n.
+ * (Serjantov & Danezis 2002, Diaz et al. 2002, for the entropy; Danezis 2004, for the exponential mix.)  Packets of
+ * unequal mean or way wait in pools of their own, for he can tell them apart.  A watcher of links alone knows less;
+ * that he would have to guess how far a packet has come makes the answer harder, not the entropy lower.  Whether the
+ * answer is right shows in the chance it gives the true sender: the mean of its -log2 is the entropy if it is, and
+ * larger if it is not.
  *
  * The distribution is taken as a packet comes to its last relay, for that relay may be the enemy's, too.  Not counted
- * in: what he learns from many messages over a long time, from members that are not always there, or from dropping packets
- * himself. */
+ * in: what he learns from many messages over a long time, from members that are not always there, or from dropping
+ * packets himself. */
 #ifndef VL_SIM_MIXNET_ENTROPY_H
 #define VL_SIM_MIXNET_ENTROPY_H
 

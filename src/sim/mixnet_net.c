@@ -1,7 +1,7 @@
 /* Time, links, relays, mailboxes. */
 #include "sim/mixnet_priv.h"
 
-#include "brain/mix_priv.h"
+#include "brain/mix_priv.h" /* its figures: what is measured shall be what is shipped */
 
 #include <math.h>
 #include <stdlib.h>
@@ -249,8 +249,8 @@ static void goes(struct sim_mixnet *s, uint32_t relay, const struct relay_out *o
     relay_drop(r->r, o->handle, RELAY_DROP_RECIPIENT);
 }
 
-/* The batches of many relays at once: one has few packets in a millisecond, and a key exchange of one packet takes as long as
- * that of eight. */
+/* The batches of many relays at once: one has few packets in a millisecond, and a key exchange of one packet takes as
+ * long as that of eight. */
 struct batches {
     uint32_t n, works, keys;
     uint32_t relay[SPHINX_BATCH];
@@ -332,7 +332,9 @@ void sim_step(struct sim_mixnet *s) {
     struct sim_queue *q = &s->wheel[++s->now % SIM_MIX_WHEEL];
     for (struct sim_packet *p; (p = queue_pop(q)) != NULL;) {
         switch (p->place) {
-        case SIM_TO_RELAY: relay_takes(s, p); break;
+        case SIM_TO_RELAY:
+            relay_takes(s, p);
+            break;
         case SIM_FETCH:
             fetched(s, &s->clients[p->to]);
             sim_packet_free(s, p);

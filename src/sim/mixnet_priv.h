@@ -27,13 +27,13 @@ struct sim_packet {
     struct sim_packet *next;
     enum sim_place place;
     enum sim_kind kind;
-    uint32_t to, link; /* index of the relay or client; of a relay also the number of its link */
-    uint32_t origin;   /* client */
+    uint32_t to, link;  /* index of the relay or client; of a relay also the number of its link */
+    uint32_t origin;    /* client */
     uint32_t hop, hops; /* relays it has come to; of its path */
-    vl_ms came;        /* to the pool it is in */
-    uint16_t mean_ms;  /* of its delay there */
-    float *chance;     /* over senders; NULL: origin for certain */
-    bool reply;        /* in a mailbox: surb_id is of a reply block */
+    vl_ms came;         /* to the pool it is in */
+    uint16_t mean_ms;   /* of its delay there */
+    float *chance;      /* over senders; NULL: origin for certain */
+    bool reply;         /* in a mailbox: surb_id is of a reply block */
     uint8_t surb_id[16];
     uint8_t bytes[SPHINX_PACKET]; /* in a mailbox: body, or block of a reply */
 };

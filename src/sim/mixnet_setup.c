@@ -1,7 +1,7 @@
 /* Keys, consensus, birth and end of a simulated mixnet. */
 #include "sim/mixnet_priv.h"
 
-#include "brain/mix_priv.h"
+#include "brain/mix_priv.h" /* its figures: what is measured shall be what is shipped */
 #include "crypto/dh.h"
 
 #include <math.h>
@@ -122,8 +122,8 @@ static void guards_choose(struct sim_mixnet *s, struct sim_client *c, struct mix
     list->clients[c->index].provider = c->mailbox + 1;
 }
 
-/* Somebody else.  At SECRET of another provider: from one to itself leads no way back there, so that members of one provider
- * cannot talk at that level. */
+/* Somebody else.  At SECRET of another provider: from one to itself leads no way back there, so that members of one
+ * provider cannot talk at that level. */
 static void partner_choose(struct sim_mixnet *s, struct sim_client *c) {
     enum { TRIES = 100 };
     for (unsigned i = 0; i < TRIES; i++) {

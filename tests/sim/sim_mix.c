@@ -139,9 +139,11 @@ static void tell_json(const struct sim_mixnet_cfg *c, const struct sim_mixnet_re
     printf("\"messages\":%" PRIu64 ",\"received\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"fragments\":%" PRIu64
            ",\"retransmitted\":%" PRIu64 ",\"samples\":%" PRIu64 ",\"entropy\":%.3f,\"entropy_p5\":%.3f,"
            "\"effective\":%.1f,\"fraction\":%.4f,\"surprise\":%.3f,\"pool\":%.1f,\"hops\":%" PRIu64 ","
-           "\"age_rank\":%.4f,\"wait_ratio\":%.4f,\"no_path\":%" PRIu64 ",\"virtual_s\":%.1f,\"wall_s\":%.2f,\"cpu_s\":%.2f}\n",
+           "\"age_rank\":%.4f,\"wait_ratio\":%.4f,\"no_path\":%" PRIu64
+           ",\"virtual_s\":%.1f,\"wall_s\":%.2f,\"cpu_s\":%.2f}\n",
            r->messages, r->received, r->failed, r->fragments, r->retransmitted, r->samples, r->entropy, r->entropy_5,
-           r->effective, r->fraction, r->surprise, r->pool, r->hops, r->age_rank, r->wait_ratio, r->no_path, r->virtual_s, cost.wall_s, cost.cpu_s);
+           r->effective, r->fraction, r->surprise, r->pool, r->hops, r->age_rank, r->wait_ratio, r->no_path,
+           r->virtual_s, cost.wall_s, cost.cpu_s);
 }
 
 static void tell_head(const struct sim_mixnet_cfg *c) {
@@ -163,11 +165,12 @@ static void tell_row(const struct sim_mixnet_cfg *c, const struct sim_mixnet_res
     snprintf(delays, sizeof delays, "%.2f/%.2f/%.2f", r->delay_p50_ms / 1000.0, r->delay_p95_ms / 1000.0,
              r->delay_p99_ms / 1000.0);
     snprintf(bits, sizeof bits, "%.2f/%.2f", r->entropy, r->entropy_5);
-    printf("%-12s %6u %7.0f %22s %5.1f%% %5.1f%% %8" PRIu64 " %6" PRIu64 " %6.1f%% %15s %9.0f %6.0f %9.0f %6.1f %6.1f\n",
+    printf("%-12s %6u %7.0f %22s %5.1f%% %5.1f%% %8" PRIu64 " %6" PRIu64
+           " %6.1f%% %15s %9.0f %6.0f %9.0f %6.1f %6.1f\n",
            mix_level_name(c->level), r->relay_rate, r->mean_ms, delays,
            percent(r->loops_lost, r->loops_lost + r->loops_back), percent(r->lost, r->packets), r->received,
-           r->messages - r->received, percent(r->retransmitted, r->fragments), bits, r->effective, r->pool, r->virtual_s,
-           cost.wall_s, cost.cpu_s);
+           r->messages - r->received, percent(r->retransmitted, r->fragments), bits, r->effective, r->pool,
+           r->virtual_s, cost.wall_s, cost.cpu_s);
 }
 
 int main(int argc, char **argv) {
