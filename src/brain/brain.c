@@ -175,7 +175,7 @@ static bool release(struct brain *b) {
                            vl_span(o->bytes + 16, o->n - 16));
             break;
         case OUT_BROADCAST:
-            link_broadcast(b, (enum link_kind)o->effect.index, bytes);
+            link_broadcast(b, o->lane, (enum link_kind)o->effect.index, bytes, o->node);
             break;
         case OUT_CLOSE:
             link_close_node(b, o->node, HTX_DENIED);

@@ -196,7 +196,8 @@ enum brain_effect_kind {
     BRAIN_NOTE,         /* err, detail, node: something worth a log line */
     BRAIN_MIX_KEY,      /* seq: epoch; index 1: make key and replay table unless they are there, 0: only take up earlier
                            ones; length: tags its replay table must hold; answer with brain_mix_key() */
-    BRAIN_MIX_KEY_DROP, /* seq: epoch: destroy key and table */
+    BRAIN_MIX_KEY_DROP, /* seq: epoch: destroy key and table; index 1: of all epochs up to it, but for those that this
+                           brain was given */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
 };
 /* All pointers are borrowed until the next call into the brain. */
@@ -238,7 +239,9 @@ void brain_counters(const struct brain *b, struct brain_counters *ret);
 
 struct brain_mix_counters {
     uint64_t documents_sent, consensuses, consensus_refused, equivocations, equivocation_epoch, keys_failed;
-    uint64_t fetches, unsent, no_path, messages_in, messages_out, messages_bad, messages_failed, replies_bad;
+    uint64_t fetches, fetches_refused, unsent, no_path, messages_in, messages_out, messages_bad, messages_failed, replies_bad;
+    uint64_t mail_in, mail_out, mail_lost; /* cells of mailboxes: put in, fetched, forgotten */
+    uint64_t in_clear; /* private messages, and acknowledgements of such, that came over a link: never */
 };
 struct brain_mix_view {
     bool relay_on, authority_on;
@@ -253,6 +256,10 @@ struct brain_mix_view {
     struct audit_stats audit;
     struct relay_stats relay;
     struct authority_stats authority;
+    bool relay_balanced;                    /* relay_balanced(); true without a relay */
+    uint32_t mail_waiting;                  /* cells in mailboxes */
+    struct vl_span consensus_bytes;         /* signed, as it came */
+    const struct authority *authority_core; /* NULL: none */
 };
 void brain_mix_view(const struct brain *b, struct brain_mix_view *ret);
 /* Whether a privacy level can be had now, and why not: paths_level() of mix/path.h. */

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE_BATCH 256u /* tasks placed in one step: bounds the step and its transaction */
+#define PLACE_BATCH 256u     /* tasks placed in one step: bounds the step and its transaction */
+#define PLACE_PAGES 16u      /* of as many tasks looked at in one step */
+#define PLACE_AGAIN_MS 1000u /* the private network is busy */
 
 enum vl_err coordinator_create(struct brain *b) {
     struct registry_config rc;
@@ -360,6 +362,50 @@ static uint32_t nodes_for_placing(struct brain *b, struct sched_node *v, uint32_
     return sound > 0 ? n : nodes_with_room(b, SCHED_FLAPPING, v, max, ret_slots, &sound);
 }
 
+struct placing {
+    struct sched_node *nodes;
+    uint32_t nodes_n, private_room; /* private_room: assignments that the private network takes now */
+    struct sched_task *tasks;
+    struct sched_choice *choice;
+    uint32_t placed;
+    bool again; /* something waits for the private network to get through what it has */
+};
+
+static bool private_task(const struct sched_task *t) { return (t->features & NODE_FEATURE_PRIVATE) != 0; }
+
+static void place(struct brain *b, struct placing *p, uint32_t got) {
+    for (uint32_t i = 0; i < got; i++) {
+        if (p->choice[i].reason != SCHED_PLACED) continue;
+        if (private_task(&p->tasks[i]) && p->private_room == 0) {
+            p->again = true;
+            continue;
+        }
+        if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED,
+                                                    .now = b->now,
+                                                    .job = p->tasks[i].job,
+                                                    .task = p->tasks[i].task,
+                                                    .node = p->nodes[p->choice[i].node].id }))
+            continue;
+        p->private_room -= private_task(&p->tasks[i]);
+        b->counters.placed++;
+        p->placed++;
+    }
+}
+
+/* Pages of the queue until the slots are given away: tasks that nobody can take now (there is no private network, no node of
+ * that kind) must not keep those behind them waiting. */
+static void place_pages(struct brain *b, struct placing *p, uint32_t slots) {
+    struct job_cursor cursor = { 0 };
+    for (uint32_t page = 0; page < PLACE_PAGES && p->placed < slots && p->placed < PLACE_BATCH; page++) {
+        uint32_t got = job_book_ready(b->jobs, &cursor, p->tasks, PLACE_BATCH);
+        if (got == 0 ||
+            sched_place(b->strategy, &b->sched_state, p->nodes, p->nodes_n, p->tasks, got, p->choice) != VL_OK)
+            return;
+        place(b, p, got);
+        if (got < PLACE_BATCH) return;
+    }
+}
+
 void coordinator_schedule(struct brain *b) {
     struct job_stats stats;
     b->schedule_due = false;
@@ -367,31 +413,20 @@ void coordinator_schedule(struct brain *b) {
     job_book_stats(b->jobs, &stats);
     if (stats.ready == 0) return;
     uint32_t count = registry_count(b->registry), slots = 0;
-    struct sched_node *nodes = calloc(count ? count : 1, sizeof *nodes);
-    struct sched_task *tasks = NULL;
-    struct sched_choice *choice = NULL;
-    uint32_t n = nodes ? nodes_for_placing(b, nodes, count, &slots) : 0;
-    uint32_t max = slots < PLACE_BATCH ? slots : PLACE_BATCH, got = 0;
-    if (max > 0) {
-        tasks = calloc(max, sizeof *tasks);
-        choice = calloc(max, sizeof *choice);
-        struct job_cursor cursor = { 0 };
-        if (tasks && choice) got = job_book_ready(b->jobs, &cursor, tasks, max);
+    struct placing p = { .nodes = calloc(count ? count : 1, sizeof *p.nodes), .private_room = mix_room(b) };
+    if (p.nodes) p.nodes_n = nodes_for_placing(b, p.nodes, count, &slots);
+    for (uint32_t i = 0; p.private_room == 0 && i < p.nodes_n; i++) {
+        p.nodes[i].features &= ~NODE_FEATURE_PRIVATE;
+        p.again = true;
     }
-    if (got > 0 && sched_place(b->strategy, &b->sched_state, nodes, n, tasks, got, choice) == VL_OK) {
-        for (uint32_t i = 0; i < got; i++) {
-            if (choice[i].reason != SCHED_PLACED) continue;
-            if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED,
-                                                        .now = b->now,
-                                                        .job = tasks[i].job,
-                                                        .task = tasks[i].task,
-                                                        .node = nodes[choice[i].node].id }) == VL_OK)
-                b->counters.placed++;
-        }
+    if (slots > 0) {
+        p.tasks = calloc(PLACE_BATCH, sizeof *p.tasks);
+        p.choice = calloc(PLACE_BATCH, sizeof *p.choice);
+        if (p.tasks && p.choice) place_pages(b, &p, slots);
     }
     b->schedule_due = false; /* placing itself is no reason to place again in this step */
-    b->schedule_at = got == PLACE_BATCH ? b->now : VL_MS_NEVER;
-    free(nodes);
-    free(tasks);
-    free(choice);
+    b->schedule_at = p.placed >= PLACE_BATCH ? b->now : p.again ? b->now + PLACE_AGAIN_MS : VL_MS_NEVER;
+    free(p.nodes);
+    free(p.tasks);
+    free(p.choice);
 }

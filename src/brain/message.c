@@ -46,10 +46,12 @@ static void transmit_private(struct brain *b, const struct delivery_effect *fx, 
     bool ack = fx->frame == DELIVERY_FRAME_ACK;
     struct vl_buf buf;
     vl_buf_init(&buf, VL_MESSAGE_MAX);
-    if (vl_buf_append(&buf, fx->id.b, sizeof fx->id.b) || vl_buf_append(&buf, fx->bytes.p, fx->bytes.n))
+    if (vl_buf_append(&buf, fx->id.b, sizeof fx->id.b) || vl_buf_append(&buf, fx->bytes.p, fx->bytes.n)) {
         out_of_memory(b);
-    else
+    } else {
+        mix_private_promised(b);
         held_inside(b, OUT_PRIVATE, fx->peer, LANE_MIX, (uint8_t)(level << 1 | ack), vl_span(buf.p, buf.len));
+    }
     vl_buf_free(&buf);
 }
 
@@ -65,6 +67,8 @@ static void transmit(struct brain *b, const struct delivery_effect *fx) {
 static void carry_out(struct brain *b, const struct delivery_effect *fx) {
     struct vl_span none = { 0 };
     struct record *r;
+    bool came = fx->kind == DELIVERY_DELIVER || fx->kind == DELIVERY_DELIVERED;
+    if (came && b->over_link && fx->type >> MESSAGE_LEVEL_SHIFT != MIX_OFF) mix_in_clear(b);
     switch (fx->kind) {
     case DELIVERY_PUT_OUT:
         r = record_add(b, RECORD_OUTBOX, fx->id.b, sizeof fx->id.b, none, fx->bytes);
@@ -99,7 +103,7 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
 }
 
 /* Nested steps happen (a delivered report makes the job book assign, which sends): each has effects of its own. */
-void message_step(struct brain *b, const struct delivery_event *ev) {
+enum vl_err message_step(struct brain *b, const struct delivery_event *ev) {
     struct delivery_effects fx = b->delivery_fx;
     delivery_effects_init(&b->delivery_fx);
     enum vl_err err = delivery_step(b->delivery, ev, &fx);
@@ -108,6 +112,7 @@ void message_step(struct brain *b, const struct delivery_event *ev) {
     for (size_t i = 0; err == VL_OK && i < fx.n; i++) carry_out(b, &fx.v[i]);
     delivery_effects_free(&b->delivery_fx);
     b->delivery_fx = fx;
+    return err;
 }
 
 enum vl_err message_send(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,

@@ -78,7 +78,7 @@ struct out {
     enum out_kind kind;
     uint64_t after;
     struct brain_effect effect;
-    struct vl_node_id node; /* OUT_SEND */
+    struct vl_node_id node; /* OUT_SEND; OUT_BROADCAST: to all but this one */
     enum lane lane;
     size_t n;
     uint8_t bytes[]; /* what the effect's spans point to */
@@ -151,6 +151,7 @@ struct brain {
 
     struct delivery *delivery;
     struct delivery_effects delivery_fx;
+    bool over_link; /* what delivery is given now came over a link, not through the mixnet */
     struct blob *blob;
     struct blob_effects blob_fx;
 
@@ -212,7 +213,8 @@ struct peer *link_peer(const struct brain *b, struct vl_node_id node);
 bool link_send(struct brain *b, struct vl_node_id to, enum lane lane, enum link_kind kind, struct vl_span body,
                struct vl_span tail);
 void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason);
-void link_broadcast(struct brain *b, enum link_kind kind, struct vl_span body);
+/* To every member that has a link to us, but one. */
+void link_broadcast(struct brain *b, enum lane lane, enum link_kind kind, struct vl_span body, struct vl_node_id but);
 enum vl_err identity_restore(struct brain *b, struct vl_span bytes);
 
 /* Between coordinator and member, whichever of them we are: heartbeats, work and blobs pass here only. */
@@ -223,6 +225,8 @@ const struct way *way_of_conn(struct brain *b, uint32_t conn); /* NULL: not dial
 void way_session_up(struct brain *b, uint32_t conn, uint32_t session);
 void way_session_down(struct brain *b, uint32_t session); /* detached or lost: come back */
 void way_session_gone(struct brain *b, uint32_t session);
+/* No link to that node any more, whoever had dialled it. */
+void way_node_gone(struct brain *b, struct vl_node_id node);
 void way_conn_closing(struct brain *b, uint32_t conn);
 void way_conn_lost(struct brain *b, uint32_t conn);
 void way_tick(struct brain *b);
@@ -239,7 +243,8 @@ enum vl_err message_create(struct brain *b);
 /* level MIX_OFF: over the link to `to`; else through the mixnet only, however long that takes. */
 enum vl_err message_send(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,
                          enum envelope_priority priority, struct vl_span payload, struct vl_msg_id *ret_id);
-void message_step(struct brain *b, const struct delivery_event *ev);
+/* VL_OK: delivery took it, its signature is right.  Errors are counted in here. */
+enum vl_err message_step(struct brain *b, const struct delivery_event *ev);
 
 /* ---- blobs.c ---- */
 enum vl_err blobs_create(struct brain *b);
@@ -269,6 +274,13 @@ void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level,
 enum mix_level mix_ack_level(const struct brain *b, struct vl_node_id to);
 /* Whether private messages can be sent to that node: the consensus lists it with a provider, or it is ourselves. */
 bool mix_reaches(const struct brain *b, struct vl_node_id node);
+/* How many more private messages may be begun: what waits for slots of cover is kept short, for what comes late is sent
+ * again by everybody who waits for it. */
+uint32_t mix_room(const struct brain *b);
+/* Something private came over a link: counted. */
+void mix_in_clear(struct brain *b);
+/* A frame will be handed to mix_send_frame() once its commit is durable. */
+void mix_private_promised(struct brain *b);
 /* Delivery may send to that node although it has no link to us. */
 void mix_private_peer(struct brain *b, struct vl_node_id to);
 

@@ -8,6 +8,12 @@
 
 static struct way *next(struct brain *b, struct way *w) { return w == &b->home ? b->ways : w->next; }
 
+static struct way *find(struct brain *b, struct vl_node_id node) {
+    for (struct way *w = b->ways; w; w = w->next)
+        if (vl_node_eq(w->node, node)) return w;
+    return NULL;
+}
+
 static void redial_later(struct brain *b, struct way *w) {
     uint32_t n = w->failures < 7 ? w->failures : 7;
     vl_ms wait = (vl_ms)BRAIN_REDIAL_MIN_MS << n;
@@ -16,6 +22,16 @@ static void redial_later(struct brain *b, struct way *w) {
     w->dial = 0;
     w->at = b->now + wait / 2 + vl_prng_below(&b->rng, wait / 2 + 1); /* members must not come back as one */
     if (w != &b->home) mix_way_result(b, w->node, false);
+}
+
+/* Both ends of a link may have a way: a relay wants the authorities, an authority its guard.  One link does for both. */
+static bool linked(const struct brain *b, const struct way *w) {
+    return w != &b->home && link_peer(b, w->node) != NULL;
+}
+
+static void rest(struct way *w) {
+    w->at = VL_MS_NEVER;
+    w->dial = w->failures = 0;
 }
 
 static void dial_now(struct brain *b, struct way *w) {
@@ -32,6 +48,10 @@ enum vl_err brain_dialled(struct brain *b, vl_ms now, uint32_t dial, uint32_t *r
     enum vl_err err = VL_ESTALE;
     for (struct way *w = &b->home; w && dial != 0; w = next(b, w)) {
         if (w->dial != dial) continue;
+        if (linked(b, w)) { /* the other end was faster */
+            rest(w);
+            break;
+        }
         struct htx_dial d = { .resume = w->session };
         if (w->known) {
             d.expect = &w->node;
@@ -85,6 +105,11 @@ void way_session_gone(struct brain *b, uint32_t session) {
         if (w->session == session) w->session = 0;
 }
 
+void way_node_gone(struct brain *b, struct vl_node_id node) {
+    struct way *w = find(b, node);
+    if (w && w->dial == 0 && !linked(b, w)) come_back(b, w);
+}
+
 /* Refused in the handshake, or ended before the session came up. */
 void way_conn_closing(struct brain *b, uint32_t conn) {
     for (struct way *w = &b->home; w; w = next(b, w))
@@ -99,19 +124,16 @@ void way_conn_lost(struct brain *b, uint32_t conn) {
 
 void way_tick(struct brain *b) {
     for (struct way *w = &b->home; w; w = next(b, w))
-        if (w->at <= b->now) dial_now(b, w);
+        if (w->at <= b->now && linked(b, w))
+            rest(w); /* way_node_gone() ends it */
+        else if (w->at <= b->now)
+            dial_now(b, w);
 }
 
 vl_ms way_deadline(const struct brain *b) {
     vl_ms at = b->home.at;
     for (const struct way *w = b->ways; w; w = w->next) at = vl_ms_min(at, w->at);
     return at;
-}
-
-static struct way *find(struct brain *b, struct vl_node_id node) {
-    for (struct way *w = b->ways; w; w = w->next)
-        if (vl_node_eq(w->node, node)) return w;
-    return NULL;
 }
 
 void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[32], const char *addr, unsigned use) {

@@ -1,7 +1,7 @@
 /* Messages of a round: descriptors, votes, echoes, proofs, signatures. */
 #include "mix/authority_priv.h"
 
-#include "crypto/hash.h"
+#include "crypto/random.h"
 #include "mix/consensus_priv.h"
 
 #include <stdlib.h>
@@ -53,7 +53,8 @@ static enum vl_err keep(struct authority *a, const struct held *h) {
 static enum vl_err take_direct(struct authority *a, vl_ms now, struct held *h) {
     if (!authority_before(a, now, STEP_VOTE)) return VL_ESTALE;
     h->direct = true;
-    h->known = mix_relay_by_node(&a->newest.c, h->d.node) != NULL || mix_client_by_node(&a->newest.c, h->d.node) != NULL;
+    h->known =
+        mix_relay_by_node(&a->newest.c, h->d.node) != NULL || mix_client_by_node(&a->newest.c, h->d.node) != NULL;
     return has_room(a, h) ? keep(a, h) : VL_ELIMIT;
 }
 
@@ -92,7 +93,8 @@ enum vl_err authority_on_descriptor(struct authority *a, vl_ms now, struct vl_no
 /* --- what an authority has signed --- */
 
 /* Two statements that contradict each other: told to all, once. */
-static enum vl_err accuse(struct authority *a, int index, const struct mix_statement *x, const struct mix_statement *y) {
+static enum vl_err accuse(struct authority *a, int index, const struct mix_statement *x,
+                          const struct mix_statement *y) {
     struct ballot *b = &a->ballot[index];
     struct mix_equivocation e;
     uint8_t head = AUTHORITY_EQUIVOCATION;
@@ -170,6 +172,7 @@ enum vl_err authority_vote(struct authority *a) {
     authority_share(a, a->epoch, v.reveal);
     authority_share(a, a->epoch + 1, next);
     mix_share_step(next, v.commitment);
+    crypto_wipe(next, sizeof next);
     memcpy(v.delay_ms, a->cfg.delay_ms, sizeof v.delay_ms);
     v.tolerance_permille = a->cfg.tolerance_permille;
     v.anonymity_floor = a->cfg.anonymity_floor;

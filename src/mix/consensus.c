@@ -60,7 +60,7 @@ int mix_charter_find(const struct mix_charter *c, struct vl_node_id node) {
     return -1;
 }
 
-static bool charter_ok(const struct mix_charter *c) {
+bool mix_charter_ok(const struct mix_charter *c) {
     if (c->number == 0 || c->genesis_ms > GENESIS_MAX || c->epoch_ms < MIX_EPOCH_MS_MIN ||
         c->epoch_ms > MIX_EPOCH_MS_MAX || c->n < MIX_AUTHORITIES_MIN || c->n > MIX_AUTHORITIES_MAX ||
         c->threshold <= c->n / 2 || c->threshold > c->n || c->anonymity_floor == 0 ||
@@ -74,7 +74,7 @@ static bool charter_ok(const struct mix_charter *c) {
 }
 
 enum vl_err mix_charter_encode(const struct mix_charter *c, struct vl_buf *out) {
-    if (!charter_ok(c)) return VL_ERANGE;
+    if (!mix_charter_ok(c)) return VL_ERANGE;
     struct pack w = pack_message(out, TAG_CHARTER, MIX_VERSION);
     pack_bytes(&w, c->root, sizeof c->root);
     pack_u64(&w, c->number);
@@ -94,8 +94,9 @@ enum vl_err mix_charter_encode(const struct mix_charter *c, struct vl_buf *out) 
 void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]) {
     static const uint16_t usual[MIX_DELAYS] = { 10, 20, 50, 100, 200, 500, 2000, MIX_DELAY_LONGEST };
     uint32_t longest = epoch_ms / 12;
-    for (unsigned i = 0; i < MIX_DELAYS; i++)
-        ret[i] = (uint16_t)(longest >= MIX_DELAY_LONGEST ? usual[i] : longest >> (MIX_DELAYS - 1 - i));
+    memcpy(ret, usual, sizeof usual);
+    if (longest >= MIX_DELAY_LONGEST) return;
+    for (unsigned i = 0; i < MIX_DELAYS; i++) ret[i] = (uint16_t)(longest >> (MIX_DELAYS - 1u - i));
 }
 
 enum vl_err mix_charter_sign(struct mix_charter *c, const struct crypto_sign_key *root) {
@@ -103,8 +104,7 @@ enum vl_err mix_charter_sign(struct mix_charter *c, const struct crypto_sign_key
     memcpy(c->root, root->public, sizeof c->root);
     vl_buf_init(&b, CHARTER_BYTES_MAX);
     enum vl_err err = mix_charter_encode(c, &b);
-    if (!err)
-        err = crypto_sign_message(root, CHARTER_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), c->signature);
+    if (!err) err = crypto_sign_message(root, CHARTER_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), c->signature);
     vl_buf_free(&b);
     return err;
 }
@@ -129,7 +129,7 @@ enum vl_err mix_charter_decode(struct vl_span in, const uint8_t root[32], struct
     vl_read_bytes(&r, c.signature, sizeof c.signature);
     err = vl_reader_end(&r);
     if (err) return err;
-    if (!charter_ok(&c)) return VL_EPARSE;
+    if (!mix_charter_ok(&c)) return VL_EPARSE;
     if (memcmp(c.root, root, 32) != 0) return VL_ECRYPTO;
     err = mix_signature_check(root, CHARTER_CONTEXT, in, c.signature);
     if (err) return err;
@@ -182,8 +182,7 @@ enum vl_err mix_descriptor_sign(struct mix_descriptor *d, const struct crypto_si
     struct vl_buf b;
     vl_buf_init(&b, DESCRIPTOR_BYTES_MAX);
     enum vl_err err = mix_descriptor_encode(d, &b);
-    if (!err)
-        err = crypto_sign_message(key, DESCRIPTOR_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), d->signature);
+    if (!err) err = crypto_sign_message(key, DESCRIPTOR_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), d->signature);
     vl_buf_free(&b);
     return err;
 }

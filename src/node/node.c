@@ -292,7 +292,7 @@ static void effect(struct node *n, const struct brain_effect *e) {
         mix_key(n, e->seq, e->index, e->length);
         return;
     case BRAIN_MIX_KEY_DROP:
-        mix_key_drop(n, e->seq);
+        mix_key_drop(n, e->seq, e->index);
         return;
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);

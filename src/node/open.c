@@ -121,6 +121,7 @@ static void mix_config_fill(struct node *n) {
     m->limits.burst = m->limits.link_burst = rate / 4 + 64;
     /* room for what comes within ten seconds, which is the longest mean delay (MIX_DELAYS_DEFAULT) and six sigma */
     m->limits.packets = rate < 400 ? 4096 : rate > 100000 ? RELAY_PACKETS_MAX : rate * 10;
+    if (m->limits.ingress > m->limits.packets) m->limits.ingress = m->limits.packets;
     if (n->cfg.family && n->cfg.family[0])
         crypto_blake2b_keyed(vl_span_str(n->cfg.family), (struct vl_span){ 0 }, "village-family\0\0", m->family,
                              sizeof m->family);

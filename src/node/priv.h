@@ -140,7 +140,8 @@ void runner_kill(struct node *n, uint64_t task);
 
 /* mix.c */
 void mix_key(struct node *n, uint64_t epoch, bool make, uint64_t capacity);
-void mix_key_drop(struct node *n, uint64_t epoch);
+/* earlier: all up to that epoch that are not open */
+void mix_key_drop(struct node *n, uint64_t epoch, bool earlier);
 void mix_batch(struct node *n, struct relay_batch *batch);
 void mix_wait(struct node *n);  /* until the batch that is out has run; given back to the brain */
 void mix_close(struct node *n); /* tables; the files stay for the next start */

@@ -340,9 +340,9 @@ static bool open_all(struct runner *r, const struct runner_config *cfg) {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail("subreaper", strerror(errno));
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) return fail("parent's death", strerror(errno));
     fcntl(r->fd, F_SETFD, FD_CLOEXEC);
+    cgroups_open(&r->cgroups); /* before the trials: their last processes would be strangers in our group */
     if (confine_create(&r->confine, &why)) return fail("sandbox", why.text);
     toolchain_probe(&r->tools, &r->confine);
-    cgroups_open(&r->cgroups);
     return true;
 }
 

@@ -1,5 +1,7 @@
 #include "sim/village.h"
 
+#include "sim/village_priv.h"
+
 #include "base/map.h"
 #include "base/text.h"
 #include "crypto/hash.h"
@@ -14,67 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIM_COMMIT_MS 3u /* a commit takes up to this long */
-#define SIM_LARGE 60000u /* bytes of an output that must travel as a blob, and of some inputs: two pieces in messages */
-#define SIM_ADDR "coordinator:1"
-#define SIM_REPLAYS 100000u
-
-struct sim_blob {
-    size_t n;
-    uint8_t p[];
-};
-struct sim_conn {
-    struct sim_conn *next;
-    uint64_t world;
-    uint32_t conn, dial;
-};
-struct sim_run {
-    struct sim_run *next;
-    uint64_t task;
-    vl_ms at;
-    struct task_spec spec; /* borrows from bytes */
-    struct vl_buf bytes;
-};
-struct sim_disk { /* what survives a crash */
-    struct store *store;
-    struct vl_map blobs; /* struct sim_blob, complete and durable */
-    uint64_t boots;
-};
-struct sim_node {
-    struct sim_village *v;
-    uint32_t index;
-    struct sim_disk *disk;
-    struct brain *brain;
-    struct sim_conn *conns;
-    struct sim_run *runs;
-    struct sim_commit *commits; /* whose outcome is awaited; a crash forgets them */
-    struct vl_map parts;        /* struct sim_blob being fetched */
-    struct sim_mix_key *mix_keys;
-    vl_ms commit_at, submit_at;
-};
-struct sim_mix_key {
-    struct sim_mix_key *next;
-    uint64_t epoch;
-    void *mem;
-    struct replay *table;
-};
-struct sim_job {
-    struct vl_job_id id;
-    uint32_t node; /* where it was submitted: what a user sees there counts */
-    bool acknowledged, ended, booked;
-    uint8_t state, booked_state; /* there; in the coordinator's book */
-};
-struct sim_village {
-    struct sim_village_cfg cfg;
-    struct world *world;
-    struct sim_disk *disks;
-    struct sim_job *jobs;
-    uint64_t *done_epoch; /* per job: epochs of its done tasks, tasks_max each; 0: not done */
-    uint8_t ticket[16], root_seed[32];
-    struct sim_village_stats stats;
-    const char *wrong;
-};
-
 struct sim_village_cfg sim_village_cfg_default(void) {
     return (struct sim_village_cfg){ .world = world_cfg_default(),
                                      .slots = 2,
@@ -82,7 +23,12 @@ struct sim_village_cfg sim_village_cfg_default(void) {
                                      .tasks_max = 8,
                                      .task_min_ms = 5,
                                      .task_max_ms = 3000,
-                                     .jobs_max = 100 };
+                                     .jobs_max = 100,
+                                     .mix_relays = 6,
+                                     .mix_epoch_ms = 20000,
+                                     .mix_charters = 1,
+                                     .mix_charter_ms = 60000,
+                                     .private_percent = 40 };
 }
 
 /* ---- what a program would write ------------------------------------------------------------------------------------
@@ -122,7 +68,7 @@ static void blobs_free(struct vl_map *m) {
     vl_map_free(m);
 }
 
-static struct vl_span blob_get(struct sim_node *n, struct vl_hash h) {
+struct vl_span sim_blob_get(struct sim_node *n, struct vl_hash h) {
     struct sim_blob *b = vl_map_get(&n->disk->blobs, h.b);
     struct vl_span small;
     if (b) return vl_span(b->p, b->n);
@@ -188,123 +134,15 @@ static void run_end(struct sim_node *n, struct sim_run *r, vl_ms now) {
     free(out);
 }
 
-/* ---- checks
- * ---------------------------------------------------------------------------------------------------------------- */
-
-static struct sim_job *job_find(struct sim_village *v, struct vl_job_id id, uint32_t *ret_index) {
-    for (uint32_t i = v->stats.submitted; i-- > 0;)
-        if (vl_job_eq(v->jobs[i].id, id)) {
-            if (ret_index) *ret_index = i;
-            return &v->jobs[i];
-        }
-    return NULL;
-}
-
-static enum vl_err job_row_get(struct store *s, struct vl_job_id id, struct job_row *ret) {
-    struct store_value key = store_blob(id.b, sizeof id.b);
-    struct store_row row;
-    enum vl_err err = store_get(s, STORE_JOBS, &key, &row);
-    return err ? err : job_row_decode(store_row_blob(&row, STORE_JOBS_RECORD), ret);
-}
-
-static void outputs_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t total);
-
-static void job_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id) {
-    struct sim_job *j = job_find(v, id, NULL);
-    struct job_row row;
-    if (j == NULL || job_row_get(n->disk->store, id, &row)) return;
-    bool final = job_state_final((enum job_state)row.state);
-    if (n->index == 0) {
-        if (j->booked && row.state != j->booked_state) v->wrong = "an ended job changed";
-        if (final && row.state == JOB_DONE && row.done != row.total)
-            v->wrong = "a job is done but not all of its tasks";
-        j->booked = final;
-        j->booked_state = row.state;
-    }
-    if (n->index != j->node) return;
-    if (j->ended && row.state != j->state) v->wrong = "an ended job changed where it was submitted";
-    if (!j->ended && final) {
-        j->ended = true;
-        v->stats.done += row.state == JOB_DONE;
-        v->stats.failed += row.state != JOB_DONE;
-        v->stats.ended_at_members += n->index != 0;
-        if (!j->booked || j->booked_state != row.state) v->wrong = "a member shows another end than the coordinator";
-        if (row.state == JOB_DONE) outputs_seen(v, n, id, row.total);
-    }
-    j->state = row.state;
-}
-
-/* A done task stays done, by the same epoch; its output is what the program writes. */
-static void task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t task) {
-    struct store_value key[2] = { store_blob(id.b, sizeof id.b), store_int(task) };
-    struct store_row row;
-    struct task_row t;
-    uint32_t j = 0;
-    if (job_find(v, id, &j) == NULL || task >= v->cfg.tasks_max) return;
-    if (store_get(n->disk->store, STORE_TASKS, key, &row) ||
-        task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &t))
-        return;
-    uint64_t *done = &v->done_epoch[(size_t)j * v->cfg.tasks_max + task];
-    if (t.state != JOB_TASK_DONE) {
-        if (*done) v->wrong = "a done task is not done any more";
-        return;
-    }
-    if (*done && *done != t.epoch) v->wrong = "a task was done twice";
-    *done = t.epoch;
-    struct task_report *r = malloc(sizeof *r);
-    if (r && task_report_decode(t.report, r) == VL_OK && r->n_outputs == 1) {
-        struct vl_span got = blob_get(n, r->outputs[0].hash);
-        struct vl_hash h;
-        crypto_blake2b256(got, &h);
-        if (n->index == 0 && (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash)))
-            v->wrong = "an output of a done task is not at the coordinator";
-    } else {
-        v->wrong = "a done task has no report";
-    }
-    free(r);
-}
-
-/* A job that is shown as done has all its tasks and all they brought out beside it. */
-static void outputs_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t total) {
-    struct task_report *r = malloc(sizeof *r);
-    for (uint32_t i = 0; r && i < total; i++) {
-        struct store_value key[2] = { store_blob(id.b, sizeof id.b), store_int(i) };
-        struct store_row row;
-        struct task_row t;
-        struct vl_hash h;
-        if (store_get(n->disk->store, STORE_TASKS, key, &row) ||
-            task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &t) || t.state != JOB_TASK_DONE ||
-            task_report_decode(t.report, r) || r->n_outputs != 1) {
-            v->wrong = "a task of a done job is not done where it was submitted";
-            break;
-        }
-        struct vl_span got = blob_get(n, r->outputs[0].hash);
-        crypto_blake2b256(got, &h);
-        if (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash))
-            v->wrong = "an output of a done job is not where it was submitted";
-    }
-    free(r);
-}
-
-/* Every acknowledged job is in the store of the node that acknowledged it, when that has just started. */
-static void acknowledged_kept(struct sim_village *v, struct sim_node *n) {
-    for (uint32_t i = 0; i < v->stats.submitted; i++) {
-        struct job_row row;
-        if (!v->jobs[i].acknowledged) continue;
-        if (v->jobs[i].node == n->index && job_row_get(n->disk->store, v->jobs[i].id, &row))
-            v->wrong = "an acknowledged job was lost in a crash";
-        job_seen(v, n, v->jobs[i].id);
-    }
-}
-
-static const char *check(void *user, struct world *w, uint32_t node) {
-    (void)w;
-    (void)node;
-    return ((struct sim_village *)user)->wrong;
-}
-
 /* ---- effects
  * ------------------------------------------------------------------------------------------------------------------ */
+
+static const char *check(void *user, struct world *w, uint32_t node) {
+    struct sim_village *v = user;
+    struct sim_node *n = node == WORLD_NONE ? NULL : world_node(w, node);
+    const char *wrong = n ? sim_mix_check(n) : NULL;
+    return v->wrong ? v->wrong : wrong;
+}
 
 static struct sim_conn *conn_by(struct sim_node *n, uint64_t world, uint32_t conn, uint32_t dial) {
     for (struct sim_conn *c = n->conns; c; c = c->next)
@@ -339,9 +177,10 @@ static void flush(struct sim_node *n, vl_ms now) {
     }
 }
 
-static void dial(struct sim_node *n, uint32_t number, vl_ms now) {
+static void dial(struct sim_node *n, uint32_t number, const char *addr, vl_ms now) {
     uint64_t conn = 0;
-    if (world_dial(n->v->world, n->index, 0, &conn)) {
+    unsigned to = 0;
+    if (sscanf(addr, "node-%u:1", &to) != 1 || to >= n->v->cfg.world.nodes || world_dial(n->v->world, n->index, to, &conn)) {
         brain_dial_failed(n->brain, now, number);
         return;
     }
@@ -354,10 +193,9 @@ static void replied(struct sim_node *n, const struct brain_effect *e) {
     if (e->token == 0 || e->token > v->stats.submitted) return;
     struct sim_job *j = &v->jobs[e->token - 1];
     if (e->err == VL_OK) {
-        struct job_row row;
         j->acknowledged = true;
         v->stats.acknowledged++;
-        if (job_row_get(n->disk->store, j->id, &row)) v->wrong = "a job was acknowledged before it was durable";
+        if (!sim_job_stored(n->disk->store, j->id)) v->wrong = "a job was acknowledged before it was durable";
     } else {
         v->stats.refused++;
     }
@@ -368,18 +206,41 @@ struct sim_commit {
     struct sim_commit *next;
     struct sim_node *node;
     uint64_t seq;
+    struct record *votes; /* of an authority; their bytes are in the same block */
+    size_t votes_n;
 };
+
+/* Copies of what the checks want to know of once it is durable. */
+static void votes_note(struct sim_commit *c, const struct record *r, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (r[i].kind != RECORD_MIX || r[i].index != MIX_RECORD_VOTE) continue;
+        free(c->votes);
+        c->votes = malloc(sizeof *c->votes + r[i].bytes.n);
+        if (c->votes == NULL) abort();
+        *c->votes = r[i];
+        c->votes->bytes.p = memcpy(c->votes + 1, r[i].bytes.p, r[i].bytes.n);
+        c->votes_n = 1;
+    }
+}
+
+static void commit_free(struct sim_commit *c) {
+    free(c->votes);
+    free(c);
+}
 
 static void commit(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
     struct sim_commit *c = malloc(sizeof *c);
     if (c == NULL) return;
     *c = (struct sim_commit){ .next = n->commits, .node = n, .seq = e->seq };
     n->commits = c;
+    votes_note(c, e->records, e->records_n);
     if (store_submit(n->disk->store, persist_batch(e->records, e->records_n), committed, c)) abort();
     if (n->commit_at == VL_MS_NEVER) n->commit_at = now + vl_prng_below(world_workload(n->v->world), SIM_COMMIT_MS + 1);
 }
 
-static void seed_bytes(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[32]) {
+struct vl_node_id sim_node_id(struct sim_village *v, uint32_t node) { return v->ids[node]; }
+
+void sim_seed(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[32]) {
     uint8_t p[24];
     struct vl_hash h;
     vl_put_u64(p, v->cfg.world.seed);
@@ -387,43 +248,6 @@ static void seed_bytes(struct sim_village *v, uint32_t node, uint64_t what, uint
     vl_put_u64(p + 16, what);
     crypto_blake2b256(vl_span(p, sizeof p), &h);
     memcpy(dst, h.b, 32);
-}
-
-/* A crash of a node loses its tables, as a power cut does: only keys that are made anew come. */
-static void sim_mix_key(struct sim_node *n, uint64_t epoch, bool make, vl_ms now) {
-    uint8_t secret[32], sip[16] = { 1 };
-    struct sim_mix_key *k = make ? calloc(1, sizeof *k) : NULL;
-    size_t size = replay_size(SIM_REPLAYS);
-    if (k == NULL) {
-        brain_mix_key(n->brain, now, epoch, VL_ENOTFOUND, NULL, NULL);
-        return;
-    }
-    seed_bytes(n->v, n->index, (n->disk->boots << 32) + epoch, secret);
-    k->epoch = epoch;
-    k->mem = aligned_alloc(4096, (size + 4095) / 4096 * 4096);
-    if (k->mem) memset(k->mem, 0, size);
-    enum vl_err err = k->mem ? replay_create(k->mem, size, SIM_REPLAYS, secret, sip, &k->table) : VL_ENOMEM;
-    k->next = n->mix_keys;
-    n->mix_keys = k;
-    brain_mix_key(n->brain, now, epoch, err, secret, k->table);
-}
-
-static void sim_mix_key_free(struct sim_mix_key *k) {
-    replay_close(k->table);
-    free(k->mem);
-    free(k);
-}
-
-static void sim_mix_key_drop(struct sim_node *n, uint64_t epoch) {
-    for (struct sim_mix_key **at = &n->mix_keys; *at;) {
-        struct sim_mix_key *k = *at;
-        if (k->epoch != epoch) {
-            at = &k->next;
-            continue;
-        }
-        *at = k->next;
-        sim_mix_key_free(k);
-    }
 }
 
 static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
@@ -435,7 +259,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         commit(n, e, now);
         return;
     case BRAIN_DIAL:
-        dial(n, e->dial, now);
+        dial(n, e->dial, e->addr, now);
         return;
     case BRAIN_CONN_CLOSE: {
         struct sim_conn *c = conn_by(n, 0, e->conn, 0);
@@ -460,12 +284,12 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
             }
         return;
     case BRAIN_BLOB_FIND:
-        bytes = blob_get(n, e->hash);
+        bytes = sim_blob_get(n, e->hash);
         part = vl_map_get(&n->parts, e->hash.b);
         brain_blob_found(n->brain, now, e->hash, bytes.p != NULL, bytes.n, part ? part->n : 0);
         return;
     case BRAIN_BLOB_READ:
-        bytes = blob_get(n, e->hash);
+        bytes = sim_blob_get(n, e->hash);
         if (bytes.p == NULL || e->offset > bytes.n)
             brain_blob_read(n->brain, now, e->req, VL_ENOTFOUND, 0, (struct vl_span){ 0 });
         else
@@ -491,10 +315,10 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         replied(n, e);
         return;
     case BRAIN_JOB_CHANGED:
-        job_seen(n->v, n, e->job);
+        sim_job_seen(n->v, n, e->job);
         return;
     case BRAIN_TASK_CHANGED:
-        task_seen(n->v, n, e->job, e->index);
+        sim_task_seen(n->v, n, e->job, e->index);
         return;
     case BRAIN_JOINED:
         n->v->stats.members++;
@@ -503,10 +327,10 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         n->v->wrong = "a join was refused";
         return;
     case BRAIN_MIX_KEY:
-        sim_mix_key(n, e->seq, e->index, now);
+        sim_mix_key(n, e->seq, e->index, e->length, now);
         return;
     case BRAIN_MIX_KEY_DROP:
-        sim_mix_key_drop(n, e->seq);
+        sim_mix_key_drop(n, e->seq, e->index);
         return;
     case BRAIN_MIX_BATCH:
         brain_mix_batch_run(e->batch);
@@ -534,9 +358,10 @@ static void committed(void *arg, const struct store_result *r) {
     *at = c->next;
     if (r->err == VL_OK) {
         c->node->v->stats.commits++;
+        sim_mix_committed(c->node, c->votes, c->votes_n);
         brain_committed(c->node->brain, world_clock(c->node->v->world, c->node->index), c->seq);
     }
-    free(c);
+    commit_free(c);
 }
 
 /* ---- jobs
@@ -577,6 +402,8 @@ static void submit(struct sim_node *n, vl_ms now) {
     vl_buf_init(&inputs, 1u << 20);
     job_spec_defaults(spec);
     spec->kind = TASK_WASM;
+    if (v->cfg.mix && vl_prng_below(rng, 100) < v->cfg.private_percent) spec->privacy = MIX_PRIVATE;
+    j->private = spec->privacy != MIX_OFF;
     spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
     spec->has_merge = merge;
@@ -605,10 +432,9 @@ static void destroy(void *self) {
     struct sim_node *n = self;
     for (struct sim_conn *c; (c = n->conns); free(c)) n->conns = c->next;
     for (struct sim_run *r; (r = n->runs); run_free(r)) n->runs = r->next;
-    for (struct sim_commit *c; (c = n->commits); free(c)) n->commits = c->next;
+    for (struct sim_commit *c; (c = n->commits); commit_free(c)) n->commits = c->next;
     blobs_free(&n->parts);
     brain_destroy(n->brain);
-    for (struct sim_mix_key *k; (k = n->mix_keys); sim_mix_key_free(k)) n->mix_keys = k->next;
     store_mem_crash(n->disk->store);
     free(n);
 }
@@ -630,30 +456,35 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
     (void)w;
     if (n == NULL) return NULL;
     *n = (struct sim_node){
-        .v = v, .index = index, .disk = &v->disks[index], .commit_at = VL_MS_NEVER, .submit_at = VL_MS_NEVER
+        .v = v, .index = index, .disk = &v->disks[index], .commit_at = VL_MS_NEVER, .submit_at = VL_MS_NEVER,
+        .charter_at = VL_MS_NEVER
     };
     vl_map_init(&n->parts, sizeof(struct vl_hash), 65536, 1);
     cfg.boot_epoch = ++n->disk->boots;
-    seed_bytes(v, index, 1, cfg.sign_seed);
-    seed_bytes(v, index, 2, cfg.static_secret);
-    seed_bytes(v, index, 100 + cfg.boot_epoch, cfg.seed);
+    sim_seed(v, index, 1, cfg.sign_seed);
+    sim_seed(v, index, 2, cfg.static_secret);
+    sim_seed(v, index, 100 + cfg.boot_epoch, cfg.seed);
     snprintf(cfg.name, sizeof cfg.name, "node-%u", index);
     memcpy(cfg.root_seed, v->root_seed, sizeof cfg.root_seed);
     crypto_sign_key_from_seed(v->root_seed, &root);
     memcpy(cfg.ticket_village, village_id_of(root.public).b, 16);
     memcpy(cfg.ticket_secret, v->ticket, 16);
-    snprintf(cfg.coordinator_addr, sizeof cfg.coordinator_addr, "%s", SIM_ADDR);
+    snprintf(cfg.coordinator_addr, sizeof cfg.coordinator_addr, "%s", "node-0:1");
+    sim_mix_config(v, index, &cfg);
+    sim_mix_start(n);
     if (brain_create(&cfg, now, &n->brain) || persist_restore(n->disk->store, n->brain, now, &msg)) {
         fprintf(stderr, "node %u cannot start: %s\n", index, msg.text);
         destroy(n);
         return NULL;
     }
-    acknowledged_kept(v, n);
+    sim_acknowledged_kept(v, n);
     brain_start(n->brain, now);
     brain_runner_ready(n->brain, now, NODE_FEATURE_WASM);
     if (index == 0) {
         if (membership_ticket_count(brain_members(n->brain)) == 0)
             brain_create_ticket(n->brain, now, 0, v->ticket, MEMBERSHIP_TICKET_USES_MAX, MEMBERSHIP_TICKET_TTL_MAX);
+        if (v->cfg.mix && v->charters < v->cfg.mix_charters)
+            n->charter_at = now + (v->charters == 0 ? 2000 : v->cfg.mix_charter_ms);
     }
     n->submit_at = submit_next(n, now);
     pump(n, now);
@@ -715,6 +546,7 @@ static void step(void *self, vl_ms now) {
         store_mem_sync(n->disk->store, SIZE_MAX);
         store_poll(n->disk->store);
     }
+    if (n->charter_at <= now) sim_mix_charter(n, now);
     if (n->submit_at <= now) submit(n, now);
     for (struct sim_run **at = &n->runs; *at;) {
         struct sim_run *r = *at;
@@ -735,6 +567,7 @@ static void step(void *self, vl_ms now) {
 static vl_ms deadline(void *self) {
     struct sim_node *n = self;
     vl_ms at = vl_ms_min(brain_deadline(n->brain), vl_ms_min(n->commit_at, n->submit_at));
+    at = vl_ms_min(at, n->charter_at);
     for (struct sim_run *r = n->runs; r; r = r->next) at = vl_ms_min(at, r->at);
     return at;
 }
@@ -756,14 +589,22 @@ enum vl_err sim_village_create(const struct sim_village_cfg *cfg, struct sim_vil
     v->cfg.world.ops = &ops;
     v->cfg.world.user = v;
     v->cfg.world.check = check;
-    seed_bytes(v, UINT32_MAX, 3, v->root_seed);
+    sim_seed(v, UINT32_MAX, 3, v->root_seed);
     memcpy(v->ticket, v->root_seed + 8, sizeof v->ticket);
+    v->ids = calloc(cfg->world.nodes, sizeof *v->ids);
     v->disks = calloc(cfg->world.nodes, sizeof *v->disks);
     v->jobs = calloc(cfg->jobs_max + 1, sizeof *v->jobs);
+    v->epochs = calloc(SIM_EPOCHS, sizeof *v->epochs);
     v->done_epoch = calloc(((size_t)cfg->jobs_max + 1) * cfg->tasks_max, sizeof *v->done_epoch);
-    enum vl_err err = v->disks && v->jobs && v->done_epoch ? VL_OK : VL_ENOMEM;
+    enum vl_err err = v->ids && v->disks && v->jobs && v->done_epoch && v->epochs ? VL_OK : VL_ENOMEM;
     for (uint32_t i = 0; err == VL_OK && i < cfg->world.nodes; i++) {
+        uint8_t seed[32];
+        struct crypto_sign_key key;
+        sim_seed(v, i, 1, seed);
+        crypto_sign_key_from_seed(seed, &key);
+        v->ids[i] = crypto_sign_node_id(&key);
         vl_map_init(&v->disks[i].blobs, sizeof(struct vl_hash), 1u << 20, 1);
+        for (unsigned k = 0; k < SIM_VOTES; k++) vl_buf_init(&v->disks[i].votes[k], 1u << 20);
         err = store_mem_open(&v->disks[i].store);
         if (err == VL_OK) store_mem_set_manual(v->disks[i].store, true);
     }
@@ -781,10 +622,13 @@ void sim_village_destroy(struct sim_village *v) {
     world_destroy(v->world);
     for (uint32_t i = 0; v->disks && i < v->cfg.world.nodes; i++) {
         store_close(v->disks[i].store);
+        sim_mix_disk_free(&v->disks[i]);
         blobs_free(&v->disks[i].blobs);
     }
     free(v->disks);
+    free(v->ids);
     free(v->jobs);
+    free(v->epochs);
     free(v->done_epoch);
     free(v);
 }
@@ -805,32 +649,4 @@ bool sim_village_settled(void *user, struct world *w) {
     for (uint32_t i = 0; i < v->stats.submitted; i++)
         if (v->jobs[i].acknowledged && !v->jobs[i].ended) return false;
     return v->stats.members + 1 >= v->cfg.world.nodes;
-}
-
-void sim_village_describe(struct sim_village *v, FILE *to) {
-    struct sim_node *head = world_node(v->world, 0);
-    const struct job_book *book = head ? brain_jobs(head->brain) : NULL;
-    for (uint32_t i = 0; book && i < v->stats.submitted; i++) {
-        struct job_view j;
-        if (!v->jobs[i].acknowledged || v->jobs[i].ended) continue;
-        fprintf(to, "# job %u: submitted at node %u, state there %u\n", i, v->jobs[i].node, v->jobs[i].state);
-        if (!job_book_job(book, v->jobs[i].id, &j)) continue;
-        fprintf(to, "# job %u: state %s, %u tasks, %u waiting, %u running, %u done, %u failed\n", i, job_state_text(j.state),
-                j.total, j.waiting, j.running, j.done, j.failed);
-        for (uint32_t k = 0; k < j.total; k++) {
-            struct job_task_view t;
-            if (!job_book_task(book, v->jobs[i].id, k, &t) || t.state == JOB_TASK_DONE) continue;
-            fprintf(to, "#   task %u: %s, attempt %u, epoch %llu, %u copies, %u votes\n", k, job_task_state_text(t.state),
-                    t.attempt, (unsigned long long)t.epoch, t.copies, t.votes);
-        }
-        struct store_value prefix = store_blob(v->jobs[i].id.b, 16);
-        struct store_query q = { .table = STORE_JOB_EVENTS, .prefix = &prefix, .n_prefix = 1, .limit = 200 };
-        struct store_iter *it;
-        struct store_row row;
-        if (store_scan(head->disk->store, &q, &it)) continue;
-        while (store_next(it, &row))
-            fprintf(to, "#   %lld %s %s\n", (long long)store_row_int(&row, STORE_JOB_EVENTS_AT_MS),
-                    store_row_text(&row, STORE_JOB_EVENTS_KIND), store_row_text(&row, STORE_JOB_EVENTS_DETAIL));
-        vl_ignore(store_end(it));
-    }
 }

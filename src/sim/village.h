@@ -4,7 +4,10 @@
  *
  * Checked after every event: what was acknowledged is in the store; an ended job stays as it ended; a task is done
  * once, by one epoch; the bytes that came out are those the program would have written; delivery's books balance; a
- * member shows its job as ended as the coordinator has it, and as done with all its outputs. */
+ * member shows its job as ended as the coordinator has it, and as done with all its outputs.
+ * With a private network also: the books of relays and mailboxes balance, every packet is looked up in a replay table, an
+ * epoch has one consensus with enough signatures, votes are durable before others see them, nothing private goes over a
+ * link, and no honest authority is accused. */
 #ifndef VL_SIM_VILLAGE_H
 #define VL_SIM_VILLAGE_H
 
@@ -25,6 +28,12 @@ struct sim_village_cfg {
     vl_ms task_min_ms, task_max_ms; /* how long a task runs */
     uint32_t fail_ppm;              /* runs that fail */
     uint32_t jobs_max;              /* stop submitting after so many */
+    bool mix;                       /* a private network: */
+    uint32_t mix_relays;            /* nodes 1..mix_relays are mixes; three are authorities */
+    uint32_t mix_epoch_ms;
+    uint32_t mix_charters;          /* how many are signed: the second names other authorities, the third other epochs */
+    vl_ms mix_charter_ms;           /* between two of them */
+    uint32_t private_percent;       /* of the jobs */
 };
 struct sim_village_cfg sim_village_cfg_default(void);
 
@@ -33,7 +42,7 @@ void sim_village_destroy(struct sim_village *v);
 struct world *sim_village_world(struct sim_village *v);
 
 struct sim_village_stats {
-    uint32_t submitted, acknowledged, refused, done, failed, members, ended_at_members;
+    uint32_t submitted, acknowledged, refused, done, failed, members, ended_at_members, private_done, consensuses;
     uint64_t runs, commits, events;
 };
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);

@@ -43,16 +43,18 @@ struct net {
     /* true: this message is lost.  kind: its first byte. */
     bool (*drop)(struct net *net, int from, int to, uint8_t kind);
     int chosen; /* for drop() */
+    bool lax;   /* more fail than the threshold allows for: a consensus may be lost with all who had it, and be gone on
+                   before */
 
-    uint32_t relays, clients; /* that hand in descriptors */
-    uint32_t only[NET_NODES]; /* bits of the authorities that relay i speaks to; 0: all */
+    uint32_t relays, clients;                       /* that hand in descriptors */
+    uint32_t only[NET_NODES];                       /* bits of the authorities that relay i speaks to; 0: all */
     uint32_t taken[NET_NODES][MIX_AUTHORITIES_MAX]; /* epoch for which that authority has taken it */
     vl_ms next_members;
 
     /* what happened */
     uint8_t hash[NET_EPOCHS][32]; /* consensus of an epoch; zero: none */
     uint8_t previous[NET_EPOCHS][32];
-    vl_ms first[NET_EPOCHS];      /* published at */
+    vl_ms first[NET_EPOCHS]; /* published at */
     struct vl_node_id owner[NET_NUMBERS];
     struct mix_vote vote[MIX_AUTHORITIES_MAX]; /* the last one seen on the wire; entries freed */
     struct mix_consensus last;

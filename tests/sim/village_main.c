@@ -1,5 +1,6 @@
 /* village_main.c - whole villages in virtual time: scenarios with faults, one TAP line for each seed.
- * sim_village [--seed N | --seeds COUNT] [--nodes N] [--hours H] [--jobs N] [--calm] [--json]
+ * sim_village [--seed N | --seeds COUNT] [--nodes N] [--hours H] [--jobs N] [--calm] [--json] [--mix]
+ * --mix: six of eight nodes are relays, three keep the directory, some jobs are private, charters change.
  * A failing line carries the seed; --seed N replays it. */
 #include "crypto/random.h"
 #include "sim/village.h"
@@ -16,7 +17,7 @@ struct options {
     uint64_t seed, seeds;
     uint32_t nodes, jobs;
     double hours;
-    bool calm, json;
+    bool calm, json, mix;
 };
 
 static bool options_read(struct options *o, int argc, char **argv) {
@@ -28,6 +29,13 @@ static bool options_read(struct options *o, int argc, char **argv) {
         }
         if (strcmp(argv[i], "--json") == 0) {
             o->json = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--mix") == 0) {
+            o->mix = true;
+            o->nodes = 8;
+            o->jobs = 20;
+            o->hours = 0.05;
             continue;
         }
         if (strcmp(argv[i], "--seed") == 0) {
@@ -64,6 +72,9 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
     cfg.world.nodes = o->nodes;
     cfg.jobs_max = o->jobs;
     cfg.submit_every_ms = (vl_ms)(o->hours * (double)hour * 0.8 / (o->jobs ? o->jobs : 1));
+    cfg.mix = o->mix;
+    cfg.mix_charters = 3;
+    cfg.mix_charter_ms = (vl_ms)(o->hours * (double)hour * 0.35);
     cfg.submit_at_members = !o->json; /* the measured one keeps its meaning */
     cfg.fail_ppm = o->calm ? 0 : 20000;
     if (!o->calm) {
@@ -109,7 +120,7 @@ int main(int argc, char **argv) {
     int failed = 0;
     if (!options_read(&o, argc, argv) || crypto_init()) {
         fprintf(stderr,
-                "usage: sim_village [--seed N | --seeds COUNT] [--nodes N] [--jobs N] [--hours H] [--calm] [--json]\n");
+                "usage: sim_village [--seed N | --seeds COUNT] [--nodes N] [--jobs N] [--hours H] [--calm] [--json] [--mix]\n");
         return 2;
     }
     if (!o.json) printf("1..%" PRIu64 "\n", o.seeds);
@@ -126,9 +137,9 @@ int main(int argc, char **argv) {
                    err ? "not " : "", i + 1, o.seed + i);
         if (!o.json || err)
             fprintf(stderr,
-                    "# seed %" PRIu64 ": %u jobs acknowledged, %u done, %u failed, %u of them at members, %u members, %" PRIu64
+                    "# seed %" PRIu64 ": %u jobs acknowledged, %u done, %u failed, %u of them at members, %u members, %u private done, %u consensuses, %" PRIu64
                     " runs, %" PRIu64 " events, %.1f s %s\n",
-                    o.seed + i, s.acknowledged, s.done, s.failed, s.ended_at_members, s.members, s.runs, s.events, took, why);
+                    o.seed + i, s.acknowledged, s.done, s.failed, s.ended_at_members, s.members, s.private_done, s.consensuses, s.runs, s.events, took, why);
         fflush(stdout);
         failed += err != VL_OK;
     }
