@@ -26,7 +26,8 @@ static void redial_later(struct brain *b, struct way *w) {
 
 /* Both ends of a link may have a way: a relay wants the authorities, an authority its guard.  One link does for both. */
 static bool linked(const struct brain *b, const struct way *w) {
-    return w != &b->home && link_peer(b, w->node) != NULL;
+    const struct peer *p = w == &b->home ? NULL : link_peer(b, w->node);
+    return p != NULL && p->attached; /* one that is detached waits for whoever dialled it: perhaps us */
 }
 
 static void rest(struct way *w) {

@@ -1,3 +1,5 @@
+#include "sim/village.h"
+
 #include "sim/village_priv.h"
 
 #include "base/map.h"
