@@ -146,6 +146,7 @@ struct brain {
     struct vl_node_id coordinator;
     struct way home, *ways; /* to the coordinator; to others */
     uint32_t dials;         /* number of the last dial */
+    vl_ms ways_at;          /* no way is to be dialled before: kept, for it is asked for with every packet */
     uint32_t guests;
     vl_ms heartbeat_at, guest_at;
 
