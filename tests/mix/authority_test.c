@@ -98,15 +98,16 @@ TEST(authority, numbers_stay_with_their_nodes_and_are_never_given_twice) {
     const struct mix_relay *r = net.last.relays; /* the new ones ascend by node */
     CHECK(memcmp(r[4].node.b, r[5].node.b, 32) < 0 && memcmp(r[5].node.b, r[6].node.b, 32) < 0);
     CHECK_EQ(5, r[4].number);
-    net.only[0] = 1u << 31; /* silent for epoch 5 */
+    uint32_t last = 0; /* the one with the highest number, which must not be free again */
+    while (!vl_node_eq(help_relay(last, 1).node, net.owner[7])) last++;
+    net.only[last] = 1u << 31; /* silent for epoch 5 */
     net_run_to(&net, 6, 0);
-    CHECK(mix_relay_by_node(&net.last, help_relay(0, 1).node) == NULL);
+    CHECK(mix_relay_by_node(&net.last, net.owner[7]) == NULL);
     CHECK_EQ(6, net.last.relays_n);
     CHECK_EQ(8, net.last.next_number);
-    memset(net.owner, 0, sizeof net.owner); /* a new number for an old node is right */
-    net.only[0] = 0;
+    net.only[last] = 0;
     net_run_to(&net, 7, 0);
-    CHECK_EQ(8, mix_relay_by_node(&net.last, help_relay(0, 1).node)->number);
+    CHECK_EQ(8, mix_relay_by_node(&net.last, net.owner[7])->number);
     net_free(&net);
 }
 
@@ -241,6 +242,8 @@ TEST(authority, one_that_starts_late_in_any_phase_learns_the_chain_and_joins) {
         net_wipe(&net, 2);
         net_run_to(&net, 3, step);
         net_start(&net, 2);
+        net_run_to(&net, 3, 22);
+        if (step <= 16) CHECK_EQ(2, net.vote[2].previous_epoch); /* it knows of the chain when it votes */
         net_run_to(&net, 5, 0);
         CHECK_EQ(4, net_consensuses(&net, 1, 4));
         check_all_have(&net, 4);
@@ -302,6 +305,29 @@ TEST(authority, a_restart_after_the_vote_goes_on_with_the_stored_vote) {
         CHECK_EQ(0, authority_stats(net.at[1].a).withheld);
         net_free(&net);
     }
+}
+
+/* Its votes are gone with its memory, so it cannot compute again; but what it signed it can say again. */
+static bool drop_signatures_of_chosen(struct net *net, int from, int to, uint8_t kind) {
+    (void)to;
+    return from == net->chosen && kind == AUTHORITY_SIGNATURE;
+}
+TEST(authority, a_restart_after_signing_sends_the_stored_signature) {
+    struct net net;
+    net_init(&net, 3, 3, 125);
+    net_run_to(&net, 3, 2);
+    net.drop = drop_signatures_of_chosen;
+    net.chosen = 1;
+    net_run_to(&net, 3, 28);
+    net_crash(&net, 1);
+    net.drop = NULL;
+    net_run_to(&net, 3, 29);
+    CHECK_EQ(0, net_consensuses(&net, 3, 3));
+    net_start(&net, 1);
+    net_run_to(&net, 4, 0);
+    CHECK_EQ(1, net_consensuses(&net, 3, 3));
+    check_all_have(&net, 3);
+    net_free(&net);
 }
 
 TEST(authority, one_that_lost_its_disk_in_the_voting_phase_does_not_vote_again) {
@@ -753,6 +779,59 @@ TEST(authority, the_consensus_that_most_votes_name_is_gone_on_from) {
     CHECK_EQ(0, net.vote[4].previous_epoch);
     CHECK_EQ(1, net_consensuses(&net, 3, 3)); /* chained to epoch 2: checked by the net */
     check_all_have(&net, 3);
+    net_free(&net);
+}
+
+TEST(authority, one_that_names_an_older_consensus_than_most_is_not_followed) {
+    struct net net;
+    net_init(&net, 4, 4, 281);
+    net_run_to(&net, 2, 0);
+    struct vl_buf old;
+    vl_buf_init(&old, MIX_DOC_MAX + 1);
+    CHECK_OK(vl_buf_append(&old, net.at[3].consensus.p, net.at[3].consensus.len));
+    net_run_to(&net, 3, 0);
+    net_crash(&net, 3);
+    vl_buf_clear(&net.at[3].consensus);
+    CHECK_OK(vl_buf_append(&net.at[3].consensus, old.p, old.len)); /* as from a backup */
+    vl_buf_free(&old);
+    net.drop = drop_news;
+    net.chosen = 3;
+    net_start(&net, 3);
+    net_run_to(&net, 4, 0);
+    CHECK_EQ(1, net.vote[3].previous_epoch);
+    CHECK_EQ(1, net_consensuses(&net, 3, 3)); /* chained to epoch 2: checked by the net */
+    check_all_have(&net, 3);
+    net_free(&net);
+}
+
+/* Epoch 3 is known to `chosen` alone when all vote, and to the others before they compute: the votes decide. */
+static bool drop_to_others(struct net *net, int from, int to, uint8_t kind) {
+    (void)from;
+    return to != net->chosen && net->now < mix_epoch_start(&net->charter, 3) + NET_EPOCH * 21 / 32 &&
+           net->now > mix_epoch_start(&net->charter, 2) + NET_EPOCH * 22 / 32 &&
+           (kind == AUTHORITY_SIGNATURE || kind == AUTHORITY_CONSENSUS || kind == AUTHORITY_HAVE);
+}
+TEST(authority, a_consensus_learned_after_the_vote_is_not_gone_on_from_before_the_next) {
+    struct net net;
+    net_init(&net, 3, 2, 282);
+    net.lax = true;
+    net.drop = drop_to_others;
+    net.chosen = 0;
+    net_run_to(&net, 4, 21);
+    CHECK_EQ(3, net_consensuses(&net, 1, 3));
+    CHECK_EQ(3, net.vote[0].previous_epoch);
+    CHECK_EQ(2, net.vote[1].previous_epoch);
+    CHECK_EQ(2, net.vote[2].previous_epoch);
+    uint8_t have[41] = { AUTHORITY_HAVE, [8] = 3 };
+    memcpy(have + 9, net.hash[3], 32);
+    for (int to = 1; to < 3; to++)
+        CHECK_OK(authority_recv(net.at[to].a, net.now, net.charter.authority[0].node, 0, vl_span(have, sizeof have)));
+    net_run_to(&net, 4, 27);
+    CHECK_EQ(3, authority_consensus(net.at[1].a)->epoch);
+    net_run_to(&net, 5, 0);
+    CHECK_EQ(1, net_consensuses(&net, 4, 4));
+    CHECK_MEM(net.hash[2], net.previous[4], 32);
+    check_all_have(&net, 4);
     net_free(&net);
 }
 
