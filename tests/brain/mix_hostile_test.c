@@ -180,7 +180,7 @@ TEST(hostile, packets_for_a_link_that_stops_reading_are_tried_again_and_dropped_
     ready();
     r.peer[0].deaf = true;
     for (unsigned round = 0; round < 400; round++) {
-        for (unsigned i = 0; i < 4; i++) { /* 400 packets a second, four seconds long */
+        for (unsigned i = 0; i < 8; i++) { /* 800 packets a second, four seconds long */
             mix_rig_packet(&r, RIG_MEMBER, &drop, packet);
             rig_send(&r, &r.peer[1], LINK_MIX, packet, SPHINX_PACKET);
         }
