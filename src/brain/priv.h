@@ -237,6 +237,7 @@ void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[
 /* All ways lose this use; those without any are closed by way_sweep(). */
 void way_unwant_all(struct brain *b, unsigned use);
 void way_sweep(struct brain *b);
+uint32_t way_down(const struct brain *b); /* ways, but the one home, that have no link now */
 void way_destroy(struct brain *b);
 
 /* ---- message.c: delivery ---- */

@@ -188,6 +188,12 @@ void way_sweep(struct brain *b) {
     }
 }
 
+uint32_t way_down(const struct brain *b) {
+    uint32_t n = 0;
+    for (const struct way *w = b->ways; w; w = w->next) n += !linked(b, w);
+    return n;
+}
+
 void way_destroy(struct brain *b) {
     for (struct way *w; (w = b->ways); free(w)) b->ways = w->next;
 }
