@@ -108,9 +108,14 @@ void brain_tick(struct brain *b, vl_ms now);
 /* Batches up to `seq` are durable. */
 void brain_committed(struct brain *b, vl_ms now, uint64_t seq);
 
-/* ---- commands (coordinator); each is answered by one BRAIN_REPLY with its token ---- */
+/* ---- commands; each is answered by one BRAIN_REPLY with its token.  The coordinator's alone, but for submit, cancel
+ * and what concerns this node: VL_EUNSUPPORTED on others ---- */
 
+/* On a member: goes to the coordinator in durable messages at the job's level; VL_ERANGE: larger than members may
+ * send (wire/remote.h), VL_ELIMIT: too many of this member's jobs have not ended, VL_ESTATE: not a member yet, or why
+ * that level cannot be had (errors of paths_level()). */
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
+                      uint64_t program_size /* bytes; 0 when the program is no blob */,
                       const struct record_answer *answer /* NULL: none; stored with the job */);
 void brain_cancel_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id);
 void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t secret[16], uint32_t uses,
@@ -191,7 +196,8 @@ enum brain_effect_kind {
     BRAIN_NOTE,         /* err, detail, node: something worth a log line */
     BRAIN_MIX_KEY,      /* seq: epoch; index 1: make key and replay table unless they are there, 0: only take up earlier
                            ones; length: tags its replay table must hold; answer with brain_mix_key() */
-    BRAIN_MIX_KEY_DROP, /* seq: epoch: destroy key and table */
+    BRAIN_MIX_KEY_DROP, /* seq: epoch: destroy key and table; index 1: of all epochs up to it, but for those that this
+                           brain was given */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
 };
 /* All pointers are borrowed until the next call into the brain. */
@@ -233,7 +239,7 @@ void brain_counters(const struct brain *b, struct brain_counters *ret);
 
 struct brain_mix_counters {
     uint64_t documents_sent, consensuses, consensus_refused, equivocations, equivocation_epoch, keys_failed;
-    uint64_t fetches, unsent, no_path, messages_in, messages_out, messages_bad, messages_failed, replies_bad;
+    uint64_t fetches, fetches_refused, unsent, no_path, messages_in, messages_out, messages_bad, messages_failed, replies_bad;
     uint64_t mail_in, mail_out, mail_lost; /* cells of mailboxes: put in, fetched, forgotten */
     uint64_t in_clear; /* private messages, and acknowledgements of such, that came over a link: never */
 };
@@ -251,6 +257,7 @@ struct brain_mix_view {
     struct relay_stats relay;
     struct authority_stats authority;
     bool relay_balanced;                    /* relay_balanced(); true without a relay */
+    uint32_t ways_down;                     /* links to relays and authorities that are wanted and not up */
     uint32_t mail_waiting;                  /* cells in mailboxes */
     struct vl_span consensus_bytes;         /* signed, as it came */
     const struct authority *authority_core; /* NULL: none */

@@ -3,13 +3,14 @@
 
 #include "crypto/hash.h"
 #include "fog/receipt.h"
-#include "wire/view.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE_BATCH 256u /* tasks placed in one step: bounds the step and its transaction */
+#define PLACE_BATCH 256u     /* tasks placed in one step: bounds the step and its transaction */
+#define PLACE_PAGES 16u      /* of as many tasks looked at in one step */
+#define PLACE_AGAIN_MS 1000u /* the private network is busy */
 
 enum vl_err coordinator_create(struct brain *b) {
     struct registry_config rc;
@@ -43,88 +44,6 @@ void coordinator_destroy(struct brain *b) {
     job_effects_free(&b->job_fx);
     free(b->registry_fx);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
-}
-
-/* ---- the rows that the API reads ------------------------------------------------------------------------------- */
-
-static void job_row_put(struct brain *b, struct vl_job_id id) {
-    struct job_view v;
-    struct vl_buf buf;
-    if (!job_book_job(b->jobs, id, &v)) return;
-    struct job_row row = { .state = (uint8_t)v.state,
-                           .kind = v.kind,
-                           .priority = v.priority,
-                           .replicas = v.replicas,
-                           .attempts = v.attempts,
-                           .total = v.total,
-                           .waiting = v.waiting,
-                           .running = v.running,
-                           .done = v.done,
-                           .failed = v.failed,
-                           .submitted_ms = v.submitted_ms,
-                           .started_ms = v.started_ms,
-                           .ended_ms = v.ended_ms,
-                           .error = v.error,
-                           .name = v.name,
-                           .error_text = v.error_text };
-    vl_buf_init(&buf, 16384);
-    if (job_row_encode(&row, &buf)) {
-        out_of_memory(b);
-    } else {
-        struct record *r = record_add(b, RECORD_JOB, id.b, sizeof id.b, v.name, vl_span(buf.p, buf.len));
-        r->state = (int32_t)v.state;
-        r->at_ms = v.submitted_ms;
-        r->number = b->now;
-    }
-    vl_buf_free(&buf);
-    effect_held(b, BRAIN_JOB_CHANGED, (struct vl_span){ 0 }, NULL)->job = id;
-}
-
-static void task_row_put(struct brain *b, struct vl_job_id id, uint32_t task) {
-    struct job_task_view v;
-    struct vl_buf buf;
-    if (!job_book_task(b->jobs, id, task, &v)) return;
-    struct task_row row = { .state = (uint8_t)v.state,
-                            .merge = v.merge,
-                            .has_node = v.has_node,
-                            .node = v.node,
-                            .attempt = v.attempt - (v.state == JOB_TASK_FAILED && v.attempt > 1), /* the last made */
-                            .epoch = v.epoch,
-                            .started_ms = v.started_ms,
-                            .ended_ms = v.ended_ms,
-                            .error = v.error,
-                            .input = v.input,
-                            .error_text = v.error_text,
-                            .report = v.report };
-    vl_buf_init(&buf, VL_MESSAGE_MAX);
-    if (task_row_encode(&row, &buf)) {
-        out_of_memory(b);
-    } else {
-        struct record *r =
-            record_add(b, RECORD_TASK, id.b, sizeof id.b, (struct vl_span){ 0 }, vl_span(buf.p, buf.len));
-        r->index = task;
-        r->state = (int32_t)v.state;
-        r->has_node = v.has_node;
-        r->node = v.node;
-    }
-    vl_buf_free(&buf);
-    struct brain_effect *e = effect_held(b, BRAIN_TASK_CHANGED, (struct vl_span){ 0 }, NULL);
-    e->job = id;
-    e->index = task;
-}
-
-static void history_put(struct brain *b, const struct job_effect *fx) {
-    const char *kind = job_history_text(fx->history);
-    struct record *r =
-        record_add(b, RECORD_HISTORY, fx->job.b, sizeof fx->job.b, vl_span_str(kind), vl_span_str(fx->detail));
-    static const struct vl_node_id nobody;
-    uint64_t floor = b->now << 20; /* grows across restarts without a stored counter: lines of one ms have 20 bits */
-    b->history = b->history >= floor ? b->history + 1 : floor;
-    r->number = b->history & (UINT64_MAX >> 1);
-    r->at_ms = b->now;
-    r->index = fx->task;
-    r->node = fx->node;
-    r->has_node = !vl_node_eq(fx->node, nobody);
 }
 
 /* ---- effects of the job book ------------------------------------------------------------------------------------ */
@@ -162,6 +81,7 @@ static void revoke_run(struct brain *b, const struct job_effect *fx) {
 
 static void forgotten(struct brain *b, struct vl_job_id id) {
     record_add(b, RECORD_JOB, id.b, sizeof id.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
+    remote_in_forgotten(b, id);
 }
 
 static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i) {
@@ -176,16 +96,17 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
     case JOB_FX_JOB_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++) /* only the last word of a step is worth a row */
             if (fx->v[k].kind == JOB_FX_JOB_CHANGED && vl_job_eq(fx->v[k].job, e->job)) return;
-        job_row_put(b, e->job);
+        view_job(b, e->job);
+        remote_in_changed(b, e->job);
         return;
     case JOB_FX_TASK_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++)
             if (fx->v[k].kind == JOB_FX_TASK_CHANGED && fx->v[k].task == e->task && vl_job_eq(fx->v[k].job, e->job))
                 return;
-        task_row_put(b, e->job, e->task);
+        view_task(b, e->job, e->task);
         return;
     case JOB_FX_HISTORY:
-        history_put(b, e);
+        view_history(b, e->job, job_history_text(e->history), e->detail, e->task, e->node);
         return;
     case JOB_FX_FORGOTTEN:
         forgotten(b, e->job);
@@ -441,6 +362,50 @@ static uint32_t nodes_for_placing(struct brain *b, struct sched_node *v, uint32_
     return sound > 0 ? n : nodes_with_room(b, SCHED_FLAPPING, v, max, ret_slots, &sound);
 }
 
+struct placing {
+    struct sched_node *nodes;
+    uint32_t nodes_n, private_room; /* private_room: assignments that the private network takes now */
+    struct sched_task *tasks;
+    struct sched_choice *choice;
+    uint32_t placed;
+    bool again; /* something waits for the private network to get through what it has */
+};
+
+static bool private_task(const struct sched_task *t) { return (t->features & NODE_FEATURE_PRIVATE) != 0; }
+
+static void place(struct brain *b, struct placing *p, uint32_t got) {
+    for (uint32_t i = 0; i < got; i++) {
+        if (p->choice[i].reason != SCHED_PLACED) continue;
+        if (private_task(&p->tasks[i]) && p->private_room == 0) {
+            p->again = true;
+            continue;
+        }
+        if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED,
+                                                    .now = b->now,
+                                                    .job = p->tasks[i].job,
+                                                    .task = p->tasks[i].task,
+                                                    .node = p->nodes[p->choice[i].node].id }))
+            continue;
+        p->private_room -= private_task(&p->tasks[i]);
+        b->counters.placed++;
+        p->placed++;
+    }
+}
+
+/* Pages of the queue until the slots are given away: tasks that nobody can take now (there is no private network, no node of
+ * that kind) must not keep those behind them waiting. */
+static void place_pages(struct brain *b, struct placing *p, uint32_t slots) {
+    struct job_cursor cursor = { 0 };
+    for (uint32_t page = 0; page < PLACE_PAGES && p->placed < slots && p->placed < PLACE_BATCH; page++) {
+        uint32_t got = job_book_ready(b->jobs, &cursor, p->tasks, PLACE_BATCH);
+        if (got == 0 ||
+            sched_place(b->strategy, &b->sched_state, p->nodes, p->nodes_n, p->tasks, got, p->choice) != VL_OK)
+            return;
+        place(b, p, got);
+        if (got < PLACE_BATCH) return;
+    }
+}
+
 void coordinator_schedule(struct brain *b) {
     struct job_stats stats;
     b->schedule_due = false;
@@ -448,31 +413,20 @@ void coordinator_schedule(struct brain *b) {
     job_book_stats(b->jobs, &stats);
     if (stats.ready == 0) return;
     uint32_t count = registry_count(b->registry), slots = 0;
-    struct sched_node *nodes = calloc(count ? count : 1, sizeof *nodes);
-    struct sched_task *tasks = NULL;
-    struct sched_choice *choice = NULL;
-    uint32_t n = nodes ? nodes_for_placing(b, nodes, count, &slots) : 0;
-    uint32_t max = slots < PLACE_BATCH ? slots : PLACE_BATCH, got = 0;
-    if (max > 0) {
-        tasks = calloc(max, sizeof *tasks);
-        choice = calloc(max, sizeof *choice);
-        struct job_cursor cursor = { 0 };
-        if (tasks && choice) got = job_book_ready(b->jobs, &cursor, tasks, max);
+    struct placing p = { .nodes = calloc(count ? count : 1, sizeof *p.nodes), .private_room = mix_room(b) };
+    if (p.nodes) p.nodes_n = nodes_for_placing(b, p.nodes, count, &slots);
+    for (uint32_t i = 0; p.private_room == 0 && i < p.nodes_n; i++) {
+        p.nodes[i].features &= ~NODE_FEATURE_PRIVATE;
+        p.again = true;
     }
-    if (got > 0 && sched_place(b->strategy, &b->sched_state, nodes, n, tasks, got, choice) == VL_OK) {
-        for (uint32_t i = 0; i < got; i++) {
-            if (choice[i].reason != SCHED_PLACED) continue;
-            if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED,
-                                                        .now = b->now,
-                                                        .job = tasks[i].job,
-                                                        .task = tasks[i].task,
-                                                        .node = nodes[choice[i].node].id }) == VL_OK)
-                b->counters.placed++;
-        }
+    if (slots > 0) {
+        p.tasks = calloc(PLACE_BATCH, sizeof *p.tasks);
+        p.choice = calloc(PLACE_BATCH, sizeof *p.choice);
+        if (p.tasks && p.choice) place_pages(b, &p, slots);
     }
     b->schedule_due = false; /* placing itself is no reason to place again in this step */
-    b->schedule_at = got == PLACE_BATCH ? b->now : VL_MS_NEVER;
-    free(nodes);
-    free(tasks);
-    free(choice);
+    b->schedule_at = p.placed >= PLACE_BATCH ? b->now : p.again ? b->now + PLACE_AGAIN_MS : VL_MS_NEVER;
+    free(p.nodes);
+    free(p.tasks);
+    free(p.choice);
 }

@@ -72,10 +72,10 @@ bool link_send(struct brain *b, struct vl_node_id to, enum lane lane, enum link_
     return p != NULL && peer_send(b, p, lane, kind, body, tail);
 }
 
-void link_broadcast(struct brain *b, enum link_kind kind, struct vl_span body) {
+void link_broadcast(struct brain *b, enum lane lane, enum link_kind kind, struct vl_span body, struct vl_node_id but) {
     size_t it = 0;
     for (struct peer *p; (p = vl_map_next(&b->by_session, &it, NULL));)
-        if (!p->guest) (void)peer_send(b, p, LANE_CONTROL, kind, body, (struct vl_span){ 0 });
+        if (!p->guest && !vl_node_eq(p->node, but)) (void)peer_send(b, p, lane, kind, body, (struct vl_span){ 0 });
 }
 
 /* ---- who may come in -------------------------------------------------------------------------------------------- */
@@ -198,6 +198,7 @@ static void peer_forget(struct brain *b, struct peer *p, bool tell) {
         }
     }
     way_session_gone(b, p->session);
+    if (!p->guest) way_node_gone(b, p->node);
     if (p->guest) b->guests--;
     free(p);
 }
@@ -347,7 +348,7 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     case LINK_ACK:
         dev.kind = kind == LINK_ACK ? DELIVERY_RECV_ACK : DELIVERY_RECV_ENVELOPE;
         b->over_link = true;
-        message_step(b, &dev);
+        vl_ignore(message_step(b, &dev));
         b->over_link = false;
         return;
     case LINK_BLOB:

@@ -17,7 +17,9 @@ enum vl_err message_create(struct brain *b) {
 }
 
 static void deliver(struct brain *b, const struct delivery_effect *fx) {
-    switch ((enum brain_message)(fx->type & MESSAGE_TYPE)) {
+    enum mix_level level = (enum mix_level)(fx->type >> MESSAGE_LEVEL_SHIFT);
+    enum brain_message type = (enum brain_message)(fx->type & MESSAGE_TYPE);
+    switch (type) {
     case MSG_ASSIGN:
         if (vl_node_eq(fx->peer, b->coordinator)) held_inside(b, OUT_SELF_ASSIGN, b->self, LANE_MESSAGE, 0, fx->bytes);
         return;
@@ -26,6 +28,14 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
         return;
     case MSG_REPORT:
         if (b->cfg.coordinator) coordinator_report(b, fx->peer, fx->bytes);
+        return;
+    case MSG_SUBMIT:
+    case MSG_DATA:
+    case MSG_MISSING:
+    case MSG_NEWS:
+    case MSG_TASK:
+    case MSG_CANCEL:
+        remote_message(b, fx->peer, level, type, fx->bytes);
         return;
     }
     b->counters.messages_bad++;
@@ -36,10 +46,12 @@ static void transmit_private(struct brain *b, const struct delivery_effect *fx, 
     bool ack = fx->frame == DELIVERY_FRAME_ACK;
     struct vl_buf buf;
     vl_buf_init(&buf, VL_MESSAGE_MAX);
-    if (vl_buf_append(&buf, fx->id.b, sizeof fx->id.b) || vl_buf_append(&buf, fx->bytes.p, fx->bytes.n))
+    if (vl_buf_append(&buf, fx->id.b, sizeof fx->id.b) || vl_buf_append(&buf, fx->bytes.p, fx->bytes.n)) {
         out_of_memory(b);
-    else
+    } else {
+        mix_private_promised(b);
         held_inside(b, OUT_PRIVATE, fx->peer, LANE_MIX, (uint8_t)(level << 1 | ack), vl_span(buf.p, buf.len));
+    }
     vl_buf_free(&buf);
 }
 
@@ -77,10 +89,12 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
         return;
     case DELIVERY_DELIVERED:
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
+        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
         return;
     case DELIVERY_DROPPED:
         note(b, fx->err, fx->peer, "a durable message was given up");
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
+        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
         return;
     case DELIVERY_TRANSMIT:
         transmit(b, fx);
@@ -89,7 +103,7 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
 }
 
 /* Nested steps happen (a delivered report makes the job book assign, which sends): each has effects of its own. */
-void message_step(struct brain *b, const struct delivery_event *ev) {
+enum vl_err message_step(struct brain *b, const struct delivery_event *ev) {
     struct delivery_effects fx = b->delivery_fx;
     delivery_effects_init(&b->delivery_fx);
     enum vl_err err = delivery_step(b->delivery, ev, &fx);
@@ -98,6 +112,7 @@ void message_step(struct brain *b, const struct delivery_event *ev) {
     for (size_t i = 0; err == VL_OK && i < fx.n; i++) carry_out(b, &fx.v[i]);
     delivery_effects_free(&b->delivery_fx);
     b->delivery_fx = fx;
+    return err;
 }
 
 enum vl_err message_send(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,

@@ -48,6 +48,8 @@ void mix_destroy(struct brain *b) {
     vl_buf_free(&m->charter_bytes);
     size_t it = 0;
     for (void *p; (p = vl_map_next(&m->peers, &it, NULL));) free(p);
+    it = 0;
+    for (void *p; (p = vl_map_next(&m->sending, &it, NULL));) free(p);
     vl_map_free(&m->peers);
     vl_map_free(&m->sending);
     vl_map_free(&m->mailboxes);
@@ -68,9 +70,14 @@ enum vl_err mix_restore(struct brain *b, const struct record *r) {
         return VL_OK;
     case MIX_RECORD_GUARDS:
         return paths_guards_restore(m->paths, r->bytes);
-    case MIX_RECORD_VOTE:
-        return m->authority ? authority_restore_state(m->authority, b->now, r->bytes) : VL_OK;
+    case MIX_RECORD_VOTE: {
+        /* Of another charter, or of one whose epochs were counted otherwise: an authority without its state does not vote
+         * where it could have voted before, so that going on without is safe. */
+        enum vl_err err = m->authority ? authority_restore_state(m->authority, b->now, r->bytes) : VL_OK;
+        return err == VL_ENOMEM ? err : VL_OK;
+    }
     case MIX_RECORD_EQUIVOCATION:
+        mix_equivocation_restored(b, r->bytes);
         return VL_OK;
     }
     return VL_ECORRUPT;
@@ -79,6 +86,8 @@ enum vl_err mix_restore(struct brain *b, const struct record *r) {
 void mix_start(struct brain *b) {
     struct mix *m = b->mix;
     m->sweep_at = b->now + MIX_MAILBOX_IDLE_MS;
+    mix_authority_ways(b);
+    if (m->relay && m->has_charter) mix_relay_keys_sweep(b, mix_epoch_at(&m->charter, b->now));
     mix_epoch_turn(b);
 }
 
@@ -156,6 +165,7 @@ void brain_mix_view(const struct brain *b, struct brain_mix_view *ret) {
     ret->audit = audit_stats(m->audit);
     if (m->relay) ret->relay = relay_stats(m->relay, b->now);
     ret->relay_balanced = m->relay == NULL || relay_balanced(m->relay);
+    ret->ways_down = way_down(b);
     ret->mail_waiting = m->mail_n;
     if (m->current.have) ret->consensus_bytes = vl_span(m->current.bytes.p, m->current.bytes.len);
     ret->authority_core = m->authority;

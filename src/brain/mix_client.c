@@ -76,6 +76,7 @@ void mix_client_epoch(struct brain *b) {
         cover_tolerance(m->cover, m->current.c.tolerance_permille);
         audit_consensus(m->audit, &m->current.c);
     }
+    if (b->cfg.coordinator) b->schedule_due = true; /* private tasks may have a way now */
     guard_choose(b);
 }
 
@@ -187,6 +188,7 @@ static void send_payload(struct brain *b) {
     if (err == VL_OK) err = paths_take(m->paths, b->now, PATHS_CLIENT, s.level, s.to, &pre, &sum);
     if (err) {
         m->counters.no_path++;
+        crypto_wipe(keys, sizeof keys);
         channel_skip(m->channel, b->now, s.handle);
         send_drop(b); /* the slot is used all the same */
         return;
@@ -218,8 +220,9 @@ static struct mix_peer *mix_peer_of(struct brain *b, struct vl_node_id node) {
 static void reachable(struct brain *b, struct mix_peer *p) {
     if (p->up || link_peer(b, p->node) != NULL) return;
     p->up = true;
-    message_step(b, &(struct delivery_event){
-                        .kind = DELIVERY_PEER_UP, .now = b->now, .u.up = { .peer = p->node, .reliable = true } });
+    vl_ignore(message_step(b, &(struct delivery_event){ .kind = DELIVERY_PEER_UP,
+                                                        .now = b->now,
+                                                        .u.up = { .peer = p->node, .reliable = true } }));
 }
 
 static void private_message(struct brain *b, const struct channel_event *ev) {
@@ -243,13 +246,18 @@ static void private_message(struct brain *b, const struct channel_event *ev) {
     }
     struct mix_peer *p = mix_peer_of(b, cert.node);
     if (p == NULL) return;
+    struct mix_peer before = *p;
     p->level = ev->level;
     p->at = b->now;
     b->mix->counters.messages_in++;
     reachable(b, p);
     dev.u.recv.peer = cert.node; /* its signature is on what follows: nobody else can speak in its name */
     dev.u.recv.bytes = vl_span(r.p, r.n);
-    message_step(b, &dev);
+    if (message_step(b, &dev)) { /* certificates are no secret: who only knows one must not choose our level */
+        p->level = before.level;
+        p->at = before.at;
+        b->mix->counters.messages_bad++;
+    }
 }
 
 static void sending_done(struct mix *m, uint64_t id) {
@@ -336,6 +344,15 @@ bool mix_reaches(const struct brain *b, struct vl_node_id node) {
     return vl_node_eq(node, b->self) || (c != NULL && c->provider != 0);
 }
 
+void mix_private_promised(struct brain *b) { b->mix->promised++; }
+
+uint32_t mix_room(const struct brain *b) {
+    struct channel_stats s = channel_stats(b->mix->channel);
+    uint64_t most = (uint64_t)b->cfg.mix.cover.payload_mhz * MIX_BACKLOG_S / 1000 + MIX_MESSAGE_SLOTS,
+             used = s.waiting + (uint64_t)b->mix->promised * MIX_MESSAGE_SLOTS;
+    return most > used ? (uint32_t)((most - used) / MIX_MESSAGE_SLOTS) : 0;
+}
+
 void mix_private_peer(struct brain *b, struct vl_node_id to) {
     struct mix_peer *p = mix_peer_of(b, to);
     if (p) reachable(b, p);
@@ -345,6 +362,7 @@ void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level,
                     struct vl_span frame) {
     struct mix *m = b->mix;
     const struct mix_client *c = m->current.have ? mix_client_by_node(&m->current.c, to) : NULL;
+    m->promised--;
     if (c == NULL) { /* delivery tries again; it must not go another way meanwhile */
         m->counters.no_path++;
         return;

@@ -12,13 +12,23 @@ static void send_to(struct brain *b, struct vl_node_id to, enum link_kind kind, 
     if (link_send(b, to, LANE_MESSAGE, kind, body, (struct vl_span){ 0 })) b->mix->counters.documents_sent++;
 }
 
+/* As below, to one; kind: first byte of the message, NULL: none. */
+static void send_held(struct brain *b, struct vl_node_id to, enum link_kind link, const uint8_t *kind,
+                      const struct vl_buf *doc) {
+    struct vl_buf msg;
+    vl_buf_init(&msg, MIX_DOC_MAX + 1);
+    if ((kind && vl_buf_append(&msg, kind, 1)) || vl_buf_append(&msg, doc->p, doc->len))
+        out_of_memory(b);
+    else
+        held_inside(b, OUT_SEND, to, LANE_MESSAGE, (uint8_t)link, vl_span(msg.p, msg.len));
+    b->mix->counters.documents_sent++;
+    vl_buf_free(&msg);
+}
+
+/* After the commit: a consensus carries our own signature, and nobody may see what a crash could take back. */
 static void tell_others(struct brain *b, enum link_kind kind, struct vl_span body, const struct peer *but) {
-    size_t it = 0;
-    struct vl_node_id to[VL_LINKS_MAX];
-    size_t n = 0;
-    for (struct peer *p; (p = vl_map_next(&b->by_session, &it, NULL));)
-        if (!p->guest && p != but && n < VL_LINKS_MAX) to[n++] = p->node;
-    for (size_t i = 0; i < n; i++) send_to(b, to[i], kind, body);
+    held_inside(b, OUT_BROADCAST, but ? but->node : b->self, LANE_MESSAGE, (uint8_t)kind, body);
+    b->mix->counters.documents_sent += b->by_node.len;
 }
 
 /* ---- charter ---------------------------------------------------------------------------------------------------- */
@@ -43,8 +53,7 @@ static void authority_open(struct brain *b, const struct mix_charter *former) {
     if (authority_create(&cfg, b->now, &m->authority)) out_of_memory(b);
 }
 
-/* Links that authorities and relays keep to the authorities. */
-static void authority_ways(struct brain *b) {
+void mix_authority_ways(struct brain *b) {
     struct mix *m = b->mix;
     way_unwant_all(b, WAY_AUTHORITY);
     for (unsigned i = 0; m->has_charter && i < m->charter.n; i++) {
@@ -74,16 +83,18 @@ void mix_charter_take(struct brain *b, struct vl_span bytes, const struct peer *
     struct mix_charter former = m->has_charter && !other_time ? m->charter : (struct mix_charter){ 0 };
     m->charter = c;
     m->has_charter = true;
+    memset(m->accused, 0, sizeof m->accused); /* their places are others now */
     if (other_time) { /* epochs are counted anew: nothing of the old count means anything */
         m->current.have = m->next.have = false;
-        m->epoch = 0;
+        m->epoch = m->proof_epoch = 0;
+        if (m->relay) mix_relay_keys_forget(b);
     }
     authority_open(b, &former);
     m->describe_at = b->now;
     if (restored) return;
     record_add(b, RECORD_MIX, NULL, 0, (struct vl_span){ 0 }, bytes)->index = MIX_RECORD_CHARTER;
     note(b, VL_OK, b->self, "a charter of the private network was taken");
-    authority_ways(b);
+    mix_authority_ways(b);
     mix_epoch_turn(b);
     tell_others(b, LINK_CHARTER, vl_span(m->charter_bytes.p, m->charter_bytes.len), from);
 }
@@ -159,6 +170,10 @@ void mix_epoch_turn(struct brain *b) {
 void mix_consensus_take(struct brain *b, struct vl_span bytes, const struct peer *from, bool restored) {
     struct mix *m = b->mix;
     struct mix_consensus c = { 0 };
+    for (unsigned i = 0; i < 2; i++) { /* every link brings it: only the first has to be checked */
+        const struct mix_doc *had = i ? &m->next : &m->current;
+        if (had->have && had->bytes.len == bytes.n && memcmp(had->bytes.p, bytes.p, bytes.n) == 0) return;
+    }
     enum vl_err err = m->has_charter ? mix_consensus_decode(bytes, &m->charter, b->now, &c) : VL_ESTATE;
     if (err) {
         m->counters.consensus_refused++;
@@ -254,11 +269,23 @@ static void authority_drain(struct brain *b) {
     }
 }
 
+/* Who may bring a descriptor: its node, whose membership the link has proven; the coordinator, which takes them from such
+ * links only; and another authority, which answers our question with it (authority.h tells these apart by the sender).
+ * Else any member could list nodes that do not exist, and fill the directory with them. */
+static void descriptor_take(struct brain *b, struct vl_span msg, struct vl_node_id of, const struct peer *from) {
+    struct mix *m = b->mix;
+    bool own = from == NULL || vl_node_eq(of, from->node), passed_on = !own && vl_node_eq(from->node, b->coordinator);
+    enum vl_err err = VL_EDENIED;
+    if (!own && is_authority(m, from->node)) err = authority_recv(m->authority, b->now, from->node, 0, msg);
+    if (own || (passed_on && err)) err = authority_recv(m->authority, b->now, of, reputation_of(b, of), msg);
+    if (!own && !passed_on && !is_authority(m, from->node)) b->counters.messages_bad++;
+}
+
 /* A descriptor goes to every authority that has a link to us; the coordinator passes on what members give it. */
 static void descriptor_spread(struct brain *b, struct vl_span msg, struct vl_node_id of, const struct peer *from) {
     struct mix *m = b->mix;
-    if (m->authority) vl_ignore(authority_recv(m->authority, b->now, of, reputation_of(b, of), msg));
-    bool passes_on = from == NULL || b->cfg.coordinator;
+    if (m->authority) descriptor_take(b, msg, of, from);
+    bool passes_on = from == NULL || (b->cfg.coordinator && vl_node_eq(of, from->node));
     for (unsigned i = 0; passes_on && m->has_charter && i < m->charter.n; i++) {
         struct vl_node_id to = m->charter.authority[i].node;
         if (from == NULL || !vl_node_eq(to, from->node)) send_to(b, to, LINK_DIRECTORY, msg);
@@ -266,6 +293,25 @@ static void descriptor_spread(struct brain *b, struct vl_span msg, struct vl_nod
     if (from == NULL && !b->cfg.coordinator && !is_authority(m, b->coordinator))
         send_to(b, b->coordinator, LINK_DIRECTORY, msg);
     authority_drain(b);
+}
+
+/* Of each authority the latest epoch counts: a proof comes over every link. */
+static bool equivocation_new(struct mix *m, const struct mix_equivocation *e) {
+    int i = mix_charter_find(&m->charter, e->authority);
+    if (i < 0 || m->accused[i] >= e->epoch) return false;
+    m->accused[i] = e->epoch;
+    m->counters.equivocations++;
+    if (e->epoch > m->counters.equivocation_epoch) m->counters.equivocation_epoch = e->epoch;
+    return true;
+}
+
+/* Only the last one is stored; it keeps showing after a restart. */
+void mix_equivocation_restored(struct brain *b, struct vl_span message) {
+    struct mix *m = b->mix;
+    struct mix_equivocation e;
+    if (!m->has_charter || message.n == 0) return;
+    if (mix_equivocation_check(vl_span(message.p + 1, message.n - 1), &m->charter, &e) == VL_OK)
+        (void)equivocation_new(m, &e);
 }
 
 void mix_directory_message(struct brain *b, struct peer *p, struct vl_span body) {
@@ -287,9 +333,7 @@ void mix_directory_message(struct brain *b, struct peer *p, struct vl_span body)
     case AUTHORITY_EQUIVOCATION:
         if (mix_equivocation_check(vl_span(body.p + 1, body.n - 1), &m->charter, &e)) {
             b->counters.messages_bad++;
-        } else if (m->counters.equivocations == 0 || m->counters.equivocation_epoch < e.epoch) {
-            m->counters.equivocations++;
-            m->counters.equivocation_epoch = e.epoch;
+        } else if (equivocation_new(m, &e)) {
             note(b, VL_EDENIED, e.authority, "this directory authority signed two different documents for one epoch");
             record_add(b, RECORD_MIX, NULL, 0, (struct vl_span){ 0 }, body)->index = MIX_RECORD_EQUIVOCATION;
             tell_others(b, LINK_DIRECTORY, body, p);
@@ -344,13 +388,10 @@ void mix_directory_peer_up(struct brain *b, struct peer *p) {
     struct mix *m = b->mix;
     if (!m->has_charter) return;
     if (b->cfg.coordinator || m->authority) {
-        uint8_t kind = AUTHORITY_CONSENSUS;
-        send_to(b, p->node, LINK_CHARTER, vl_span(m->charter_bytes.p, m->charter_bytes.len));
+        send_held(b, p->node, LINK_CHARTER, NULL, &m->charter_bytes);
         for (unsigned i = 0; i < 2; i++) {
             const struct mix_doc *doc = i ? &m->next : &m->current;
-            if (doc->have)
-                (void)link_send(b, p->node, LANE_MESSAGE, LINK_DIRECTORY, vl_span(&kind, 1),
-                                vl_span(doc->bytes.p, doc->bytes.len));
+            if (doc->have) send_held(b, p->node, LINK_DIRECTORY, &(uint8_t){ AUTHORITY_CONSENSUS }, &doc->bytes);
         }
     }
     if (m->describe_at != VL_MS_NEVER) m->describe_at = b->now; /* whoever came may be the one that must have it */

@@ -17,12 +17,15 @@
 #define MIX_CELL (1u + 16u + SPHINX_DELTA) /* kind, reply block id, body or block */
 #define MIX_FETCH_CELLS 4u                 /* in every answer to a fetch, whatever is there */
 #define MIX_FETCH_MS 250u
+#define MIX_FETCH_BURST 8u   /* fetches that may come at once after a stall of the link; more are not answered */
 #define MIX_MAILBOX_MAX 512u /* cells of one recipient */
 #define MIX_MAIL_MAX 8192u   /* cells of all: 13 MiB */
 #define MIX_MAILBOXES_MAX MIX_CLIENTS_MAX
 #define MIX_MAILBOX_IDLE_MS 600000u /* not fetched for so long: forgotten */
 #define MIX_PEER_LEVEL_MS 60000u    /* acknowledgements follow the level of messages of so long ago */
 #define MIX_SLACK_MS 1500u          /* links, mailboxes and slots beside the delays of a round trip */
+#define MIX_BACKLOG_S 30u           /* slots of so many seconds may be spoken for before no more is begun */
+#define MIX_MESSAGE_SLOTS 4u        /* that a message of a task needs, as a rule */
 #define MIX_KEYS 4u                 /* epochs whose key may be here at once: e-1, e, e+1, and one being dropped */
 #define PATHS_READY 16u             /* headers of each kind made ahead */
 enum mix_body { MIX_BODY_FRAGMENT = CHANNEL_BODY, MIX_BODY_LOOP = 2 }; /* type byte of a body, on the wire */
@@ -47,7 +50,7 @@ struct mailbox {
     struct vl_node_id node;
     struct mail *first, **last;
     uint32_t n;
-    vl_ms fetched;
+    vl_ms fetched, next_ms; /* next_ms: the pace of MIX_FETCH_MS, see may_fetch() */
 };
 
 struct mix_peer { /* somebody we exchange private messages with */
@@ -81,6 +84,7 @@ struct mix {
     struct authority *authority;
     struct crypto_vrf_key vrf;
     vl_ms describe_at;
+    uint64_t accused[MIX_AUTHORITIES_MAX]; /* latest epoch in which an authority was seen to equivocate; 0: never */
     uint64_t proof_epoch; /* 0: none to publish */
     uint8_t proof[CRYPTO_VRF_PROOF];
 
@@ -94,6 +98,7 @@ struct mix {
     bool guard_stale;           /* to be chosen again */
     vl_ms fetch_at;
     struct vl_map peers;   /* struct mix_peer by node */
+    uint32_t promised;     /* messages that wait for their commit on the way to the channel */
     struct vl_map sending; /* envelope id -> channel id + 1, as pointers: a copy on its way needs no second one */
 
     struct mix_ping *pings;
@@ -118,6 +123,8 @@ void mix_directory_message(struct brain *b, struct peer *p, struct vl_span body)
 void mix_directory_tick(struct brain *b);
 vl_ms mix_directory_deadline(const struct brain *b);
 void mix_directory_peer_up(struct brain *b, struct peer *p);
+void mix_authority_ways(struct brain *b); /* links that authorities and relays keep to the authorities */
+void mix_equivocation_restored(struct brain *b, struct vl_span message);
 const struct mix_relay *mix_relay_find(const struct brain *b, uint32_t number);
 /* Epoch e has begun, or a consensus for it came late: `next` becomes `current`. */
 void mix_epoch_turn(struct brain *b);
@@ -126,6 +133,10 @@ void mix_epoch_turn(struct brain *b);
 enum vl_err mix_relay_create(struct brain *b);
 void mix_relay_destroy(struct brain *b);
 void mix_relay_keys(struct brain *b); /* asks for, enlivens and drops keys as the epoch wants */
+/* Epochs are counted anew: no key is of use any more. */
+void mix_relay_keys_forget(struct brain *b);
+/* Those that earlier lives left behind, up to two epochs before this one, are destroyed. */
+void mix_relay_keys_sweep(struct brain *b, uint64_t epoch);
 void mix_relay_pump(struct brain *b); /* batches out, packets on */
 void mix_relay_tick(struct brain *b);
 vl_ms mix_relay_deadline(const struct brain *b);

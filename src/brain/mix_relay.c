@@ -65,7 +65,7 @@ static void key_drop(struct brain *b, struct mix_key *k) {
         k->state = MIX_KEY_DROPPING; /* a batch that uses it is out */
         return;
     }
-    if (live) {
+    if (live && k->epoch + 1 < m->epoch) { /* not one that is given up early: its proof must not be told yet */
         m->proof_epoch = k->epoch;
         memcpy(m->proof, k->proof, sizeof m->proof);
     }
@@ -85,6 +85,22 @@ static void key_enliven(struct brain *b, struct mix_key *k, const struct mix_con
         note(b, err, b->self, "the mix key of an epoch cannot be used");
     else
         k->state = MIX_KEY_LIVE;
+}
+
+void mix_relay_keys_forget(struct brain *b) {
+    struct mix *m = b->mix;
+    struct brain_effect *e = effect_now(b, BRAIN_MIX_KEY_DROP, (struct vl_span){ 0 }, NULL);
+    e->seq = UINT64_MAX;
+    e->index = 1; /* what is open goes one by one */
+    for (unsigned i = 0; i < MIX_KEYS; i++)
+        if (m->keys[i].state > MIX_KEY_OPENING) key_drop(b, &m->keys[i]);
+}
+
+void mix_relay_keys_sweep(struct brain *b, uint64_t epoch) {
+    if (epoch < 2) return;
+    struct brain_effect *e = effect_now(b, BRAIN_MIX_KEY_DROP, (struct vl_span){ 0 }, NULL);
+    e->seq = epoch - 2;
+    e->index = 1;
 }
 
 void mix_relay_keys(struct brain *b) {
@@ -188,21 +204,29 @@ static void mail_free(struct mix *m, struct mail *c) {
     m->free_cells = c;
 }
 
+/* A question of one byte has an answer of 6 KiB: who asks faster than everybody does gets none. */
+static bool may_fetch(struct mailbox *box, vl_ms now) {
+    if (box->next_ms > now + (MIX_FETCH_BURST - 1) * MIX_FETCH_MS) return false;
+    box->next_ms = (box->next_ms > now ? box->next_ms : now) + MIX_FETCH_MS;
+    return true;
+}
+
 void mix_mail_fetch(struct brain *b, struct peer *p) {
     struct mix *m = b->mix;
     uint8_t mail[MIX_FETCH_CELLS * MIX_CELL];
     struct mailbox *box = mailbox_open(b, p->node);
-    memset(mail, 0, sizeof mail);
-    for (unsigned i = 0; box && i < MIX_FETCH_CELLS; i++) {
-        struct mail *c = mail_pop(m, box);
-        if (c == NULL) break;
-        memcpy(mail + i * MIX_CELL, c->cell, MIX_CELL);
-        m->counters.mail_out++;
-        mail_free(m, c);
+    unsigned n = 0;
+    if (box == NULL || !may_fetch(box, b->now)) {
+        m->counters.fetches_refused++;
+        return;
     }
-    if (box) box->fetched = b->now;
+    memset(mail, 0, sizeof mail);
+    for (struct mail *c = box->first; c && n < MIX_FETCH_CELLS; c = c->next)
+        memcpy(mail + n++ * MIX_CELL, c->cell, MIX_CELL);
+    box->fetched = b->now;
     m->counters.fetches++;
-    (void)link_send(b, p->node, LANE_MIX, LINK_MIX_MAIL, vl_span(mail, sizeof mail), (struct vl_span){ 0 });
+    if (!link_send(b, p->node, LANE_MIX, LINK_MIX_MAIL, vl_span(mail, sizeof mail), (struct vl_span){ 0 })) return;
+    for (m->counters.mail_out += n; n > 0; n--) mail_free(m, mail_pop(m, box));
 }
 
 static void mailboxes_sweep(struct brain *b) {
@@ -313,8 +337,13 @@ void brain_mix_batch_done(struct brain *b, vl_ms now, struct relay_batch *batch)
     struct mix *m = b->mix;
     m->batch_out = false;
     relay_batch_done(m->relay, b->now, batch);
+    bool dropped = false;
     for (unsigned i = 0; i < MIX_KEYS; i++)
-        if (m->keys[i].state == MIX_KEY_DROPPING) key_drop(b, &m->keys[i]);
+        if (m->keys[i].state == MIX_KEY_DROPPING) {
+            key_drop(b, &m->keys[i]);
+            dropped = true;
+        }
+    if (dropped && m->has_charter) mix_relay_keys(b); /* its place may be wanted */
     m->pump = true;
     step_end(b);
 }

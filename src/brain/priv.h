@@ -15,9 +15,20 @@
 #include "wire/heartbeat.h"
 #include "wire/level.h"
 #include "wire/link.h"
+#include "wire/view.h"
 
 /* Payload types of envelopes: on the wire, never renumber. */
-enum brain_message { MSG_ASSIGN = 1, MSG_REVOKE = 2, MSG_REPORT = 3 };
+enum brain_message {
+    MSG_ASSIGN = 1,
+    MSG_REVOKE = 2,
+    MSG_REPORT = 3,
+    MSG_SUBMIT = 4, /* this and what follows: wire/remote.h */
+    MSG_DATA = 5,
+    MSG_MISSING = 6,
+    MSG_NEWS = 7,
+    MSG_TASK = 8,
+    MSG_CANCEL = 9,
+};
 #define MESSAGE_TYPE 0xffffu      /* enum brain_message in the type of an envelope; above it the privacy level */
 #define MESSAGE_LEVEL_SHIFT 16u
 
@@ -67,7 +78,7 @@ struct out {
     enum out_kind kind;
     uint64_t after;
     struct brain_effect effect;
-    struct vl_node_id node; /* OUT_SEND */
+    struct vl_node_id node; /* OUT_SEND; OUT_BROADCAST: to all but this one */
     enum lane lane;
     size_t n;
     uint8_t bytes[]; /* what the effect's spans point to */
@@ -135,6 +146,7 @@ struct brain {
     struct vl_node_id coordinator;
     struct way home, *ways; /* to the coordinator; to others */
     uint32_t dials;         /* number of the last dial */
+    vl_ms ways_at;          /* no way is to be dialled before: kept, for it is asked for with every packet */
     uint32_t guests;
     vl_ms heartbeat_at, guest_at;
 
@@ -168,6 +180,7 @@ struct brain {
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
     struct mix *mix; /* mix.c; NULL: no part in the private network */
+    struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
 
     struct brain_counters counters;
 };
@@ -201,7 +214,8 @@ struct peer *link_peer(const struct brain *b, struct vl_node_id node);
 bool link_send(struct brain *b, struct vl_node_id to, enum lane lane, enum link_kind kind, struct vl_span body,
                struct vl_span tail);
 void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason);
-void link_broadcast(struct brain *b, enum link_kind kind, struct vl_span body);
+/* To every member that has a link to us, but one. */
+void link_broadcast(struct brain *b, enum lane lane, enum link_kind kind, struct vl_span body, struct vl_node_id but);
 enum vl_err identity_restore(struct brain *b, struct vl_span bytes);
 
 /* Between coordinator and member, whichever of them we are: heartbeats, work and blobs pass here only. */
@@ -212,6 +226,8 @@ const struct way *way_of_conn(struct brain *b, uint32_t conn); /* NULL: not dial
 void way_session_up(struct brain *b, uint32_t conn, uint32_t session);
 void way_session_down(struct brain *b, uint32_t session); /* detached or lost: come back */
 void way_session_gone(struct brain *b, uint32_t session);
+/* No link to that node any more, whoever had dialled it. */
+void way_node_gone(struct brain *b, struct vl_node_id node);
 void way_conn_closing(struct brain *b, uint32_t conn);
 void way_conn_lost(struct brain *b, uint32_t conn);
 void way_tick(struct brain *b);
@@ -221,6 +237,7 @@ void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[
 /* All ways lose this use; those without any are closed by way_sweep(). */
 void way_unwant_all(struct brain *b, unsigned use);
 void way_sweep(struct brain *b);
+uint32_t way_down(const struct brain *b); /* ways, but the one home, that have no link now */
 void way_destroy(struct brain *b);
 
 /* ---- message.c: delivery ---- */
@@ -228,7 +245,8 @@ enum vl_err message_create(struct brain *b);
 /* level MIX_OFF: over the link to `to`; else through the mixnet only, however long that takes. */
 enum vl_err message_send(struct brain *b, struct vl_node_id to, enum mix_level level, enum brain_message type,
                          enum envelope_priority priority, struct vl_span payload, struct vl_msg_id *ret_id);
-void message_step(struct brain *b, const struct delivery_event *ev);
+/* VL_OK: delivery took it, its signature is right.  Errors are counted in here. */
+enum vl_err message_step(struct brain *b, const struct delivery_event *ev);
 
 /* ---- blobs.c ---- */
 enum vl_err blobs_create(struct brain *b);
@@ -258,8 +276,13 @@ void mix_send_frame(struct brain *b, struct vl_node_id to, enum mix_level level,
 enum mix_level mix_ack_level(const struct brain *b, struct vl_node_id to);
 /* Whether private messages can be sent to that node: the consensus lists it with a provider, or it is ourselves. */
 bool mix_reaches(const struct brain *b, struct vl_node_id node);
+/* How many more private messages may be begun: what waits for slots of cover is kept short, for what comes late is sent
+ * again by everybody who waits for it. */
+uint32_t mix_room(const struct brain *b);
 /* Something private came over a link: counted. */
 void mix_in_clear(struct brain *b);
+/* A frame will be handed to mix_send_frame() once its commit is durable. */
+void mix_private_promised(struct brain *b);
 /* Delivery may send to that node although it has no link to us. */
 void mix_private_peer(struct brain *b, struct vl_node_id to);
 
@@ -277,6 +300,43 @@ vl_ms worker_deadline(const struct brain *b);
 void worker_destroy(struct brain *b);
 /* NULL when there is no such task (any more). */
 const struct assignment *worker_assignment(const struct brain *b, uint64_t task);
+
+/* ---- view.c: rows that the API reads ---- */
+/* From the job book; spans borrow from it.  False: no such job or task. */
+bool view_job_row(const struct brain *b, struct vl_job_id id, struct job_row *ret);
+bool view_task_row(const struct brain *b, struct vl_job_id id, uint32_t task, struct task_row *ret);
+void view_job_put(struct brain *b, struct vl_job_id id, const struct job_row *row);
+void view_task_put(struct brain *b, struct vl_job_id id, uint32_t task, const struct task_row *row);
+/* The same as they stand in the job book. */
+void view_job(struct brain *b, struct vl_job_id id);
+void view_task(struct brain *b, struct vl_job_id id, uint32_t task);
+/* A line of a job's history; task UINT32_MAX: the job; node all zero: none. */
+void view_history(struct brain *b, struct vl_job_id id, const char *kind, const char *detail, uint32_t task,
+                  struct vl_node_id node);
+
+/* ---- remote_data.c, remote.c, remote_in.c: jobs submitted at members (decision 14) ---- */
+enum vl_err remote_create(struct brain *b);
+void remote_destroy(struct brain *b);
+enum vl_err remote_restore(struct brain *b, const struct record *r);
+void remote_start(struct brain *b);
+void remote_tick(struct brain *b);
+vl_ms remote_deadline(const struct brain *b);
+/* One of MSG_SUBMIT .. MSG_CANCEL from a member or the coordinator, at the level it came with. */
+void remote_message(struct brain *b, struct vl_node_id from, enum mix_level level, enum brain_message type,
+                    struct vl_span bytes);
+/* One of these was acknowledged, or given up. */
+void remote_posted(struct brain *b, struct vl_msg_id id);
+/* Answers to effects.  remote_read(): false when req is not one of ours. */
+bool remote_read(struct brain *b, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes);
+void remote_found(struct brain *b, struct vl_hash hash, bool complete, uint64_t size);
+/* On a member: submit, cancel; the step and the reply are the caller's.  Errors of brain_submit_job(). */
+enum vl_err remote_submit(struct brain *b, struct vl_job_id id, const struct job_spec *spec, struct vl_span encoded,
+                          uint64_t program_size, struct vl_errmsg *why);
+enum vl_err remote_cancel(struct brain *b, struct vl_job_id id, struct vl_errmsg *why);
+/* On the coordinator: a job differs or is gone; a member is gone. */
+void remote_in_changed(struct brain *b, struct vl_job_id job);
+void remote_in_forgotten(struct brain *b, struct vl_job_id job);
+void remote_in_expelled(struct brain *b, struct vl_node_id node);
 
 /* ---- coordinator.c, coordinator_members.c ---- */
 enum vl_err coordinator_create(struct brain *b);

@@ -8,14 +8,36 @@
 
 static struct way *next(struct brain *b, struct way *w) { return w == &b->home ? b->ways : w->next; }
 
+static struct way *find(struct brain *b, struct vl_node_id node) {
+    for (struct way *w = b->ways; w; w = w->next)
+        if (vl_node_eq(w->node, node)) return w;
+    return NULL;
+}
+
+static void dial_at(struct brain *b, struct way *w, vl_ms at) {
+    w->at = at;
+    b->ways_at = vl_ms_min(b->ways_at, at);
+}
+
 static void redial_later(struct brain *b, struct way *w) {
     uint32_t n = w->failures < 7 ? w->failures : 7;
     vl_ms wait = (vl_ms)BRAIN_REDIAL_MIN_MS << n;
     if (wait > BRAIN_REDIAL_MAX_MS) wait = BRAIN_REDIAL_MAX_MS;
     w->failures++;
     w->dial = 0;
-    w->at = b->now + wait / 2 + vl_prng_below(&b->rng, wait / 2 + 1); /* members must not come back as one */
+    dial_at(b, w, b->now + wait / 2 + vl_prng_below(&b->rng, wait / 2 + 1)); /* members must not come back as one */
     if (w != &b->home) mix_way_result(b, w->node, false);
+}
+
+/* Both ends of a link may have a way: a relay wants the authorities, an authority its guard.  One link does for both. */
+static bool linked(const struct brain *b, const struct way *w) {
+    const struct peer *p = w == &b->home ? NULL : link_peer(b, w->node);
+    return p != NULL && p->attached; /* one that is detached waits for whoever dialled it: perhaps us */
+}
+
+static void rest(struct way *w) {
+    w->at = VL_MS_NEVER;
+    w->dial = w->failures = 0;
 }
 
 static void dial_now(struct brain *b, struct way *w) {
@@ -32,6 +54,10 @@ enum vl_err brain_dialled(struct brain *b, vl_ms now, uint32_t dial, uint32_t *r
     enum vl_err err = VL_ESTALE;
     for (struct way *w = &b->home; w && dial != 0; w = next(b, w)) {
         if (w->dial != dial) continue;
+        if (linked(b, w)) { /* the other end was faster */
+            rest(w);
+            break;
+        }
         struct htx_dial d = { .resume = w->session };
         if (w->known) {
             d.expect = &w->node;
@@ -85,6 +111,11 @@ void way_session_gone(struct brain *b, uint32_t session) {
         if (w->session == session) w->session = 0;
 }
 
+void way_node_gone(struct brain *b, struct vl_node_id node) {
+    struct way *w = find(b, node);
+    if (w && w->dial == 0 && !linked(b, w)) come_back(b, w);
+}
+
 /* Refused in the handshake, or ended before the session came up. */
 void way_conn_closing(struct brain *b, uint32_t conn) {
     for (struct way *w = &b->home; w; w = next(b, w))
@@ -98,20 +129,19 @@ void way_conn_lost(struct brain *b, uint32_t conn) {
 }
 
 void way_tick(struct brain *b) {
-    for (struct way *w = &b->home; w; w = next(b, w))
-        if (w->at <= b->now) dial_now(b, w);
+    if (way_deadline(b) > b->now) return;
+    b->ways_at = VL_MS_NEVER;
+    for (struct way *w = &b->home; w; w = next(b, w)) {
+        if (w->at <= b->now && linked(b, w))
+            rest(w); /* way_node_gone() ends it */
+        else if (w->at <= b->now)
+            dial_now(b, w);
+        b->ways_at = vl_ms_min(b->ways_at, w->at);
+    }
 }
 
 vl_ms way_deadline(const struct brain *b) {
-    vl_ms at = b->home.at;
-    for (const struct way *w = b->ways; w; w = w->next) at = vl_ms_min(at, w->at);
-    return at;
-}
-
-static struct way *find(struct brain *b, struct vl_node_id node) {
-    for (struct way *w = b->ways; w; w = w->next)
-        if (vl_node_eq(w->node, node)) return w;
-    return NULL;
+    return vl_ms_min(b->home.at, b->ways_at);
 }
 
 void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[32], const char *addr, unsigned use) {
@@ -126,8 +156,8 @@ void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[
         }
         w->node = node;
         w->next = b->ways;
-        w->at = b->now;
         b->ways = w;
+        dial_at(b, w, b->now);
     }
     w->uses |= use;
     if (static_key) {
@@ -136,7 +166,7 @@ void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[
     }
     if (strcmp(w->addr, addr) != 0) {
         memcpy(w->addr, addr, strlen(addr) + 1);
-        if (w->at != VL_MS_NEVER) w->at = b->now; /* it moved: no reason to wait on */
+        if (w->at != VL_MS_NEVER) dial_at(b, w, b->now); /* it moved: no reason to wait on */
     }
 }
 
@@ -156,6 +186,12 @@ void way_sweep(struct brain *b) {
         if (p && p->session == w->session) held_inside(b, OUT_CLOSE, w->node, LANE_CONTROL, 0, (struct vl_span){ 0 });
         free(w);
     }
+}
+
+uint32_t way_down(const struct brain *b) {
+    uint32_t n = 0;
+    for (const struct way *w = b->ways; w; w = w->next) n += !linked(b, w);
+    return n;
 }
 
 void way_destroy(struct brain *b) {

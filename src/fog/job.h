@@ -35,6 +35,7 @@
 #define JOB_DEPENDENTS_MAX 1024u /* jobs waiting for one job: bounds the work of one step */
 #define JOB_LEASE_MS 90000u      /* as REGISTRY_LOST_MS: a node silent for that long is lost */
 #define JOB_ACCEPT_MS 90000u     /* an assignment not accepted by then is taken back */
+#define JOB_PRIVATE_MS 600000u   /* more for one that travels through the private network: as long as messages live there */
 #define JOB_OVERTIME_MS 60000u   /* beyond limits.timeout_ms, for fetching inputs and reporting */
 #define JOB_RETRY_MS 1000u       /* first back-off after a failure or refusal; doubles */
 #define JOB_RETRY_MAX_MS 300000u

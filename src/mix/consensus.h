@@ -113,7 +113,8 @@ struct mix_relay {
     uint64_t proof_epoch;
     uint8_t proof[CRYPTO_VRF_PROOF];
 };
-/* /16 of IPv4 or /32 of IPv6 of "ip:port" or "[ip]:port", hashed; 0: loopback or a name, not compared. */
+/* /16 of IPv4 or /32 of IPv6 of "ip:port" or "[ip]:port", hashed; 0: a private address, loopback or a name: not compared,
+ * for it tells nothing of who runs the node. */
 uint32_t mix_subnet(const char *addr);
 
 struct mix_client {

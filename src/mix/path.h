@@ -42,8 +42,9 @@ uint32_t paths_guards(struct paths *p, vl_ms now, uint32_t ret[PATHS_GUARDS]);
 VL_MUST_CHECK enum vl_err paths_level(struct paths *p, vl_ms now, enum mix_level level, uint16_t *ret_mean_ms,
                                       struct vl_errmsg *msg);
 /* A path guard, ..., exit to a recipient through its provider (the provider is the last hop, whatever its roles; a
- * level of 1 hop goes to the provider alone).  Errors of paths_level(), VL_EUNSUPPORTED also when the provider is
- * ourselves; VL_ENOTFOUND: the recipient, or its provider, is not listed. */
+ * level of 1 hop goes to the provider alone).  When we are that provider the path ends here, as our loops do: it has as
+ * many hops, and who waits with us in our own mailboxes we know anyway.  Errors of paths_level(), VL_EUNSUPPORTED also
+ * when the recipient is ourselves; VL_ENOTFOUND: the recipient, or its provider, is not listed. */
 VL_MUST_CHECK enum vl_err paths_to_client(struct paths *p, vl_ms now, enum mix_level level, struct vl_node_id to,
                                           struct sphinx_path *ret, struct vl_errmsg *msg);
 /* The way back to our own mailbox, for a reply block that `from` will use: it begins at from's provider, where all of

@@ -38,11 +38,24 @@ static enum vl_err table_name(const uint8_t secret[32], uint8_t ret[32]) {
 
 static void destroy_files(const struct node *n, uint64_t epoch) {
     char key[512], table[512];
-    uint8_t zero[KEY_BYTES] = { 0 };
     paths_of(n, epoch, key, table);
-    if (access(key, F_OK) == 0) vl_ignore(os_file_write(key, zero, sizeof zero, 0600)); /* best effort: see docs */
-    unlink(key);
+    os_file_shred(key);
     unlink(table);
+}
+
+struct sweep {
+    struct node *node;
+    uint64_t last;
+};
+
+static void sweep_one(void *arg, const char *name) {
+    const struct sweep *s = arg;
+    char *end;
+    unsigned long long epoch = strtoull(name, &end, 10);
+    if (end == name || *end != '.' || epoch > s->last) return;
+    for (unsigned i = 0; i < NODE_MIX_KEYS; i++)
+        if (s->node->mix_keys[i].table && s->node->mix_keys[i].epoch == epoch) return;
+    destroy_files(s->node, epoch);
 }
 
 static enum vl_err table_make(struct node_mix_key *k, uint64_t capacity, const char *path, const uint8_t name[32],
@@ -119,7 +132,14 @@ static void key_close(struct node_mix_key *k) {
     *k = (struct node_mix_key){ 0 };
 }
 
-void mix_key_drop(struct node *n, uint64_t epoch) {
+void mix_key_drop(struct node *n, uint64_t epoch, bool earlier) {
+    if (earlier) {
+        char dir[512];
+        struct sweep s = { .node = n, .last = epoch };
+        snprintf(dir, sizeof dir, "%s/mix", n->data_dir);
+        vl_ignore(os_dir_each(dir, sweep_one, &s));
+        return;
+    }
     for (unsigned i = 0; i < NODE_MIX_KEYS; i++)
         if (n->mix_keys[i].table && n->mix_keys[i].epoch == epoch) key_close(&n->mix_keys[i]);
     destroy_files(n, epoch);

@@ -99,9 +99,10 @@ static uint64_t command(struct node *n, node_done_fn done, void *arg) {
 
 void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec,
                      const struct record_answer *answer, node_done_fn done, void *arg) {
-    uint64_t token = command(n, done, arg);
+    uint64_t token = command(n, done, arg), size = 0;
     if (token == 0) return;
-    brain_submit_job(n->brain, node_now(n), token, id, spec, answer);
+    if (spec->kind == TASK_WASM && node_blob_size(n, spec->program, &size)) size = 0; /* found missing when it is sent */
+    brain_submit_job(n->brain, node_now(n), token, id, spec, size, answer);
     node_pump(n);
 }
 
@@ -291,7 +292,7 @@ static void effect(struct node *n, const struct brain_effect *e) {
         mix_key(n, e->seq, e->index, e->length);
         return;
     case BRAIN_MIX_KEY_DROP:
-        mix_key_drop(n, e->seq);
+        mix_key_drop(n, e->seq, e->index);
         return;
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);
@@ -310,7 +311,7 @@ static void rebuild(struct node *n) {
     n->generation++;
     mix_wait(n);
     n->brain = NULL;
-    for (struct link_conn *c = n->conns; c; c = c->next) c->conn = 0;
+    net_forget(n);
     net_drop_all(n);
     for (struct runner_job *j = n->jobs; j; j = j->next) {
         if (!j->working) runner_kill(n, j->task);

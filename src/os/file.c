@@ -1,5 +1,6 @@
 #include "os/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -125,6 +126,31 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 enum vl_err os_tree_remove(const char *path) {
     if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT) return VL_OK;
     return os_err(errno);
+}
+
+void os_file_shred(const char *path) {
+    static const uint8_t zero[4096];
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        for (off_t left = st.st_size; left > 0;) {
+            ssize_t put = write(fd, zero, left < (off_t)sizeof zero ? (size_t)left : sizeof zero);
+            if (put <= 0) break;
+            left -= put;
+        }
+        (void)fsync(fd);
+    }
+    if (fd >= 0) close(fd);
+    unlink(path);
+}
+
+enum vl_err os_dir_each(const char *path, void (*each)(void *arg, const char *name), void *arg) {
+    DIR *d = opendir(path);
+    if (d == NULL) return errno == ENOENT ? VL_OK : os_err(errno);
+    for (struct dirent *e; (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) each(arg, e->d_name);
+    closedir(d);
+    return VL_OK;
 }
 
 enum vl_err os_file_lock(const char *path, int *ret_fd) {

@@ -16,6 +16,11 @@ VL_MUST_CHECK enum vl_err os_file_write(const char *path, const void *p, size_t 
 VL_MUST_CHECK enum vl_err os_dir_sync(const char *path);
 /* Removes a directory tree below and with `path`; follows no link.  VL_OK when absent.  VL_EIO, VL_EDENIED. */
 VL_MUST_CHECK enum vl_err os_tree_remove(const char *path);
+/* Overwrites the file with zeros where it lies, syncs, and removes it.  Best effort: a file system that copies on write, or
+ * flash, may keep the old bytes elsewhere.  VL_OK when absent. */
+void os_file_shred(const char *path);
+/* Tells each name in a directory but "." and ".."; what each() removes may or may not be told.  VL_OK when absent. */
+VL_MUST_CHECK enum vl_err os_dir_each(const char *path, void (*each)(void *arg, const char *name), void *arg);
 /* Takes an exclusive lock on `path` (created 0600) held until the returned descriptor closes.  VL_EBUSY. */
 VL_MUST_CHECK enum vl_err os_file_lock(const char *path, int *ret_fd);
 /* Of the errno that a system call left. */

@@ -59,6 +59,7 @@ void sim_mix_start(struct sim_node *n) {
     bool power = n->disk->mix_keys && vl_prng_below(world_workload(n->v->world), 2) == 0;
     if (power)
         for (struct sim_mix_key *k; (k = n->disk->mix_keys); key_free(k)) n->disk->mix_keys = k->next;
+    for (struct sim_mix_key *k = n->disk->mix_keys; k; k = k->next) k->open = false;
     n->mix_tags_before = tags(n->disk);
 }
 
@@ -85,13 +86,14 @@ void sim_mix_key(struct sim_node *n, uint64_t epoch, bool make, uint64_t capacit
     struct sim_mix_key *k = n->disk->mix_keys;
     while (k && k->epoch != epoch) k = k->next;
     if (k == NULL && make) k = key_make(n, epoch, capacity);
+    if (k) k->open = true;
     brain_mix_key(n->brain, now, epoch, k ? VL_OK : VL_ENOTFOUND, k ? k->secret : NULL, k ? k->table : NULL);
 }
 
-void sim_mix_key_drop(struct sim_node *n, uint64_t epoch) {
+void sim_mix_key_drop(struct sim_node *n, uint64_t epoch, bool earlier) {
     for (struct sim_mix_key **at = &n->disk->mix_keys; *at;) {
         struct sim_mix_key *k = *at;
-        if (k->epoch > epoch) {
+        if (earlier ? k->open || k->epoch > epoch : k->epoch != epoch) {
             at = &k->next;
             continue;
         }
@@ -208,6 +210,17 @@ const char *sim_mix_check(struct sim_node *n) {
     return m.relay_on ? relay_check(n, &m) : NULL;
 }
 
+bool sim_mix_linked(struct sim_village *v) {
+    for (uint32_t i = 0; v->cfg.mix && i < v->cfg.world.nodes; i++) {
+        struct sim_node *n = world_node(v->world, i);
+        struct brain_mix_view m;
+        if (n == NULL) return false;
+        brain_mix_view(n->brain, &m);
+        if (m.ways_down > 0) return false;
+    }
+    return true;
+}
+
 void sim_mix_committed(struct sim_node *n, const struct record *records, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (records[i].kind != RECORD_MIX || records[i].index != MIX_RECORD_VOTE) continue;
@@ -224,10 +237,10 @@ void sim_mix_describe(struct sim_village *v, FILE *to) {
         if (n == NULL) continue;
         brain_mix_view(n->brain, &m);
         fprintf(to,
-                "# node %u: charter %llu, epoch %llu, consensus %llu (%u relays, %u recipients), out %llu in %llu waiting %u, "
+                "# node %u: %u ways down, charter %llu, epoch %llu, consensus %llu (%u relays, %u recipients), out %llu in %llu waiting %u, "
                 "no path %llu, unsent %llu, fetches %llu, forwarded %llu delivered %llu received %llu, failed epochs %llu "
                 "(votes %llu documents %llu signatures %llu)\n",
-                i, m.charter ? (unsigned long long)m.charter->number : 0, (unsigned long long)m.epoch,
+                i, m.ways_down, m.charter ? (unsigned long long)m.charter->number : 0, (unsigned long long)m.epoch,
                 m.consensus ? (unsigned long long)m.consensus->epoch : 0, m.consensus ? m.consensus->relays_n : 0,
                 m.consensus ? m.consensus->clients_n : 0, (unsigned long long)m.counters.messages_out,
                 (unsigned long long)m.counters.messages_in, m.channel.out, (unsigned long long)m.counters.no_path,

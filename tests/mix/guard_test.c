@@ -56,8 +56,8 @@ TEST(guard, samples_a_fifth_but_twenty_at_least_and_sixty_at_most) {
         fresh(row[i].guards);
         CHECK_EQ(row[i].sampled, g.n); /* no more than are needed for 20 that can be used */
     }
-    static const uint32_t guards[] = { 21, 100, 105, 200, 300, 305, 1000 }, most[] = { 20, 20, 21, 40, 60, 60, 60 };
-    for (size_t i = 0; i < 7; i++) { /* whatever fails */
+    static const uint32_t guards[] = { 21, 100, 105, 200, 255, 256 }, most[] = { 20, 20, 21, 40, 51, 51 };
+    for (size_t i = 0; i < sizeof guards / sizeof *guards; i++) { /* whatever fails */
         fresh(guards[i]);
         for (uint32_t round = 0; round < 100; round++) {
             for (uint32_t k = 0; k < g.n; k++) result(T0, g.v[k].number, false);

@@ -399,10 +399,16 @@ TEST(path, to_a_recipient_that_cannot_be_reached_says_why) {
     CHECK_STR("private wants 64 packets waiting at each relay; the provider forwards 1 a second, too few even with the "
               "longest mean delay of 1000 ms",
               msg.text);
-    CHECK_EQ(VL_EUNSUPPORTED, paths_to_client(p, T0, MIX_PRIVATE, us, &path, &msg));
-    CHECK_STR("the provider is ourselves, and no path leads here", msg.text);
+    CHECK_EQ(VL_EUNSUPPORTED, paths_to_client(p, T0, MIX_PRIVATE, village_self(), &path, &msg));
+    CHECK_STR("the recipient is ourselves", msg.text);
     CHECK_EQ(6, paths_stats(p).refused);
     for (size_t i = 0; i < sizeof path; i++) CHECK_EQ(0x5a, ((uint8_t *)&path)[i]);
+    CHECK_OK(paths_to_client(p, T0, MIX_PRIVATE, us, &path, &msg)); /* its mailbox is here: the path comes back to us */
+    CHECK_EQ(3, path.n);
+    CHECK_EQ(40, path.hop[2].node);
+    CHECK(path.hop[0].node != 40 && path.hop[1].node != 40 && path.hop[0].node != path.hop[1].node);
+    CHECK_OK(paths_reply(p, T0, MIX_PRIVATE, us, (const uint8_t[16]){ 7 }, &path, &msg));
+    CHECK_EQ(40, path.hop[0].node);
     paths_destroy(p);
 }
 
