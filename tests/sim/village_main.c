@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#define MIX_SETTLE_MS 900000u /* a private message that met the faults goes on at its own pace, up to its ttl of 10 minutes */
 #define SETTLE_MS 300000u /* all acknowledged jobs end within this once the faults stop: many heartbeats, far below a task time-out */
 
 struct options {
@@ -99,7 +100,7 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
                                                     .clock_step_ms = 2000 });
     if (err == VL_OK) err = world_run(w, start + busy);
     if (err == VL_OK) err = world_heal(w);
-    if (err == VL_OK) err = world_run_until(w, sim_village_settled, start + busy + SETTLE_MS);
+    if (err == VL_OK) err = world_run_until(w, sim_village_settled, start + busy + (o->mix ? MIX_SETTLE_MS : SETTLE_MS));
     sim_village_stats(v, ret);
     snprintf(why, 256, "%s", world_failure(w) ? world_failure(w) : err ? vl_err_text(err) : "");
     if (err) sim_village_describe(v, stderr);
