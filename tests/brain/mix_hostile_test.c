@@ -1,7 +1,9 @@
 /* What hostile members, guests and authorities may do to a mix: nothing but be counted. */
 #include "mix_rig.h"
 
+#include "brain/mix_priv.h"
 #include "check.h"
+#include "mix/channel.h"
 
 #include <string.h>
 
@@ -374,5 +376,80 @@ TEST(hostile, a_proof_that_an_authority_equivocates_is_stored_told_and_shown_onc
     CHECK_EQ(1, v.counters.equivocations);
     brain_destroy(again);
     vl_buf_free(&doc);
+    mix_rig_end(&r);
+}
+
+/* A member that is an authority, with the charter of the rig in its store. */
+TEST(hostile, an_authority_dials_the_others_after_a_restart) {
+    struct brain *b;
+    struct brain_effect e;
+    struct crypto_sign_key root;
+    struct brain_config cfg = { .name = "m", .boot_epoch = 2, .coordinator_addr = "127.0.0.1:1", .sign_seed = { 50, 0 } };
+    unsigned home = 0, dials = 0, wanted = 0;
+    mix_rig_start(&r, true);
+    mix_rig_charter(&r, false, RIG_EPOCH_MS);
+    crypto_sign_key_from_seed((const uint8_t[32]){ 3 }, &root);
+    memcpy(cfg.root_key, root.public, 32);
+    cfg.mix = brain_mix_config_default();
+    cfg.certificate = vl_span((const uint8_t[1]){ 1 }, 1);
+    CHECK_OK(brain_create(&cfg, r.now, &b));
+    struct record rec = { .kind = RECORD_MIX, .index = MIX_RECORD_CHARTER, .bytes = vl_span(r.charter.p, r.charter.len) };
+    CHECK_OK(brain_restore(b, r.now, &rec));
+    brain_start(b, r.now);
+    brain_tick(b, r.now);
+    while (brain_next_effect(b, &e)) {
+        if (e.kind != BRAIN_DIAL) continue;
+        home += strcmp(e.addr, "127.0.0.1:1") == 0;
+        dials++;
+    }
+    struct vl_node_id self = brain_node_id(b);
+    const struct mix_charter *c = mix_rig_view(&r).charter;
+    for (unsigned i = 0; i < 3; i++) wanted += memcmp(self.b, c->authority[i].node.b, 32) < 0; /* the smaller one dials */
+    CHECK_EQ(1, home);
+    CHECK_EQ(home + wanted, dials);
+    CHECK(wanted > 0);
+    brain_destroy(b);
+    mix_rig_end(&r);
+}
+
+/* Somebody who knows a member's certificate, as all who ever had a link to it do, writes to us in its name. */
+TEST(hostile, a_message_with_the_certificate_of_another_does_not_choose_the_level_of_our_answers) {
+    struct channel *ch;
+    struct channel_config cc = channel_config_default();
+    struct channel_slot s;
+    uint64_t id;
+    uint8_t message[400] = { PRIVATE_ENVELOPE }, body[SPHINX_BODY], surb[3][SPHINX_SURB];
+    struct sphinx_surb_keys keys[3];
+    struct sphinx_path back[3];
+    struct crypto_dh_key dh;
+    struct sphinx_end here = { .command = SPHINX_DELIVER };
+    uint8_t static_secret[32];
+    ready();
+    mix_rig_wait(&r, RIG_EPOCH_MS);
+    memset(static_secret, 2, 32);
+    crypto_dh_key_from_seed(static_secret, &dh);
+    cc.static_secret[0] = 77;
+    CHECK_OK(channel_create(&cc, &ch));
+    size_t n = mix_rig_certificate(&r, &r.peer[1], message + 3);
+    message[1] = (uint8_t)(n >> 8);
+    message[2] = (uint8_t)n;
+    struct channel_to to = { .node = r.self, .level = MIX_PUBLIC };
+    memcpy(to.static_key, dh.public, 32);
+    CHECK_OK(channel_send(ch, r.now, &to, vl_span(message, 3 + n + 40), &id));
+    memcpy(here.recipient, r.self.b, 32);
+    for (unsigned i = 0; i < 8 && channel_slot(ch, r.now, &s); i++) {
+        for (uint32_t k = 0; k < s.surbs; k++) {
+            back[k] = (struct sphinx_path){ .n = 1, .end = { .command = SPHINX_REPLY, .surb_id = { 1, (uint8_t)(8 * i + k) } } };
+            mix_rig_hop(&r, &back[k].hop[0]);
+        }
+        if (s.surbs) CHECK_OK(sphinx_surb_build(back, s.surbs, 100, &r.rng, surb, keys));
+        CHECK_OK(channel_fill(ch, r.now, s.handle, 1000, (const uint8_t(*)[SPHINX_SURB])surb, keys, body));
+        mix_rig_packet_body(&r, 0, &here, body, packet);
+        give(packet, SPHINX_PACKET);
+    }
+    CHECK_EQ(1, mix_rig_view(&r).counters.messages_in);
+    CHECK_EQ(1, mix_rig_view(&r).counters.messages_bad);
+    CHECK_EQ(MIX_OFF, mix_ack_level(r.brain, r.peer[1].node));
+    channel_destroy(ch);
     mix_rig_end(&r);
 }

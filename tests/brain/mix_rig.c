@@ -163,6 +163,7 @@ void rig_peer_open(struct mix_rig *r, struct rig_peer *p, uint8_t seed, bool mem
     crypto_sign_key_from_seed(cfg.sign_seed, &p->key);
     p->node = crypto_sign_node_id(&p->key);
     crypto_dh_key_from_seed(cfg.static_secret, &dh);
+    memcpy(p->static_secret, cfg.static_secret, 32);
     if (member) certify(p, dh.public, r->now, cert, &n);
     cfg.certificate = vl_span(cert, n);
     CHECK_OK(htx_endpoint_create(&cfg, &p->ep));
@@ -311,21 +312,38 @@ void mix_rig_in_force(struct mix_rig *r) {
     vl_buf_free(&msg);
 }
 
-void mix_rig_packet(struct mix_rig *r, uint32_t next, const struct sphinx_end *end, uint8_t packet[SPHINX_PACKET]) {
-    struct brain_mix_view v = mix_rig_view(r);
-    uint64_t epoch = mix_epoch_at(v.charter, r->now);
-    static const uint8_t body[SPHINX_BODY];
-    struct sphinx_prebuilt pre;
-    uint8_t have[32], none[32];
+void mix_rig_hop(struct mix_rig *r, struct sphinx_hop *ret) {
+    uint64_t epoch = mix_epoch_at(mix_rig_view(r).charter, r->now);
+    uint8_t none[32];
     memset(none, 9, 32);
-    mix_key_public(r, epoch, have); /* of the epoch that runs, if there is one */
-    if (memcmp(have, none, 32) == 0) mix_key_public(r, ++epoch, have);
+    *ret = (struct sphinx_hop){ .node = RIG_NODE };
+    mix_key_public(r, epoch, ret->key); /* of the epoch that runs, if there is one */
+    if (memcmp(ret->key, none, 32) == 0) mix_key_public(r, ++epoch, ret->key);
+    ret->key_id = (uint8_t)epoch;
+}
+
+void mix_rig_packet_body(struct mix_rig *r, uint32_t next, const struct sphinx_end *end, const uint8_t body[SPHINX_BODY],
+                         uint8_t packet[SPHINX_PACKET]) {
+    struct sphinx_prebuilt pre;
     struct sphinx_path path = { .n = next ? 2 : 1, .end = *end };
-    for (uint32_t i = 0; i < path.n; i++) {
-        path.hop[i] = (struct sphinx_hop){ .node = i ? next : RIG_NODE, .key_id = (uint8_t)epoch };
-        memcpy(path.hop[i].key, have, 32);
-    }
+    for (uint32_t i = 0; i < path.n; i++) mix_rig_hop(r, &path.hop[i]);
+    if (next) path.hop[1].node = next;
     CHECK_OK(sphinx_build(&path, 1, &r->rng, &pre));
     sphinx_seal(&pre, body, packet);
     sphinx_prebuilt_wipe(&pre);
+}
+
+void mix_rig_packet(struct mix_rig *r, uint32_t next, const struct sphinx_end *end, uint8_t packet[SPHINX_PACKET]) {
+    static const uint8_t body[SPHINX_BODY];
+    mix_rig_packet_body(r, next, end, body, packet);
+}
+
+size_t mix_rig_certificate(struct mix_rig *r, const struct rig_peer *p, uint8_t *dst) {
+    struct crypto_dh_key dh;
+    uint8_t cert[CERT_BYTES_MAX];
+    size_t n = 0;
+    crypto_dh_key_from_seed(p->static_secret, &dh);
+    certify(p, dh.public, r->now, cert, &n);
+    memcpy(dst, cert, n);
+    return n;
 }

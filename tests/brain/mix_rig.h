@@ -18,6 +18,7 @@ struct rig_peer {
     struct htx_endpoint *ep;
     struct crypto_sign_key key;
     struct vl_node_id node;
+    uint8_t static_secret[32];
     uint32_t conn, theirs, session, stream;
     bool closed, deaf; /* deaf: reads nothing, like a stopped process */
     unsigned packets, mails, cells; /* LINK_MIX that came; LINK_MIX_MAIL and what was in them */
@@ -60,5 +61,12 @@ struct brain_mix_view mix_rig_view(struct mix_rig *r);
 
 /* A packet for the node, key of the next epoch.  end.command FORWARD: to `next`. */
 void mix_rig_packet(struct mix_rig *r, uint32_t next, const struct sphinx_end *end, uint8_t packet[SPHINX_PACKET]);
+
+/* The same around a body. */
+void mix_rig_packet_body(struct mix_rig *r, uint32_t next, const struct sphinx_end *end, const uint8_t body[SPHINX_BODY],
+                         uint8_t packet[SPHINX_PACKET]);
+void mix_rig_hop(struct mix_rig *r, struct sphinx_hop *ret); /* the node, with its key of the epoch that runs */
+/* Writes the certificate of a peer, returns its length. */
+size_t mix_rig_certificate(struct mix_rig *r, const struct rig_peer *p, uint8_t *dst);
 
 #endif
