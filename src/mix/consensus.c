@@ -92,7 +92,7 @@ enum vl_err mix_charter_encode(const struct mix_charter *c, struct vl_buf *out) 
 }
 
 void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]) {
-    static const uint16_t usual[MIX_DELAYS] = { 10, 20, 50, 100, 200, 500, 2000, MIX_DELAY_LONGEST };
+    static const uint16_t usual[MIX_DELAYS] = { 20, 50, 100, 200, 500, 1000, 2000, MIX_DELAY_LONGEST };
     uint32_t longest = epoch_ms / 12;
     memcpy(ret, usual, sizeof usual);
     if (longest >= MIX_DELAY_LONGEST) return;

@@ -39,7 +39,7 @@
 #define MIX_FLOOR_DEFAULT 64u      /* packets that should wait at each relay (mixnet.md 6.3) */
 #define MIX_FLOOR_MAX 100000u
 #define MIX_DELAY_LONGEST 8000u /* ms */
-/* The delays authorities vote for: 10 ms to MIX_DELAY_LONGEST; in short epochs at most a twelfth of one, so that a
+/* The delays authorities vote for: 20 ms to MIX_DELAY_LONGEST; in short epochs at most a twelfth of one, so that a
  * packet of seven hops and its reply live no longer than the keys they were made for. */
 void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]);
 
