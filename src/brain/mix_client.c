@@ -154,7 +154,6 @@ static void send_loop(struct brain *b) {
 }
 
 static void send_drop(struct brain *b) {
-    struct mix *m = b->mix;
     struct sphinx_prebuilt pre;
     uint32_t sum;
     if (cover_take(b, PATHS_DROP, &pre, &sum)) return;
