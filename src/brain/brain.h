@@ -234,6 +234,8 @@ const struct membership *brain_members(const struct brain *b); /* same */
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;
     uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
+    uint64_t remote_taken, remote_refused; /* coordinator: jobs of members */
+    uint64_t remote_stale;                 /* of both: late, doubled or unasked, without harm */
 };
 void brain_counters(const struct brain *b, struct brain_counters *ret);
 

@@ -204,7 +204,7 @@ void remote_blob_take(struct brain *b, struct vl_node_id from, const struct remo
     bool waiting = false;
     for (struct remote_job *j = b->remote->live; j; j = j->next) waiting |= j->state != REMOTE_ENDED;
     enum vl_err err = waiting ? remote_part_take(b, from, m, &p) : VL_ENOTFOUND;
-    if (err == VL_EREPLAY || err == VL_ENOTFOUND) b->remote->stale++;
+    if (err == VL_EREPLAY || err == VL_ENOTFOUND) b->counters.remote_stale++;
     if (err == VL_ECRYPTO || err == VL_ERANGE) b->counters.messages_bad++;
     for (struct remote_job *j = b->remote->live; j && (err == VL_EAGAIN || err == VL_OK); j = j->next)
         if (j->state == REMOTE_FETCHING) { /* it goes on: no need to ask */
@@ -228,7 +228,7 @@ void remote_blob_take(struct brain *b, struct vl_node_id from, const struct remo
 /* It took what the user had cancelled before. */
 static void late_news(struct brain *b, struct remote_job *j, bool final) {
     if (!j->unanswered) {
-        b->remote->stale++;
+        b->counters.remote_stale++;
         return;
     }
     if (final) {
@@ -279,7 +279,7 @@ void remote_news_take(struct brain *b, struct vl_span bytes) {
         return;
     }
     if (j == NULL || j->state == REMOTE_FETCHING || (!final && m.seq <= j->seq)) {
-        b->remote->stale++;
+        b->counters.remote_stale++;
         return;
     }
     j->seq = m.seq;
@@ -310,7 +310,7 @@ void remote_task_take(struct brain *b, struct vl_span bytes) {
     }
     struct remote_job *j = remote_get(b, m.job);
     if (j == NULL || j->state == REMOTE_ENDED || j->seen[m.index / 8] & 1u << m.index % 8) {
-        b->remote->stale++;
+        b->counters.remote_stale++;
         return;
     }
     enum vl_err err = remote_need_outputs(j, m.index, &row);
@@ -339,7 +339,7 @@ void remote_missing_take(struct brain *b, struct vl_span bytes) {
     }
     struct remote_job *j = remote_get(b, m.job);
     if (j == NULL || j->state != REMOTE_SUBMITTING || j->sending || j->seen_n > 0 || m.n == 0) {
-        b->remote->stale++;
+        b->counters.remote_stale++;
         return;
     }
     struct vl_hash *out = calloc(m.n, sizeof *out);

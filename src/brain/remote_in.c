@@ -42,6 +42,7 @@ static void refuse(struct brain *b, struct vl_node_id to, enum mix_level level, 
                            .error_text = vl_span_str(why) };
     struct vl_buf buf;
     vl_buf_init(&buf, VL_PAYLOAD_MAX);
+    b->counters.remote_refused++;
     note(b, err, to, "a job of a member was refused");
     if (news_encode(id, b->now, &row, &buf) == VL_OK)
         vl_ignore(message_send(b, to, level, MSG_NEWS, ENVELOPE_NORMAL, vl_span(buf.p, buf.len), NULL));
@@ -201,6 +202,7 @@ static void pending_submit(struct brain *b, struct remote_job *j) {
     free(j->spec);
     j->spec = NULL;
     j->spec_n = 0;
+    b->counters.remote_taken++;
     j->state = REMOTE_OPEN;
     j->submitted = b->now;
     remote_save(b, j);
@@ -260,7 +262,7 @@ void remote_in_submit(struct brain *b, struct vl_node_id from, enum mix_level le
     } else if (!vl_node_eq(j->peer, from)) {
         refuse(b, from, level, m.job, VL_EEXISTS, "the id of this job is not fresh");
     } else if (b->now < j->since + REMOTE_AGAIN_MS) {
-        b->remote->stale++; /* answered just now */
+        b->counters.remote_stale++; /* answered just now */
     } else if (j->state != REMOTE_SUBMITTING) {
         tell(b, j);
     } else if (vl_span_eq(m.spec, vl_span(j->spec, j->spec_n))) {
@@ -303,7 +305,7 @@ void remote_in_blob(struct brain *b, struct vl_node_id from, const struct remote
     struct remote_part *p = NULL;
     struct remote_job *j = asked_for(b, from, m);
     if (j == NULL || b->cfg.caps.disk_bytes < REMOTE_DISK_RESERVE) {
-        b->remote->stale++;
+        b->counters.remote_stale++;
         return;
     }
     remote_due(b, j, b->now + REMOTE_IDLE_MS);
@@ -352,7 +354,7 @@ void remote_in_missing(struct brain *b, struct vl_node_id from, enum mix_level l
         return;
     }
     if (j->state == REMOTE_SUBMITTING || j->sending || b->now < j->since + REMOTE_AGAIN_MS) {
-        b->remote->stale++; /* its answer is on the way */
+        b->counters.remote_stale++; /* its answer is on the way */
         return;
     }
     if (m.n > 0 && j->state == REMOTE_ENDED && view_job_row(b, j->job, &row)) {
@@ -371,7 +373,7 @@ void remote_in_cancel(struct brain *b, struct vl_node_id from, struct vl_span by
     }
     struct remote_job *j = remote_get(b, m.job);
     if (j == NULL || !vl_node_eq(j->peer, from)) {
-        b->remote->stale++;
+        b->counters.remote_stale++;
         return;
     }
     if (j->state == REMOTE_SUBMITTING)

@@ -1,5 +1,5 @@
 /* remote_priv.h - jobs submitted at members (decision 14): what remote.c (the member), remote_in.c (the coordinator) and
- * remote_data.c (what both do) share.  Not for others. */
+ * remote_data.c, remote_pieces.c and remote_needs.c (what both do) share.  Not for others. */
 #ifndef VL_BRAIN_REMOTE_PRIV_H
 #define VL_BRAIN_REMOTE_PRIV_H
 
@@ -78,7 +78,6 @@ struct remote {
     struct remote_part *parts;
     uint64_t parts_bytes, req;
     vl_ms at, parts_at;
-    uint64_t stale; /* late, doubled or unasked: no harm */
 };
 
 /* ---- remote_data.c ---- */
@@ -98,16 +97,20 @@ enum vl_err remote_post(struct brain *b, struct remote_job *j, enum brain_messag
                         bool follow);
 void remote_cancel_post(struct brain *b, struct remote_job *j);
 
+/* ---- remote_pieces.c ---- */
 /* Takes a piece.  VL_OK: *ret is the whole blob, verified, until remote_part_drop(); VL_EAGAIN: more to come;
  * VL_ECRYPTO: whole, but not what its hash says (dropped); VL_ERANGE: another size than before; VL_EREPLAY;
  * VL_ELIMIT; VL_ENOMEM. */
 enum vl_err remote_part_take(struct brain *b, struct vl_node_id from, const struct remote_data *m,
                              struct remote_part **ret);
 void remote_part_drop(struct brain *b, struct remote_part *p);
+void remote_parts_expire(struct brain *b);
 
 /* Sends these blobs of ours, piece by piece, as the window allows; takes the array over. */
 void remote_send(struct brain *b, struct remote_job *j, struct vl_hash *out, uint32_t n);
 void remote_send_stop(struct brain *b, struct remote_job *j);
+void remote_send_tick(struct brain *b);
+bool remote_piece_arrived(struct brain *b, struct vl_msg_id id); /* false: no piece of ours */
 struct vl_node_id remote_other(const struct brain *b, const struct remote_job *j); /* who is at the other end */
 
 /* ---- remote_needs.c ---- */
