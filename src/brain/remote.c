@@ -100,7 +100,24 @@ static enum vl_err may_submit(struct brain *b, const struct job_spec *spec, size
     return brain_mix_level(b, b->now, spec->privacy, &mean, why);
 }
 
+/* Messages overtake each other: a job that comes after another waits here until that one is known there. */
+static bool comes_too_soon(struct brain *b, const struct remote_job *j) {
+    struct job_spec *spec = malloc(sizeof *spec);
+    bool wait = false;
+    if (spec && job_spec_reopen(vl_span(j->spec, j->spec_n), spec) == VL_OK)
+        for (uint32_t i = 0; i < spec->n_after; i++) {
+            const struct remote_job *other = remote_get(b, spec->after[i]);
+            wait |= other != NULL && other != j && other->state == REMOTE_SUBMITTING;
+        }
+    free(spec);
+    return wait;
+}
+
 static void submit_post(struct brain *b, struct remote_job *j) {
+    if (comes_too_soon(b, j)) {
+        remote_due(b, j, b->now + REMOTE_NEWS_MS);
+        return;
+    }
     struct remote_submit m = { .job = j->job, .spec = vl_span(j->spec, j->spec_n) };
     struct vl_buf buf;
     vl_buf_init(&buf, VL_PAYLOAD_MAX);

@@ -100,7 +100,8 @@ static void send_on(struct brain *b, struct remote_job *j) {
         if (j->flying_n == 0) remote_send_stop(b, j);
         return;
     }
-    struct brain_effect *e = effect_now(b, BRAIN_BLOB_READ, (struct vl_span){ 0 }, NULL);
+    /* held: a small output is a record of a commit that may be on its way */
+    struct brain_effect *e = effect_held(b, BRAIN_BLOB_READ, (struct vl_span){ 0 }, NULL);
     j->req = e->req = REMOTE_REQ | ++b->remote->req;
     e->hash = j->out[j->out_at];
     e->offset = j->out_offset;

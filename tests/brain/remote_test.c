@@ -34,7 +34,7 @@ struct rig {
 
 static void answer(struct rig *r, unsigned i, const struct brain_effect *e) {
     struct brain *b = r->side[i].brain;
-    bool have = i != HEAD && r->blob_n && vl_hash_eq(e->hash, r->hash);
+    bool have = (i != HEAD || r->blobs_kept) && r->blob_n && vl_hash_eq(e->hash, r->hash);
     switch ((int)e->kind) {
     case BRAIN_COMMIT:
         for (size_t k = 0; k < e->records_n; k++) r->blobs_kept += i == HEAD && e->records[k].kind == RECORD_BLOB;
@@ -394,5 +394,24 @@ TEST(remote, a_member_takes_orders_from_its_coordinator_only_and_gives_only_what
     CHECK(remote_get(b, id)->sending);
     step_end(b);
     vl_buf_free(&m);
+    rig_end(r);
+}
+
+TEST(remote, a_job_after_another_waits_until_that_one_is_in_the_book) {
+    struct rig *r = rig_new();
+    blob_make(r, 100);
+    struct vl_job_id first = job_n(r, 1), second = job_n(r, 2);
+    struct job_spec s = spec_of(r), t = spec_of(r);
+    t.n_after = 1;
+    t.after[0] = first;
+    r->deaf[HONEST] = true; /* the first waits for its blob */
+    brain_submit_job(r->side[HONEST].brain, r->now, 7, first, &s, r->blob_n, NULL);
+    brain_submit_job(r->side[HONEST].brain, r->now, 8, second, &t, r->blob_n, NULL);
+    pass(r, 3000);
+    CHECK(remote_get(r->side[HEAD].brain, second) == NULL);
+    say_data(r, HONEST, r->hash, 100, 0, r->blob);
+    CHECK(booked(r, first));
+    pass(r, 3000);
+    CHECK(booked(r, second));
     rig_end(r);
 }

@@ -39,6 +39,8 @@ def test_village_run_works_on_a_member_as_on_the_coordinator(program, wasm, exam
         check(r.returncode == 0 and [j["state"] for j in json.loads(r.stdout)["items"]] == ["done"], r.stdout + r.stderr)
         job = g.call("GET", "/v1/fog/jobs")["items"][0]["id"]
         check(v.call("GET", "/v1/fog/jobs/" + job)["state"] == "done", "it is not in the coordinator's book")
+        there, here = (next(e["at_ms"] for e in x.events(job) if e["kind"] == "done") for x in (v, g))
+        check(here - there < 10000, f"the member heard of the end {here - there} ms late: it had to ask")
         results = os.path.join(v.dir, "results")
         r = cli(g, "job", job, "--output", results)
         files = [os.path.join(d, f) for d, _, fs in os.walk(results) for f in fs]
