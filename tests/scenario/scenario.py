@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scenario.py VILLAGE WASM_DIR EXAMPLES_DIR PART: scenarios over real processes, as TAP.  Parts: crash, contain, hostile, cli, mix."""
+"""scenario.py VILLAGE WASM_DIR EXAMPLES_DIR PART: scenarios over real processes, as TAP.  Parts: crash, contain, hostile, cli, mix, mix_hostile."""
 import importlib
 import os
 import sys
