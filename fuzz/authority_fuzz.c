@@ -1,5 +1,5 @@
-/* One authority among three fuzzed peers: a list of events in the two rounds after genesis.  Messages come from outside as
- * they are, or are made right by the peers' keys with content of the input; what comes out is looked at. */
+/* One authority among three fuzzed peers: a list of events in the two rounds after genesis.  Messages come from outside
+ * as they are, or are made right by the peers' keys with content of the input; what comes out is looked at. */
 #include "directory_help.h"
 
 #include "crypto/hash.h"
@@ -14,7 +14,7 @@
 static struct mix_charter charter;
 static struct crypto_sign_key keys[MIX_AUTHORITIES_MAX], root;
 static struct mix_descriptor nodes[6][3]; /* by node, and epoch - 1 */
-static struct vl_buf own; /* last STORE */
+static struct vl_buf own;                 /* last STORE */
 
 static void begin(void) {
     if (charter.n != 0) return;
@@ -24,12 +24,26 @@ static void begin(void) {
     vl_buf_init(&own, MIX_DOC_MAX + 4096);
 }
 
-/* Votes and signatures that came out: never two of one epoch. */
+/* Votes and signatures that came out, over all lives: never two of one epoch. */
 static struct {
     uint64_t epoch;
-    uint8_t vote[32], consensus[32];
-    bool has_vote, has_consensus;
-} said;
+    uint8_t hash[32];
+} said[2];
+
+static void once(size_t kind, uint64_t epoch, const uint8_t hash[32]) {
+    if (said[kind].epoch == epoch && memcmp(said[kind].hash, hash, 32) != 0) abort();
+    said[kind].epoch = epoch;
+    memcpy(said[kind].hash, hash, 32);
+}
+
+static void look_sent(struct vl_span m) {
+    struct mix_vote v;
+    struct vl_span body = vl_span(m.p + 1, m.n - 1);
+    if (m.p[0] == AUTHORITY_SIGNATURE && body.p[40] > 0 && body.p[41] == 0) once(1, vl_get_u64(body.p), body.p + 8);
+    if (m.p[0] != AUTHORITY_VOTE || mix_vote_decode(body, &charter, &v) != VL_OK) return;
+    if (vl_node_eq(v.authority, charter.authority[0].node)) once(0, v.epoch, v.statement.hash);
+    mix_vote_free(&v);
+}
 
 static void look(struct authority *a) {
     struct authority_effect e;
@@ -37,7 +51,6 @@ static void look(struct authority *a) {
         struct vl_span body = vl_span(e.bytes.p + 1, e.bytes.n - 1);
         struct mix_consensus c;
         struct mix_equivocation q;
-        struct mix_vote v;
         switch (e.kind) {
         case AUTHORITY_STORE:
             vl_buf_clear(&own);
@@ -48,19 +61,13 @@ static void look(struct authority *a) {
             mix_consensus_free(&c);
             break;
         case AUTHORITY_ACCUSE:
-            if (mix_equivocation_check(body, &charter, &q) != VL_OK || vl_node_eq(q.authority, charter.authority[0].node))
+            if (mix_equivocation_check(body, &charter, &q) != VL_OK ||
+                vl_node_eq(q.authority, charter.authority[0].node))
                 abort();
             break;
         case AUTHORITY_SEND:
             if (mix_charter_find(&charter, e.to) <= 0) abort();
-            if (e.bytes.p[0] != AUTHORITY_VOTE || mix_vote_decode(body, &charter, &v) != VL_OK) break;
-            if (vl_node_eq(v.authority, charter.authority[0].node)) {
-                if (said.has_vote && said.epoch == v.epoch && memcmp(said.vote, v.statement.hash, 32) != 0) abort();
-                said.has_vote = true;
-                said.epoch = v.epoch;
-                memcpy(said.vote, v.statement.hash, 32);
-            }
-            mix_vote_free(&v);
+            look_sent(e.bytes);
             break;
         }
     }
@@ -116,7 +123,9 @@ static void made(struct authority *a, vl_ms now, uint8_t what, uint8_t x, struct
         vl_ignore(authority_recv(a, now, nodes[x % 6][0].node, x, vl_span(m, b->len + 1)));
         say(a, now, from, AUTHORITY_DESCRIPTOR, b);
         return;
-    case 1: vote(b, epoch, x, by); break;
+    case 1:
+        vote(b, epoch, x, by);
+        break;
     case 2:
         statement(&s, MIX_STATEMENT_VOTE, epoch, x, by);
         pack_u64(&w, epoch);
@@ -148,7 +157,8 @@ static void made(struct authority *a, vl_ms now, uint8_t what, uint8_t x, struct
         struct mix_equivocation e;
         statement(&s, (what & 8u) ? MIX_STATEMENT_VOTE : MIX_STATEMENT_CONSENSUS, epoch, x, by);
         statement(&t, s.kind, epoch, (uint8_t)(x + 1), by);
-        if (mix_equivocation_of(charter.authority[by].node, &s, &t, &e) != VL_OK || mix_equivocation_encode(&e, b) != VL_OK)
+        if (mix_equivocation_of(charter.authority[by].node, &s, &t, &e) != VL_OK ||
+            mix_equivocation_encode(&e, b) != VL_OK)
             abort();
         say(a, now, from, AUTHORITY_EQUIVOCATION, b);
         return;
@@ -178,12 +188,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     begin();
     vl_buf_init(&b, MIX_DOC_MAX);
     vl_buf_clear(&own);
-    memset(&said, 0, sizeof said);
+    memset(said, 0, sizeof said);
     struct authority *a = start(now);
     for (size_t i = 0; i + 3 <= n && i < 240; i += 3) {
         switch (p[i] & 7u) {
-        case 0: now += 10u * p[i + 1]; break;
-        case 1: now += 125; break;
+        case 0:
+            now += 10u * p[i + 1];
+            break;
+        case 1:
+            now += 125;
+            break;
         case 2: { /* bytes as they are */
             size_t len = p[i + 2] < n - i - 3 ? p[i + 2] : n - i - 3;
             if (vl_buf_append(&b, p + i + 3, len) != VL_OK) abort();
@@ -195,7 +209,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
             authority_destroy(a);
             a = start(now);
             break;
-        default: made(a, now, p[i + 1], p[i + 2], &b);
+        default:
+            made(a, now, p[i + 1], p[i + 2], &b);
         }
         vl_buf_clear(&b);
         authority_tick(a, now);

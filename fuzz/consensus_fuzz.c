@@ -1,5 +1,5 @@
-/* Consensuses, votes and equivocations: as they come, and signed by the authorities for whatever they say.  What is decoded
- * encodes to the same bytes and keeps the rules that path selection relies on. */
+/* Consensuses, votes and equivocations: as they come, and signed by the authorities for whatever they say.  What is
+ * decoded encodes to the same bytes and keeps the rules that path selection relies on. */
 #include "directory_help.h"
 
 #include "crypto/hash.h"

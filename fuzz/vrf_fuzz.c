@@ -1,4 +1,5 @@
-/* VRF: no input breaks prove, and no proof but the one of prove() is accepted.  Delays: bounded, and they do not grow with u. */
+/* VRF: no input breaks prove, and no proof but the one of prove() is accepted.  Delays: bounded, and they do not grow
+ * with u. */
 #include "crypto/random.h"
 #include "crypto/vrf.h"
 #include "mix/delay.h"
@@ -31,8 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     bool equal = memcmp(other, proof, sizeof other) == 0;
     if ((crypto_vrf_verify(key.public, input, other, NULL) == VL_OK) != equal) abort();
     if (crypto_vrf_output(other, out2) == VL_OK && equal && memcmp(out, out2, sizeof out) != 0) abort();
-    if (n >= 32 + 16 && memcmp(p + 16, key.public, 32) != 0 &&
-        crypto_vrf_verify(p + 16, input, proof, NULL) == VL_OK)
+    if (n >= 32 + 16 && memcmp(p + 16, key.public, 32) != 0 && crypto_vrf_verify(p + 16, input, proof, NULL) == VL_OK)
         abort();
     return 0;
 }

@@ -110,7 +110,6 @@ void blobs_have(struct brain *b, const struct peer *from, struct vl_span body) {
 }
 
 void brain_blob_found(struct brain *b, vl_ms now, struct vl_hash hash, bool complete, uint64_t size, uint64_t partial) {
-    (void)size;
     step_begin(b, now);
     if (complete) {
         offers_settle(b, hash, VL_OK);
@@ -127,14 +126,17 @@ void brain_blob_found(struct brain *b, vl_ms now, struct vl_hash hash, bool comp
         }
     }
     worker_blob_found(b, hash, complete, partial);
+    remote_found(b, hash, complete, size);
     step_end(b);
 }
 
 void brain_blob_read(struct brain *b, vl_ms now, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes) {
     step_begin(b, now);
-    blobs_step(b, &(struct blob_event){ .kind = BLOB_READ_DONE,
-                                        .now = b->now,
-                                        .u.read = { .req = req, .found = err == VL_OK, .size = size, .data = bytes } });
+    if (!remote_read(b, req, err, size, bytes))
+        blobs_step(b,
+                   &(struct blob_event){ .kind = BLOB_READ_DONE,
+                                         .now = b->now,
+                                         .u.read = { .req = req, .found = err == VL_OK, .size = size, .data = bytes } });
     step_end(b);
 }
 

@@ -260,6 +260,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = message_create(b);
     if (err == VL_OK) err = blobs_create(b);
     if (err == VL_OK) err = mix_create(b);
+    if (err == VL_OK) err = remote_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -277,6 +278,7 @@ void brain_destroy(struct brain *b) {
     if (b == NULL) return;
     worker_destroy(b);
     mix_destroy(b);
+    remote_destroy(b);
     coordinator_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
@@ -318,6 +320,8 @@ enum vl_err brain_restore(struct brain *b, vl_ms now, const struct record *r) {
         return roster_revoke(b->roster, r->bytes);
     case RECORD_MIX:
         return mix_restore(b, r);
+    case RECORD_REMOTE:
+        return remote_restore(b, r);
     case RECORD_MEMBER:
     case RECORD_TICKET:
     case RECORD_NODE:
@@ -343,12 +347,13 @@ void brain_start(struct brain *b, vl_ms now) {
     if (b->cfg.coordinator) coordinator_start(b);
     link_start(b);
     mix_start(b);
+    remote_start(b);
     step_end(b);
 }
 
 vl_ms brain_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(link_deadline(b), worker_deadline(b));
-    at = vl_ms_min(at, delivery_deadline(b->delivery));
+    at = vl_ms_min(at, vl_ms_min(delivery_deadline(b->delivery), remote_deadline(b)));
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
@@ -362,6 +367,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     worker_tick(b);
     mix_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
+    remote_tick(b);
     step_end(b);
     if (b->cfg.coordinator && b->log_events > b->cfg.snapshot_events) {
         step_begin(b, now); /* a batch of its own: it covers all events before it and none beside it */

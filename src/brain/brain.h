@@ -108,9 +108,14 @@ void brain_tick(struct brain *b, vl_ms now);
 /* Batches up to `seq` are durable. */
 void brain_committed(struct brain *b, vl_ms now, uint64_t seq);
 
-/* ---- commands (coordinator); each is answered by one BRAIN_REPLY with its token ---- */
+/* ---- commands; each is answered by one BRAIN_REPLY with its token.  The coordinator's alone, but for submit, cancel
+ * and what concerns this node: VL_EUNSUPPORTED on others ---- */
 
+/* On a member: goes to the coordinator in durable messages at the job's level; VL_ERANGE: larger than members may
+ * send (wire/remote.h), VL_ELIMIT: too many of this member's jobs have not ended, VL_ESTATE: not a member yet, or why
+ * that level cannot be had (errors of paths_level()). */
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
+                      uint64_t program_size /* bytes; 0 when the program is no blob */,
                       const struct record_answer *answer /* NULL: none; stored with the job */);
 void brain_cancel_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id);
 void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t secret[16], uint32_t uses,
@@ -229,6 +234,8 @@ const struct membership *brain_members(const struct brain *b); /* same */
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;
     uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
+    uint64_t remote_taken, remote_refused; /* coordinator: jobs of members */
+    uint64_t remote_stale;                 /* of both: late, doubled or unasked, without harm */
 };
 void brain_counters(const struct brain *b, struct brain_counters *ret);
 

@@ -3,7 +3,6 @@
 
 #include "crypto/hash.h"
 #include "fog/receipt.h"
-#include "wire/view.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -47,88 +46,6 @@ void coordinator_destroy(struct brain *b) {
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
 }
 
-/* ---- the rows that the API reads ------------------------------------------------------------------------------- */
-
-static void job_row_put(struct brain *b, struct vl_job_id id) {
-    struct job_view v;
-    struct vl_buf buf;
-    if (!job_book_job(b->jobs, id, &v)) return;
-    struct job_row row = { .state = (uint8_t)v.state,
-                           .kind = v.kind,
-                           .priority = v.priority,
-                           .replicas = v.replicas,
-                           .attempts = v.attempts,
-                           .total = v.total,
-                           .waiting = v.waiting,
-                           .running = v.running,
-                           .done = v.done,
-                           .failed = v.failed,
-                           .submitted_ms = v.submitted_ms,
-                           .started_ms = v.started_ms,
-                           .ended_ms = v.ended_ms,
-                           .error = v.error,
-                           .name = v.name,
-                           .error_text = v.error_text };
-    vl_buf_init(&buf, 16384);
-    if (job_row_encode(&row, &buf)) {
-        out_of_memory(b);
-    } else {
-        struct record *r = record_add(b, RECORD_JOB, id.b, sizeof id.b, v.name, vl_span(buf.p, buf.len));
-        r->state = (int32_t)v.state;
-        r->at_ms = v.submitted_ms;
-        r->number = b->now;
-    }
-    vl_buf_free(&buf);
-    effect_held(b, BRAIN_JOB_CHANGED, (struct vl_span){ 0 }, NULL)->job = id;
-}
-
-static void task_row_put(struct brain *b, struct vl_job_id id, uint32_t task) {
-    struct job_task_view v;
-    struct vl_buf buf;
-    if (!job_book_task(b->jobs, id, task, &v)) return;
-    struct task_row row = { .state = (uint8_t)v.state,
-                            .merge = v.merge,
-                            .has_node = v.has_node,
-                            .node = v.node,
-                            .attempt = v.attempt - (v.state == JOB_TASK_FAILED && v.attempt > 1), /* the last made */
-                            .epoch = v.epoch,
-                            .started_ms = v.started_ms,
-                            .ended_ms = v.ended_ms,
-                            .error = v.error,
-                            .input = v.input,
-                            .error_text = v.error_text,
-                            .report = v.report };
-    vl_buf_init(&buf, VL_MESSAGE_MAX);
-    if (task_row_encode(&row, &buf)) {
-        out_of_memory(b);
-    } else {
-        struct record *r =
-            record_add(b, RECORD_TASK, id.b, sizeof id.b, (struct vl_span){ 0 }, vl_span(buf.p, buf.len));
-        r->index = task;
-        r->state = (int32_t)v.state;
-        r->has_node = v.has_node;
-        r->node = v.node;
-    }
-    vl_buf_free(&buf);
-    struct brain_effect *e = effect_held(b, BRAIN_TASK_CHANGED, (struct vl_span){ 0 }, NULL);
-    e->job = id;
-    e->index = task;
-}
-
-static void history_put(struct brain *b, const struct job_effect *fx) {
-    const char *kind = job_history_text(fx->history);
-    struct record *r =
-        record_add(b, RECORD_HISTORY, fx->job.b, sizeof fx->job.b, vl_span_str(kind), vl_span_str(fx->detail));
-    static const struct vl_node_id nobody;
-    uint64_t floor = b->now << 20; /* grows across restarts without a stored counter: lines of one ms have 20 bits */
-    b->history = b->history >= floor ? b->history + 1 : floor;
-    r->number = b->history & (UINT64_MAX >> 1);
-    r->at_ms = b->now;
-    r->index = fx->task;
-    r->node = fx->node;
-    r->has_node = !vl_node_eq(fx->node, nobody);
-}
-
 /* ---- effects of the job book ------------------------------------------------------------------------------------ */
 
 static void assign(struct brain *b, const struct job_effect *fx) {
@@ -164,6 +81,7 @@ static void revoke_run(struct brain *b, const struct job_effect *fx) {
 
 static void forgotten(struct brain *b, struct vl_job_id id) {
     record_add(b, RECORD_JOB, id.b, sizeof id.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
+    remote_in_forgotten(b, id);
 }
 
 static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i) {
@@ -178,16 +96,17 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
     case JOB_FX_JOB_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++) /* only the last word of a step is worth a row */
             if (fx->v[k].kind == JOB_FX_JOB_CHANGED && vl_job_eq(fx->v[k].job, e->job)) return;
-        job_row_put(b, e->job);
+        view_job(b, e->job);
+        remote_in_changed(b, e->job);
         return;
     case JOB_FX_TASK_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++)
             if (fx->v[k].kind == JOB_FX_TASK_CHANGED && fx->v[k].task == e->task && vl_job_eq(fx->v[k].job, e->job))
                 return;
-        task_row_put(b, e->job, e->task);
+        view_task(b, e->job, e->task);
         return;
     case JOB_FX_HISTORY:
-        history_put(b, e);
+        view_history(b, e->job, job_history_text(e->history), e->detail, e->task, e->node);
         return;
     case JOB_FX_FORGOTTEN:
         forgotten(b, e->job);

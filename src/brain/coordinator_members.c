@@ -139,14 +139,16 @@ void coordinator_peer_down(struct brain *b, struct vl_node_id node) {
 static const struct vl_span nothing;
 
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
-                      const struct record_answer *answer) {
+                      uint64_t program_size, const struct record_answer *answer) {
     struct vl_errmsg why = { "" };
     struct vl_buf buf;
     step_begin(b, now);
     vl_buf_init(&buf, JOB_SPEC_MAX);
-    enum vl_err err = b->cfg.coordinator ? job_spec_check(spec, &why) : VL_EUNSUPPORTED;
+    enum vl_err err = job_spec_check(spec, &why);
     if (err == VL_OK) err = job_spec_encode(spec, &buf);
-    if (err == VL_OK)
+    if (err == VL_OK && !b->cfg.coordinator)
+        err = remote_submit(b, id, spec, vl_span(buf.p, buf.len), program_size, &why);
+    else if (err == VL_OK)
         err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = b->now, .job = id, .spec = spec });
     if (err == VL_OK) {
         record_add(b, RECORD_SPEC, id.b, sizeof id.b, nothing, vl_span(buf.p, buf.len));
@@ -158,11 +160,12 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
 }
 
 void brain_cancel_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id) {
+    struct vl_errmsg why = { "" };
     step_begin(b, now);
     enum vl_err err = b->cfg.coordinator
                           ? coordinator_job(b, &(struct job_event){ .kind = JOB_EV_CANCEL, .now = b->now, .job = id })
-                          : VL_EUNSUPPORTED;
-    reply(b, token, err, NULL, nothing);
+                          : remote_cancel(b, id, &why);
+    reply(b, token, err, why.text[0] ? why.text : NULL, nothing);
     step_end(b);
 }
 
@@ -217,6 +220,7 @@ void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id n
     }
     if (err == VL_OK) {
         message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
+        remote_in_expelled(b, node);
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
         held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
     }

@@ -17,7 +17,9 @@ enum vl_err message_create(struct brain *b) {
 }
 
 static void deliver(struct brain *b, const struct delivery_effect *fx) {
-    switch ((enum brain_message)(fx->type & MESSAGE_TYPE)) {
+    enum mix_level level = (enum mix_level)(fx->type >> MESSAGE_LEVEL_SHIFT);
+    enum brain_message type = (enum brain_message)(fx->type & MESSAGE_TYPE);
+    switch (type) {
     case MSG_ASSIGN:
         if (vl_node_eq(fx->peer, b->coordinator)) held_inside(b, OUT_SELF_ASSIGN, b->self, LANE_MESSAGE, 0, fx->bytes);
         return;
@@ -26,6 +28,14 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
         return;
     case MSG_REPORT:
         if (b->cfg.coordinator) coordinator_report(b, fx->peer, fx->bytes);
+        return;
+    case MSG_SUBMIT:
+    case MSG_DATA:
+    case MSG_MISSING:
+    case MSG_NEWS:
+    case MSG_TASK:
+    case MSG_CANCEL:
+        remote_message(b, fx->peer, level, type, fx->bytes);
         return;
     }
     b->counters.messages_bad++;
@@ -79,10 +89,12 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
         return;
     case DELIVERY_DELIVERED:
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
+        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
         return;
     case DELIVERY_DROPPED:
         note(b, fx->err, fx->peer, "a durable message was given up");
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
+        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
         return;
     case DELIVERY_TRANSMIT:
         transmit(b, fx);

@@ -15,9 +15,20 @@
 #include "wire/heartbeat.h"
 #include "wire/level.h"
 #include "wire/link.h"
+#include "wire/view.h"
 
 /* Payload types of envelopes: on the wire, never renumber. */
-enum brain_message { MSG_ASSIGN = 1, MSG_REVOKE = 2, MSG_REPORT = 3 };
+enum brain_message {
+    MSG_ASSIGN = 1,
+    MSG_REVOKE = 2,
+    MSG_REPORT = 3,
+    MSG_SUBMIT = 4, /* this and what follows: wire/remote.h */
+    MSG_DATA = 5,
+    MSG_MISSING = 6,
+    MSG_NEWS = 7,
+    MSG_TASK = 8,
+    MSG_CANCEL = 9,
+};
 #define MESSAGE_TYPE 0xffffu      /* enum brain_message in the type of an envelope; above it the privacy level */
 #define MESSAGE_LEVEL_SHIFT 16u
 
@@ -169,6 +180,7 @@ struct brain {
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
     struct mix *mix; /* mix.c; NULL: no part in the private network */
+    struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
 
     struct brain_counters counters;
 };
@@ -288,6 +300,43 @@ vl_ms worker_deadline(const struct brain *b);
 void worker_destroy(struct brain *b);
 /* NULL when there is no such task (any more). */
 const struct assignment *worker_assignment(const struct brain *b, uint64_t task);
+
+/* ---- view.c: rows that the API reads ---- */
+/* From the job book; spans borrow from it.  False: no such job or task. */
+bool view_job_row(const struct brain *b, struct vl_job_id id, struct job_row *ret);
+bool view_task_row(const struct brain *b, struct vl_job_id id, uint32_t task, struct task_row *ret);
+void view_job_put(struct brain *b, struct vl_job_id id, const struct job_row *row);
+void view_task_put(struct brain *b, struct vl_job_id id, uint32_t task, const struct task_row *row);
+/* The same as they stand in the job book. */
+void view_job(struct brain *b, struct vl_job_id id);
+void view_task(struct brain *b, struct vl_job_id id, uint32_t task);
+/* A line of a job's history; task UINT32_MAX: the job; node all zero: none. */
+void view_history(struct brain *b, struct vl_job_id id, const char *kind, const char *detail, uint32_t task,
+                  struct vl_node_id node);
+
+/* ---- remote_data.c, remote.c, remote_in.c: jobs submitted at members (decision 14) ---- */
+enum vl_err remote_create(struct brain *b);
+void remote_destroy(struct brain *b);
+enum vl_err remote_restore(struct brain *b, const struct record *r);
+void remote_start(struct brain *b);
+void remote_tick(struct brain *b);
+vl_ms remote_deadline(const struct brain *b);
+/* One of MSG_SUBMIT .. MSG_CANCEL from a member or the coordinator, at the level it came with. */
+void remote_message(struct brain *b, struct vl_node_id from, enum mix_level level, enum brain_message type,
+                    struct vl_span bytes);
+/* One of these was acknowledged, or given up. */
+void remote_posted(struct brain *b, struct vl_msg_id id);
+/* Answers to effects.  remote_read(): false when req is not one of ours. */
+bool remote_read(struct brain *b, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes);
+void remote_found(struct brain *b, struct vl_hash hash, bool complete, uint64_t size);
+/* On a member: submit, cancel; the step and the reply are the caller's.  Errors of brain_submit_job(). */
+enum vl_err remote_submit(struct brain *b, struct vl_job_id id, const struct job_spec *spec, struct vl_span encoded,
+                          uint64_t program_size, struct vl_errmsg *why);
+enum vl_err remote_cancel(struct brain *b, struct vl_job_id id, struct vl_errmsg *why);
+/* On the coordinator: a job differs or is gone; a member is gone. */
+void remote_in_changed(struct brain *b, struct vl_job_id job);
+void remote_in_forgotten(struct brain *b, struct vl_job_id job);
+void remote_in_expelled(struct brain *b, struct vl_node_id node);
 
 /* ---- coordinator.c, coordinator_members.c ---- */
 enum vl_err coordinator_create(struct brain *b);

@@ -21,9 +21,10 @@ enum record_kind {
     RECORD_NODE,         /* key: node; state, text: name, at_ms: joined, number: seen; bytes */
     RECORD_INBOX,        /* key: 16 bytes; at_ms: last use; bytes */
     RECORD_OUTBOX,       /* key: 16 bytes; at_ms: expiry; bytes */
+    RECORD_REMOTE,       /* key: job submitted at a member; bytes: wire/remote.h record, on both sides */
     RECORD_SNAPSHOT,     /* number: up to which event of the log; bytes: the job book */
     RECORD_LOG,          /* bytes: one event of the job book; number: its place when restored */
-    RECORD_BLOB,         /* key: hash; bytes: content of a small blob */
+    RECORD_BLOB,         /* key: hash; bytes: content of a blob that lives in the store */
     RECORD_JOB,          /* (view) key: job; state, at_ms: submitted, number: updated, text: name; bytes: wire/view.h */
     RECORD_SPEC,         /* (view) key: job; bytes: encoded job_spec */
     RECORD_TASK,         /* (view) key: job, index; state; node in `node` when has_node; bytes: wire/view.h */

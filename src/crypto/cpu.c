@@ -24,9 +24,9 @@ struct crypto_cpu crypto_cpu_detect(void) {
     uint64_t saved = xcr0();
     if ((saved & XCR0_YMM) != XCR0_YMM || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return ret;
     ret.avx2 = (b & bit_AVX2) != 0;
+    ret.vaes = (c & bit_VAES) && (c & bit_VPCLMULQDQ);
     if ((saved & XCR0_ZMM) != XCR0_ZMM) return ret;
     ret.avx512 = (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512DQ) && (b & bit_AVX512VL);
-    ret.vaes = (c & bit_VAES) && (c & bit_VPCLMULQDQ);
     ret.ifma = (b & bit_AVX512IFMA) != 0;
     return ret;
 }

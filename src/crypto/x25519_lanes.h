@@ -1,14 +1,14 @@
 /* x25519_lanes.h - the part of batched X25519 that does not depend on how a field element is held: bytes, the inverse,
  * the ladder, the batch.  Included once, at the end, by each implementation, which defines before:
- *   TARGET, INLINE, LANES, LIMBS, LIMB_BITS(i); X25519_LANES_FUNCTION, the name of the function made here
- *   vec, LANES words of 64 bits, and all() lanes() lanes_out() plus() twice() nine() both() shift_down()
- *   lane_mask, all ones or zeros a lane, and no_lane() every_lane() where_any() where_zero() where_differ()
- * choose_vec() struct fe { vec limb[LIMBS]; } and its arithmetic between three kinds that the implementation bounds:
- *     products   what multiply() and square() give
- *     biased     what multiply_biased(), square_biased() and as_biased() of a factor give; products too
- *     factors    what multiply() and square() take: factor(product), sum(biased, product), difference(biased, product),
- *                and add_121665(factor, factor), which is a + 121665 b; their limbs are at most a thousandth longer
- * than LIMB_BITS() after factor() */
+ * - TARGET, INLINE, LANES, LIMBS, LIMB_BITS(i); X25519_LANES_FUNCTION, the name of the function made here;
+ * - vec, LANES words of 64 bits, with all() lanes() lanes_out() plus() twice() nine() both() shift_down();
+ * - lane_mask, with no_lane() every_lane() where_any() where_zero() where_differ() choose_vec();
+ * - struct fe { vec limb[LIMBS]; } and its arithmetic between three kinds, which the implementation bounds:
+ *   products, which multiply(), square() and times_9() of a factor(product) give; biased ones, which multiply_biased(),
+ *   square_biased() and as_biased() of a factor give; and factors, which are taken, and come from factor(product),
+ *   sum(biased, product), difference(biased, product) and add_121665(a, b) = a + 121665 b.  A limb that factor() or
+ *   load() gives is longer than LIMB_BITS() by a thousandth at most.
+ * Aggregates are never chosen by ?: here: gcc would copy them in halves, and reading the whole then waits. */
 #ifndef VL_CRYPTO_X25519_LANES_H
 #define VL_CRYPTO_X25519_LANES_H
 
@@ -138,15 +138,14 @@ struct point {
     struct fe x, z; /* factors */
 };
 
-/* Scalar times point in each lane.
+/* Scalar times point in each lane; `base`: the point is 9, and a multiplication by it is cheap.
  *
  * (x2 : z2) and (x3 : z3) differ by the point.  A step doubles the one that the bit says and adds both: DA + CB is the
  * same when the two change places, DA - CB changes its sign and is squared, so only what is doubled must be chosen, by
  * a mask and not by a branch.  The doubled one is the first afterwards.  The last three bits are zeros, so that it ends
  * with the two in their places. */
-TARGET static void ladder(const uint8_t (*scalar)[32], const uint8_t (*point)[32], struct point *ret) {
+INLINE void climb(const uint8_t (*scalar)[32], struct fe u, bool base, struct point *ret) {
     uint64_t bytes[LANES];
-    struct fe u = load(point);
     struct fe x2 = as_biased(fe_small(1)), z2 = fe_small(0), x3 = as_biased(u), z3 = fe_small(1);
     lane_mask before = no_lane();
     vec word = all(0);
@@ -165,13 +164,24 @@ TARGET static void ladder(const uint8_t (*scalar)[32], const uint8_t (*point)[32
         struct fe e = difference(aa, bb);
         aa = factor(aa);
         x3 = square_biased(sum(da, cb));
-        z3 = multiply(u, factor(square(difference(da, cb))));
+        struct fe t = factor(square(difference(da, cb)));
+        if (base)
+            z3 = times_9(t);
+        else
+            z3 = multiply(u, t);
         x2 = multiply_biased(aa, factor(bb));
         z2 = multiply(e, add_121665(aa, e));
     }
     crypto_wipe(bytes, sizeof bytes);
     ret->x = factor(x2);
     ret->z = factor(z2);
+}
+
+TARGET static void ladder(const uint8_t (*scalar)[32], const uint8_t (*point)[32], struct point *ret) {
+    climb(scalar, load(point), false, ret);
+}
+TARGET static void base_ladder(const uint8_t (*scalar)[32], struct point *ret) {
+    climb(scalar, fe_small(9), true, ret);
 }
 
 /* The x / z of all groups with one inversion (Montgomery's trick, per lane), 0 where z is 0: there z is replaced by 1,
@@ -207,10 +217,12 @@ TARGET void X25519_LANES_FUNCTION(const uint8_t (*scalar)[32], const uint8_t (*p
             uint8_t scalars[LANES][32] = { { 0 } }, points[LANES][32] = { { 0 } }; /* 0 where there is no work */
             for (size_t lane = 0; lane < used; lane++) {
                 memcpy(scalars[lane], scalar[at + lane], 32);
-                points[lane][0] = 9;
                 if (point != NULL) memcpy(points[lane], point[at + lane], 32);
             }
-            ladder((const uint8_t(*)[32])scalars, (const uint8_t(*)[32])points, &r[g]);
+            if (point != NULL)
+                ladder((const uint8_t(*)[32])scalars, (const uint8_t(*)[32])points, &r[g]);
+            else
+                base_ladder((const uint8_t(*)[32])scalars, &r[g]);
             crypto_wipe(scalars, sizeof scalars);
         }
         divide(r, groups);

@@ -307,7 +307,8 @@ void api_job_output(struct gateway *g, struct http_req *r, const struct call *k)
     if (err == VL_OK && s->failed) err = VL_ENOMEM;
     if (err == VL_OK) {
         err = result_present(s);
-        why = "A part of the result is not on this node yet.";
+        why = "A part of the result is not on this node: members keep 4 MiB of a job, its coordinator all.";
+        if (err == VL_EAGAIN) err = VL_ESTATE; /* a done job brings nothing more */
     }
     if (err != VL_OK) {
         result_close(s);

@@ -164,7 +164,7 @@ static void round_roll(struct authority *a, vl_ms now) {
 /* --- life --- */
 
 static bool config_ok(const struct authority_config *cfg) {
-    if (!mix_delays_ok(cfg->delay_ms)) return false;
+    if (!mix_charter_ok(&cfg->charter) || !mix_delays_ok(cfg->delay_ms)) return false;
     return cfg->former.number == 0 ||
            (memcmp(cfg->former.root, cfg->charter.root, 32) == 0 && cfg->former.epoch_ms == cfg->charter.epoch_ms &&
             cfg->former.genesis_ms == cfg->charter.genesis_ms);
@@ -312,8 +312,8 @@ static void recount_known(struct authority *a) {
     size_t it = 0;
     a->known_relays_n = a->known_clients_n = 0;
     for (struct held *h; (h = vl_map_next(&a->by_node, &it, &key)) != NULL;) {
-        h->known = mix_relay_by_node(&a->newest.c, h->d.node) != NULL ||
-                   mix_client_by_node(&a->newest.c, h->d.node) != NULL;
+        h->known =
+            mix_relay_by_node(&a->newest.c, h->d.node) != NULL || mix_client_by_node(&a->newest.c, h->d.node) != NULL;
         if (!h->known) continue;
         a->known_relays_n += (h->d.roles & MIX_ROLES_RELAY) != 0;
         a->known_clients_n += (h->d.roles & MIX_ROLE_CLIENT) != 0;
@@ -356,7 +356,9 @@ bool authority_vote_seen(const struct authority *a, int index, uint8_t ret_signa
     memcpy(ret_signature, b->head.signature, CRYPTO_SIGNATURE);
     return true;
 }
-struct authority_stats authority_stats(const struct authority *a) { return a->stats; }
+struct authority_stats authority_stats(const struct authority *a) {
+    return a->stats;
+}
 
 /* --- events --- */
 
@@ -365,18 +367,25 @@ static enum vl_err dispatch(struct authority *a, vl_ms now, struct vl_node_id fr
     int index = mix_charter_find(&a->cfg.charter, from);
     if (message.n < 2 || message.n > MIX_DOC_MAX + 1) return VL_EPARSE;
     struct vl_span body = vl_span(message.p + 1, message.n - 1);
-    if (message.p[0] == AUTHORITY_DESCRIPTOR)
-        return authority_on_descriptor(a, now, from, index, reputation, body);
+    if (message.p[0] == AUTHORITY_DESCRIPTOR) return authority_on_descriptor(a, now, from, index, reputation, body);
     if (index < 0 || index == a->self) return VL_EDENIED;
     switch (message.p[0]) {
-    case AUTHORITY_VOTE: return authority_on_vote(a, now, index, body);
-    case AUTHORITY_ECHO: return authority_on_echo(a, now, index, body);
-    case AUTHORITY_SIGNATURE: return authority_on_signature(a, now, body);
-    case AUTHORITY_CONSENSUS: return authority_on_consensus(a, now, body);
-    case AUTHORITY_EQUIVOCATION: return authority_on_equivocation(a, now, index, body);
-    case AUTHORITY_WANT: return authority_on_want(a, index, body);
-    case AUTHORITY_HAVE: return authority_on_have(a, index, body);
-    default: return VL_EPARSE;
+    case AUTHORITY_VOTE:
+        return authority_on_vote(a, now, index, body);
+    case AUTHORITY_ECHO:
+        return authority_on_echo(a, now, index, body);
+    case AUTHORITY_SIGNATURE:
+        return authority_on_signature(a, now, body);
+    case AUTHORITY_CONSENSUS:
+        return authority_on_consensus(a, now, body);
+    case AUTHORITY_EQUIVOCATION:
+        return authority_on_equivocation(a, now, index, body);
+    case AUTHORITY_WANT:
+        return authority_on_want(a, index, body);
+    case AUTHORITY_HAVE:
+        return authority_on_have(a, index, body);
+    default:
+        return VL_EPARSE;
     }
 }
 
@@ -403,8 +412,7 @@ static void send_votes(struct authority *a) {
     for (int i = 0; i < a->cfg.charter.n; i++) {
         if (mine->have && !a->ballot[i].has_mine)
             authority_send(a, i, AUTHORITY_VOTE, vl_span(mine->bytes.p, mine->bytes.len));
-        if (a->proof[i].len > 0)
-            authority_send_all(a, AUTHORITY_EQUIVOCATION, vl_span(a->proof[i].p, a->proof[i].len));
+        if (a->proof[i].len > 0) authority_send_all(a, AUTHORITY_EQUIVOCATION, vl_span(a->proof[i].p, a->proof[i].len));
     }
     authority_send_echo(a);
 }
@@ -425,8 +433,10 @@ void authority_tick(struct authority *a, vl_ms now) {
     }
     vote_if_due(a, step);
     if (step < STEP_COMPUTE) send_votes(a);
-    vl_ignore(authority_tally(a));
-    authority_send_wants(a, step);
+    if (a->newest.c.epoch < a->epoch) {
+        vl_ignore(authority_tally(a));
+        authority_send_wants(a, step);
+    }
     if (step < STEP_COMPUTE) return;
     authority_finish(a, now);
     authority_send_signatures(a);

@@ -1,5 +1,5 @@
-/* From votes to a consensus: everything here depends on nothing but the votes that count, the descriptors that they name
- * and the consensus before, so that all honest authorities get the same bytes. */
+/* From votes to a consensus: everything here depends on nothing but the votes that count, the descriptors that they
+ * name and the consensus before, so that all honest authorities get the same bytes. */
 #include "mix/authority_priv.h"
 
 #include "crypto/drbg.h"
@@ -33,18 +33,25 @@ static uint32_t votes_for(const struct authority *a, const uint8_t previous[32])
     return n;
 }
 
-uint64_t authority_base(const struct authority *a, uint8_t ret_hash[32]) {
+/* Whether x is rather gone on from than y, with xn and yn votes.  To know of none is no vote against one: authorities
+ * that lost their disks must not begin a second chain. */
+static bool base_before(const struct mix_vote *x, uint32_t xn, const struct mix_vote *y, uint32_t yn) {
+    if ((x->previous_epoch == 0) != (y->previous_epoch == 0)) return y->previous_epoch == 0;
+    if (xn != yn) return xn > yn;
+    if (x->previous_epoch != y->previous_epoch) return x->previous_epoch > y->previous_epoch;
+    return memcmp(x->previous, y->previous, 32) < 0;
+}
+
+uint64_t authority_base(const struct authority *a, bool held, uint8_t ret_hash[32]) {
     const struct mix_vote *best = NULL;
     uint32_t best_n = 0;
     memset(ret_hash, 0, 32);
     for (size_t i = 0; i < a->cfg.charter.n; i++) {
         const struct mix_vote *v = &a->ballot[i].vote;
         if (!authority_counts(&a->ballot[i])) continue;
+        if (held && v->previous_epoch > 0 && authority_chained(a, v->previous) == NULL) continue;
         uint32_t n = votes_for(a, v->previous);
-        bool later = best != NULL && (v->previous_epoch > best->previous_epoch ||
-                                      (v->previous_epoch == best->previous_epoch &&
-                                       memcmp(v->previous, best->previous, 32) < 0));
-        if (n < best_n || (n == best_n && !later)) continue;
+        if (best != NULL && !base_before(v, n, best, best_n)) continue;
         best = v;
         best_n = n;
     }
@@ -63,7 +70,8 @@ struct listing {
 static int by_digest(const void *a, const void *b) {
     const struct listing *x = a, *y = b;
     int order = memcmp(x->entry->digest, y->entry->digest, 32);
-    return order != 0 ? order : (x->entry->reputation > y->entry->reputation) - (x->entry->reputation < y->entry->reputation);
+    return order != 0 ? order
+                      : (x->entry->reputation > y->entry->reputation) - (x->entry->reputation < y->entry->reputation);
 }
 
 static struct listing *listings(const struct authority *a, size_t *ret_n) {
@@ -306,7 +314,9 @@ static bool ready(struct authority *a, vl_ms now, const struct mix_consensus **r
     if (authority_votes(a) < a->cfg.charter.threshold) return false;
     if (authority_tally(a) != VL_OK || a->missing_n > 0) return false;
     *ret_base = NULL;
-    if (authority_base(a, hash) == 0) return true;
+    /* What nobody sends was never there: who names it cannot hold up the others for longer. */
+    bool give_up = !authority_before(a, now, STEP_GIVE_UP);
+    if (authority_base(a, give_up, hash) == 0) return true;
     const struct chained *base = authority_chained(a, hash);
     if (base == NULL) return false;
     *ret_base = &base->c;

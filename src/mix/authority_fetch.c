@@ -84,6 +84,11 @@ enum vl_err authority_on_have(struct authority *a, int from, struct vl_span body
     if (err) return err;
     if (epoch > a->epoch) return VL_ERANGE;
     if (epoch <= a->newest.c.epoch || a->asked) return VL_OK;
+    /* By turns, so that one who only claims to have a newer one does not keep us from the others. */
+    uint32_t others = ((1u << a->cfg.charter.n) - 1) & ~(1u << a->self);
+    if ((a->tried & others) == others) a->tried = 0;
+    if (a->tried >> from & 1u) return VL_OK;
+    a->tried |= 1u << from;
     a->asked = true;
     send_want(a, from, WANT_CONSENSUS, hash, 1);
     return VL_OK;
@@ -94,7 +99,7 @@ enum vl_err authority_on_consensus(struct authority *a, vl_ms now, struct vl_spa
     uint8_t base[32];
     enum vl_err err = authority_decode_consensus(a, body, &c);
     if (err) return err;
-    authority_base(a, base);
+    authority_base(a, false, base);
     bool newer = c.epoch > a->newest.c.epoch;
     bool wanted = memcmp(c.hash, base, 32) == 0 && authority_chained(a, base) == NULL;
     if (c.epoch > a->epoch)
@@ -121,7 +126,7 @@ static int pick(const struct authority *a, uint32_t mask, uint32_t turn) {
 static void want_votes(struct authority *a, uint32_t step) {
     for (int i = 0; i < a->cfg.charter.n; i++) {
         const struct ballot *b = &a->ballot[i];
-        int from = b->heads == 1 && !b->have ? pick(a, b->holders, step) : -1;
+        int from = b->heads == 1 && !b->have ? pick(a, b->holders, step + (uint32_t)i) : -1;
         if (from >= 0) send_want(a, from, WANT_VOTE, b->head.hash, 1);
     }
 }
@@ -142,7 +147,7 @@ static void want_descriptors(struct authority *a, uint32_t step) {
 static void want_base(struct authority *a, uint32_t step) {
     uint8_t base[32];
     uint32_t voters = 0;
-    if (authority_base(a, base) == 0 || authority_chained(a, base) != NULL) return;
+    if (authority_base(a, false, base) == 0 || authority_chained(a, base) != NULL) return;
     for (int i = 0; i < a->cfg.charter.n; i++) {
         const struct ballot *b = &a->ballot[i];
         if (authority_counts(b) && memcmp(b->vote.previous, base, 32) == 0) voters |= 1u << i;

@@ -6,17 +6,18 @@
 #include "mix/authority.h"
 #include "mix/vote.h"
 
-#define STEPS 32u         /* of an epoch: half sixteenths */
-#define STEP_VOTE 20u     /* 10/16 */
-#define STEP_DIRECT 24u   /* 12/16: end of votes from their authors */
-#define STEP_COMPUTE 28u  /* 14/16: end of echoes */
-#define STEP_GIVE_UP 30u  /* 15/16 */
+#define STEPS 32u        /* of an epoch: half sixteenths */
+#define STEP_VOTE 20u    /* 10/16 */
+#define STEP_DIRECT 24u  /* 12/16: end of votes from their authors */
+#define STEP_COMPUTE 28u /* 14/16: end of echoes */
+#define STEP_GIVE_UP 30u /* 15/16 */
 #define STEP_NONE UINT32_MAX
 
-#define EFFECTS_MAX 16384u      /* queued; SENDs beyond it are lost like any message */
-#define WANT_MAX 512u           /* hashes of one WANT */
-#define WANT_ANSWERS 8u         /* WANTs answered to one authority in a step */
-#define HELD_MAX (3u * MIX_VOTE_ENTRIES_MAX) /* descriptors: our own list, and those that a majority lists differently */
+#define EFFECTS_MAX 16384u /* queued; SENDs beyond it are lost like any message */
+#define WANT_MAX 512u      /* hashes of one WANT */
+#define WANT_ANSWERS 8u    /* WANTs answered to one authority in a step */
+#define HELD_MAX                                                                                                       \
+    (3u * MIX_VOTE_ENTRIES_MAX) /* descriptors: our own list, and those that a majority lists differently */
 
 enum want_kind { WANT_DESCRIPTOR = 1, WANT_VOTE = 2, WANT_CONSENSUS = 3 };
 
@@ -76,10 +77,11 @@ struct authority {
 
     /* the round for `epoch`; its phases lie in epoch - 1 */
     uint64_t epoch;
-    uint32_t done;      /* last step carried out, STEP_NONE */
-    bool restored;      /* state of this epoch was restored */
-    bool withheld;      /* counted */
-    bool asked;         /* for a consensus in this step */
+    uint32_t done;  /* last step carried out, STEP_NONE */
+    bool restored;  /* state of this epoch was restored */
+    bool withheld;  /* counted */
+    bool asked;     /* for a newer consensus in this step */
+    uint32_t tried; /* bits of authorities asked for it, since all were */
     struct vl_map by_node, by_digest;
     uint32_t relays_n, clients_n, known_relays_n, known_clients_n; /* direct ones */
     struct ballot ballot[MIX_AUTHORITIES_MAX];
@@ -136,8 +138,9 @@ bool authority_counts(const struct ballot *b);
 uint32_t authority_votes(const struct authority *a); /* that count */
 /* Rebuilds tally and missing from the votes that count.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err authority_tally(struct authority *a);
-/* Hash of the previous consensus that the votes name; zero: none.  Returns its epoch. */
-uint64_t authority_base(const struct authority *a, uint8_t ret_hash[32]);
+/* Hash of the previous consensus that the votes go on from (held: among those that we have); zero: none.  Returns its
+ * epoch. */
+uint64_t authority_base(const struct authority *a, bool held, uint8_t ret_hash[32]);
 /* Computes, signs, publishes as far as it can be done now. */
 void authority_finish(struct authority *a, vl_ms now);
 

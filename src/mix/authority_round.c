@@ -1,7 +1,7 @@
 /* Messages of a round: descriptors, votes, echoes, proofs, signatures. */
 #include "mix/authority_priv.h"
 
-#include "crypto/hash.h"
+#include "crypto/random.h"
 #include "mix/consensus_priv.h"
 
 #include <stdlib.h>
@@ -53,7 +53,8 @@ static enum vl_err keep(struct authority *a, const struct held *h) {
 static enum vl_err take_direct(struct authority *a, vl_ms now, struct held *h) {
     if (!authority_before(a, now, STEP_VOTE)) return VL_ESTALE;
     h->direct = true;
-    h->known = mix_relay_by_node(&a->newest.c, h->d.node) != NULL || mix_client_by_node(&a->newest.c, h->d.node) != NULL;
+    h->known =
+        mix_relay_by_node(&a->newest.c, h->d.node) != NULL || mix_client_by_node(&a->newest.c, h->d.node) != NULL;
     return has_room(a, h) ? keep(a, h) : VL_ELIMIT;
 }
 
@@ -92,7 +93,8 @@ enum vl_err authority_on_descriptor(struct authority *a, vl_ms now, struct vl_no
 /* --- what an authority has signed --- */
 
 /* Two statements that contradict each other: told to all, once. */
-static enum vl_err accuse(struct authority *a, int index, const struct mix_statement *x, const struct mix_statement *y) {
+static enum vl_err accuse(struct authority *a, int index, const struct mix_statement *x,
+                          const struct mix_statement *y) {
     struct ballot *b = &a->ballot[index];
     struct mix_equivocation e;
     uint8_t head = AUTHORITY_EQUIVOCATION;
@@ -170,6 +172,7 @@ enum vl_err authority_vote(struct authority *a) {
     authority_share(a, a->epoch, v.reveal);
     authority_share(a, a->epoch + 1, next);
     mix_share_step(next, v.commitment);
+    crypto_wipe(next, sizeof next);
     memcpy(v.delay_ms, a->cfg.delay_ms, sizeof v.delay_ms);
     v.tolerance_permille = a->cfg.tolerance_permille;
     v.anonymity_floor = a->cfg.anonymity_floor;
@@ -333,26 +336,29 @@ enum vl_err authority_on_equivocation(struct authority *a, vl_ms now, int from, 
 
 /* --- signatures on the consensus --- */
 
+/* All we know on the hash that we signed (it may be that of an earlier life, which cannot be computed any more), or
+ * else that we computed. */
 void authority_send_signatures(struct authority *a) {
+    const struct ballot *mine = &a->ballot[a->self];
+    const uint8_t *hash = mine->has_signature ? mine->signature.hash : a->body_hash;
     struct vl_buf out;
-    uint8_t n = 0;
-    if (!a->computed) return;
-    vl_buf_init(&out, ECHO_MAX);
+    uint32_t on_it = 0;
+    if (!a->computed && !mine->has_signature) return;
     for (int i = 0; i < a->cfg.charter.n; i++) {
         const struct ballot *b = &a->ballot[i];
-        n = (uint8_t)(n + (b->has_signature && memcmp(b->signature.hash, a->body_hash, 32) == 0));
+        if (b->has_signature && memcmp(b->signature.hash, hash, 32) == 0) on_it |= 1u << i;
     }
+    vl_buf_init(&out, ECHO_MAX);
     struct pack w = pack_begin(&out);
     pack_u64(&w, a->epoch);
-    pack_bytes(&w, a->body_hash, 32);
-    pack_u8(&w, n);
+    pack_bytes(&w, hash, 32);
+    pack_u8(&w, (uint8_t)__builtin_popcount(on_it));
     for (int i = 0; i < a->cfg.charter.n; i++) {
-        const struct ballot *b = &a->ballot[i];
-        if (!b->has_signature || memcmp(b->signature.hash, a->body_hash, 32) != 0) continue;
+        if ((on_it >> i & 1u) == 0) continue;
         pack_u8(&w, (uint8_t)i);
-        pack_bytes(&w, b->signature.signature, CRYPTO_SIGNATURE);
+        pack_bytes(&w, a->ballot[i].signature.signature, CRYPTO_SIGNATURE);
     }
-    if (pack_end(&w) == VL_OK && n > 0) authority_send_all(a, AUTHORITY_SIGNATURE, vl_span(out.p, out.len));
+    if (pack_end(&w) == VL_OK && on_it != 0) authority_send_all(a, AUTHORITY_SIGNATURE, vl_span(out.p, out.len));
     vl_buf_free(&out);
 }
 

@@ -117,7 +117,8 @@ struct channel_config channel_config_default(void) {
 }
 
 enum vl_err channel_create(const struct channel_config *cfg, struct channel **ret) {
-    if (cfg->ttl_ms == 0 || cfg->parity_permille > 1000 || cfg->surbs_low_water < 1 || cfg->surbs_low_water > 32)
+    if (cfg->ttl_ms == 0 || cfg->ttl_ms > CHANNEL_TTL_MAX || cfg->parity_permille > 1000 || cfg->surbs_low_water < 1 ||
+        cfg->surbs_low_water > 32)
         return VL_ERANGE;
     struct channel *c = calloc(1, sizeof *c);
     if (c == NULL) return VL_ENOMEM;

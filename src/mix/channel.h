@@ -15,9 +15,12 @@
  *
  * What a stranger can do.  Anybody who knows our static key can fill the tables below, up to their limits and at the
  * rate at which our mailbox is fetched.  Senders are anonymous, so there is no share that one of them could be held to:
- * what has made no progress for the longest time goes first, whoever sent it.  A flood therefore costs others
- * retransmissions, not correctness; and ids of delivered messages are remembered longer than the fetch rate of 16 cells
- * a second takes to push them out.  Pure; deterministic by seed; times never run backwards.  Not thread-safe. */
+ * what has made no progress for the longest time goes first, whoever sent it; only answers in conversations we began
+ * have a known sender, and no more than CHANNEL_ANSWERS_MAX of one are put together at a time.  A flood therefore costs
+ * others retransmissions, not correctness; and 16 cells a second, the rate of a mailbox, push no id of a delivered
+ * message out before its fragments are worthless (ttl and two epochs, 70 min).  All tables full take about 130 MiB.
+ * Pure; deterministic by seed; times never run backwards.  Not thread-safe.
+ */
 #ifndef VL_MIX_CHANNEL_H
 #define VL_MIX_CHANNEL_H
 
@@ -36,10 +39,11 @@
 #define CHANNEL_SHARDS_MAX 160u           /* fragments of a message, parity included */
 #define CHANNEL_OUT_MAX 1024u             /* messages and answers on their way */
 #define CHANNEL_OUT_BYTES (32u << 20)     /* of their fragments */
-#define CHANNEL_IN_MAX 1024u              /* messages being put together; the one that waited longest gives way */
-#define CHANNEL_IN_BYTES (16u << 20)      /* of their fragments; the same */
-#define CHANNEL_REMEMBERED 65536u /* ids of delivered messages: 68 min of one every 1/16 s; the oldest gives way */
-#define CHANNEL_EVENTS_MAX 4096u  /* messages received that channel_next() was not asked for */
+#define CHANNEL_TTL_MAX 86400000u
+#define CHANNEL_IN_MAX 1024u             /* messages being put together; the one that waited longest gives way */
+#define CHANNEL_IN_BYTES (16u << 20)     /* of their fragments; the same */
+#define CHANNEL_REMEMBERED (72u * 1024u) /* ids of delivered messages: 76 min of 16 a second; the oldest gives way */
+#define CHANNEL_EVENTS_MAX 4096u         /* messages received that channel_next() was not asked for */
 /* Times one fragment is sent.  A round trip over 7 hops each way with 5 % loss at each hop succeeds in 49 of 100 cases:
  * 16 tries fail in 2 of 100,000, 12 would in 3 of 10,000. */
 #define CHANNEL_TRIES 16u
@@ -55,7 +59,7 @@
 struct channel_config {
     uint8_t seed[32];
     uint8_t static_secret[32];
-    vl_ms ttl_ms;             /* > 0; of an undelivered message; the same in the whole village; default 10 min */
+    vl_ms ttl_ms; /* 1..CHANNEL_TTL_MAX; of an undelivered message; the same in the whole village; default 10 min */
     uint16_t parity_permille; /* 0..1000: parity fragments per data fragment; default 250, at least one when k > 1 */
     uint32_t surbs_low_water; /* 1..32; anonymous conversations: the responder gets more below this; default 8 */
 };
@@ -111,7 +115,7 @@ void channel_skip(struct channel *c, vl_ms now, uint64_t handle);
 /* From the mailbox.  delta: SPHINX_DELTA bytes of a reply under surb_id.  VL_EPARSE, VL_EVERSION, VL_ECRYPTO;
  * VL_EEXPIRED: its reply block belongs to an epoch that is over; VL_ENOTFOUND (block unknown or used: single use);
  * VL_EREPLAY: a fragment we have; VL_ELIMIT: CHANNEL_EVENTS_MAX; VL_ENOMEM.  A damaged reply (VL_ECRYPTO) does not use
- * its block up. */
+ * its block up; after VL_ENOMEM what came counts as lost. */
 VL_MUST_CHECK enum vl_err channel_recv(struct channel *c, vl_ms now, const uint8_t body[SPHINX_BODY]);
 VL_MUST_CHECK enum vl_err channel_recv_reply(struct channel *c, vl_ms now, const uint8_t surb_id[16],
                                              const uint8_t delta[SPHINX_DELTA]);

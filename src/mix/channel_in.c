@@ -54,8 +54,22 @@ static void forget_one(struct channel *c) {
 
 /* ---- a fragment ---- */
 
+/* The first of the messages being put together for a conversation of ours, when that has its share already. */
+static struct in_msg *over_share(const struct channel *c, const struct talk_out *t) {
+    struct in_msg *first = NULL;
+    uint32_t n = 0;
+    for (struct channel_link *l = c->partial.first; l; l = l->next) {
+        struct in_msg *m = CHANNEL_OF(struct in_msg, link, l);
+        if (vl_get_u64(m->key + 16) != t->number) continue;
+        if (n++ == 0) first = m;
+    }
+    return n >= CHANNEL_ANSWERS_MAX ? first : NULL;
+}
+
 static enum vl_err in_new(struct channel *c, vl_ms now, const uint8_t key[24], const struct channel_shard *s,
                           const struct in_source *from, struct in_msg **ret) {
+    struct in_msg *over = from->answers ? over_share(c, from->answers) : NULL;
+    if (over) evict(c, over);
     if (c->partial.n >= CHANNEL_IN_MAX) evict(c, CHANNEL_OF(struct in_msg, link, c->partial.first));
     struct in_msg *m = calloc(1, sizeof *m);
     if (m == NULL) return VL_ENOMEM;

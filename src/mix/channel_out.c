@@ -240,7 +240,7 @@ enum vl_err channel_out_fill(struct channel *c, vl_ms now, uint64_t handle, vl_m
     channel_out_sent(c, now, m, i, rtt_ms);
     if (t) {
         t->started = true;
-        t->rtt_ms = rtt_ms;
+        t->rtt_ms = vl_ms_min(rtt_ms, c->ttl_ms);
         channel_owner_plan(c, now, t);
     }
     return VL_OK;

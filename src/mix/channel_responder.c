@@ -104,12 +104,18 @@ enum vl_err channel_responder_refill(struct channel *c, vl_ms now, const struct 
         if (m && m->responder == t) channel_out_receipt(c, now, m, &r->receipt);
     }
     if (r->blocks == 0) return VL_OK;
-    if (!number_new(t, r->seq)) return VL_EREPLAY;
+    struct block *b[3] = { NULL };
+    enum vl_err err = VL_OK;
+    for (uint32_t i = 0; i < r->blocks; i++)
+        if ((b[i] = channel_block_new(r->surb + (size_t)i * SPHINX_SURB)) == NULL) err = VL_ENOMEM;
+    if (err == VL_OK && !number_new(t, r->seq)) err = VL_EREPLAY;
     for (uint32_t i = 0; i < r->blocks; i++) {
-        struct block *b = channel_block_new(r->surb + (size_t)i * SPHINX_SURB);
-        if (b == NULL) return VL_ENOMEM;
-        channel_responder_give(c, now, t, b);
+        if (err == VL_OK)
+            channel_responder_give(c, now, t, b[i]);
+        else
+            channel_block_free(b[i]);
     }
+    if (err) return err;
     channel_task_at(c, &t->status, vl_ms_add(now, channel_random(c, 0, CHANNEL_ACK_MS)));
     return VL_OK;
 }

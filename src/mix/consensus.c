@@ -60,7 +60,7 @@ int mix_charter_find(const struct mix_charter *c, struct vl_node_id node) {
     return -1;
 }
 
-static bool charter_ok(const struct mix_charter *c) {
+bool mix_charter_ok(const struct mix_charter *c) {
     if (c->number == 0 || c->genesis_ms > GENESIS_MAX || c->epoch_ms < MIX_EPOCH_MS_MIN ||
         c->epoch_ms > MIX_EPOCH_MS_MAX || c->n < MIX_AUTHORITIES_MIN || c->n > MIX_AUTHORITIES_MAX ||
         c->threshold <= c->n / 2 || c->threshold > c->n || c->anonymity_floor == 0 ||
@@ -74,7 +74,7 @@ static bool charter_ok(const struct mix_charter *c) {
 }
 
 enum vl_err mix_charter_encode(const struct mix_charter *c, struct vl_buf *out) {
-    if (!charter_ok(c)) return VL_ERANGE;
+    if (!mix_charter_ok(c)) return VL_ERANGE;
     struct pack w = pack_message(out, TAG_CHARTER, MIX_VERSION);
     pack_bytes(&w, c->root, sizeof c->root);
     pack_u64(&w, c->number);
@@ -92,10 +92,11 @@ enum vl_err mix_charter_encode(const struct mix_charter *c, struct vl_buf *out) 
 }
 
 void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]) {
-    static const uint16_t usual[MIX_DELAYS] = { 10, 20, 50, 100, 200, 500, 2000, MIX_DELAY_LONGEST };
+    static const uint16_t usual[MIX_DELAYS] = { 20, 50, 100, 200, 500, 1000, 2000, MIX_DELAY_LONGEST };
     uint32_t longest = epoch_ms / 12;
-    for (unsigned i = 0; i < MIX_DELAYS; i++)
-        ret[i] = (uint16_t)(longest >= MIX_DELAY_LONGEST ? usual[i] : longest >> (MIX_DELAYS - 1 - i));
+    memcpy(ret, usual, sizeof usual);
+    if (longest >= MIX_DELAY_LONGEST) return;
+    for (unsigned i = 0; i < MIX_DELAYS; i++) ret[i] = (uint16_t)(longest >> (MIX_DELAYS - 1u - i));
 }
 
 enum vl_err mix_charter_sign(struct mix_charter *c, const struct crypto_sign_key *root) {
@@ -103,8 +104,7 @@ enum vl_err mix_charter_sign(struct mix_charter *c, const struct crypto_sign_key
     memcpy(c->root, root->public, sizeof c->root);
     vl_buf_init(&b, CHARTER_BYTES_MAX);
     enum vl_err err = mix_charter_encode(c, &b);
-    if (!err)
-        err = crypto_sign_message(root, CHARTER_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), c->signature);
+    if (!err) err = crypto_sign_message(root, CHARTER_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), c->signature);
     vl_buf_free(&b);
     return err;
 }
@@ -129,7 +129,7 @@ enum vl_err mix_charter_decode(struct vl_span in, const uint8_t root[32], struct
     vl_read_bytes(&r, c.signature, sizeof c.signature);
     err = vl_reader_end(&r);
     if (err) return err;
-    if (!charter_ok(&c)) return VL_EPARSE;
+    if (!mix_charter_ok(&c)) return VL_EPARSE;
     if (memcmp(c.root, root, 32) != 0) return VL_ECRYPTO;
     err = mix_signature_check(root, CHARTER_CONTEXT, in, c.signature);
     if (err) return err;
@@ -182,8 +182,7 @@ enum vl_err mix_descriptor_sign(struct mix_descriptor *d, const struct crypto_si
     struct vl_buf b;
     vl_buf_init(&b, DESCRIPTOR_BYTES_MAX);
     enum vl_err err = mix_descriptor_encode(d, &b);
-    if (!err)
-        err = crypto_sign_message(key, DESCRIPTOR_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), d->signature);
+    if (!err) err = crypto_sign_message(key, DESCRIPTOR_CONTEXT, vl_span(b.p, b.len - CRYPTO_SIGNATURE), d->signature);
     vl_buf_free(&b);
     return err;
 }
@@ -238,7 +237,14 @@ static uint32_t subnet_hash(uint8_t family, const uint8_t *p, size_t n) {
     return h ? h : 1;
 }
 
-static uint32_t subnet4(const uint8_t ip[4]) { return ip[0] == 127 ? 0 : subnet_hash(4, ip, 2); }
+/* Addresses that anybody may use at home (RFC 1918, RFC 6598, RFC 3927, loopback): all mixes of a house share one, so that
+ * it tells nothing of who runs them. */
+static bool private4(const uint8_t ip[4]) {
+    return ip[0] == 127 || ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) || (ip[0] == 192 && ip[1] == 168) ||
+           (ip[0] == 100 && (ip[1] & 0xc0) == 64) || (ip[0] == 169 && ip[1] == 254);
+}
+
+static uint32_t subnet4(const uint8_t ip[4]) { return private4(ip) ? 0 : subnet_hash(4, ip, 2); }
 
 uint32_t mix_subnet(const char *addr) {
     static const uint8_t loopback[16] = { [15] = 1 }, mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -252,6 +258,7 @@ uint32_t mix_subnet(const char *addr) {
     host[end - begin] = '\0';
     if (!v6) return inet_pton(AF_INET, host, ip) == 1 ? subnet4(ip) : 0;
     if (inet_pton(AF_INET6, host, ip) != 1 || memcmp(ip, loopback, 16) == 0) return 0;
+    if ((ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80)) return 0; /* RFC 4193, RFC 4291 2.5.6 */
     return memcmp(ip, mapped, sizeof mapped) == 0 ? subnet4(ip + 12) : subnet_hash(6, ip, 4);
 }
 

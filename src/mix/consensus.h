@@ -1,6 +1,6 @@
-/* consensus.h - the directory documents of the mixnet: charter, descriptors, consensus, proofs of equivocation.  Structs,
- * strict codecs, signatures and their checks; votes are vote.h's, the exchange between authorities authority.h's.
- * A charter (signed by the village's root key) names the authorities; nothing else is built in (MIX-08).
+/* consensus.h - the directory documents of the mixnet: charter, descriptors, consensus, proofs of equivocation.
+ * Structs, strict codecs, signatures and their checks; votes are vote.h's, the exchange between authorities
+ * authority.h's. A charter (signed by the village's root key) names the authorities; nothing else is built in (MIX-08).
  * Clients accept a consensus only with `threshold` signatures of the charter's authorities.  Pure.
  *
  * Every document: tag, version, fields big-endian, signature last; one encoding for one content.  Decoders take hostile
@@ -39,16 +39,16 @@
 #define MIX_FLOOR_DEFAULT 64u      /* packets that should wait at each relay (mixnet.md 6.3) */
 #define MIX_FLOOR_MAX 100000u
 #define MIX_DELAY_LONGEST 8000u /* ms */
-/* The delays authorities vote for: 10 ms to MIX_DELAY_LONGEST; in short epochs at most a twelfth of one, so that a
+/* The delays authorities vote for: 20 ms to MIX_DELAY_LONGEST; in short epochs at most a twelfth of one, so that a
  * packet of seven hops and its reply live no longer than the keys they were made for. */
 void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]);
 
 /* Who votes, for how long an epoch lasts.  Epoch n > 0 lasts from genesis + n * epoch_ms. */
 struct mix_charter {
     uint8_t root[32];
-    uint64_t number;  /* > 0; a higher one replaces a lower */
-    vl_ms genesis_ms; /* < year 10000 */
-    uint32_t epoch_ms; /* MIX_EPOCH_MS_MIN..MIX_EPOCH_MS_MAX */
+    uint64_t number;      /* > 0; a higher one replaces a lower */
+    vl_ms genesis_ms;     /* < year 10000 */
+    uint32_t epoch_ms;    /* MIX_EPOCH_MS_MIN..MIX_EPOCH_MS_MAX */
     uint8_t n, threshold; /* n / 2 < threshold <= n */
     uint32_t anonymity_floor; /* 1..MIX_FLOOR_MAX: what the village asks of a level, see struct mix_consensus */
     struct {
@@ -113,7 +113,8 @@ struct mix_relay {
     uint64_t proof_epoch;
     uint8_t proof[CRYPTO_VRF_PROOF];
 };
-/* /16 of IPv4 or /32 of IPv6 of "ip:port" or "[ip]:port", hashed; 0: loopback or a name, not compared. */
+/* /16 of IPv4 or /32 of IPv6 of "ip:port" or "[ip]:port", hashed; 0: a private address, loopback or a name: not compared,
+ * for it tells nothing of who runs the node. */
 uint32_t mix_subnet(const char *addr);
 
 struct mix_client {
@@ -121,7 +122,8 @@ struct mix_client {
     uint8_t static_key[32];
     uint32_t provider; /* directory number; 0: its provider is not listed, so it cannot be reached */
 };
-/* What an authority has bound itself to: the share it reveals j epochs after this consensus hashes to `value` in j steps. */
+/* What an authority has bound itself to: the share it reveals j epochs after this consensus hashes to `value` in j
+ * steps. */
 struct mix_commitment {
     struct vl_node_id authority;
     uint8_t value[32];
@@ -143,23 +145,24 @@ struct mix_consensus {
     uint8_t hash[32];           /* BLAKE2b-256 of the body; set by decode */
 };
 void mix_consensus_free(struct mix_consensus *c);
-const struct mix_relay *mix_relay_by_number(const struct mix_consensus *c, uint32_t number); /* O(log n) */
-const struct mix_relay *mix_relay_by_node(const struct mix_consensus *c, struct vl_node_id node); /* O(n) */
+const struct mix_relay *mix_relay_by_number(const struct mix_consensus *c, uint32_t number);        /* O(log n) */
+const struct mix_relay *mix_relay_by_node(const struct mix_consensus *c, struct vl_node_id node);   /* O(n) */
 const struct mix_client *mix_client_by_node(const struct mix_consensus *c, struct vl_node_id node); /* O(log n) */
 
 /* The body that is signed; deterministic: equal consensuses give equal bytes. */
 VL_MUST_CHECK enum vl_err mix_consensus_encode(const struct mix_consensus *c, struct vl_buf *out);
-/* A body alone, without signatures: for authorities, who know where it comes from.  VL_EPARSE, VL_EVERSION, VL_ENOMEM. */
+/* A body alone, without signatures: for authorities, who know where it comes from.  VL_EPARSE, VL_EVERSION, VL_ENOMEM.
+ */
 VL_MUST_CHECK enum vl_err mix_consensus_decode_body(struct vl_span in, const struct mix_charter *charter,
                                                     struct mix_consensus *ret);
-/* body || u8 count || count x (u8 authority index | signature), indices strictly ascending.  Decodes, checks, and counts
- * signatures.  VL_EPARSE, VL_EVERSION; VL_ECRYPTO: a wrong signature among them; VL_EDENIED: fewer than the charter's
- * threshold; VL_EEXPIRED: valid_until <= now (too old to be used); VL_ENOMEM. */
+/* body || u8 count || count x (u8 authority index | signature), indices strictly ascending.  Decodes, checks, and
+ * counts signatures.  VL_EPARSE, VL_EVERSION; VL_ECRYPTO: a wrong signature among them; VL_EDENIED: fewer than the
+ * charter's threshold; VL_EEXPIRED: valid_until <= now (too old to be used); VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err mix_consensus_decode(struct vl_span in, const struct mix_charter *charter, vl_ms now,
                                                struct mix_consensus *ret);
 
-/* What an authority signs of a vote or a consensus: its hash, bound to village, charter and epoch.  For one charter, kind
- * and epoch it may do so once; two statements with different hashes are a proof that it equivocates. */
+/* What an authority signs of a vote or a consensus: its hash, bound to village, charter and epoch.  For one charter,
+ * kind and epoch it may do so once; two statements with different hashes are a proof that it equivocates. */
 enum mix_statement_kind { MIX_STATEMENT_VOTE = 1, MIX_STATEMENT_CONSENSUS = 2 };
 struct mix_statement {
     enum mix_statement_kind kind;
@@ -185,6 +188,11 @@ struct mix_equivocation {
 /* From two statements, in any order.  VL_ERANGE: they are no contradiction. */
 VL_MUST_CHECK enum vl_err mix_equivocation_of(struct vl_node_id authority, const struct mix_statement *a,
                                               const struct mix_statement *b, struct mix_equivocation *ret);
+/* From two signed consensuses of one epoch that differ, as members meet them: more than half signed each, so somebody
+ * signed both.  VL_ERANGE: they are the same, or of two epochs; errors of mix_consensus_decode() but expiry. */
+VL_MUST_CHECK enum vl_err mix_equivocation_of_consensuses(struct vl_span a, struct vl_span b,
+                                                          const struct mix_charter *charter,
+                                                          struct mix_equivocation *ret);
 VL_MUST_CHECK enum vl_err mix_equivocation_encode(const struct mix_equivocation *e, struct vl_buf *out);
 /* VL_OK: it proves what it says.  VL_ECRYPTO, VL_EPARSE, VL_EVERSION; VL_ERANGE: no authority of the charter. */
 VL_MUST_CHECK enum vl_err mix_equivocation_check(struct vl_span in, const struct mix_charter *charter,

@@ -149,7 +149,8 @@ static void unpack_head(struct vl_reader *r, struct mix_consensus *c) {
 }
 
 /* Room for as many as the input can hold, at most max: a number alone allocates nothing. */
-static enum vl_err list_begin(struct vl_reader *r, uint32_t max, size_t least, size_t size, void **ret, uint32_t *ret_n) {
+static enum vl_err list_begin(struct vl_reader *r, uint32_t max, size_t least, size_t size, void **ret,
+                              uint32_t *ret_n) {
     uint32_t n = unpack_u32_in(r, 0, max);
     unpack_require(r, n <= r->n / least);
     if (r->failed) return VL_EPARSE;
@@ -215,40 +216,89 @@ enum vl_err mix_consensus_decode_body(struct vl_span in, const struct mix_charte
 
 /* --- signatures --- */
 
+struct signatures {
+    uint8_t n, signer[MIX_AUTHORITIES_MAX];
+    const uint8_t *signature[MIX_AUTHORITIES_MAX];
+};
+
+static struct mix_statement statement_of(const struct mix_consensus *c, const struct signatures *s, uint8_t i) {
+    struct mix_statement ret = { .kind = MIX_STATEMENT_CONSENSUS, .epoch = c->epoch };
+    memcpy(ret.hash, c->hash, sizeof ret.hash);
+    memcpy(ret.signature, s->signature[i], sizeof ret.signature);
+    return ret;
+}
+
 static enum vl_err check_signatures(struct vl_reader *r, const struct mix_charter *charter,
-                                    const struct mix_consensus *c) {
-    struct mix_statement s = { .kind = MIX_STATEMENT_CONSENSUS, .epoch = c->epoch };
-    uint8_t n = unpack_u8_in(r, 0, charter->n), signer[MIX_AUTHORITIES_MAX] = { 0 };
-    const uint8_t *signature[MIX_AUTHORITIES_MAX] = { 0 };
-    for (uint8_t i = 0; i < n; i++) {
-        signer[i] = vl_read_u8(r);
-        signature[i] = vl_read_span(r, CRYPTO_SIGNATURE).p;
-        unpack_require(r, signer[i] < charter->n && (i == 0 || signer[i] > signer[i - 1]));
+                                    const struct mix_consensus *c, struct signatures *ret) {
+    ret->n = unpack_u8_in(r, 0, charter->n);
+    for (uint8_t i = 0; i < ret->n; i++) {
+        ret->signer[i] = vl_read_u8(r);
+        ret->signature[i] = vl_read_span(r, CRYPTO_SIGNATURE).p;
+        unpack_require(r, ret->signer[i] < charter->n && (i == 0 || ret->signer[i] > ret->signer[i - 1]));
     }
     enum vl_err err = vl_reader_end(r);
     if (err) return err;
-    memcpy(s.hash, c->hash, sizeof s.hash);
-    for (uint8_t i = 0; i < n; i++) {
-        memcpy(s.signature, signature[i], sizeof s.signature);
-        err = mix_statement_check(&s, charter, charter->authority[signer[i]].node);
+    for (uint8_t i = 0; i < ret->n; i++) {
+        struct mix_statement s = statement_of(c, ret, i);
+        err = mix_statement_check(&s, charter, charter->authority[ret->signer[i]].node);
         if (err) return err;
     }
-    return n >= charter->threshold ? VL_OK : VL_EDENIED;
+    return ret->n >= charter->threshold ? VL_OK : VL_EDENIED;
 }
 
-enum vl_err mix_consensus_decode(struct vl_span in, const struct mix_charter *charter, vl_ms now,
-                                 struct mix_consensus *ret) {
+static enum vl_err decode_signed(struct vl_span in, const struct mix_charter *charter, struct mix_consensus *ret,
+                                 struct signatures *ret_signatures) {
     struct mix_consensus c;
     struct vl_reader r = vl_reader(in.p, in.n);
     if (in.n > MIX_DOC_MAX) return VL_EPARSE;
     enum vl_err err = unpack_body(&r, charter, &c);
     if (err) return err;
-    err = check_signatures(&r, charter, &c);
-    if (!err && c.valid_until <= now) err = VL_EEXPIRED;
-    if (err) {
+    err = check_signatures(&r, charter, &c, ret_signatures);
+    if (err)
         mix_consensus_free(&c);
-        return err;
+    else
+        *ret = c;
+    return err;
+}
+
+enum vl_err mix_consensus_decode(struct vl_span in, const struct mix_charter *charter, vl_ms now,
+                                 struct mix_consensus *ret) {
+    struct mix_consensus c;
+    struct signatures signatures;
+    enum vl_err err = decode_signed(in, charter, &c, &signatures);
+    if (err) return err;
+    if (c.valid_until <= now) {
+        mix_consensus_free(&c);
+        return VL_EEXPIRED;
     }
     *ret = c;
     return VL_OK;
+}
+
+enum vl_err mix_equivocation_of_consensuses(struct vl_span a, struct vl_span b, const struct mix_charter *charter,
+                                            struct mix_equivocation *ret) {
+    struct mix_consensus x, y;
+    struct signatures xs, ys;
+    enum vl_err err = decode_signed(a, charter, &x, &xs);
+    if (err) return err;
+    err = decode_signed(b, charter, &y, &ys);
+    if (err) {
+        mix_consensus_free(&x);
+        return err;
+    }
+    err = VL_ERANGE;
+    for (uint8_t i = 0, k = 0; i < xs.n && k < ys.n && err;) {
+        if (xs.signer[i] == ys.signer[k]) {
+            struct mix_statement first = statement_of(&x, &xs, i), second = statement_of(&y, &ys, k);
+            err = mix_equivocation_of(charter->authority[xs.signer[i]].node, &first, &second, ret);
+            i++;
+            k++;
+        } else if (xs.signer[i] < ys.signer[k])
+            i++;
+        else
+            k++;
+    }
+    mix_consensus_free(&x);
+    mix_consensus_free(&y);
+    return err;
 }

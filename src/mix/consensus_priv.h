@@ -10,6 +10,7 @@ enum { TAG_CHARTER = 'C', TAG_DESCRIPTOR = 'D', TAG_VOTE = 'V', TAG_CONSENSUS = 
 
 /* `n` bytes, all zero. */
 bool mix_is_zero(const uint8_t *p, size_t n);
+bool mix_charter_ok(const struct mix_charter *c);
 /* Not empty, printable ASCII, ends within its array. */
 bool mix_addr_ok(const char addr[VL_ADDR_MAX]);
 void mix_pack_text(struct pack *w, const char *s);

@@ -1,6 +1,7 @@
 #include "mix/delay.h"
 
 #include "crypto/hash.h"
+#include "crypto/random.h"
 
 #include <string.h>
 
@@ -24,10 +25,13 @@ enum vl_err delay_epoch_begin(const struct crypto_vrf_key *key, const struct del
     vrf_input(e, input);
     enum vl_err err = crypto_vrf_prove(key, vl_span(input, sizeof input), proof);
     if (!err) err = crypto_vrf_output(proof, y);
-    if (err) return err;
-    memcpy(ret_y, y, sizeof y);
-    memcpy(ret_proof, proof, sizeof proof);
-    return VL_OK;
+    if (!err) {
+        memcpy(ret_y, y, sizeof y);
+        memcpy(ret_proof, proof, sizeof proof);
+    }
+    crypto_wipe(proof, sizeof proof); /* tells y */
+    crypto_wipe(y, sizeof y);
+    return err;
 }
 
 enum vl_err delay_audit(const uint8_t vrf_public[32], const struct delay_epoch *e,

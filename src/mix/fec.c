@@ -39,11 +39,14 @@ struct halves {
     _Alignas(16) uint8_t low[16], high[16];
 };
 static void halves_of(uint8_t c, struct halves *ret) {
+    uint8_t power[8];
+    for (unsigned bit = 0; bit < 8; bit++, c = twice(c)) power[bit] = c;
     ret->low[0] = ret->high[0] = 0;
-    for (unsigned bit = 1; bit < 16; bit <<= 1, c = twice(c))
-        for (unsigned i = 0; i < bit; i++) ret->low[bit + i] = ret->low[i] ^ c;
-    for (unsigned bit = 1; bit < 16; bit <<= 1, c = twice(c))
-        for (unsigned i = 0; i < bit; i++) ret->high[bit + i] = ret->high[i] ^ c;
+    for (unsigned i = 1; i < 16; i++) { /* what i has without its lowest bit, and that bit */
+        unsigned rest = i & (i - 1), bit = (unsigned)__builtin_ctz(i);
+        ret->low[i] = ret->low[rest] ^ power[bit];
+        ret->high[i] = ret->high[rest] ^ power[bit + 4];
+    }
 }
 
 #if defined(__x86_64__)

@@ -76,16 +76,20 @@ static void check_replays(struct relay_batch *b) {
     for (uint32_t k = 0; k < b->keys; k++) b->epoch[k].seen = replay_stats(b->epoch[k].table);
 }
 
-void relay_batch_run(struct relay_batch *b) {
+void relay_batch_opened(struct relay_batch *b) {
     assert(b->out && !b->ran);
     b->ran = true;
-    sphinx_open(b->work, b->n, b->key);
     check_replays(b);
     sphinx_peel(b->work, b->n);
     for (uint32_t i = 0; i < b->n; i++) {
         const struct sphinx_work *w = &b->work[i];
         if (w->verdict == SPHINX_OK) b->delay_us[i] = delay_us(b->epoch[w->key].y, w->delay_input, w->delay_ms);
     }
+}
+
+void relay_batch_run(struct relay_batch *b) {
+    sphinx_open(b->work, b->n, b->key);
+    relay_batch_opened(b);
 }
 
 /* RELAY_DROPS: it goes on. */

@@ -130,6 +130,9 @@ struct relay {
 static inline uint8_t *relay_packet(const struct relay *r, uint32_t slot) {
     return r->pool + (size_t)slot * SPHINX_PACKET;
 }
+/* All of relay_batch_run() that follows sphinx_open(): a simulator of many relays, each with few packets, opens theirs
+ * side by side. */
+void relay_batch_opened(struct relay_batch *b);
 /* A buffer; when there is none, the packet that is due first gives way.  RELAY_NONE: nothing waits that could. */
 uint32_t relay_slot_get(struct relay *r);
 void relay_slot_free(struct relay *r, uint32_t slot);

@@ -30,8 +30,8 @@ void mix_vote_free(struct mix_vote *v);
 /* Encodes the vote with its signature; fills v->statement. */
 VL_MUST_CHECK enum vl_err mix_vote_sign(struct mix_vote *v, const struct mix_charter *charter,
                                         const struct crypto_sign_key *key, struct vl_buf *out);
-/* Decodes and checks the signature.  VL_EPARSE, VL_EVERSION, VL_ECRYPTO, VL_EDENIED: of nobody in the charter; VL_ENOMEM.
- * ret->entries is owned by the caller: mix_vote_free(). */
+/* Decodes and checks the signature.  VL_EPARSE, VL_EVERSION, VL_ECRYPTO, VL_EDENIED: of nobody in the charter;
+ * VL_ENOMEM. ret->entries is owned by the caller: mix_vote_free(). */
 VL_MUST_CHECK enum vl_err mix_vote_decode(struct vl_span in, const struct mix_charter *charter, struct mix_vote *ret);
 /* The entry of a digest, NULL: not listed. */
 const struct mix_vote_entry *mix_vote_find(const struct mix_vote *v, const uint8_t digest[32]);

@@ -99,9 +99,10 @@ static uint64_t command(struct node *n, node_done_fn done, void *arg) {
 
 void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec,
                      const struct record_answer *answer, node_done_fn done, void *arg) {
-    uint64_t token = command(n, done, arg);
+    uint64_t token = command(n, done, arg), size = 0;
     if (token == 0) return;
-    brain_submit_job(n->brain, node_now(n), token, id, spec, answer);
+    if (spec->kind == TASK_WASM && node_blob_size(n, spec->program, &size)) size = 0; /* found missing when it is sent */
+    brain_submit_job(n->brain, node_now(n), token, id, spec, size, answer);
     node_pump(n);
 }
 

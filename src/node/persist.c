@@ -156,6 +156,16 @@ static void job_record(struct store_batch *b, const struct record *r) {
                     });
 }
 
+static void remote_record(struct store_batch *b, const struct record *r) {
+    struct store_value k = store_blob(r->key, 16);
+    if (r->remove)
+        store_batch_delete(b, STORE_REMOTE, &k, 1);
+    else
+        store_batch_put(b, STORE_REMOTE,
+                        (struct store_value[STORE_REMOTE_COLUMNS]){
+                            [STORE_REMOTE_JOB] = k, [STORE_REMOTE_RECORD] = bytes_of(r->bytes) });
+}
+
 static void task_record(struct store_batch *b, const struct record *r) {
     store_batch_put(b, STORE_TASKS,
                     (struct store_value[STORE_TASKS_COLUMNS]){
@@ -218,6 +228,9 @@ static void record_write(struct store_batch *b, const struct record *r) {
     case RECORD_INBOX:
     case RECORD_OUTBOX:
         message_record(b, r);
+        return;
+    case RECORD_REMOTE:
+        remote_record(b, r);
         return;
     case RECORD_SNAPSHOT:
         store_batch_snapshot(b, STORE_STREAM_FOG, STORE_SEQ_HEAD, r->bytes);
@@ -298,6 +311,7 @@ static const struct restore_step steps[] = {
     { STORE_NODES, RECORD_NODE, STORE_NODES_RECORD, STORE_NODES_ID, "nodes" },
     { STORE_INBOX, RECORD_INBOX, STORE_INBOX_RECORD, STORE_INBOX_ID, "inbox" },
     { STORE_OUTBOX, RECORD_OUTBOX, STORE_OUTBOX_BYTES, STORE_OUTBOX_ID, "outbox" },
+    { STORE_REMOTE, RECORD_REMOTE, STORE_REMOTE_RECORD, STORE_REMOTE_JOB, "jobs of members" },
 };
 
 static enum vl_err restore_table(struct store *s, struct brain *b, vl_ms now, const struct restore_step *t) {

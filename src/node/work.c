@@ -267,12 +267,13 @@ void runner_kill(struct node *n, uint64_t task) {
  */
 
 static void hello(struct node *n, const struct sandbox_hello *h) {
+    static const char *const groups[] = { [SANDBOX_CGROUP_NONE] = "none", [SANDBOX_CGROUP_V1] = "v1", [SANDBOX_CGROUP_V2] = "v2" };
     snprintf(n->runner_text, sizeof n->runner_text, "%s%s%s%s%s%s%s", h->wasm2c, h->wasm2c[0] ? ", " : "", h->cc,
              h->cc[0] ? ", " : "", h->bwrap, h->text[0] ? ": " : "", h->text);
     n->toolchain = h->toolchain;
     n->runner_ready = true;
     vl_log(n->cfg.log, node_now(n), h->wasm && h->native ? VL_INFO : VL_WARN, "runner ready", VL_B("wasm", h->wasm),
-           VL_B("native", h->native), VL_S("detail", n->runner_text));
+           VL_B("native", h->native), VL_S("cgroups", groups[h->cgroup]), VL_S("detail", n->runner_text));
     n->features = (h->wasm ? NODE_FEATURE_WASM : 0) | (h->native ? NODE_FEATURE_NATIVE : 0);
     brain_runner_ready(n->brain, node_now(n), n->features);
 }

@@ -63,6 +63,7 @@ static bool is(struct vl_span name, const char *s) { return vl_span_eq(name, vl_
 /* A vector's length; every element has at least one byte, so a count beyond the section is a lie. */
 static enum vl_err count(struct check *c, uint32_t max, uint32_t *ret) {
     uint32_t n = module_u32(&c->w.r);
+    *ret = 0;
     if (c->w.r.failed || n > c->w.r.n) return bad(c, "a list is longer than its section");
     if (n > max) return vl_errmsg_set(c->w.why, VL_ELIMIT, "a list of the module has more than %u entries", max);
     *ret = n;

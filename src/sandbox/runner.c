@@ -340,9 +340,9 @@ static bool open_all(struct runner *r, const struct runner_config *cfg) {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return fail("subreaper", strerror(errno));
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) return fail("parent's death", strerror(errno));
     fcntl(r->fd, F_SETFD, FD_CLOEXEC);
+    cgroups_open(&r->cgroups); /* before the trials: their last processes would be strangers in our group */
     if (confine_create(&r->confine, &why)) return fail("sandbox", why.text);
     toolchain_probe(&r->tools, &r->confine);
-    cgroups_open(&r->cgroups);
     return true;
 }
 
@@ -368,6 +368,7 @@ int runner_main(int fd, const struct runner_config *cfg) {
     r->fd = fd;
     r->signals = r->work_fd = -1;
     r->confine.native_fd = r->confine.native_net_fd = -1;
+    for (size_t i = 0; i < 3; i++) r->cgroups.held[i] = -1;
     r->self = getpid();
     r->jobs_max = cfg->jobs_max && cfg->jobs_max < SANDBOX_JOBS_MAX ? cfg->jobs_max : SANDBOX_JOBS_MAX;
     r->hot_runs = cfg->hot_runs ? cfg->hot_runs : 16;

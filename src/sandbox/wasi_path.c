@@ -149,7 +149,8 @@ WASI_FN(path_open, uint32_t dir, uint32_t lookup, uint32_t at, uint32_t n, uint3
     if (err) return err;
     if (wasi_mem(w, out, 4) == NULL) return WI_FAULT;
     if (slash) oflags |= OFLAG_DIRECTORY;
-    bool writing = (rights & WI_RIGHTS_WRITING) != 0 && !(oflags & OFLAG_DIRECTORY);
+    /* FD_WRITE alone says that it wants to write: Go keeps the right to set the size when it opens for reading. */
+    bool writing = (rights & WI_RIGHT_WRITE) != 0 && !(oflags & OFLAG_DIRECTORY);
     bool reading = (rights & WI_RIGHTS_READING) != 0 || !writing;
     if (d->kind == WASI_IN_DIR)
         /* wasi-libc asks for every right the folder has, so for /in it asks for none that writes */

@@ -315,7 +315,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         replied(n, e);
         return;
     case BRAIN_JOB_CHANGED:
-        sim_job_seen(n->v, n->disk->store, e->job);
+        sim_job_seen(n->v, n, e->job);
         return;
     case BRAIN_TASK_CHANGED:
         sim_task_seen(n->v, n, e->job, e->index);
@@ -368,18 +368,31 @@ static void committed(void *arg, const struct store_result *r) {
  * ----------------------------------------------------------------------------------------------------------------------
  */
 
-static struct vl_hash blob_random(struct sim_node *n, uint64_t value) {
-    uint8_t p[64];
+static struct vl_hash blob_random(struct sim_node *n, uint64_t value, size_t size) {
+    static _Thread_local uint8_t p[SIM_LARGE];
     struct vl_hash h;
-    for (size_t i = 0; i < 8; i++) vl_put_u64(p + 8 * i, value + i);
-    crypto_blake2b256(vl_span(p, sizeof p), &h);
-    (void)blob_put(&n->disk->blobs, h, p, sizeof p);
+    for (size_t i = 0; i + 8 <= size; i += 8) vl_put_u64(p + i, value + i);
+    crypto_blake2b256(vl_span(p, size), &h);
+    (void)blob_put(&n->disk->blobs, h, p, size);
     return h;
+}
+
+/* The coordinator submits as often as all members together. */
+static vl_ms submit_next(struct sim_node *n, vl_ms now) {
+    struct sim_village *v = n->v;
+    uint64_t members = v->cfg.world.nodes - 1, share = v->cfg.submit_at_members ? n->index == 0 ? 2 : 2 * members : 1;
+    if (v->cfg.submit_every_ms == 0 || v->stats.submitted >= v->cfg.jobs_max) return VL_MS_NEVER;
+    if (n->index > 0 && !v->cfg.submit_at_members) return VL_MS_NEVER;
+    return now + 1 + vl_prng_below(world_workload(v->world), 2 * share * v->cfg.submit_every_ms);
 }
 
 static void submit(struct sim_node *n, vl_ms now) {
     struct sim_village *v = n->v;
     struct vl_prng *rng = world_workload(v->world);
+    if (v->stats.submitted >= v->cfg.jobs_max) { /* others were faster */
+        n->submit_at = VL_MS_NEVER;
+        return;
+    }
     struct sim_job *j = &v->jobs[v->stats.submitted];
     struct job_spec *spec = calloc(1, sizeof *spec);
     struct vl_buf inputs;
@@ -391,24 +404,25 @@ static void submit(struct sim_node *n, vl_ms now) {
     spec->kind = TASK_WASM;
     if (v->cfg.mix && vl_prng_below(rng, 100) < v->cfg.private_percent) spec->privacy = MIX_PRIVATE;
     j->private = spec->privacy != MIX_OFF;
-    spec->program = blob_random(n, 7);
+    spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
     spec->has_merge = merge;
     for (uint32_t i = 0; i + merge < tasks; i++) {
         char name[16];
         snprintf(name, sizeof name, "in%u", i);
-        if (job_inputs_append(&inputs, vl_span_str(name), blob_random(n, vl_prng_next(rng)), 64)) abort();
+        size_t size = vl_prng_below(rng, 8) == 0 ? SIM_LARGE : 64;
+        if (job_inputs_append(&inputs, vl_span_str(name), blob_random(n, vl_prng_next(rng), size), size)) abort();
         spec->n_inputs++;
     }
     spec->inputs = vl_span(inputs.p, inputs.len);
     vl_put_u64(j->id.b, now << 16);
     vl_put_u64(j->id.b + 8, v->stats.submitted);
     v->stats.submitted++;
-    brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, NULL);
+    j->node = n->index;
+    brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
     vl_buf_free(&inputs);
     free(spec);
-    n->submit_at =
-        v->stats.submitted < v->cfg.jobs_max ? now + 1 + vl_prng_below(rng, 2 * v->cfg.submit_every_ms) : VL_MS_NEVER;
+    n->submit_at = submit_next(n, now);
 }
 
 /* ---- a node of the world
@@ -463,7 +477,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
         destroy(n);
         return NULL;
     }
-    if (index == 0) sim_acknowledged_kept(v, n->disk->store);
+    sim_acknowledged_kept(v, n);
     brain_start(n->brain, now);
     brain_runner_ready(n->brain, now, NODE_FEATURE_WASM);
     if (index == 0) {
@@ -471,8 +485,8 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
             brain_create_ticket(n->brain, now, 0, v->ticket, MEMBERSHIP_TICKET_USES_MAX, MEMBERSHIP_TICKET_TTL_MAX);
         if (v->cfg.mix && v->charters < v->cfg.mix_charters)
             n->charter_at = now + (v->charters == 0 ? 2000 : v->cfg.mix_charter_ms);
-        if (v->cfg.submit_every_ms && v->stats.submitted < v->cfg.jobs_max) n->submit_at = now + v->cfg.submit_every_ms;
     }
+    n->submit_at = submit_next(n, now);
     pump(n, now);
     return n;
 }

@@ -3,7 +3,8 @@
  * ones do.
  *
  * Checked after every event: what was acknowledged is in the store; an ended job stays as it ended; a task is done
- * once, by one epoch; the bytes that came out are those the program would have written; delivery's books balance.
+ * once, by one epoch; the bytes that came out are those the program would have written; delivery's books balance; a
+ * member shows its job as ended as the coordinator has it, and as done with all its outputs.
  * With a private network also: the books of relays and mailboxes balance, every packet is looked up in a replay table, an
  * epoch has one consensus with enough signatures, votes are durable before others see them, nothing private goes over a
  * link, and no honest authority is accused. */
@@ -22,6 +23,7 @@ struct sim_village_cfg {
     uint32_t slots;                 /* of each worker */
     vl_ms heartbeat_ms, lost_ms;    /* 0: defaults */
     vl_ms submit_every_ms;          /* mean time between jobs; 0: none */
+    bool submit_at_members;         /* every second job, at one of them; the others at the coordinator */
     uint32_t tasks_max;             /* of one job: 1..tasks_max */
     vl_ms task_min_ms, task_max_ms; /* how long a task runs */
     uint32_t fail_ppm;              /* runs that fail */
@@ -40,7 +42,7 @@ void sim_village_destroy(struct sim_village *v);
 struct world *sim_village_world(struct sim_village *v);
 
 struct sim_village_stats {
-    uint32_t submitted, acknowledged, refused, done, failed, members, private_done, consensuses;
+    uint32_t submitted, acknowledged, refused, done, failed, members, ended_at_members, private_done, consensuses;
     uint64_t runs, commits, events;
 };
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);

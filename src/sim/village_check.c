@@ -28,17 +28,50 @@ bool sim_job_stored(struct store *s, struct vl_job_id id) {
     return job_row_get(s, id, &row) == VL_OK;
 }
 
-void sim_job_seen(struct sim_village *v, struct store *s, struct vl_job_id id) {
+/* A job that is shown as done has all its tasks and all they brought out beside it. */
+static void outputs_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t total) {
+    struct task_report *r = malloc(sizeof *r);
+    for (uint32_t i = 0; r && i < total; i++) {
+        struct store_value key[2] = { store_blob(id.b, sizeof id.b), store_int(i) };
+        struct store_row row;
+        struct task_row t;
+        struct vl_hash h;
+        if (store_get(n->disk->store, STORE_TASKS, key, &row) ||
+            task_row_decode(store_row_blob(&row, STORE_TASKS_RECORD), &t) || t.state != JOB_TASK_DONE ||
+            task_report_decode(t.report, r) || r->n_outputs != 1) {
+            v->wrong = "a task of a done job is not done where it was submitted";
+            break;
+        }
+        struct vl_span got = sim_blob_get(n, r->outputs[0].hash);
+        crypto_blake2b256(got, &h);
+        if (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash))
+            v->wrong = "an output of a done job is not where it was submitted";
+    }
+    free(r);
+}
+
+static void book_seen(struct sim_village *v, struct sim_job *j, const struct job_row *row) {
+    if (j->booked && row->state != j->booked_state) v->wrong = "an ended job changed";
+    if (row->state == JOB_DONE && row->done != row->total) v->wrong = "a job is done but not all of its tasks";
+    j->booked = job_state_final((enum job_state)row->state);
+    j->booked_state = row->state;
+}
+
+void sim_job_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id) {
     struct sim_job *j = job_find(v, id, NULL);
     struct job_row row;
-    if (j == NULL || job_row_get(s, id, &row)) return;
-    if (j->ended && row.state != j->state) v->wrong = "an ended job changed";
+    if (j == NULL || job_row_get(n->disk->store, id, &row)) return;
+    if (n->index == 0) book_seen(v, j, &row);
+    if (n->index != j->node) return;
+    if (j->ended && row.state != j->state) v->wrong = "an ended job changed where it was submitted";
     if (!j->ended && job_state_final((enum job_state)row.state)) {
         j->ended = true;
         v->stats.done += row.state == JOB_DONE;
         v->stats.private_done += row.state == JOB_DONE && j->private;
         v->stats.failed += row.state != JOB_DONE;
-        if (row.state == JOB_DONE && row.done != row.total) v->wrong = "a job is done but not all of its tasks";
+        v->stats.ended_at_members += n->index != 0;
+        if (!j->booked || j->booked_state != row.state) v->wrong = "a member shows another end than the coordinator";
+        if (row.state == JOB_DONE) outputs_seen(v, n, id, row.total);
     }
     j->state = row.state;
 }
@@ -65,7 +98,7 @@ void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id i
         struct vl_span got = sim_blob_get(n, r->outputs[0].hash);
         struct vl_hash h;
         crypto_blake2b256(got, &h);
-        if (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash))
+        if (n->index == 0 && (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash)))
             v->wrong = "an output of a done task is not at the coordinator";
     } else {
         v->wrong = "a done task has no report";
@@ -73,13 +106,14 @@ void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id i
     free(r);
 }
 
-/* Every acknowledged job is in the store of a coordinator that has just started. */
-void sim_acknowledged_kept(struct sim_village *v, struct store *s) {
+/* Every acknowledged job is in the store of the node that acknowledged it. */
+void sim_acknowledged_kept(struct sim_village *v, struct sim_node *n) {
     for (uint32_t i = 0; i < v->stats.submitted; i++) {
         struct job_row row;
-        if (v->jobs[i].acknowledged && job_row_get(s, v->jobs[i].id, &row))
+        if (!v->jobs[i].acknowledged) continue;
+        if (v->jobs[i].node == n->index && job_row_get(n->disk->store, v->jobs[i].id, &row))
             v->wrong = "an acknowledged job was lost in a crash";
-        if (v->jobs[i].acknowledged) sim_job_seen(v, s, v->jobs[i].id);
+        sim_job_seen(v, n, v->jobs[i].id);
     }
 }
 
@@ -89,7 +123,10 @@ void sim_village_describe(struct sim_village *v, FILE *to) {
     const struct job_book *book = head ? brain_jobs(head->brain) : NULL;
     for (uint32_t i = 0; book && i < v->stats.submitted; i++) {
         struct job_view j;
-        if (!v->jobs[i].acknowledged || v->jobs[i].ended || !job_book_job(book, v->jobs[i].id, &j)) continue;
+        if (!v->jobs[i].acknowledged || v->jobs[i].ended) continue;
+        fprintf(to, "# job %u: submitted at node %u, state there %u%s\n", i, v->jobs[i].node, v->jobs[i].state,
+                v->jobs[i].private ? ", private" : "");
+        if (!job_book_job(book, v->jobs[i].id, &j)) continue;
         fprintf(to, "# job %u: state %s, %u tasks, %u waiting, %u running, %u done, %u failed\n", i, job_state_text(j.state),
                 j.total, j.waiting, j.running, j.done, j.failed);
         for (uint32_t k = 0; k < j.total; k++) {

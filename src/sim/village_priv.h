@@ -9,7 +9,7 @@
 #include "store/mem.h"
 
 #define SIM_COMMIT_MS 3u /* a commit takes up to this long */
-#define SIM_LARGE 40000u /* bytes of an output that must travel as a blob */
+#define SIM_LARGE 60000u /* bytes of an output that must travel as a blob, and of some inputs: two pieces in messages */
 #define SIM_AUTHORITIES 3u
 #define SIM_VOTES 8u    /* states of an authority that are remembered */
 #define SIM_EPOCHS 4096u /* of the private network, of all charters */
@@ -63,8 +63,9 @@ struct sim_node {
 };
 struct sim_job {
     struct vl_job_id id;
-    bool acknowledged, ended, private;
-    uint8_t state;
+    uint32_t node; /* where it was submitted: what a user sees there counts */
+    bool acknowledged, ended, private, booked;
+    uint8_t state, booked_state; /* there; in the coordinator's book */
 };
 struct sim_epoch { /* what the village agreed on */
     vl_ms genesis_ms;
@@ -92,10 +93,10 @@ struct vl_node_id sim_node_id(struct sim_village *v, uint32_t node);
 struct vl_span sim_blob_get(struct sim_node *n, struct vl_hash h);
 
 /* village_check.c: what must hold of jobs */
-void sim_job_seen(struct sim_village *v, struct store *s, struct vl_job_id id);
+void sim_job_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id);
 void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t task);
-/* In the store of a coordinator that has just started. */
-void sim_acknowledged_kept(struct sim_village *v, struct store *s);
+/* In the store of a node that has just started. */
+void sim_acknowledged_kept(struct sim_village *v, struct sim_node *n);
 bool sim_job_stored(struct store *s, struct vl_job_id id);
 
 /* village_mix.c: the private network */

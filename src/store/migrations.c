@@ -56,5 +56,8 @@ const struct store_migration store_migrations[] = {
 
       "CREATE TABLE snapshots(stream INTEGER NOT NULL, seq INTEGER NOT NULL, sum INTEGER NOT NULL,"
       " bytes BLOB NOT NULL, PRIMARY KEY(stream)) STRICT, WITHOUT ROWID;" },
+
+    { "jobs submitted at members",
+      "CREATE TABLE remote(job BLOB NOT NULL, record BLOB NOT NULL, PRIMARY KEY(job)) STRICT, WITHOUT ROWID;" },
 };
 const size_t store_migrations_n = sizeof store_migrations / sizeof store_migrations[0];

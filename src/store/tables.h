@@ -97,7 +97,12 @@
     C(BLOBS, PINS, pins, INT, VALUE)                                                                                   \
     I(BLOBS, USED_MS, used_ms)
 
-/* Blobs of at most VL_INLINE_MAX bytes, which live here instead of in a file. */
+/* Jobs that were submitted at a member: on the coordinator whose they are, on the member how far they got. */
+#define STORE_REMOTE_TABLE(C, I)                                                                                       \
+    C(REMOTE, JOB, job, BLOB, KEY)                                                                                     \
+    C(REMOTE, RECORD, record, BLOB, VALUE)
+
+/* Blobs that live here instead of in a file: outputs of at most VL_INLINE_MAX bytes, and what came in messages. */
 #define STORE_SMALL_BLOBS_TABLE(C, I)                                                                                  \
     C(SMALL_BLOBS, HASH, hash, BLOB, KEY)                                                                              \
     C(SMALL_BLOBS, BYTES, bytes, BLOB, VALUE)
@@ -144,6 +149,7 @@
     T(RECEIPTS, receipts)                                                                                              \
     T(BLOBS, blobs)                                                                                                    \
     T(SMALL_BLOBS, small_blobs)                                                                                        \
+    T(REMOTE, remote)                                                                                                  \
     T(JOB_EVENTS, job_events)                                                                                          \
     T(TOPOLOGY, topology)                                                                                              \
     T(LOG, log)                                                                                                        \

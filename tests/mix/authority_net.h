@@ -16,6 +16,13 @@
 #define NET_NUMBERS 512u
 #define NET_NODES 64u
 
+/* Sizes of villages that tests go through. */
+#define NET_SIZES 4u
+struct net_size {
+    uint8_t n, threshold;
+};
+extern const struct net_size net_sizes[NET_SIZES];
+
 struct net_packet {
     struct vl_heap_node at;
     struct vl_node_id from;
@@ -43,16 +50,18 @@ struct net {
     /* true: this message is lost.  kind: its first byte. */
     bool (*drop)(struct net *net, int from, int to, uint8_t kind);
     int chosen; /* for drop() */
+    bool lax;   /* more fail than the threshold allows for: a consensus may be lost with all who had it, and be gone on
+                   before */
 
-    uint32_t relays, clients; /* that hand in descriptors */
-    uint32_t only[NET_NODES]; /* bits of the authorities that relay i speaks to; 0: all */
+    uint32_t relays, clients;                       /* that hand in descriptors */
+    uint32_t only[NET_NODES];                       /* bits of the authorities that relay i speaks to; 0: all */
     uint32_t taken[NET_NODES][MIX_AUTHORITIES_MAX]; /* epoch for which that authority has taken it */
     vl_ms next_members;
 
     /* what happened */
     uint8_t hash[NET_EPOCHS][32]; /* consensus of an epoch; zero: none */
     uint8_t previous[NET_EPOCHS][32];
-    vl_ms first[NET_EPOCHS];      /* published at */
+    vl_ms first[NET_EPOCHS]; /* published at */
     struct vl_node_id owner[NET_NUMBERS];
     struct mix_vote vote[MIX_AUTHORITIES_MAX]; /* the last one seen on the wire; entries freed */
     struct mix_consensus last;
@@ -75,6 +84,8 @@ void net_start(struct net *net, int i);
 void net_wipe(struct net *net, int i);
 /* Authority i lies from now on: a second core speaks to every other authority with an odd index. */
 void net_corrupt(struct net *net, int i);
+/* Everybody who is up has the newest consensus, and it is of that epoch. */
+void net_check_all_have(const struct net *net, uint64_t epoch);
 uint32_t net_consensuses(const struct net *net, uint64_t first, uint64_t last); /* epochs that have one */
 
 #endif

@@ -222,6 +222,30 @@ TEST(channel, goes_on_answering_after_the_responder_ran_out_of_blocks_and_the_wa
     rig_end(&r);
 }
 
+static bool no_replies_from_3(const struct rig *r, const struct parcel *p) {
+    return p->from == 3 && p->reply && r->now < heal_at;
+}
+
+TEST(channel, asks_a_responder_that_spent_all_its_blocks_on_replies_that_were_lost) {
+    struct rig r;
+    uint64_t asked, answered;
+    static uint8_t big[40000];
+    rig_init(&r, seed_of(7), NULL);
+    struct channel_to to = rig_to(&r, 3, MIX_PRIVATE, true);
+    CHECK_OK(channel_send(r.party[0].channel, r.now, &to, vl_span("?", 1), &asked));
+    rig_run(&r, r.now + 20000);
+    r.drop = no_replies_from_3;
+    heal_at = r.now + 3000;
+    CHECK_OK(channel_answer(r.party[3].channel, r.now, r.party[3].events[0].event.conversation,
+                            vl_span(big, sizeof big), &answered));
+    rig_run(&r, heal_at); /* the owner has no reason to think that anything is missing */
+    CHECK_EQ(0, channel_stats(r.party[3].channel).blocks);
+    rig_run(&r, heal_at + 400000);
+    CHECK_EQ(1, rig_count(&r, 3, CHANNEL_DONE, answered));
+    CHECK_EQ(1, rig_count(&r, 0, CHANNEL_RECEIVED, asked));
+    rig_end(&r);
+}
+
 TEST(channel, gives_the_same_run_for_the_same_seed) {
     uint64_t sums[2];
     for (int i = 0; i < 2; i++) {

@@ -100,25 +100,32 @@ static void pass(struct rig *r, uint32_t first, uint8_t packet[SPHINX_PACKET], s
         memcpy(ret->bytes, packet + SPHINX_HEADER + 16, SPHINX_BODY);
 }
 
-static uint32_t carry(struct rig *r, unsigned party, const struct channel_slot *s, vl_ms rtt_ms, struct parcel *ret) {
-    uint8_t packet[SPHINX_PACKET], body[SPHINX_BODY], surb[3][SPHINX_SURB];
-    struct sphinx_surb_keys keys[3];
+uint32_t rig_pack(struct rig *r, const struct channel_slot *s, const uint8_t body[SPHINX_BODY], struct parcel *ret) {
+    uint8_t packet[SPHINX_PACKET];
     uint32_t first = s->first, hops;
-    *ret = (struct parcel){ .from = party };
     if (s->reply) {
         memcpy(packet, s->packet, sizeof packet);
     } else {
         struct sphinx_prebuilt pre;
         struct sphinx_path p = path(r, s->level, SPHINX_DELIVER, s->to.b[0]);
-        rig_surbs(r, party, s->level, s->surbs, surb, keys);
-        CHECK_OK(channel_fill(r->party[party].channel, r->now, s->handle, rtt_ms, (const uint8_t(*)[SPHINX_SURB])surb,
-                              keys, body));
         CHECK_OK(sphinx_build(&p, 1, &r->rng, &pre));
         sphinx_seal(&pre, body, packet);
         first = pre.first;
     }
     pass(r, first, packet, ret, &hops);
     return hops;
+}
+
+static uint32_t carry(struct rig *r, unsigned party, const struct channel_slot *s, vl_ms rtt_ms, struct parcel *ret) {
+    uint8_t body[SPHINX_BODY] = { 0 }, surb[3][SPHINX_SURB];
+    struct sphinx_surb_keys keys[3];
+    if (!s->reply) {
+        rig_surbs(r, party, s->level, s->surbs, surb, keys);
+        CHECK_OK(channel_fill(r->party[party].channel, r->now, s->handle, rtt_ms, (const uint8_t(*)[SPHINX_SURB])surb,
+                              keys, body));
+    }
+    *ret = (struct parcel){ .from = party };
+    return rig_pack(r, s, body, ret);
 }
 
 void rig_carry(struct rig *r, unsigned party, const struct channel_slot *s, vl_ms rtt_ms, struct parcel *ret) {
@@ -207,6 +214,9 @@ void rig_run(struct rig *r, vl_ms until) {
             channel_tick(r->party[i].channel, r->now);
             CHECK(channel_deadline(r->party[i].channel) > r->now);
             rig_drain(r, i);
+            struct channel_stats s = channel_stats(r->party[i].channel);
+            CHECK_EQ(s.sent, s.done + s.failed + s.out);
+            CHECK_EQ(s.done, rig_count(r, i, CHANNEL_DONE, 0));
             slot(r, i);
             rig_drain(r, i);
         }

@@ -50,6 +50,8 @@ struct channel_to rig_to(const struct rig *r, unsigned party, enum mix_level lev
 bool rig_slot(struct rig *r, unsigned party, struct parcel *ret);
 /* Fills a slot and carries it; CHECKs that all goes well. */
 void rig_carry(struct rig *r, unsigned party, const struct channel_slot *s, vl_ms rtt_ms, struct parcel *ret);
+/* The packet around a body, or that of a reply, through all relays.  Returns how many. */
+uint32_t rig_pack(struct rig *r, const struct channel_slot *s, const uint8_t body[SPHINX_BODY], struct parcel *ret);
 /* Makes n reply blocks of a level for a party. */
 void rig_surbs(struct rig *r, unsigned party, enum mix_level level, uint32_t n, uint8_t (*surb)[SPHINX_SURB],
                struct sphinx_surb_keys *keys);

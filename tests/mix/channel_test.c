@@ -126,34 +126,32 @@ TEST(channel, answers_a_late_copy_of_a_delivered_message_with_its_new_block) {
     rig_end(&r);
 }
 
-TEST(channel, repeats_only_what_did_not_arrive) {
+TEST(channel, repeats_of_what_did_not_arrive_as_much_as_is_needed) {
     struct rig r;
     rig_init(&r, 3, NULL);
-    struct parcel p[5];
-    (void)send_to(&r, 0, 1, 4 * 992, false); /* 4 + 1 */
-    for (int i = 0; i < 5; i++) p[i] = take(&r, 0);
+    struct parcel p[10], q;
+    (void)send_to(&r, 0, 1, 8 * 992, false); /* 8 + 2 */
+    for (int i = 0; i < 10; i++) p[i] = take(&r, 0);
     CHECK(silent(&r, 0));
-    CHECK_OK(rig_deliver(&r, &p[1]));
-    CHECK_OK(rig_deliver(&r, &p[4]));
+    for (int i = 0; i < 5; i++) CHECK_OK(rig_deliver(&r, &p[i]));
+    CHECK_OK(rig_deliver(&r, &p[9]));
     advance(&r, CHANNEL_PARTIAL_ACK_MS / 2 - 1);
     CHECK(silent(&r, 1)); /* more may come */
     advance(&r, CHANNEL_PARTIAL_ACK_MS / 2 + 1);
-    struct parcel ack = take(&r, 1);
-    CHECK_OK(rig_deliver(&r, &ack));
+    q = take(&r, 1);
+    CHECK_OK(rig_deliver(&r, &q));
     advance(&r, CHANNEL_PARTIAL_ACK_MS + 2 * RIG_RTT);
-    bool again[5] = { false };
-    struct parcel q;
+    unsigned again = 0;
     while (rig_slot(&r, 0, &q)) {
         uint8_t cell[CHANNEL_CELL];
         struct channel_fragment f;
         open_cell(&r, &q, cell);
         CHECK_OK(channel_fragment_decode(cell, &f));
-        CHECK(!again[f.shard.index]);
-        again[f.shard.index] = true;
+        CHECK(!(again >> f.shard.index & 1));
+        again |= 1u << f.shard.index;
         vl_ignore(rig_deliver(&r, &q));
     }
-    CHECK(again[0] && !again[1] && again[2] && again[3] &&
-          !again[4]); /* two missing, and one more for a quarter of two */
+    CHECK_EQ(7u << 5, again); /* 5 to 8 are missing, two of them needed, and one more for the quarter of two */
     CHECK_EQ(1, rig_count(&r, 1, CHANNEL_RECEIVED, 0));
     rig_end(&r);
 }
@@ -501,6 +499,8 @@ TEST(channel, refuses_configurations_that_cannot_work) {
     struct channel *ret = NULL;
     c = ok, c.ttl_ms = 0;
     CHECK_EQ(VL_ERANGE, channel_create(&c, &ret));
+    c = ok, c.ttl_ms = CHANNEL_TTL_MAX + 1;
+    CHECK_EQ(VL_ERANGE, channel_create(&c, &ret));
     c = ok, c.parity_permille = 1001;
     CHECK_EQ(VL_ERANGE, channel_create(&c, &ret));
     c = ok, c.surbs_low_water = 0;
@@ -726,6 +726,132 @@ TEST(channel, does_not_let_a_conversation_answer_in_the_name_of_another) {
     from_2 = forge_reply(&r, &two, vl_span(ack, sizeof ack));
     CHECK_EQ(VL_EPARSE, rig_deliver(&r, &from_2));
     CHECK_EQ(0, rig_count(&r, 0, CHANNEL_DONE, 0));
+    rig_end(&r);
+}
+
+TEST(channel, gives_a_responder_no_more_than_its_share_of_what_is_put_together) {
+    struct rig r;
+    uint8_t data[CHANNEL_ANSWER_BYTES], zeros[CHANNEL_ANSWER_DATA] = { 0 };
+    rig_init(&r, 29, NULL);
+    struct parcel p = forge_fragment(&r, 0, 1, 3000, 5, 0, 1);
+    CHECK_OK(rig_deliver(&r, &p)); /* somebody's */
+    for (unsigned i = 0; i < 2 * CHANNEL_ANSWERS_MAX; i++) {
+        (void)send_to(&r, 0, 1, 1, true);
+        struct parcel ask = fragment(&r, 0, 1);
+        struct channel_reply_shard s = { .shard = { .k = 2, .n = 3, .length = 3000, .data = zeros },
+                                         .status = { .seq = 1 } };
+        vl_put_u32(s.shard.id, i);
+        channel_answer_encode(&s, data);
+        p = forge_reply(&r, &ask, vl_span(data, sizeof data));
+        CHECK_OK(rig_deliver(&r, &p));
+    }
+    CHECK_EQ(1 + CHANNEL_ANSWERS_MAX, channel_stats(chan(&r, 0)).in);
+    CHECK_EQ(CHANNEL_ANSWERS_MAX, channel_stats(chan(&r, 0)).evicted);
+    p = forge_fragment(&r, 0, 1, 3000, 5, 0, 1);
+    CHECK_EQ(VL_EREPLAY, rig_deliver(&r, &p));
+    rig_end(&r);
+}
+
+static void forge_status(struct rig *r, const struct parcel *ask, struct channel_status status) {
+    uint8_t data[CHANNEL_ACK_BYTES];
+    struct channel_ack a = { .has_status = true, .status = status };
+    channel_ack_encode(&a, data);
+    struct parcel p = forge_reply(r, ask, vl_span(data, sizeof data));
+    CHECK_OK(rig_deliver(r, &p));
+}
+static unsigned refills(struct rig *r) {
+    unsigned n = 0;
+    while (!silent(r, 0)) n++;
+    return n;
+}
+
+TEST(channel, gives_as_many_blocks_as_the_newest_status_wants) {
+    struct rig r;
+    struct parcel ask[4];
+    rig_init(&r, 30, NULL);
+    for (int i = 0; i < 4; i++) {
+        (void)send_to(&r, 0, 1, 1, true);
+        ask[i] = fragment(&r, 0, 1);
+    }
+    (void)refills(&r);
+    advance(&r, 1);
+    forge_status(
+        &r, &ask[0],
+        (struct channel_status){ .seq = 5, .left = 4, .wanted = 30 }); /* wants 8 + 30, has 4, and 9 are on their way */
+    CHECK_EQ(3, channel_stats(chan(&r, 0)).refills);
+    CHECK_EQ(9, refills(&r)); /* 38 - 13 = 25: 9 cells of 3 */
+    forge_status(&r, &ask[1], (struct channel_status){ .seq = 4, .left = 0, .wanted = 40 });
+    CHECK_EQ(0, refills(&r)); /* older: overtaken */
+    forge_status(&r, &ask[2], (struct channel_status){ .seq = 6, .left = 4, .wanted = 65535 });
+    CHECK_EQ(8, refills(&r)); /* never more than a pool holds: 61, less the 37 that could still come back */
+    rig_end(&r);
+}
+
+TEST(channel, counts_blocks_on_their_way_until_they_are_confirmed_or_late) {
+    struct rig r;
+    struct parcel ask[3];
+    rig_init(&r, 32, NULL);
+    for (int i = 0; i < 3; i++) {
+        (void)send_to(&r, 0, 1, 1, true);
+        ask[i] = fragment(&r, 0, 1);
+    }
+    (void)refills(&r);
+    advance(&r, 1);
+    CHECK_EQ(3, channel_stats(chan(&r, 0)).refills);
+    forge_status(&r, &ask[0], (struct channel_status){ .seq = 1, .top = 2, .bits = 3, .left = 5 });
+    CHECK_EQ(0, refills(&r)); /* 5, and 3 that are on their way */
+    forge_status(&r, &ask[1], (struct channel_status){ .seq = 2, .top = 3, .bits = 7, .left = 5 });
+    CHECK_EQ(1, refills(&r)); /* 5 */
+    CHECK_EQ(0, refills(&r));
+    advance(&r, CHANNEL_ACK_MS + 2 * RIG_RTT);
+    (void)refills(&r); /* with other things that are late by now */
+    CHECK(channel_stats(chan(&r, 0)).refills >= 4);
+    advance(&r, 2 * RIG_RTT); /* longer after each failure */
+    (void)refills(&r);
+    CHECK_EQ(5, channel_stats(chan(&r, 0)).refills);
+    rig_end(&r);
+}
+
+TEST(channel, takes_a_receipt_of_an_answer_only_in_its_conversation) {
+    struct rig r;
+    uint8_t cell[CHANNEL_CELL], surb[3][SPHINX_SURB], body[SPHINX_BODY], type;
+    struct sphinx_surb_keys keys[3];
+    struct vl_span data;
+    struct channel_reply_shard s;
+    struct channel_refill f = { .seq = 1, .blocks = 3, .level = MIX_PRIVATE, .surb = surb[0] };
+    uint64_t id;
+    rig_init(&r, 31, NULL);
+    rig_surbs(&r, 0, MIX_PRIVATE, 3, surb, keys);
+    channel_refill_encode(&f, cell); /* conversation zeros */
+    struct parcel p = forge_cell(&r, 1, cell);
+    CHECK_OK(rig_deliver(&r, &p));
+    CHECK_OK(channel_answer(chan(&r, 1), r.now, f.conversation, vl_span("x", 1), &id));
+    p = take(&r, 1);
+    CHECK(p.reply);
+    CHECK_MEM(keys[0].id, p.surb_id, 16); /* the oldest block */
+    CHECK_OK(sphinx_surb_open(&keys[0], p.bytes, body));
+    CHECK_OK(sphinx_body_read(body, &type, &data));
+    CHECK_OK(channel_answer_decode(data, &s));
+    CHECK_EQ(2, s.status.left);
+    f.seq = f.blocks = 0;
+    f.has_receipt = f.receipt.complete = true;
+    memcpy(f.receipt.id, s.shard.id, 16);
+    f.conversation[0] = 1;
+    channel_refill_encode(&f, cell);
+    p = forge_cell(&r, 1, cell);
+    CHECK_OK(rig_deliver(&r, &p));
+    CHECK_EQ(0, rig_count(&r, 1, CHANNEL_DONE, id)); /* no such conversation */
+    f.seq = 1, f.blocks = 3;
+    rig_surbs(&r, 0, MIX_PRIVATE, 3, surb, keys);
+    channel_refill_encode(&f, cell);
+    p = forge_cell(&r, 1, cell);
+    CHECK_OK(rig_deliver(&r, &p));
+    CHECK_EQ(0, rig_count(&r, 1, CHANNEL_DONE, id)); /* another */
+    f.conversation[0] = 0, f.seq = 2;
+    channel_refill_encode(&f, cell);
+    p = forge_cell(&r, 1, cell);
+    CHECK_OK(rig_deliver(&r, &p));
+    CHECK_EQ(1, rig_count(&r, 1, CHANNEL_DONE, id));
     rig_end(&r);
 }
 

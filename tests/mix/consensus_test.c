@@ -85,13 +85,17 @@ static decoder make(struct rig *r, unsigned which) {
     struct mix_equivocation e;
     vl_buf_clear(&r->b);
     switch (which) {
-    case CHARTER: CHECK_OK(mix_charter_encode(&r->charter, &r->b)); return as_charter;
+    case CHARTER:
+        CHECK_OK(mix_charter_encode(&r->charter, &r->b));
+        return as_charter;
     case RELAY:
     case CLIENT:
         d = which == RELAY ? help_relay(1, 9) : help_client(1, 9, 2);
         CHECK_OK(mix_descriptor_encode(&d, &r->b));
         return as_descriptor;
-    case CONSENSUS: help_consensus_doc(&r->c, &r->charter, r->key, 7, &r->b); return as_consensus;
+    case CONSENSUS:
+        help_consensus_doc(&r->c, &r->charter, r->key, 7, &r->b);
+        return as_consensus;
     case VOTE:
         v = a_vote(entries, 3);
         CHECK_OK(mix_vote_sign(&v, &r->charter, &r->key[1], &r->b));
@@ -212,17 +216,39 @@ TEST(charter, refuses_what_is_out_of_range) {
     for (unsigned i = 0; i < 11; i++) {
         struct mix_charter c = r.charter;
         switch (i) {
-        case 0: c.number = 0; break;
-        case 1: c.epoch_ms = MIX_EPOCH_MS_MIN - 1; break;
-        case 2: c.epoch_ms = MIX_EPOCH_MS_MAX + 1; break;
-        case 3: c.threshold = 2; break; /* no majority: two consensuses of one epoch would be possible */
-        case 4: c.threshold = 5; break;
-        case 5: c.n = 2; break;
-        case 6: c.n = MIX_AUTHORITIES_MAX + 1; break;
-        case 7: c.authority[1] = c.authority[2]; break;
-        case 8: c.authority[0].addr[0] = '\0'; break;
-        case 9: memset(c.authority[3].addr, 'x', VL_ADDR_MAX); break;
-        default: c.genesis_ms = UINT64_MAX; break;
+        case 0:
+            c.number = 0;
+            break;
+        case 1:
+            c.epoch_ms = MIX_EPOCH_MS_MIN - 1;
+            break;
+        case 2:
+            c.epoch_ms = MIX_EPOCH_MS_MAX + 1;
+            break;
+        case 3:
+            c.threshold = 2;
+            break; /* no majority: two consensuses of one epoch would be possible */
+        case 4:
+            c.threshold = 5;
+            break;
+        case 5:
+            c.n = 2;
+            break;
+        case 6:
+            c.n = MIX_AUTHORITIES_MAX + 1;
+            break;
+        case 7:
+            c.authority[1] = c.authority[2];
+            break;
+        case 8:
+            c.authority[0].addr[0] = '\0';
+            break;
+        case 9:
+            memset(c.authority[3].addr, 'x', VL_ADDR_MAX);
+            break;
+        default:
+            c.genesis_ms = UINT64_MAX;
+            break;
         }
         CHECK_EQ(VL_ERANGE, mix_charter_sign(&c, &r.root));
     }
@@ -279,17 +305,39 @@ TEST(descriptor, refuses_what_is_out_of_range) {
     for (unsigned i = 0; i < 11; i++) {
         struct mix_descriptor d = help_relay(1, 300);
         switch (i) {
-        case 0: d.epoch = 0; break;
-        case 1: d.roles = 0; break;
-        case 2: d.roles = 16; break;
-        case 3: memset(d.static_key, 0, 32); break;
-        case 4: memset(d.mix_key, 0, 32); break;
-        case 5: memset(d.vrf_key, 0, 32); break;
-        case 6: d.addr[0] = '\0'; break;
-        case 7: d.addr[1] = '\n'; break;
-        case 8: d.proof_epoch = 298; break; /* the key of that epoch may be alive still */
-        case 9: d.proof_epoch = 44; break;
-        default: d.proof_epoch = 301; break;
+        case 0:
+            d.epoch = 0;
+            break;
+        case 1:
+            d.roles = 0;
+            break;
+        case 2:
+            d.roles = 16;
+            break;
+        case 3:
+            memset(d.static_key, 0, 32);
+            break;
+        case 4:
+            memset(d.mix_key, 0, 32);
+            break;
+        case 5:
+            memset(d.vrf_key, 0, 32);
+            break;
+        case 6:
+            d.addr[0] = '\0';
+            break;
+        case 7:
+            d.addr[1] = '\n';
+            break;
+        case 8:
+            d.proof_epoch = 298;
+            break; /* the key of that epoch may be alive still */
+        case 9:
+            d.proof_epoch = 44;
+            break;
+        default:
+            d.proof_epoch = 301;
+            break;
         }
         CHECK_EQ(VL_ERANGE, mix_descriptor_sign(&d, &key));
     }
@@ -314,14 +362,29 @@ TEST(descriptor, of_somebody_else_is_refused) {
 
 TEST(subnet, is_the_16_of_ipv4_and_the_32_of_ipv6_and_nothing_for_loopback_and_names) {
     CHECK_OK(crypto_init());
-    CHECK_EQ(mix_subnet("10.1.2.3:4"), mix_subnet("10.1.255.9:80"));
-    CHECK(mix_subnet("10.1.2.3:4") != mix_subnet("10.2.2.3:4"));
-    CHECK_EQ(mix_subnet("10.1.2.3:4"), mix_subnet("[::ffff:10.1.7.7]:4"));
+    CHECK_EQ(mix_subnet("198.51.2.3:4"), mix_subnet("198.51.255.9:80"));
+    CHECK(mix_subnet("198.51.2.3:4") != mix_subnet("198.52.2.3:4"));
+    CHECK_EQ(mix_subnet("198.51.2.3:4"), mix_subnet("[::ffff:198.51.7.7]:4"));
     CHECK_EQ(mix_subnet("[2001:db8:1::1]:4"), mix_subnet("[2001:db8:2::9]:5"));
     CHECK(mix_subnet("[2001:db8:1::1]:4") != mix_subnet("[2001:db9:1::1]:4"));
-    static const char *const none[] = { "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "mix.example:1", "[::ffff:127.0.0.1]:1",
-                                        "", ":", "[", "[]:1", "1.2.3:4", "1.2.3.4", "[2001:db8::1%eth0]:1" };
+    static const char *const none[] = {
+        "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "mix.example:1", "[::ffff:127.0.0.1]:1", "", ":",
+        "[",           "[]:1",        "1.2.3:4", "1.2.3.4",       "[2001:db8::1%eth0]:1"
+    };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) CHECK_EQ(0, mix_subnet(none[i]));
+}
+
+TEST(subnet, says_nothing_of_the_addresses_that_every_house_uses) {
+    CHECK_OK(crypto_init());
+    static const char *const none[] = { "10.0.0.1:1",         "10.255.255.255:1", "172.16.0.0:1",  "172.31.255.255:1",
+                                        "192.168.7.9:1",      "100.64.0.1:1",     "100.127.9.9:1", "169.254.1.1:1",
+                                        "[fc00::1]:1",        "[fdff::1]:1",      "[fe80::1]:1",   "[febf::1]:1",
+                                        "[::ffff:10.1.1.1]:1" };
+    static const char *const some[] = { "9.255.0.1:1",   "11.0.0.1:1",    "172.15.0.1:1", "172.32.0.1:1",
+                                        "192.167.0.1:1", "192.169.0.1:1", "100.63.0.1:1", "100.128.0.1:1",
+                                        "169.253.0.1:1", "[fbff::1]:1",   "[fe00::1]:1",  "[fec0::1]:1" };
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) CHECK_EQ(0, mix_subnet(none[i]));
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) CHECK(mix_subnet(some[i]) != 0);
 }
 
 /* --- consensus --- */
@@ -440,30 +503,78 @@ TEST(consensus, refuses_lists_and_fields_that_break_a_rule) {
         c.relays = relays;
         c.clients = clients;
         switch (i) {
-        case 0: relays[0].number = 0; break;
-        case 1: relays[3].number = c.next_number; break;
-        case 2: relays[1].number = relays[0].number; break;
-        case 3: relays[2].number = relays[3].number + 1; break;
-        case 4: relays[3].node = relays[0].node; break;
-        case 5: relays[0].roles = MIX_ROLE_CLIENT; break;
-        case 6: relays[0].layer = 3; break;
-        case 7: relays[0].reputation = 1001; break;
-        case 8: relays[0].addr[0] = '\0'; break;
-        case 9: memset(relays[1].mix_key, 0, 32); break;
-        case 10: relays[1].proof_epoch = c.epoch - 2; break;
-        case 11: clients[0].provider = 2; break; /* between two numbers */
-        case 12: clients[2].provider = c.next_number; break;
-        case 13: clients[1].node = clients[0].node; break;
-        case 14: memset(clients[1].static_key, 0, 32); break;
-        case 15: c.delay_ms[3] = c.delay_ms[2]; break;
-        case 16: c.delay_ms[0] = 0; break;
-        case 17: c.next_number = 0; break;
-        case 18: c.epoch = 0; break;
-        case 19: c.commitment[1] = c.commitment[0]; break;
-        case 20: c.commitments_n = MIX_AUTHORITIES_MAX + 1; break;
-        case 21: c.relays_n = MIX_RELAYS_MAX + 1; break;
-        case 22: c.clients_n = MIX_CLIENTS_MAX + 1; break;
-        default: relays[1].roles = 16 | MIX_ROLE_MIX; break;
+        case 0:
+            relays[0].number = 0;
+            break;
+        case 1:
+            relays[3].number = c.next_number;
+            break;
+        case 2:
+            relays[1].number = relays[0].number;
+            break;
+        case 3:
+            relays[2].number = relays[3].number + 1;
+            break;
+        case 4:
+            relays[3].node = relays[0].node;
+            break;
+        case 5:
+            relays[0].roles = MIX_ROLE_CLIENT;
+            break;
+        case 6:
+            relays[0].layer = 3;
+            break;
+        case 7:
+            relays[0].reputation = 1001;
+            break;
+        case 8:
+            relays[0].addr[0] = '\0';
+            break;
+        case 9:
+            memset(relays[1].mix_key, 0, 32);
+            break;
+        case 10:
+            relays[1].proof_epoch = c.epoch - 2;
+            break;
+        case 11:
+            clients[0].provider = 2;
+            break; /* between two numbers */
+        case 12:
+            clients[2].provider = c.next_number;
+            break;
+        case 13:
+            clients[1].node = clients[0].node;
+            break;
+        case 14:
+            memset(clients[1].static_key, 0, 32);
+            break;
+        case 15:
+            c.delay_ms[3] = c.delay_ms[2];
+            break;
+        case 16:
+            c.delay_ms[0] = 0;
+            break;
+        case 17:
+            c.next_number = 0;
+            break;
+        case 18:
+            c.epoch = 0;
+            break;
+        case 19:
+            c.commitment[1] = c.commitment[0];
+            break;
+        case 20:
+            c.commitments_n = MIX_AUTHORITIES_MAX + 1;
+            break;
+        case 21:
+            c.relays_n = MIX_RELAYS_MAX + 1;
+            break;
+        case 22:
+            c.clients_n = MIX_CLIENTS_MAX + 1;
+            break;
+        default:
+            relays[1].roles = 16 | MIX_ROLE_MIX;
+            break;
         }
         vl_buf_clear(&r.b);
         CHECK_EQ(VL_ERANGE, mix_consensus_encode(&c, &r.b));
@@ -485,16 +596,16 @@ TEST(consensus, decoding_refuses_the_same_in_bytes_whoever_signed_them) {
         size_t at;
         uint8_t n, bytes[8];
     } change[] = {
-        { 0, 90, 4, { 0, 0, 0, 7 } },  /* next_number is the highest number */
-        { 0, 94, 2, { 0, 0 } },        /* first delay 0 */
-        { 0, 96, 2, { 0, 10 } },       /* second as the first */
-        { 0, 116, 1, { 10 } },         /* commitments */
-        { 1, 0, 4, { 0, 0, 0, 1 } },   /* number as the one before */
-        { 1, 36, 1, { 8 } },           /* no relay */
-        { 1, 37, 1, { 3 } },           /* layer */
-        { 1, 150, 1, { 0x1f } },       /* a control character in the address */
-        { 2, 64, 4, { 0, 0, 0, 2 } },  /* provider that is no relay */
-        { 2, 0, 1, { 0 } },            /* before the first client (its hash begins with more) */
+        { 0, 90, 4, { 0, 0, 0, 7 } }, /* next_number is the highest number */
+        { 0, 94, 2, { 0, 0 } },       /* first delay 0 */
+        { 0, 96, 2, { 0, 10 } },      /* second as the first */
+        { 0, 116, 1, { 10 } },        /* commitments */
+        { 1, 0, 4, { 0, 0, 0, 1 } },  /* number as the one before */
+        { 1, 36, 1, { 8 } },          /* no relay */
+        { 1, 37, 1, { 3 } },          /* layer */
+        { 1, 150, 1, { 0x1f } },      /* a control character in the address */
+        { 2, 64, 4, { 0, 0, 0, 2 } }, /* provider that is no relay */
+        { 2, 0, 1, { 0 } },           /* before the first client (its hash begins with more) */
     };
     CHECK_EQ(7, vl_get_u32(r.b.p + relays + 3 * relay)); /* the offsets are right */
     CHECK_EQ(1, vl_get_u32(r.b.p + clients + 64));
@@ -588,15 +699,33 @@ TEST(vote, refuses_what_is_out_of_range) {
         struct mix_vote_entry entries[3];
         struct mix_vote v = a_vote(entries, 3);
         switch (i) {
-        case 0: v.epoch = 0; break;
-        case 1: v.previous_epoch = 7; break;
-        case 2: v.previous_epoch = 0; break; /* with a hash */
-        case 3: memset(v.previous, 0, 32); break;
-        case 4: v.delay_ms[7] = 1; break;
-        case 5: entries[1] = entries[0]; break;
-        case 6: entries[2].reputation = 1001; break;
-        case 7: memset(entries[2].digest, 0, 32); break;
-        default: v.entries_n = MIX_VOTE_ENTRIES_MAX + 1; break;
+        case 0:
+            v.epoch = 0;
+            break;
+        case 1:
+            v.previous_epoch = 7;
+            break;
+        case 2:
+            v.previous_epoch = 0;
+            break; /* with a hash */
+        case 3:
+            memset(v.previous, 0, 32);
+            break;
+        case 4:
+            v.delay_ms[7] = 1;
+            break;
+        case 5:
+            entries[1] = entries[0];
+            break;
+        case 6:
+            entries[2].reputation = 1001;
+            break;
+        case 7:
+            memset(entries[2].digest, 0, 32);
+            break;
+        default:
+            v.entries_n = MIX_VOTE_ENTRIES_MAX + 1;
+            break;
         }
         CHECK_EQ(VL_ERANGE, mix_vote_sign(&v, &r.charter, &r.key[0], &r.b));
     }
@@ -656,6 +785,51 @@ TEST(equivocation, cannot_be_made_of_others_signatures_or_against_outsiders) {
     vl_buf_clear(&r.b);
     CHECK_OK(mix_equivocation_encode(&e, &r.b));
     CHECK_EQ(VL_ERANGE, as_equivocation(&r, doc(&r)));
+    rig_free(&r);
+}
+
+TEST(equivocation, is_not_proved_by_one_statement_twice) {
+    struct rig r;
+    rig_init(&r, 3, 2);
+    make(&r, EQUIVOCATION);
+    uint8_t *second = r.b.p + r.b.len - 96, first[96];
+    memcpy(first, second - 96, 96);
+    memcpy(second - 96, second, 96); /* the other order: one encoding for one proof */
+    memcpy(second, first, 96);
+    CHECK_EQ(VL_EPARSE, as_equivocation(&r, doc(&r)));
+    memcpy(second - 96, first, 96);
+    CHECK_EQ(VL_EPARSE, as_equivocation(&r, doc(&r)));
+    rig_free(&r);
+}
+
+TEST(equivocation, is_proved_by_two_signed_consensuses_of_one_epoch) {
+    struct rig r;
+    struct vl_buf other, proof;
+    struct mix_equivocation e;
+    rig_init(&r, 4, 3);
+    vl_buf_init(&other, MIX_DOC_MAX);
+    vl_buf_init(&proof, 1024);
+    help_consensus_doc(&r.c, &r.charter, r.key, 0x7, &r.b);
+    help_consensus_doc(&r.c, &r.charter, r.key, 0xe, &other);
+    struct vl_span b = vl_span(other.p, other.len);
+    CHECK_EQ(VL_ERANGE, mix_equivocation_of_consensuses(doc(&r), b, &r.charter, &e)); /* other signers, same body */
+    r.c.anonymity_floor++;
+    help_consensus_doc(&r.c, &r.charter, r.key, 0xe, &other);
+    b = vl_span(other.p, other.len);
+    CHECK_OK(mix_equivocation_of_consensuses(doc(&r), b, &r.charter, &e));
+    CHECK(vl_node_eq(r.charter.authority[1].node, e.authority));
+    CHECK_OK(mix_equivocation_encode(&e, &proof));
+    CHECK_OK(as_equivocation(&r, vl_span(proof.p, proof.len)));
+    other.p[other.len - 1] ^= 1;
+    CHECK_EQ(VL_ECRYPTO, mix_equivocation_of_consensuses(doc(&r), b, &r.charter, &e));
+    CHECK_EQ(VL_ECRYPTO, mix_equivocation_of_consensuses(b, doc(&r), &r.charter, &e));
+    r.c.epoch++;
+    r.c.valid_from = mix_epoch_start(&r.charter, r.c.epoch);
+    r.c.valid_until = mix_epoch_start(&r.charter, r.c.epoch + 2);
+    help_consensus_doc(&r.c, &r.charter, r.key, 0xe, &other);
+    CHECK_EQ(VL_ERANGE, mix_equivocation_of_consensuses(doc(&r), vl_span(other.p, other.len), &r.charter, &e));
+    vl_buf_free(&other);
+    vl_buf_free(&proof);
     rig_free(&r);
 }
 

@@ -18,6 +18,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef VL_COVERAGE
+extern void __gcov_dump(void); /* of libgcov: _exit() writes no counts */
+static _Noreturn void leave(int code) {
+    __gcov_dump();
+    _exit(code);
+}
+#else
+#define leave _exit
+#endif
+
 static char temp_root[64];
 
 static void remove_temp(void) {
@@ -65,7 +75,7 @@ struct rig *rig_start_with(const char *keep, struct runner_config cfg) {
         close(sv[0]);
         cfg.work_dir = work;
         if (cfg.cache_dir == NULL) cfg.cache_dir = cache;
-        _exit(runner_main(sv[1], &cfg));
+        leave(runner_main(sv[1], &cfg));
     }
     close(sv[1]);
     g->fd = sv[0];

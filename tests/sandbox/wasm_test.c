@@ -214,6 +214,18 @@ TEST(wasm, no_path_leads_out) {
     rig_stop(g, true);
 }
 
+TEST(wasm, the_right_to_set_the_size_alone_does_not_make_an_open_one_for_writing) {
+    NEED_WASM(many());
+    struct rig *g = rig_start(NULL);
+    struct sandbox_request q = run_wasm(1, many());
+    run_args(&q, (const char *const[]){ "many", "go-rights", NULL });
+    q.u.run.inputs_n = 1;
+    q.u.run.inputs[0] = (struct sandbox_input){ "b.txt", rig_file(g, "1", "bravo\n", 6) };
+    struct sandbox_exited *e = rig_run(g, &q);
+    CHECK_STR("0 6 8 8\n", output_text(e, "stdout"));
+    rig_stop(g, true);
+}
+
 TEST(wasm, pointers_outside_memory_are_answered_with_fault) {
     NEED_WASM(many());
     struct rig *g = rig_start(NULL);

@@ -77,31 +77,17 @@ class Node:
             return f.read()
 
 
-class Village:
-    def __init__(self, program, workers=2, timing=("--heartbeat", "500ms", "--lost", "2s"), slots=2, base="/var/tmp", data_dir=None):
-        self.program = os.path.abspath(program)
-        self.dir = tempfile.mkdtemp(prefix="village-test-", dir=base)
-        self.timing, self.nodes = list(timing), []
-        self.gateway, self.links = free_port(), free_port()
-        self.head = Node(self, "head", "up", "--gateway", f"127.0.0.1:{self.gateway}", "--listen", f"127.0.0.1:{self.links}",
-                         "--slots", str(slots), *self.timing)
-        self.nodes.append(self.head)
-        wait("the gateway", 20, lambda: self.call("GET", "/v1/system/health"))
-        if workers:
-            ticket = self.call("POST", "/v1/tickets", {"uses": workers})["ticket"]
-            for i in range(workers):
-                self.nodes.append(Node(self, f"w{i}", "join", ticket, "--listen", "127.0.0.1:0", "--slots", str(slots), *self.timing))
-        self.ready(workers + 1)
+class Gateway:
+    """The REST API of one node."""
 
-    def ready(self, n):
-        wait(f"{n} nodes", 40, lambda: len([x for x in self.call("GET", "/v1/fog/nodes")["items"]
-                                            if x["state"] in ("active", "idle", "busy") and x["features"]]) == n)
+    def __init__(self, node, port):
+        self.node, self.port, self.program = node, port, node.village.program
 
     def token(self):
-        return json.load(open(os.path.join(self.head.data, "gateway.json")))["token"]
+        return json.load(open(os.path.join(self.node.data, "gateway.json")))["token"]
 
     def raw(self, method, path, body=None, headers=None, timeout=20):
-        c = http.client.HTTPConnection("127.0.0.1", self.gateway, timeout=timeout)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         head = {"Authorization": "Bearer " + self.token()}
         head.update(headers or {})
         if isinstance(body, (dict, list)):
@@ -152,6 +138,28 @@ class Village:
 
     def output(self, job):
         return self.raw("GET", f"/v1/fog/jobs/{job}/output")[2]
+
+
+class Village(Gateway):
+    def __init__(self, program, workers=2, timing=("--heartbeat", "500ms", "--lost", "2s"), slots=2, base="/var/tmp", data_dir=None):
+        self.program = os.path.abspath(program)
+        self.dir = tempfile.mkdtemp(prefix="village-test-", dir=base)
+        self.timing, self.nodes = list(timing), []
+        self.gateway, self.links = free_port(), free_port()
+        self.head = Node(self, "head", "up", "--gateway", f"127.0.0.1:{self.gateway}", "--listen", f"127.0.0.1:{self.links}",
+                         "--slots", str(slots), *self.timing)
+        self.nodes.append(self.head)
+        self.node, self.port = self.head, self.gateway
+        wait("the gateway", 20, lambda: self.call("GET", "/v1/system/health"))
+        if workers:
+            ticket = self.call("POST", "/v1/tickets", {"uses": workers})["ticket"]
+            for i in range(workers):
+                self.nodes.append(Node(self, f"w{i}", "join", ticket, "--listen", "127.0.0.1:0", "--slots", str(slots), *self.timing))
+        self.ready(workers + 1)
+
+    def ready(self, n):
+        wait(f"{n} nodes", 40, lambda: len([x for x in self.call("GET", "/v1/fog/nodes")["items"]
+                                            if x["state"] in ("active", "idle", "busy") and x["features"]]) == n)
 
     def down(self):
         problems = []

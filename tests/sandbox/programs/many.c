@@ -135,6 +135,22 @@ static void escape(void) {
     puts("");
 }
 
+/* Opens as Go does for reading: every right of files but datasync, write, allocate and path_filestat_set_size. */
+static void go_rights(void) {
+    const uint64_t rights = ((1ull << 29) - 1) & ~(1ull | 1ull << 6 | 1ull << 8 | 1ull << 19);
+    for (int d = 3; d < 6; d++) {
+        __wasi_fd_t fd;
+        __wasi_size_t n = 0;
+        uint8_t text[8];
+        __wasi_iovec_t to = { text, sizeof text };
+        __wasi_ciovec_t from = { text, 1 };
+        if (__wasi_path_open(d, 0, "b.txt", 0, rights, rights, 0, &fd) != 0) continue;
+        printf("%d ", __wasi_fd_read(fd, &to, 1, &n));
+        printf("%d %d ", (int)n, __wasi_fd_write(fd, &from, 1, &n));
+        printf("%d\n", __wasi_fd_filestat_set_size(fd, 0));
+    }
+}
+
 static void pointers(void) {
     __wasi_size_t n;
     __wasi_ciovec_t v = { (uint8_t *)0xfffffff0u, 0x20 };
@@ -221,6 +237,7 @@ int main(int argc, char **argv) {
     if (!strcmp(c, "files")) files();
     if (!strcmp(c, "escape")) escape();
     if (!strcmp(c, "pointers")) pointers();
+    if (!strcmp(c, "go-rights")) go_rights();
     if (!strcmp(c, "chance")) chance();
     if (!strcmp(c, "nan")) nan_bits();
     return 0;
