@@ -104,6 +104,9 @@ static void conn_up(struct brain *b, const struct htx_event *ev) {
         if (err == VL_OK && (!vl_node_eq(cert.node, ev->node) || memcmp(cert.static_key, ev->peer_static, 32) != 0))
             err = VL_ECRYPTO; /* a certificate of somebody else */
         if (err == VL_OK && way == &b->home && !(cert.roles & CERT_COORDINATOR)) err = VL_EDENIED;
+        /* another member lives at that address now, or it is our own: no link for the one we want */
+        if (err == VL_OK && way && way != &b->home && !vl_node_eq(way->node, ev->node)) err = VL_EDENIED;
+        if (err == VL_OK && vl_node_eq(ev->node, b->self)) err = VL_EDENIED;
         admit = err == VL_OK;
         if (err) note(b, err, ev->node, roster_problem(err));
     }
