@@ -314,7 +314,7 @@ void view_task(struct brain *b, struct vl_job_id id, uint32_t task);
 void view_history(struct brain *b, struct vl_job_id id, const char *kind, const char *detail, uint32_t task,
                   struct vl_node_id node);
 
-/* ---- remote_data.c, remote.c, remote_in.c: jobs submitted at members (decision 14) ---- */
+/* ---- remote_data.c, remote.c, remote_in.c: jobs submitted at members (decision 16) ---- */
 enum vl_err remote_create(struct brain *b);
 void remote_destroy(struct brain *b);
 enum vl_err remote_restore(struct brain *b, const struct record *r);
