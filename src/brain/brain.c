@@ -254,7 +254,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     vl_map_init(&b->by_conn, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
     vl_map_init(&b->by_node, sizeof(struct vl_node_id), VL_LINKS_MAX, vl_prng_next(&b->rng));
     b->heartbeat_at = b->reoffer_at = b->guest_at = VL_MS_NEVER;
-    b->home.at = b->schedule_at = VL_MS_NEVER;
+    b->home.at = b->ways_at = b->schedule_at = VL_MS_NEVER;
     memcpy(b->home.addr, cfg->coordinator_addr, sizeof b->home.addr);
     enum vl_err err = link_create(b);
     if (err == VL_OK) err = message_create(b);

@@ -259,6 +259,7 @@ struct brain_mix_view {
     struct relay_stats relay;
     struct authority_stats authority;
     bool relay_balanced;                    /* relay_balanced(); true without a relay */
+    uint32_t ways_down;                     /* links to relays and authorities that are wanted and not up */
     uint32_t mail_waiting;                  /* cells in mailboxes */
     struct vl_span consensus_bytes;         /* signed, as it came */
     const struct authority *authority_core; /* NULL: none */

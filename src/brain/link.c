@@ -104,6 +104,9 @@ static void conn_up(struct brain *b, const struct htx_event *ev) {
         if (err == VL_OK && (!vl_node_eq(cert.node, ev->node) || memcmp(cert.static_key, ev->peer_static, 32) != 0))
             err = VL_ECRYPTO; /* a certificate of somebody else */
         if (err == VL_OK && way == &b->home && !(cert.roles & CERT_COORDINATOR)) err = VL_EDENIED;
+        /* another member lives at that address now, or it is our own: no link for the one we want */
+        if (err == VL_OK && way && way != &b->home && !vl_node_eq(way->node, ev->node)) err = VL_EDENIED;
+        if (err == VL_OK && vl_node_eq(ev->node, b->self)) err = VL_EDENIED;
         admit = err == VL_OK;
         if (err) note(b, err, ev->node, roster_problem(err));
     }
@@ -146,6 +149,13 @@ static bool still_member(struct brain *b, struct peer *p) {
     return false;
 }
 
+/* A member's links to others than the coordinator, too: who was expelled must not stay because nobody dials again. */
+static void links_recheck(struct brain *b) {
+    size_t it = 0;
+    for (struct peer *p; (p = vl_map_next(&b->by_session, &it, NULL));)
+        if (!p->guest) (void)still_member(b, p);
+}
+
 static void renew(struct brain *b, struct peer *p) {
     struct cert own;
     if (p->renewing || cert_decode(vl_span(b->certificate, b->certificate_n), &own)) return;
@@ -159,7 +169,8 @@ static void send_heartbeat(struct brain *b) {
     struct heartbeat h;
     struct vl_buf buf;
     vl_buf_init(&buf, VL_MESSAGE_MAX);
-    if (up && b->member && still_member(b, up)) renew(b, up);
+    if (!b->cfg.coordinator && b->member) links_recheck(b);
+    if (up && b->member) renew(b, up);
     worker_heartbeat(b, &h);
     b->heartbeat_at = heartbeat_next(&b->rng, b->now, b->cfg.heartbeat_ms);
     if (b->cfg.coordinator)
@@ -366,6 +377,7 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     case LINK_REVOCATIONS:
         err = roster_revoke(b->roster, body);
         if (err == VL_OK) record_add(b, RECORD_REVOCATIONS, NULL, 0, (struct vl_span){ 0 }, body);
+        if (err == VL_OK && !b->cfg.coordinator) links_recheck(b);
         if (err && err != VL_ESTALE) b->counters.messages_bad++; /* an older list comes from an honest peer too */
         return;
     case LINK_JOIN: /* a member that lost the reply, or wants to renew */

@@ -165,6 +165,7 @@ void brain_mix_view(const struct brain *b, struct brain_mix_view *ret) {
     ret->audit = audit_stats(m->audit);
     if (m->relay) ret->relay = relay_stats(m->relay, b->now);
     ret->relay_balanced = m->relay == NULL || relay_balanced(m->relay);
+    ret->ways_down = way_down(b);
     ret->mail_waiting = m->mail_n;
     if (m->current.have) ret->consensus_bytes = vl_span(m->current.bytes.p, m->current.bytes.len);
     ret->authority_core = m->authority;

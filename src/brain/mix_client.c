@@ -10,6 +10,7 @@
 enum vl_err mix_client_create(struct brain *b) {
     struct mix *m = b->mix;
     struct channel_config cc = channel_config_default();
+    m->cover_level = MIX_PRIVATE;
     uint8_t seed[32];
     crypto_drbg_bytes(&m->rng, seed, sizeof seed);
     enum vl_err err = paths_create(seed, b->self, &m->paths);
@@ -132,22 +133,30 @@ static bool seal_and_hand(struct brain *b, struct sphinx_prebuilt *pre, uint8_t 
     return ok;
 }
 
+/* A header for cover at the level of the last payload; at `private` where that cannot be had. */
+static enum vl_err cover_take(struct brain *b, enum paths_use use, struct sphinx_prebuilt *pre, uint32_t *ret_sum) {
+    struct mix *m = b->mix;
+    enum vl_err err = paths_take(m->paths, b->now, use, m->cover_level, b->self, pre, ret_sum);
+    if (err && m->cover_level != MIX_PRIVATE)
+        err = paths_take(m->paths, b->now, use, MIX_PRIVATE, b->self, pre, ret_sum);
+    return err;
+}
+
 static void send_loop(struct brain *b) {
     struct mix *m = b->mix;
     struct sphinx_prebuilt pre;
     uint32_t sum;
     uint8_t id[32];
-    if (paths_take(m->paths, b->now, PATHS_LOOP, MIX_PRIVATE, b->self, &pre, &sum)) return;
+    if (cover_take(b, PATHS_LOOP, &pre, &sum)) return;
     cover_loop_sent(m->cover, b->now, sum, id);
     audit_sent(m->audit, b->now, id, &pre);
     (void)seal_and_hand(b, &pre, MIX_BODY_LOOP, NULL, vl_span(id, sizeof id));
 }
 
 static void send_drop(struct brain *b) {
-    struct mix *m = b->mix;
     struct sphinx_prebuilt pre;
     uint32_t sum;
-    if (paths_take(m->paths, b->now, PATHS_DROP, MIX_PRIVATE, b->self, &pre, &sum)) return;
+    if (cover_take(b, PATHS_DROP, &pre, &sum)) return;
     (void)seal_and_hand(b, &pre, MIX_BODY_LOOP, NULL, (struct vl_span){ 0 });
 }
 
@@ -193,7 +202,10 @@ static void send_payload(struct brain *b) {
         send_drop(b); /* the slot is used all the same */
         return;
     }
-    vl_ms rtt = round_trip_p999(s.level, sum / mix_level_hops(s.level)) + MIX_SLACK_MS;
+    if (s.level != MIX_PUBLIC) m->cover_level = s.level;
+    /* the other end answers in a slot of its own: four of them are enough for 98 of 100 */
+    vl_ms slots = b->cfg.mix.cover.payload_mhz ? 4000000u / b->cfg.mix.cover.payload_mhz : 0;
+    vl_ms rtt = round_trip_p999(s.level, sum / mix_level_hops(s.level)) + MIX_SLACK_MS + slots;
     if (channel_fill(m->channel, b->now, s.handle, rtt, (const uint8_t(*)[SPHINX_SURB])surb, keys, body) == VL_OK)
         (void)seal_and_hand(b, &pre, MIX_BODY_FRAGMENT, body, (struct vl_span){ 0 });
     else

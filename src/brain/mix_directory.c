@@ -197,7 +197,8 @@ void mix_consensus_take(struct brain *b, struct vl_span bytes, const struct peer
         return;
     }
     m->counters.consensuses++;
-    if (m->authority && restored) vl_ignore(authority_restore(m->authority, b->now, bytes));
+    if (m->authority && restored && c.epoch > authority_stats(m->authority).epoch)
+        vl_ignore(authority_restore(m->authority, b->now, bytes));
     if (restored) return;
     struct record *r = record_add(b, RECORD_MIX, NULL, 0, (struct vl_span){ 0 }, bytes);
     r->index = MIX_RECORD_CONSENSUS;

@@ -96,6 +96,7 @@ struct mix {
     struct vl_node_id provider; /* whom the next descriptor names: our guard; zeros: none */
     struct vl_node_id mailbox;  /* whom the consensus names: fetched from; zeros: nobody, or ourselves */
     bool guard_stale;           /* to be chosen again */
+    enum mix_level cover_level; /* cover is as long as payload was of late: else packets of another length are payload */
     vl_ms fetch_at;
     struct vl_map peers;   /* struct mix_peer by node */
     uint32_t promised;     /* messages that wait for their commit on the way to the channel */

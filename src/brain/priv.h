@@ -146,6 +146,7 @@ struct brain {
     struct vl_node_id coordinator;
     struct way home, *ways; /* to the coordinator; to others */
     uint32_t dials;         /* number of the last dial */
+    vl_ms ways_at;          /* no way is to be dialled before: kept, for it is asked for with every packet */
     uint32_t guests;
     vl_ms heartbeat_at, guest_at;
 
@@ -236,6 +237,7 @@ void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[
 /* All ways lose this use; those without any are closed by way_sweep(). */
 void way_unwant_all(struct brain *b, unsigned use);
 void way_sweep(struct brain *b);
+uint32_t way_down(const struct brain *b); /* ways, but the one home, that have no link now */
 void way_destroy(struct brain *b);
 
 /* ---- message.c: delivery ---- */
@@ -312,7 +314,7 @@ void view_task(struct brain *b, struct vl_job_id id, uint32_t task);
 void view_history(struct brain *b, struct vl_job_id id, const char *kind, const char *detail, uint32_t task,
                   struct vl_node_id node);
 
-/* ---- remote_data.c, remote.c, remote_in.c: jobs submitted at members (decision 14) ---- */
+/* ---- remote_data.c, remote.c, remote_in.c: jobs submitted at members (decision 16) ---- */
 enum vl_err remote_create(struct brain *b);
 void remote_destroy(struct brain *b);
 enum vl_err remote_restore(struct brain *b, const struct record *r);

@@ -1,4 +1,4 @@
-/* remote_priv.h - jobs submitted at members (decision 14): what remote.c (the member), remote_in.c (the coordinator)
+/* remote_priv.h - jobs submitted at members (decision 16): what remote.c (the member), remote_in.c (the coordinator)
  * and remote_data.c, remote_pieces.c and remote_needs.c (what both do) share.  Not for others. */
 #ifndef VL_BRAIN_REMOTE_PRIV_H
 #define VL_BRAIN_REMOTE_PRIV_H

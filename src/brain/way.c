@@ -14,19 +14,25 @@ static struct way *find(struct brain *b, struct vl_node_id node) {
     return NULL;
 }
 
+static void dial_at(struct brain *b, struct way *w, vl_ms at) {
+    w->at = at;
+    b->ways_at = vl_ms_min(b->ways_at, at);
+}
+
 static void redial_later(struct brain *b, struct way *w) {
     uint32_t n = w->failures < 7 ? w->failures : 7;
     vl_ms wait = (vl_ms)BRAIN_REDIAL_MIN_MS << n;
     if (wait > BRAIN_REDIAL_MAX_MS) wait = BRAIN_REDIAL_MAX_MS;
     w->failures++;
     w->dial = 0;
-    w->at = b->now + wait / 2 + vl_prng_below(&b->rng, wait / 2 + 1); /* members must not come back as one */
+    dial_at(b, w, b->now + wait / 2 + vl_prng_below(&b->rng, wait / 2 + 1)); /* members must not come back as one */
     if (w != &b->home) mix_way_result(b, w->node, false);
 }
 
 /* Both ends of a link may have a way: a relay wants the authorities, an authority its guard.  One link does for both. */
 static bool linked(const struct brain *b, const struct way *w) {
-    return w != &b->home && link_peer(b, w->node) != NULL;
+    const struct peer *p = w == &b->home ? NULL : link_peer(b, w->node);
+    return p != NULL && p->attached; /* one that is detached waits for whoever dialled it: perhaps us */
 }
 
 static void rest(struct way *w) {
@@ -123,17 +129,19 @@ void way_conn_lost(struct brain *b, uint32_t conn) {
 }
 
 void way_tick(struct brain *b) {
-    for (struct way *w = &b->home; w; w = next(b, w))
+    if (way_deadline(b) > b->now) return;
+    b->ways_at = VL_MS_NEVER;
+    for (struct way *w = &b->home; w; w = next(b, w)) {
         if (w->at <= b->now && linked(b, w))
             rest(w); /* way_node_gone() ends it */
         else if (w->at <= b->now)
             dial_now(b, w);
+        b->ways_at = vl_ms_min(b->ways_at, w->at);
+    }
 }
 
 vl_ms way_deadline(const struct brain *b) {
-    vl_ms at = b->home.at;
-    for (const struct way *w = b->ways; w; w = w->next) at = vl_ms_min(at, w->at);
-    return at;
+    return vl_ms_min(b->home.at, b->ways_at);
 }
 
 void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[32], const char *addr, unsigned use) {
@@ -148,8 +156,8 @@ void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[
         }
         w->node = node;
         w->next = b->ways;
-        w->at = b->now;
         b->ways = w;
+        dial_at(b, w, b->now);
     }
     w->uses |= use;
     if (static_key) {
@@ -158,7 +166,7 @@ void way_want(struct brain *b, struct vl_node_id node, const uint8_t static_key[
     }
     if (strcmp(w->addr, addr) != 0) {
         memcpy(w->addr, addr, strlen(addr) + 1);
-        if (w->at != VL_MS_NEVER) w->at = b->now; /* it moved: no reason to wait on */
+        if (w->at != VL_MS_NEVER) dial_at(b, w, b->now); /* it moved: no reason to wait on */
     }
 }
 
@@ -178,6 +186,12 @@ void way_sweep(struct brain *b) {
         if (p && p->session == w->session) held_inside(b, OUT_CLOSE, w->node, LANE_CONTROL, 0, (struct vl_span){ 0 });
         free(w);
     }
+}
+
+uint32_t way_down(const struct brain *b) {
+    uint32_t n = 0;
+    for (const struct way *w = b->ways; w; w = w->next) n += !linked(b, w);
+    return n;
 }
 
 void way_destroy(struct brain *b) {

@@ -336,26 +336,29 @@ enum vl_err authority_on_equivocation(struct authority *a, vl_ms now, int from, 
 
 /* --- signatures on the consensus --- */
 
+/* All we know on the hash that we signed (it may be that of an earlier life, which cannot be computed any more), or
+ * else that we computed. */
 void authority_send_signatures(struct authority *a) {
+    const struct ballot *mine = &a->ballot[a->self];
+    const uint8_t *hash = mine->has_signature ? mine->signature.hash : a->body_hash;
     struct vl_buf out;
-    uint8_t n = 0;
-    if (!a->computed) return;
-    vl_buf_init(&out, ECHO_MAX);
+    uint32_t on_it = 0;
+    if (!a->computed && !mine->has_signature) return;
     for (int i = 0; i < a->cfg.charter.n; i++) {
         const struct ballot *b = &a->ballot[i];
-        n = (uint8_t)(n + (b->has_signature && memcmp(b->signature.hash, a->body_hash, 32) == 0));
+        if (b->has_signature && memcmp(b->signature.hash, hash, 32) == 0) on_it |= 1u << i;
     }
+    vl_buf_init(&out, ECHO_MAX);
     struct pack w = pack_begin(&out);
     pack_u64(&w, a->epoch);
-    pack_bytes(&w, a->body_hash, 32);
-    pack_u8(&w, n);
+    pack_bytes(&w, hash, 32);
+    pack_u8(&w, (uint8_t)__builtin_popcount(on_it));
     for (int i = 0; i < a->cfg.charter.n; i++) {
-        const struct ballot *b = &a->ballot[i];
-        if (!b->has_signature || memcmp(b->signature.hash, a->body_hash, 32) != 0) continue;
+        if ((on_it >> i & 1u) == 0) continue;
         pack_u8(&w, (uint8_t)i);
-        pack_bytes(&w, b->signature.signature, CRYPTO_SIGNATURE);
+        pack_bytes(&w, a->ballot[i].signature.signature, CRYPTO_SIGNATURE);
     }
-    if (pack_end(&w) == VL_OK && n > 0) authority_send_all(a, AUTHORITY_SIGNATURE, vl_span(out.p, out.len));
+    if (pack_end(&w) == VL_OK && on_it != 0) authority_send_all(a, AUTHORITY_SIGNATURE, vl_span(out.p, out.len));
     vl_buf_free(&out);
 }
 

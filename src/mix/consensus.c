@@ -92,7 +92,7 @@ enum vl_err mix_charter_encode(const struct mix_charter *c, struct vl_buf *out) 
 }
 
 void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]) {
-    static const uint16_t usual[MIX_DELAYS] = { 10, 20, 50, 100, 200, 500, 2000, MIX_DELAY_LONGEST };
+    static const uint16_t usual[MIX_DELAYS] = { 20, 50, 100, 200, 500, 1000, 2000, MIX_DELAY_LONGEST };
     uint32_t longest = epoch_ms / 12;
     memcpy(ret, usual, sizeof usual);
     if (longest >= MIX_DELAY_LONGEST) return;
@@ -237,7 +237,14 @@ static uint32_t subnet_hash(uint8_t family, const uint8_t *p, size_t n) {
     return h ? h : 1;
 }
 
-static uint32_t subnet4(const uint8_t ip[4]) { return ip[0] == 127 ? 0 : subnet_hash(4, ip, 2); }
+/* Addresses that anybody may use at home (RFC 1918, RFC 6598, RFC 3927, loopback): all mixes of a house share one, so that
+ * it tells nothing of who runs them. */
+static bool private4(const uint8_t ip[4]) {
+    return ip[0] == 127 || ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) || (ip[0] == 192 && ip[1] == 168) ||
+           (ip[0] == 100 && (ip[1] & 0xc0) == 64) || (ip[0] == 169 && ip[1] == 254);
+}
+
+static uint32_t subnet4(const uint8_t ip[4]) { return private4(ip) ? 0 : subnet_hash(4, ip, 2); }
 
 uint32_t mix_subnet(const char *addr) {
     static const uint8_t loopback[16] = { [15] = 1 }, mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -251,6 +258,7 @@ uint32_t mix_subnet(const char *addr) {
     host[end - begin] = '\0';
     if (!v6) return inet_pton(AF_INET, host, ip) == 1 ? subnet4(ip) : 0;
     if (inet_pton(AF_INET6, host, ip) != 1 || memcmp(ip, loopback, 16) == 0) return 0;
+    if ((ip[0] & 0xfe) == 0xfc || (ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80)) return 0; /* RFC 4193, RFC 4291 2.5.6 */
     return memcmp(ip, mapped, sizeof mapped) == 0 ? subnet4(ip + 12) : subnet_hash(6, ip, 4);
 }
 

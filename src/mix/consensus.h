@@ -39,7 +39,7 @@
 #define MIX_FLOOR_DEFAULT 64u      /* packets that should wait at each relay (mixnet.md 6.3) */
 #define MIX_FLOOR_MAX 100000u
 #define MIX_DELAY_LONGEST 8000u /* ms */
-/* The delays authorities vote for: 10 ms to MIX_DELAY_LONGEST; in short epochs at most a twelfth of one, so that a
+/* The delays authorities vote for: 20 ms to MIX_DELAY_LONGEST; in short epochs at most a twelfth of one, so that a
  * packet of seven hops and its reply live no longer than the keys they were made for. */
 void mix_delays_default(uint32_t epoch_ms, uint16_t ret[MIX_DELAYS]);
 
@@ -113,7 +113,8 @@ struct mix_relay {
     uint64_t proof_epoch;
     uint8_t proof[CRYPTO_VRF_PROOF];
 };
-/* /16 of IPv4 or /32 of IPv6 of "ip:port" or "[ip]:port", hashed; 0: loopback or a name, not compared. */
+/* /16 of IPv4 or /32 of IPv6 of "ip:port" or "[ip]:port", hashed; 0: a private address, loopback or a name: not compared,
+ * for it tells nothing of who runs the node. */
 uint32_t mix_subnet(const char *addr);
 
 struct mix_client {

@@ -35,6 +35,7 @@ static void conn_end(struct link_conn *c, bool tell) {
     struct node *n = c->node;
     if (c->closing) return;
     c->closing = true;
+    if (c->conn != 0) (void)vl_map_del(&n->by_conn, &c->conn);
     if (tell && c->conn != 0 && n->brain) brain_conn_lost(n->brain, c->conn, node_now(n));
     c->conn = 0;
     uv_close((uv_handle_t *)&c->tcp, conn_closed);
@@ -107,11 +108,7 @@ static void conn_flush(struct link_conn *c) {
     if (c->draining && !c->writing) conn_end(c, true);
 }
 
-static struct link_conn *conn_by_number(struct node *n, uint32_t conn) {
-    for (struct link_conn *c = n->conns; c; c = c->next)
-        if (c->conn == conn) return c;
-    return NULL;
-}
+static struct link_conn *conn_by_number(struct node *n, uint32_t conn) { return vl_map_get(&n->by_conn, &conn); }
 
 void net_flush(struct node *n) {
     for (uint32_t conn; (conn = brain_next_output_conn(n->brain)) != 0;) {
@@ -143,7 +140,9 @@ static struct link_conn *conn_new(struct node *n) {
     return c;
 }
 
+/* The brain has given it a number. */
 static bool conn_begin(struct link_conn *c) {
+    if (vl_map_put(&c->node->by_conn, &c->conn, c)) return false;
     uv_tcp_nodelay(&c->tcp, 1);
     return uv_read_start((uv_stream_t *)&c->tcp, conn_alloc, conn_read) == 0;
 }
@@ -269,6 +268,13 @@ void net_dial(struct node *n, uint32_t dial, const char *addr) {
 }
 
 static void listener_closed(uv_handle_t *h) { node_handle_closed(h->data); }
+
+void net_forget(struct node *n) {
+    for (struct link_conn *c = n->conns; c; c = c->next) {
+        if (c->conn != 0) (void)vl_map_del(&n->by_conn, &c->conn);
+        c->conn = 0;
+    }
+}
 
 void net_drop_all(struct node *n) {
     for (struct link_conn *c = n->conns; c; c = c->next) conn_end(c, false);

@@ -311,7 +311,7 @@ static void rebuild(struct node *n) {
     n->generation++;
     mix_wait(n);
     n->brain = NULL;
-    for (struct link_conn *c = n->conns; c; c = c->next) c->conn = 0;
+    net_forget(n);
     net_drop_all(n);
     for (struct runner_job *j = n->jobs; j; j = j->next) {
         if (!j->working) runner_kill(n, j->task);

@@ -177,6 +177,7 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
     n->runner_restart_at = VL_MS_NEVER;
     os_clock_start(&n->clock, 0);
     vl_map_init(&n->waiting, sizeof(uint64_t), NODE_WAITING_MAX, 0);
+    vl_map_init(&n->by_conn, sizeof(uint32_t), VL_LINKS_MAX, 0);
     n->out_buffer = malloc(HTX_OUTPUT_GOOD);
     enum vl_err err = n->out_buffer ? config_take(n, cfg, msg) : VL_ENOMEM;
     if (err == VL_OK) err = keys_load(n, msg);
@@ -215,6 +216,7 @@ static void node_free(struct node *n) {
     size_t it = 0;
     for (void *w; (w = vl_map_next(&n->waiting, &it, NULL));) free(w);
     vl_map_free(&n->waiting);
+    vl_map_free(&n->by_conn);
     free(n->out_buffer);
     crypto_wipe(n, sizeof *n);
     free(n);

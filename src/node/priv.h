@@ -83,6 +83,7 @@ struct node {
     bool listening;
     struct link_conn *conns;
     uint32_t conns_n;
+    struct vl_map by_conn; /* the same, by the brain's number: asked for every flush */
     uint8_t read_buffer[NODE_READ_BUFFER];
     uint8_t *out_buffer;
 
@@ -129,6 +130,7 @@ enum vl_err net_listen(struct node *n, const char *addr, struct vl_errmsg *msg);
 void net_dial(struct node *n, uint32_t dial, const char *addr);
 void net_conn_close(struct node *n, uint32_t conn);
 void net_flush(struct node *n);
+void net_forget(struct node *n);   /* the brain's numbers mean nothing any more */
 void net_drop_all(struct node *n); /* the brain that knew them is gone */
 void net_close_all(struct node *n);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -89,6 +90,15 @@ static void remove_groups(const char *dir) {
     rmdir(dir);
 }
 
+/* Holds the folder until the descriptor closes, at the latest with this process.  -1: another holds it. */
+static int hold(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+/* A pid that we do not see may live in another pid namespace: only a lock that nobody holds says that it is gone. */
 static void remove_stale(const char *parent) {
     DIR *d = opendir(parent);
     for (struct dirent *e; d && (e = readdir(d));) {
@@ -96,28 +106,34 @@ static void remove_stale(const char *parent) {
         if (strncmp(e->d_name, PREFIX, sizeof PREFIX - 1) != 0) continue;
         pid_t pid = (pid_t)strtol(e->d_name + sizeof PREFIX - 1, NULL, 10);
         if (pid <= 1 || pid == getpid() || kill(pid, 0) == 0 || errno != ESRCH) continue;
-        if ((size_t)snprintf(path, sizeof path, "%s/%s", parent, e->d_name) < sizeof path) remove_groups(path);
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", parent, e->d_name) >= sizeof path) continue;
+        int fd = hold(path);
+        if (fd < 0) continue;
+        remove_groups(path);
+        close(fd);
     }
     if (d) closedir(d);
 }
 
 /* The runner's folder below `parent`; dir is "" on failure. */
-static bool make_base(const char *parent, char dir[256]) {
+static bool make_base(const char *parent, char dir[256], int *ret_held) {
     char path[300];
     dir[0] = 0;
     remove_stale(parent);
     if ((size_t)snprintf(path, sizeof path, "%s/" PREFIX "%d", parent, getpid()) >= 256) return false;
     if (mkdir(path, 0755) != 0 && errno != EEXIST) return false;
+    *ret_held = hold(path);
+    if (*ret_held < 0) return false; /* a namesake in another pid namespace */
     memcpy(dir, path, strlen(path) + 1);
     return true;
 }
 
-static bool make_base_v1(const char *controller, char dir[256]) {
+static bool make_base_v1(const char *controller, char dir[256], int *ret_held) {
     char own[200], parent[256];
     dir[0] = 0;
     if (!own_path(controller, own)) return false;
     return (size_t)snprintf(parent, sizeof parent, "/sys/fs/cgroup/%s%s", controller, own) < sizeof parent &&
-           make_base(parent, dir);
+           make_base(parent, dir, ret_held);
 }
 
 static bool has(const char *dir, const char *file) {
@@ -174,7 +190,7 @@ static bool open_v2(struct cgroups *g) {
     if (n >= tail && strcmp(own + n - tail, LEAF) == 0) own[n - tail] = 0; /* an earlier runner moved the node */
     if ((size_t)snprintf(parent, sizeof parent, ROOT_V2 "%s", own) >= sizeof parent) return false;
     if ((busy(parent) && !move_to_leaf(parent)) || !enable(parent)) return false;
-    if (!make_base(parent, g->memory_dir)) return false;
+    if (!make_base(parent, g->memory_dir, &g->held[0])) return false;
     enable(g->memory_dir);
     memcpy(g->pids_dir, g->memory_dir, sizeof g->pids_dir);
     memcpy(g->cpu_dir, g->memory_dir, sizeof g->cpu_dir);
@@ -190,12 +206,14 @@ static bool open_v2(struct cgroups *g) {
 }
 
 void cgroups_open(struct cgroups *g) {
-    *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE };
+    static const struct cgroups none = { .version = SANDBOX_CGROUP_NONE, .held = { -1, -1, -1 } };
+    *g = none;
     if (open_v2(g)) return;
-    *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE };
-    g->memory = make_base_v1("memory", g->memory_dir) && has(g->memory_dir, "memory.limit_in_bytes");
-    g->pids = make_base_v1("pids", g->pids_dir) && has(g->pids_dir, "cgroup.procs");
-    g->cpu = make_base_v1("cpuacct", g->cpu_dir) && has(g->cpu_dir, "cpuacct.usage");
+    if (g->held[0] >= 0) close(g->held[0]);
+    *g = none;
+    g->memory = make_base_v1("memory", g->memory_dir, &g->held[0]) && has(g->memory_dir, "memory.limit_in_bytes");
+    g->pids = make_base_v1("pids", g->pids_dir, &g->held[1]) && has(g->pids_dir, "cgroup.procs");
+    g->cpu = make_base_v1("cpuacct", g->cpu_dir, &g->held[2]) && has(g->cpu_dir, "cpuacct.usage");
     if (g->memory || g->pids || g->cpu) g->version = SANDBOX_CGROUP_V1;
 }
 
@@ -203,7 +221,9 @@ void cgroups_close(struct cgroups *g) {
     if (g->memory) remove_groups(g->memory_dir);
     if (g->pids) remove_groups(g->pids_dir);
     if (g->cpu) remove_groups(g->cpu_dir);
-    *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE };
+    for (size_t i = 0; i < 3; i++)
+        if (g->held[i] >= 0) close(g->held[i]);
+    *g = (struct cgroups){ .version = SANDBOX_CGROUP_NONE, .held = { -1, -1, -1 } };
 }
 
 struct group {

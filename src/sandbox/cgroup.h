@@ -13,6 +13,7 @@ struct cgroups {
     enum sandbox_cgroup version;
     bool memory, pids, cpu;                     /* which of them can be used */
     char memory_dir[256], pids_dir[256], cpu_dir[256]; /* version 2: all the same folder */
+    int held[3];                                       /* locks on them: this runner lives; -1: none */
 };
 
 /* Makes the runner's own folder in each hierarchy and removes those of dead runners.  None possible: version NONE.

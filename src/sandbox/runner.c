@@ -368,6 +368,7 @@ int runner_main(int fd, const struct runner_config *cfg) {
     r->fd = fd;
     r->signals = r->work_fd = -1;
     r->confine.native_fd = r->confine.native_net_fd = -1;
+    for (size_t i = 0; i < 3; i++) r->cgroups.held[i] = -1;
     r->self = getpid();
     r->jobs_max = cfg->jobs_max && cfg->jobs_max < SANDBOX_JOBS_MAX ? cfg->jobs_max : SANDBOX_JOBS_MAX;
     r->hot_runs = cfg->hot_runs ? cfg->hot_runs : 16;

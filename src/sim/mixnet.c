@@ -20,7 +20,7 @@ struct sim_mixnet_cfg sim_mixnet_cfg_default(void) {
                                 .floor = MIX_FLOOR_DEFAULT,
                                 .rate_ms = 10000,
                                 .measure_ms = 60000,
-                                .drain_ms = 300000 };
+                                .drain_ms = 600000 };
     mix_delays_default(MIX_EPOCH_MS, c.delay_ms);
     return c;
 }

@@ -14,7 +14,7 @@
 static uint64_t packets_expected(const struct sim_mixnet *s) {
     const struct sim_mixnet_cfg *c = &s->cfg;
     double rate = (c->rates.payload_mhz + c->rates.loop_mhz + c->rates.drop_mhz) / 1000.0;
-    double seconds = (double)(c->rate_ms + c->measure_ms + c->drain_ms / 4) / 1000.0 + 30;
+    double seconds = (double)(c->rate_ms + c->measure_ms + c->drain_ms) / 1000.0 + 30;
     return (uint64_t)(2 * rate * c->clients * seconds * SPHINX_HOPS_MAX / c->relays) + 10000;
 }
 

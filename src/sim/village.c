@@ -648,5 +648,5 @@ bool sim_village_settled(void *user, struct world *w) {
     if (v->cfg.submit_every_ms && v->stats.submitted < v->cfg.jobs_max) return false;
     for (uint32_t i = 0; i < v->stats.submitted; i++)
         if (v->jobs[i].acknowledged && !v->jobs[i].ended) return false;
-    return v->stats.members + 1 >= v->cfg.world.nodes;
+    return v->stats.members + 1 >= v->cfg.world.nodes && sim_mix_linked(v);
 }

@@ -46,7 +46,7 @@ struct sim_village_stats {
     uint64_t runs, commits, events;
 };
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);
-/* All nodes are members and every acknowledged job has ended.  For world_run_until(). */
+/* All nodes are members, every acknowledged job has ended, and every link that is wanted is up.  For world_run_until(). */
 bool sim_village_settled(void *user, struct world *w);
 /* What has not ended, and why: for a person who looks at a seed. */
 void sim_village_describe(struct sim_village *v, FILE *to);

@@ -210,6 +210,17 @@ const char *sim_mix_check(struct sim_node *n) {
     return m.relay_on ? relay_check(n, &m) : NULL;
 }
 
+bool sim_mix_linked(struct sim_village *v) {
+    for (uint32_t i = 0; v->cfg.mix && i < v->cfg.world.nodes; i++) {
+        struct sim_node *n = world_node(v->world, i);
+        struct brain_mix_view m;
+        if (n == NULL) return false;
+        brain_mix_view(n->brain, &m);
+        if (m.ways_down > 0) return false;
+    }
+    return true;
+}
+
 void sim_mix_committed(struct sim_node *n, const struct record *records, size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (records[i].kind != RECORD_MIX || records[i].index != MIX_RECORD_VOTE) continue;
@@ -226,10 +237,10 @@ void sim_mix_describe(struct sim_village *v, FILE *to) {
         if (n == NULL) continue;
         brain_mix_view(n->brain, &m);
         fprintf(to,
-                "# node %u: charter %llu, epoch %llu, consensus %llu (%u relays, %u recipients), out %llu in %llu waiting %u, "
+                "# node %u: %u ways down, charter %llu, epoch %llu, consensus %llu (%u relays, %u recipients), out %llu in %llu waiting %u, "
                 "no path %llu, unsent %llu, fetches %llu, forwarded %llu delivered %llu received %llu, failed epochs %llu "
                 "(votes %llu documents %llu signatures %llu)\n",
-                i, m.charter ? (unsigned long long)m.charter->number : 0, (unsigned long long)m.epoch,
+                i, m.ways_down, m.charter ? (unsigned long long)m.charter->number : 0, (unsigned long long)m.epoch,
                 m.consensus ? (unsigned long long)m.consensus->epoch : 0, m.consensus ? m.consensus->relays_n : 0,
                 m.consensus ? m.consensus->clients_n : 0, (unsigned long long)m.counters.messages_out,
                 (unsigned long long)m.counters.messages_in, m.channel.out, (unsigned long long)m.counters.no_path,

@@ -111,6 +111,7 @@ void sim_mix_committed(struct sim_node *n, const struct record *records, size_t 
 void sim_mix_charter(struct sim_node *n, vl_ms now);
 /* What must hold after every event of a node; NULL, or what is wrong. */
 const char *sim_mix_check(struct sim_node *n);
+bool sim_mix_linked(struct sim_village *v); /* every link that is wanted is up */
 void sim_mix_describe(struct sim_village *v, FILE *to);
 
 #endif

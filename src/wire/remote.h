@@ -1,5 +1,5 @@
 /* remote.h - jobs submitted at a member: what it and the coordinator say to each other, as payloads of durable messages
- * (decision 14), and the record in which both remember such a job.  Same codec rules as wire/task.h.
+ * (decision 16), and the record in which both remember such a job.  Same codec rules as wire/task.h.
  *
  *   member                                   coordinator
  *     SUBMIT job, spec             -->         asks its blob directory for what the spec names

@@ -110,7 +110,9 @@ TEST(api, answers_on_every_route_of_the_table) {
         call_api(&h, http_method_text(r->method), path, NULL, body, &a);
         int want = open ? 404 : r->success;
         if (strcmp(r->name, "openSocket") == 0) want = 426;
-        if (strcmp(r->name, "submitJob") == 0 || strcmp(r->name, "setMaintenance") == 0) want = 400;
+        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter" };
+        for (size_t k = 0; k < sizeof need_fields / sizeof need_fields[0]; k++)
+            if (strcmp(r->name, need_fields[k]) == 0) want = 400;
         if (strcmp(r->name, "putBlob") == 0) want = 411;
         if (a.status != want) print_message("# %s %s -> %d %s\n", r->name, path, a.status, a.body);
         CHECK_EQ(want, a.status);
@@ -615,5 +617,58 @@ TEST(api, serves_the_dashboard_with_etags_gzip_and_a_tight_policy) {
     ask(&h, "GET /../index.html HTTP/1.1\r\nHost: localhost\r\n\r\n", &a);
     CHECK_EQ(400, a.status);
     answer_free(&a);
+    house_close(&h);
+}
+
+#define NODE "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
+
+TEST(mix, shows_levels_relays_and_answers_of_a_ping) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/mix", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(7, json_integer_value(json_object_get(a.json, "epoch")));
+    const json_t *levels = json_object_get(a.json, "levels");
+    CHECK_EQ(4, json_array_size(levels));
+    CHECK(json_is_true(json_object_get(json_array_get(levels, 1), "available")));
+    CHECK(json_is_string(json_object_get(json_array_get(levels, 3), "reason")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/mix/relays", NULL, NULL, &a);
+    CHECK_EQ(3, json_integer_value(json_object_get(json_array_get(json_object_get(a.json, "items"), 0), "number")));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/mix/ping", NULL, "{\"node\":\"" NODE "\"}", &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(321, json_integer_value(json_object_get(a.json, "rtt_ms")));
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(mix, names_the_field_of_a_wrong_ping_or_charter) {
+    static const struct {
+        const char *path, *body;
+        int status;
+        const char *field; /* NULL: the problem is of no field */
+    } rows[] = {
+        { "/v1/mix/ping", "{\"node\":\"nobody\"}", 422, "/node" },
+        { "/v1/mix/ping", "{\"node\":\"" NODE "\",\"level\":\"deep\"}", 400, "/level" },
+        { "/v1/mix/ping", "{\"node\":\"" NODE "\",\"level\":\"secret\"}", 422, NULL },
+        { "/v1/mix/charter", "{\"authorities\":[\"" NODE "\"]}", 400, "/authorities" },
+        { "/v1/mix/charter", "{\"authorities\":[\"" NODE "\",\"x\",\"" NODE "\"]}", 422, "/authorities/1" },
+        { "/v1/mix/charter", "{\"authorities\":[\"" NODE "\",\"" NODE "\",\"" NODE "\"],\"threshold\":9}", 422, NULL },
+        { "/v1/mix/charter", "{\"authorities\":[\"" NODE "\",\"" NODE "\",\"" NODE "\"],\"epoch_ms\":3999}", 400, "/epoch_ms" },
+        { "/v1/mix/charter", "{\"authorities\":[\"" NODE "\",\"" NODE "\",\"" NODE "\"],\"floor\":0}", 400, "/floor" },
+    };
+    struct house h;
+    house_open(&h, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct answer a;
+        call_api(&h, "POST", rows[i].path, NULL, rows[i].body, &a);
+        if (a.status != rows[i].status) print_message("# %s %s\n", rows[i].body, a.body);
+        CHECK_EQ(rows[i].status, a.status);
+        const json_t *e = json_array_get(json_object_get(a.json, "errors"), 0);
+        if (rows[i].field) CHECK_STR(rows[i].field, json_text(e, "field"));
+        answer_free(&a);
+    }
     house_close(&h);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct net_size net_sizes[NET_SIZES] = { { 3, 2 }, { 4, 3 }, { 5, 3 }, { 7, 5 } };
+
 static const uint16_t delays[MIX_DELAYS] = { 5, 10, 20, 50, 100, 200, 500, 1000 };
 
 void net_start(struct net *net, int i) {
@@ -254,4 +256,14 @@ uint32_t net_consensuses(const struct net *net, uint64_t first, uint64_t last) {
     uint32_t n = 0;
     for (uint64_t e = first; e <= last; e++) n += memcmp(net->hash[e], zero, 32) != 0;
     return n;
+}
+
+void net_check_all_have(const struct net *net, uint64_t epoch) {
+    for (int i = 0; i < net->n; i++) {
+        if (net->at[i].a == NULL) continue;
+        const struct mix_consensus *c = authority_consensus(net->at[i].a);
+        CHECK(c != NULL);
+        CHECK_EQ(epoch, c->epoch);
+        CHECK_MEM(net->hash[epoch], c->hash, 32);
+    }
 }

@@ -16,6 +16,13 @@
 #define NET_NUMBERS 512u
 #define NET_NODES 64u
 
+/* Sizes of villages that tests go through. */
+#define NET_SIZES 4u
+struct net_size {
+    uint8_t n, threshold;
+};
+extern const struct net_size net_sizes[NET_SIZES];
+
 struct net_packet {
     struct vl_heap_node at;
     struct vl_node_id from;
@@ -77,6 +84,8 @@ void net_start(struct net *net, int i);
 void net_wipe(struct net *net, int i);
 /* Authority i lies from now on: a second core speaks to every other authority with an odd index. */
 void net_corrupt(struct net *net, int i);
+/* Everybody who is up has the newest consensus, and it is of that epoch. */
+void net_check_all_have(const struct net *net, uint64_t epoch);
 uint32_t net_consensuses(const struct net *net, uint64_t first, uint64_t last); /* epochs that have one */
 
 #endif

@@ -362,9 +362,9 @@ TEST(descriptor, of_somebody_else_is_refused) {
 
 TEST(subnet, is_the_16_of_ipv4_and_the_32_of_ipv6_and_nothing_for_loopback_and_names) {
     CHECK_OK(crypto_init());
-    CHECK_EQ(mix_subnet("10.1.2.3:4"), mix_subnet("10.1.255.9:80"));
-    CHECK(mix_subnet("10.1.2.3:4") != mix_subnet("10.2.2.3:4"));
-    CHECK_EQ(mix_subnet("10.1.2.3:4"), mix_subnet("[::ffff:10.1.7.7]:4"));
+    CHECK_EQ(mix_subnet("198.51.2.3:4"), mix_subnet("198.51.255.9:80"));
+    CHECK(mix_subnet("198.51.2.3:4") != mix_subnet("198.52.2.3:4"));
+    CHECK_EQ(mix_subnet("198.51.2.3:4"), mix_subnet("[::ffff:198.51.7.7]:4"));
     CHECK_EQ(mix_subnet("[2001:db8:1::1]:4"), mix_subnet("[2001:db8:2::9]:5"));
     CHECK(mix_subnet("[2001:db8:1::1]:4") != mix_subnet("[2001:db9:1::1]:4"));
     static const char *const none[] = {
@@ -372,6 +372,19 @@ TEST(subnet, is_the_16_of_ipv4_and_the_32_of_ipv6_and_nothing_for_loopback_and_n
         "[",           "[]:1",        "1.2.3:4", "1.2.3.4",       "[2001:db8::1%eth0]:1"
     };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) CHECK_EQ(0, mix_subnet(none[i]));
+}
+
+TEST(subnet, says_nothing_of_the_addresses_that_every_house_uses) {
+    CHECK_OK(crypto_init());
+    static const char *const none[] = { "10.0.0.1:1",         "10.255.255.255:1", "172.16.0.0:1",  "172.31.255.255:1",
+                                        "192.168.7.9:1",      "100.64.0.1:1",     "100.127.9.9:1", "169.254.1.1:1",
+                                        "[fc00::1]:1",        "[fdff::1]:1",      "[fe80::1]:1",   "[febf::1]:1",
+                                        "[::ffff:10.1.1.1]:1" };
+    static const char *const some[] = { "9.255.0.1:1",   "11.0.0.1:1",    "172.15.0.1:1", "172.32.0.1:1",
+                                        "192.167.0.1:1", "192.169.0.1:1", "100.63.0.1:1", "100.128.0.1:1",
+                                        "169.253.0.1:1", "[fbff::1]:1",   "[fe00::1]:1",  "[fec0::1]:1" };
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) CHECK_EQ(0, mix_subnet(none[i]));
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) CHECK(mix_subnet(some[i]) != 0);
 }
 
 /* --- consensus --- */

@@ -139,13 +139,14 @@ static bool exists(struct paths *p, enum mix_level level, const struct mix_relay
 
 /* Every rule for a path whose ends may be `given` (no guard first, or ourselves last). */
 static void check_path(const struct sphinx_path *path, enum mix_level level, bool guard_first, bool may_meet,
-                       bool self_last) {
+                       bool self_first, bool self_last) {
     uint32_t n = path->n;
     CHECK_EQ(mix_level_hops(level), n);
     for (uint32_t i = 0; i < n; i++) {
         const struct mix_relay *a = village_relay(&v, path->hop[i].node);
         CHECK(a != NULL);
-        if (!(self_last && i == n - 1)) CHECK(eligible(a));
+        bool own_end = vl_node_eq(a->node, village_self()) && ((self_last && i == n - 1) || (self_first && i == 0));
+        if (!own_end) CHECK(eligible(a));
         if (i > 0 && i + 1 < n) CHECK((a->roles & 2) != 0);
         if (i == 0 && n > 1 && guard_first) CHECK((a->roles & 1) != 0);
         if (a->rate == 0 && !vl_node_eq(a->node, village_self())) CHECK_EQ(1000, path->hop[i].delay_ms);
@@ -175,7 +176,7 @@ static void drops(struct paths *p, enum mix_level level) {
     enum vl_err err = paths_drop(p, T0, level, &path);
     check_answer(err, there_is, &msg);
     if (err) return;
-    check_path(&path, level, true, false, false);
+    check_path(&path, level, true, false, false, false);
     CHECK((village_relay(&v, path.hop[path.n - 1].node)->roles & 4) != 0);
 }
 
@@ -184,11 +185,12 @@ static void to_clients(struct paths *p, enum mix_level level) {
     struct vl_errmsg msg = { "" };
     for (uint32_t i = 0; i < 2; i++) {
         const struct mix_relay *provider = village_relay(&v, v.client[i].provider);
-        bool there_is = eligible(provider) && level_has_relays(level) && exists(p, level, provider, false);
+        bool own = vl_node_eq(provider->node, village_self());
+        bool there_is = (eligible(provider) || own) && level_has_relays(level) && exists(p, level, provider, false);
         enum vl_err err = paths_to_client(p, T0, level, v.client[i].node, &path, &msg);
         check_answer(err, there_is, &msg);
         if (err) continue;
-        check_path(&path, level, true, false, false);
+        check_path(&path, level, true, false, false, own);
         CHECK_EQ(provider->number, path.hop[path.n - 1].node);
     }
 }
@@ -209,13 +211,14 @@ static void loops_and_replies(struct paths *p, enum mix_level level) {
     uint32_t hops = mix_level_hops(level);
     enum vl_err err = paths_loop(p, T0, level, 0, &path);
     check_answer(err, box && relays && !(own && hops == 1) && exists(p, level, box, true), &msg);
-    if (err == VL_OK) check_path(&path, level, true, path.hop[0].node == path.hop[hops - 1].node, own);
+    if (err == VL_OK) check_path(&path, level, true, path.hop[0].node == path.hop[hops - 1].node, false, own);
     err = paths_reply(p, T0, level, v.client[3].node, id, &path, &msg);
-    bool there_is = box && relays && (hops == 1 || (eligible(from) && most_between(from, box, 2) >= hops - 2));
+    bool from_own = vl_node_eq(from->node, village_self());
+    bool there_is = box && relays && (hops == 1 || ((eligible(from) || from_own) && most_between(from, box, 2) >= hops - 2));
     if (level == MIX_SECRET && box && village_conflict(from, box)) there_is = false;
     check_answer(err, there_is, &msg);
     if (err == VL_OK) {
-        check_path(&path, level, false, true, own);
+        check_path(&path, level, false, true, from_own, own);
         CHECK_EQ(box->number, path.hop[hops - 1].node);
         if (hops > 1) CHECK_EQ(from->number, path.hop[0].node);
     }

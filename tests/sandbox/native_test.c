@@ -1,8 +1,11 @@
 /* native_test.c - programs of the machine itself under bubblewrap. */
 #include "harness.h"
 
+#include "sandbox/cgroup.h"
+
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,4 +237,39 @@ TEST(native, nothing_survives_the_node_or_a_runner_killed_by_force) {
     snprintf(dir, sizeof dir, "%s", g->dir);
     free(g);
     rig_stop(rig_start(dir), true);
+}
+
+/* 0: opened and closed there; 77: no such namespace here. */
+static int open_groups_in_another_pid_namespace(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (unshare(CLONE_NEWPID) != 0) _exit(77);
+        pid_t inner = fork();
+        if (inner == 0) {
+            struct cgroups c;
+            cgroups_open(&c);
+            cgroups_close(&c);
+            _exit(0);
+        }
+        int status = 1;
+        _exit(inner > 0 && waitpid(inner, &status, 0) == inner && status == 0 ? 0 : 1);
+    }
+    int status = 1;
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+TEST(native, a_runner_of_another_pid_namespace_does_not_sweep_our_groups) {
+    struct rig *g = rig_start(NULL);
+    NEED_NATIVE(g);
+    int there = open_groups_in_another_pid_namespace();
+    if (there == 77) {
+        rig_stop(g, true);
+        SKIP("no pid namespaces without root");
+    }
+    CHECK_EQ(0, there);
+    struct sandbox_request q = shell(1, "exit 4");
+    struct sandbox_exited *e = rig_run(g, &q);
+    CHECK_OUTCOME(SANDBOX_EXITED, e);
+    CHECK_EQ(4, e->exit_code);
+    rig_stop(g, true);
 }
