@@ -297,6 +297,9 @@ TEST(remote, nobody_touches_the_job_of_another) {
     CHECK(job_book_job(brain_jobs(r->side[HEAD].brain), id, &v) && !job_state_final(v.state));
     CHECK(vl_node_eq(remote_get(r->side[HEAD].brain, id)->peer, brain_node_id(r->side[HONEST].brain)));
     CHECK(r->side[HEAD].brain->remote->sending == NULL);
+    struct brain_counters c;
+    brain_counters(r->side[HEAD].brain, &c);
+    CHECK_EQ(2, c.remote_refused); /* the question and the submission; a cancel has no answer */
     CHECK_EQ(REMOTE_OPEN, remote_get(r->side[HONEST].brain, id)->state);
     rig_end(r);
 }
