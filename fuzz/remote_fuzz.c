@@ -6,7 +6,8 @@
 #define SAME(type, name)                                                                                               \
     do {                                                                                                               \
         type m;                                                                                                        \
-        if (name##_decode(in, &m) == VL_OK && (name##_encode(&m, &out) != VL_OK || !vl_span_eq(in, vl_span(out.p, out.len)))) \
+        if (name##_decode(in, &m) == VL_OK &&                                                                          \
+            (name##_encode(&m, &out) != VL_OK || !vl_span_eq(in, vl_span(out.p, out.len))))                            \
             abort();                                                                                                   \
     } while (0)
 

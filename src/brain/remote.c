@@ -19,7 +19,8 @@ static void history(struct brain *b, const struct remote_job *j, const char *kin
     view_history(b, j->job, kind, detail, UINT32_MAX, nobody);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+/* ---- rows ----------------------------------------------------------------------------------------------------------
+ */
 
 /* What a job looks like of which the coordinator has said nothing yet. */
 static struct job_row row_of_spec(const struct remote_job *j, const struct job_spec *spec) {
@@ -80,7 +81,8 @@ void remote_member_trim(struct brain *b) {
     }
 }
 
-/* ---- submit and cancel --------------------------------------------------------------------------------------------- */
+/* ---- submit and cancel ---------------------------------------------------------------------------------------------
+ */
 
 static enum vl_err may_submit(struct brain *b, const struct job_spec *spec, size_t spec_n, struct vl_errmsg *why) {
     static const char elsewhere[] = "submit it at the gateway of the coordinator";
@@ -91,7 +93,8 @@ static enum vl_err may_submit(struct brain *b, const struct job_spec *spec, size
         return vl_errmsg_set(why, VL_ERANGE, "a member sends jobs of at most %u tasks; this one has %u: %s",
                              REMOTE_TASKS_MAX, tasks, elsewhere);
     if (spec_n > REMOTE_SPEC_MAX)
-        return vl_errmsg_set(why, VL_ERANGE, "a member sends descriptions of at most %u KiB; this one has %zu bytes: %s",
+        return vl_errmsg_set(why, VL_ERANGE,
+                             "a member sends descriptions of at most %u KiB; this one has %zu bytes: %s",
                              REMOTE_SPEC_MAX / 1024, spec_n, elsewhere);
     for (struct remote_job *j = b->remote->live; j; j = j->next) live++;
     if (live >= REMOTE_LIVE_MAX)
@@ -174,7 +177,8 @@ enum vl_err remote_cancel(struct brain *b, struct vl_job_id id, struct vl_errmsg
     return VL_OK;
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void finish(struct brain *b, struct remote_job *j) {
     struct job_row row;
@@ -240,7 +244,8 @@ void remote_blob_take(struct brain *b, struct vl_node_id from, const struct remo
     }
 }
 
-/* ---- news ---------------------------------------------------------------------------------------------------------- */
+/* ---- news ----------------------------------------------------------------------------------------------------------
+ */
 
 /* It took what the user had cancelled before. */
 static void late_news(struct brain *b, struct remote_job *j, bool final) {
@@ -342,7 +347,8 @@ void remote_task_take(struct brain *b, struct vl_span bytes) {
     settle(b, j);
 }
 
-/* ---- sending blobs -------------------------------------------------------------------------------------------------- */
+/* ---- sending blobs --------------------------------------------------------------------------------------------------
+ */
 
 /* Only what the description names is sent, whoever asks. */
 void remote_missing_take(struct brain *b, struct vl_span bytes) {

@@ -248,7 +248,8 @@ void remote_message(struct brain *b, struct vl_node_id from, enum mix_level leve
     free(copy);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------- */
+/* ---- time ----------------------------------------------------------------------------------------------------------
+ */
 
 void remote_posted(struct brain *b, struct vl_msg_id id) {
     if (remote_piece_arrived(b, id)) return;
@@ -286,6 +287,4 @@ void remote_tick(struct brain *b) {
     for (struct remote_job *j = r->sending; j; j = j->next_sending) r->at = vl_ms_min(r->at, j->retry_at);
 }
 
-vl_ms remote_deadline(const struct brain *b) {
-    return vl_ms_min(b->remote->at, b->remote->parts_at);
-}
+vl_ms remote_deadline(const struct brain *b) { return vl_ms_min(b->remote->at, b->remote->parts_at); }

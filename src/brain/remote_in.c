@@ -1,6 +1,6 @@
 /* Jobs of members, at the coordinator: a description waits in memory until all blobs it names are here, then the job is
- * in the book like any other, and its submitter hears of it.  What a member may hold of us is bounded, and everything it
- * did not get it may ask for again; so nothing but whose the job is has to be stored. */
+ * in the book like any other, and its submitter hears of it.  What a member may hold of us is bounded, and everything
+ * it did not get it may ask for again; so nothing but whose the job is has to be stored. */
 #include "brain/remote_priv.h"
 
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 
 static const struct vl_span nothing;
 
-/* ---- answers ------------------------------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------------------------------
+ */
 
 static enum vl_err news_encode(struct vl_job_id id, uint64_t seq, const struct job_row *row, struct vl_buf *out) {
     struct vl_buf bytes;
@@ -151,7 +152,8 @@ void remote_in_expelled(struct brain *b, struct vl_node_id node) {
     }
 }
 
-/* ---- submissions ------------------------------------------------------------------------------------------------------ */
+/* ---- submissions
+ * ------------------------------------------------------------------------------------------------------ */
 
 static enum vl_err may_take(struct brain *b, struct vl_node_id from, const struct job_spec *spec, struct vl_job_id id,
                             struct vl_errmsg *why) {
@@ -168,8 +170,7 @@ static enum vl_err may_take(struct brain *b, struct vl_node_id from, const struc
         live++;
         pending += j->state == REMOTE_SUBMITTING;
     }
-    if (live >= REMOTE_LIVE_MAX)
-        return vl_errmsg_set(why, VL_ELIMIT, "%u jobs of this member have not ended", live);
+    if (live >= REMOTE_LIVE_MAX) return vl_errmsg_set(why, VL_ELIMIT, "%u jobs of this member have not ended", live);
     return pending >= REMOTE_PENDING_MAX ? VL_EAGAIN : VL_OK; /* says nothing: it will ask again */
 }
 
@@ -325,7 +326,8 @@ void remote_in_blob(struct brain *b, struct vl_node_id from, const struct remote
     remote_in_found(b, m->hash, true, size);
 }
 
-/* ---- questions --------------------------------------------------------------------------------------------------------- */
+/* ---- questions
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* Outputs of that job and nothing else: this is no way to read blobs. */
 static void outputs_again(struct brain *b, struct remote_job *j, const struct remote_missing *m, uint32_t total) {

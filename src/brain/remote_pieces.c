@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- putting together --------------------------------------------------------------------------------------------- */
+/* ---- putting together ---------------------------------------------------------------------------------------------
+ */
 
 static struct remote_part *part_new(struct brain *b, struct vl_node_id from, const struct remote_data *m,
                                     enum vl_err *ret_err) {
@@ -78,7 +79,8 @@ void remote_parts_expire(struct brain *b) {
     b->remote->parts_at = next;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------------------------------------
+ */
 
 void remote_send_stop(struct brain *b, struct remote_job *j) {
     for (struct remote_job **at = &b->remote->sending; *at; at = &(*at)->next_sending)

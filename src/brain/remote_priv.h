@@ -1,29 +1,29 @@
-/* remote_priv.h - jobs submitted at members (decision 16): what remote.c (the member), remote_in.c (the coordinator) and
- * remote_data.c, remote_pieces.c and remote_needs.c (what both do) share.  Not for others. */
+/* remote_priv.h - jobs submitted at members (decision 16): what remote.c (the member), remote_in.c (the coordinator)
+ * and remote_data.c, remote_pieces.c and remote_needs.c (what both do) share.  Not for others. */
 #ifndef VL_BRAIN_REMOTE_PRIV_H
 #define VL_BRAIN_REMOTE_PRIV_H
 
 #include "brain/priv.h"
 #include "wire/remote.h"
 
-#define REMOTE_LIVE_MAX 256u          /* jobs of one member that have not ended */
-#define REMOTE_PENDING_MAX 16u        /* of these, those whose blobs the coordinator waits for */
-#define REMOTE_KEPT 1000u             /* ended jobs that a member goes on showing */
-#define REMOTE_AHEAD_MS 3600000u      /* a job id may lie so far in the future: ids sort by age */
-#define REMOTE_NEWS_MS 1000u          /* between two news of a job */
-#define REMOTE_AGAIN_MS 5000u         /* between two answers to the same question */
-#define REMOTE_RETRY_MS 30000u        /* first wait for an answer; doubles */
+#define REMOTE_LIVE_MAX 256u     /* jobs of one member that have not ended */
+#define REMOTE_PENDING_MAX 16u   /* of these, those whose blobs the coordinator waits for */
+#define REMOTE_KEPT 1000u        /* ended jobs that a member goes on showing */
+#define REMOTE_AHEAD_MS 3600000u /* a job id may lie so far in the future: ids sort by age */
+#define REMOTE_NEWS_MS 1000u     /* between two news of a job */
+#define REMOTE_AGAIN_MS 5000u    /* between two answers to the same question */
+#define REMOTE_RETRY_MS 30000u   /* first wait for an answer; doubles */
 #define REMOTE_RETRY_MAX_MS 120000u
-#define REMOTE_POLL_MS 600000u        /* news come by themselves: asked for in case the other end forgot */
-#define REMOTE_IDLE_MS 600000u        /* without progress: what waits for blobs is forgotten; the member asks again */
-#define REMOTE_GIVE_UP_MS 86400000u   /* outputs that have not come by then do not come */
+#define REMOTE_POLL_MS 600000u      /* news come by themselves: asked for in case the other end forgot */
+#define REMOTE_IDLE_MS 600000u      /* without progress: what waits for blobs is forgotten; the member asks again */
+#define REMOTE_GIVE_UP_MS 86400000u /* outputs that have not come by then do not come */
 #define REMOTE_PARTS_BYTES (2u * REMOTE_DATA_MAX) /* blobs of one sender being put together */
 #define REMOTE_PARTS_TOTAL (64u << 20)            /* of all senders */
 #define REMOTE_PARTS_MAX 1024u                    /* of one sender: a job's worth twice over */
-#define REMOTE_WINDOW 16u             /* pieces on their way over a link: 768 KiB */
-#define REMOTE_WINDOW_PRIVATE 8u      /* and through mixes: a minute's work at the default rate of cover */
-#define REMOTE_DISK_RESERVE (256ull << 20) /* the coordinator takes nothing when less is free */
-#define REMOTE_REQ (1ull << 63)       /* marks our reads among those of net/blob */
+#define REMOTE_WINDOW 16u                         /* pieces on their way over a link: 768 KiB */
+#define REMOTE_WINDOW_PRIVATE 8u                  /* and through mixes: a minute's work at the default rate of cover */
+#define REMOTE_DISK_RESERVE (256ull << 20)        /* the coordinator takes nothing when less is free */
+#define REMOTE_REQ (1ull << 63)                   /* marks our reads among those of net/blob */
 
 enum need_state { NEED_ASKED = 1, NEED_MISSING, NEED_HERE, NEED_LEFT };
 struct remote_need {
@@ -36,13 +36,13 @@ struct remote_job {
     struct remote_job *next, *prev;  /* in `live`, unless ENDED */
     struct remote_job *next_sending; /* while `sending` */
     struct vl_job_id job;
-    struct vl_node_id peer; /* coordinator: who submitted it; member: zeros */
+    struct vl_node_id peer;  /* coordinator: who submitted it; member: zeros */
     enum remote_state state; /* on the coordinator SUBMITTING: it waits for blobs, and nothing is stored yet */
     enum mix_level level;
     bool cancel, unanswered, sending, asked;
-    bool posted, dirty;      /* `post` is on its way; coordinator: there is news to tell once it has arrived */
-    struct vl_msg_id post;   /* the last question of the member, or news of the coordinator: one at a time, so that
-                                nothing piles up while the other end is away */
+    bool posted, dirty;         /* `post` is on its way; coordinator: there is news to tell once it has arrived */
+    struct vl_msg_id post;      /* the last question of the member, or news of the coordinator: one at a time, so that
+                                   nothing piles up while the other end is away */
     vl_ms submitted, at, since; /* at: when something is due; since: of the state, or of the last progress */
     uint32_t tries;
     uint64_t seq; /* of the last news told or heard */
@@ -82,7 +82,8 @@ struct remote {
 
 /* ---- remote_data.c ---- */
 struct remote_job *remote_get(const struct brain *b, struct vl_job_id id);
-struct remote_job *remote_add(struct brain *b, struct vl_job_id id, enum remote_state state); /* NULL: no memory or room */
+struct remote_job *remote_add(struct brain *b, struct vl_job_id id,
+                              enum remote_state state);  /* NULL: no memory or room */
 void remote_drop(struct brain *b, struct remote_job *j); /* without a trace */
 void remote_end(struct brain *b, struct remote_job *j);  /* ENDED, and its memory freed; the caller saves */
 void remote_save(struct brain *b, const struct remote_job *j);
@@ -110,7 +111,7 @@ void remote_parts_expire(struct brain *b);
 void remote_send(struct brain *b, struct remote_job *j, struct vl_hash *out, uint32_t n);
 void remote_send_stop(struct brain *b, struct remote_job *j);
 void remote_send_tick(struct brain *b);
-bool remote_piece_arrived(struct brain *b, struct vl_msg_id id); /* false: no piece of ours */
+bool remote_piece_arrived(struct brain *b, struct vl_msg_id id);                   /* false: no piece of ours */
 struct vl_node_id remote_other(const struct brain *b, const struct remote_job *j); /* who is at the other end */
 
 /* ---- remote_needs.c ---- */

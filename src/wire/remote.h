@@ -26,14 +26,15 @@
 #include <stdint.h>
 
 #define REMOTE_SPEC_MAX (48u * 1024u) /* encoded job_spec: one envelope, with room for its head */
-#define REMOTE_DATA_MAX (4u << 20)    /* program and inputs of a job, outputs of a job, one blob.  At the default rate of
-                                         cover a member's mix takes a quarter of an hour for it */
-#define REMOTE_PIECE (48u * 1024u)    /* blob bytes in one message: fewer than VL_PAYLOAD_MAX with their head */
+#define REMOTE_DATA_MAX                                                                                                \
+    (4u << 20)                     /* program and inputs of a job, outputs of a job, one blob.  At the default rate of \
+                                      cover a member's mix takes a quarter of an hour for it */
+#define REMOTE_PIECE (48u * 1024u) /* blob bytes in one message: fewer than VL_PAYLOAD_MAX with their head */
 #define REMOTE_PIECES_MAX ((REMOTE_DATA_MAX + REMOTE_PIECE - 1) / REMOTE_PIECE)
-#define REMOTE_TASKS_MAX 256u         /* tasks before merging: their rows are one message each */
-#define REMOTE_ROWS_MAX 320u          /* with all rounds of merging */
-#define REMOTE_HASHES_MAX 512u        /* in one MISSING; what is left is asked for later */
-#define REMOTE_ROW_MAX (48u * 1024u)  /* encoded row of a job or task */
+#define REMOTE_TASKS_MAX 256u        /* tasks before merging: their rows are one message each */
+#define REMOTE_ROWS_MAX 320u         /* with all rounds of merging */
+#define REMOTE_HASHES_MAX 512u       /* in one MISSING; what is left is asked for later */
+#define REMOTE_ROW_MAX (48u * 1024u) /* encoded row of a job or task */
 
 struct remote_submit {
     struct vl_job_id job;
@@ -42,14 +43,14 @@ struct remote_submit {
 /* A blob is cut at multiples of REMOTE_PIECE, so that every piece has one form. */
 struct remote_data {
     struct vl_hash hash;
-    uint32_t total;  /* 1..REMOTE_DATA_MAX: size of the blob */
-    uint32_t offset; /* < total, a multiple of REMOTE_PIECE */
+    uint32_t total;       /* 1..REMOTE_DATA_MAX: size of the blob */
+    uint32_t offset;      /* < total, a multiple of REMOTE_PIECE */
     struct vl_span bytes; /* remote_piece_size(total, offset) */
 };
 struct remote_missing {
     struct vl_job_id job;
-    uint32_t n;              /* <= REMOTE_HASHES_MAX */
-    struct vl_span hashes;   /* 32 bytes each, strictly ascending; read them with remote_hash_at() */
+    uint32_t n;            /* <= REMOTE_HASHES_MAX */
+    struct vl_span hashes; /* 32 bytes each, strictly ascending; read them with remote_hash_at() */
 };
 struct remote_news {
     struct vl_job_id job;

@@ -91,7 +91,8 @@ static void pump(struct rig *r) {
             struct side *s = &r->side[i];
             for (size_t n; s->conn && (n = brain_output(s->brain, s->conn, r->now, buf, sizeof buf)) > 0; moved = true)
                 vl_ignore(brain_input(r->side[HEAD].brain, s->head, r->now, buf, n));
-            for (size_t n; s->head && (n = brain_output(r->side[HEAD].brain, s->head, r->now, buf, sizeof buf)) > 0; moved = true)
+            for (size_t n; s->head && (n = brain_output(r->side[HEAD].brain, s->head, r->now, buf, sizeof buf)) > 0;
+                 moved = true)
                 vl_ignore(brain_input(s->brain, s->conn, r->now, buf, n));
         }
     }
@@ -190,10 +191,13 @@ static void say_submit(struct rig *r, unsigned from, struct vl_job_id id, const 
     vl_buf_free(&m);
 }
 
-static void say_data(struct rig *r, unsigned from, struct vl_hash hash, uint32_t total, uint32_t offset, const uint8_t *bytes) {
+static void say_data(struct rig *r, unsigned from, struct vl_hash hash, uint32_t total, uint32_t offset,
+                     const uint8_t *bytes) {
     struct vl_buf m;
     vl_buf_init(&m, VL_PAYLOAD_MAX);
-    struct remote_data d = { .hash = hash, .total = total, .offset = offset, .bytes = vl_span(bytes, remote_piece_size(total, offset)) };
+    struct remote_data d = {
+        .hash = hash, .total = total, .offset = offset, .bytes = vl_span(bytes, remote_piece_size(total, offset))
+    };
     CHECK_OK(remote_data_encode(&d, &m));
     say(r, from, MSG_DATA, &m);
     vl_buf_free(&m);
@@ -283,7 +287,8 @@ TEST(remote, nobody_touches_the_job_of_another) {
     CHECK_OK(remote_cancel_encode(&(struct remote_cancel){ .job = id }, &m));
     say(r, ROGUE, MSG_CANCEL, &m);
     vl_buf_clear(&m);
-    CHECK_OK(remote_missing_encode(&(struct remote_missing){ .job = id, .n = 1, .hashes = vl_span(r->hash.b, 32) }, &m));
+    CHECK_OK(
+        remote_missing_encode(&(struct remote_missing){ .job = id, .n = 1, .hashes = vl_span(r->hash.b, 32) }, &m));
     say(r, ROGUE, MSG_MISSING, &m);
     say_submit(r, ROGUE, id, &s);
     vl_buf_free(&m);
@@ -292,6 +297,9 @@ TEST(remote, nobody_touches_the_job_of_another) {
     CHECK(job_book_job(brain_jobs(r->side[HEAD].brain), id, &v) && !job_state_final(v.state));
     CHECK(vl_node_eq(remote_get(r->side[HEAD].brain, id)->peer, brain_node_id(r->side[HONEST].brain)));
     CHECK(r->side[HEAD].brain->remote->sending == NULL);
+    struct brain_counters c;
+    brain_counters(r->side[HEAD].brain, &c);
+    CHECK_EQ(2, c.remote_refused); /* the question and the submission; a cancel has no answer */
     CHECK_EQ(REMOTE_OPEN, remote_get(r->side[HONEST].brain, id)->state);
     rig_end(r);
 }
@@ -356,7 +364,8 @@ TEST(remote, an_id_from_the_future_and_too_many_tasks_are_refused) {
     CHECK(remote_get(r->side[HEAD].brain, late) == NULL);
     vl_buf_init(&inputs, JOB_SPEC_MAX);
     s.map = true;
-    for (; s.n_inputs <= REMOTE_TASKS_MAX; s.n_inputs++) CHECK_OK(job_inputs_append(&inputs, vl_span_str("i"), r->hash, 100));
+    for (; s.n_inputs <= REMOTE_TASKS_MAX; s.n_inputs++)
+        CHECK_OK(job_inputs_append(&inputs, vl_span_str("i"), r->hash, 100));
     s.inputs = vl_span(inputs.p, inputs.len);
     say_submit(r, ROGUE, wide, &s);
     CHECK(remote_get(r->side[HEAD].brain, wide) == NULL);
@@ -388,7 +397,8 @@ TEST(remote, a_member_takes_orders_from_its_coordinator_only_and_gives_only_what
     CHECK(!remote_get(b, id)->sending);
     step_end(b);
     vl_buf_clear(&m);
-    CHECK_OK(remote_missing_encode(&(struct remote_missing){ .job = id, .n = 1, .hashes = vl_span(r->hash.b, 32) }, &m));
+    CHECK_OK(
+        remote_missing_encode(&(struct remote_missing){ .job = id, .n = 1, .hashes = vl_span(r->hash.b, 32) }, &m));
     step_begin(b, r->now);
     remote_message(b, b->coordinator, MIX_OFF, MSG_MISSING, vl_span(m.p, m.len));
     CHECK(remote_get(b, id)->sending);

@@ -11,7 +11,7 @@ static uint8_t bytes[REMOTE_SPEC_MAX + 1];
     do {                                                                                                               \
         type m_;                                                                                                       \
         uint8_t more_[REMOTE_PIECE + 256];                                                                             \
-        for (size_t n_ = 0; n_ < (buf).len; n_ += (buf).len > 1000 && n_ > 100 && n_ + 200 < (buf).len ? 97 : 1)       \
+        for (size_t n_ = 0; n_<(buf).len; n_ += (buf).len> 1000 && n_ > 100 && n_ + 200 < (buf).len ? 97 : 1)          \
             CHECK(decode(vl_span((buf).p, n_), &m_) != VL_OK);                                                         \
         CHECK((buf).len < sizeof more_);                                                                               \
         memcpy(more_, (buf).p, (buf).len);                                                                             \
@@ -58,13 +58,18 @@ TEST(remote, a_piece_has_the_one_size_that_its_place_gives_it) {
                   { 10, 0, 9, false },
                   { 10, 0, 11, false } };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct remote_data m = { .hash = { { 7 } }, .total = cases[i].total, .offset = cases[i].offset, .bytes = vl_span(bytes, cases[i].n) }, got;
+        struct remote_data m = { .hash = { { 7 } },
+                                 .total = cases[i].total,
+                                 .offset = cases[i].offset,
+                                 .bytes = vl_span(bytes, cases[i].n) },
+                           got;
         struct vl_buf b;
         vl_buf_init(&b, VL_PAYLOAD_MAX);
         CHECK_EQ(cases[i].ok ? VL_OK : VL_ERANGE, remote_data_encode(&m, &b));
         if (cases[i].ok) {
             CHECK_OK(remote_data_decode(vl_span(b.p, b.len), &got));
-            CHECK(vl_hash_eq(m.hash, got.hash) && got.total == m.total && got.offset == m.offset && vl_span_eq(m.bytes, got.bytes));
+            CHECK(vl_hash_eq(m.hash, got.hash) && got.total == m.total && got.offset == m.offset &&
+                  vl_span_eq(m.bytes, got.bytes));
             REFUSES_EVERY_CUT(remote_data_decode, struct remote_data, b);
         }
         vl_buf_free(&b);
@@ -124,12 +129,17 @@ TEST(remote, news_rows_and_cancels_come_back_as_they_were) {
 }
 
 TEST(remote, a_record_says_only_what_its_state_can_have) {
-    struct remote_record m = { .state = REMOTE_SUBMITTING, .level = MIX_PRIVATE, .at_ms = 5, .spec = vl_span(bytes, 10) }, got;
+    struct remote_record m = { .state = REMOTE_SUBMITTING,
+                               .level = MIX_PRIVATE,
+                               .at_ms = 5,
+                               .spec = vl_span(bytes, 10) },
+                         got;
     struct vl_buf b;
     vl_buf_init(&b, VL_MESSAGE_MAX);
     CHECK_OK(remote_record_encode(&m, &b));
     CHECK_OK(remote_record_decode(vl_span(b.p, b.len), &got));
-    CHECK(got.state == m.state && got.level == m.level && got.at_ms == 5 && vl_span_eq(m.spec, got.spec) && !got.cancel);
+    CHECK(got.state == m.state && got.level == m.level && got.at_ms == 5 && vl_span_eq(m.spec, got.spec) &&
+          !got.cancel);
     REFUSES_EVERY_CUT(remote_record_decode, struct remote_record, b);
     m.row = vl_span(bytes, 4); /* not yet */
     CHECK_EQ(VL_ERANGE, remote_record_encode(&m, &b));
