@@ -2,7 +2,7 @@
 import os
 import time
 
-from harness import Failure, Node, Village, check, wait
+from harness import Failure, Node, Village, check, free_port, wait
 
 EPOCH_MS = 12000
 INPUTS = [f"line {i} of the text\n".encode() for i in range(6)]
@@ -15,8 +15,8 @@ class MixVillage(Village):
     def __init__(self, program, plain=1):
         super().__init__(program, workers=0, timing=("--heartbeat", "500ms", "--lost", "4s", "--mix", "--mix-rate", "500"))
         ticket = self.call("POST", "/v1/tickets", {"uses": 3 + plain})["ticket"]
-        for i in range(3):
-            self.nodes.append(Node(self, f"m{i}", "join", ticket, "--listen", "127.0.0.1:0", "--slots", "2", *self.timing))
+        for i in range(3):  # a port that stays: the charter names authorities with their addresses
+            self.nodes.append(Node(self, f"m{i}", "join", ticket, "--listen", f"127.0.0.1:{free_port()}", "--slots", "2", *self.timing))
         for i in range(plain):
             self.nodes.append(Node(self, f"p{i}", "join", ticket, "--listen", "127.0.0.1:0", "--slots", "2", *self.timing[:4]))
         self.ready(4 + plain)
