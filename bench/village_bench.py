@@ -52,8 +52,13 @@ class Api:
         head = {"Authorization": "Bearer " + self.token}
         if isinstance(body, dict):
             body, head["Content-Type"] = json.dumps(body), "application/json"
-        self.http.request(method, path, body, head)
-        r = self.http.getresponse()
+        try:
+            self.http.request(method, path, body, head)
+            r = self.http.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError):  # idle for too long: closed by the gateway
+            self.http.close()
+            self.http.request(method, path, body, head)
+            r = self.http.getresponse()
         raw = r.read()
         if r.status >= 400:
             raise RuntimeError(f"{method} {path}: {r.status} {raw[:300]!r}")
@@ -195,8 +200,10 @@ def bench_mix_idle(root, seconds=40):
                  for i in range(3)]
         client = Node(root, "client", "join", ticket, "--listen", "127.0.0.1:0", "--log-level", "error", "--gateway", "127.0.0.1:0")
         nodes += [*mixes, client]
-        names = wait(lambda: {n["name"]: n["id"] for n in api.call("GET", "/v1/fog/nodes")["items"] if n["addr"]}
-                     if len(api.call("GET", "/v1/fog/nodes")["items"]) == 8 else None, 30, "nodes")
+        def reachable():
+            items = [n for n in api.call("GET", "/v1/fog/nodes")["items"] if n["addr"]]
+            return {n["name"]: n["id"] for n in items} if len(items) == 8 else None
+        names = wait(reachable, 30, "nodes")
         api.call("POST", "/v1/mix/charter", {"authorities": [names[f"m{i}"] for i in range(3)], "epoch_ms": 20000, "floor": 4})
         mine = wait(lambda: Api(client.data), 20, "gateway of the client")
         wait(lambda: mine.call("GET", "/v1/mix")["client"]["slots"] > 20, 90, "cover")
