@@ -374,6 +374,25 @@ TEST(subnet, is_the_16_of_ipv4_and_the_32_of_ipv6_and_nothing_for_loopback_and_n
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) CHECK_EQ(0, mix_subnet(none[i]));
 }
 
+TEST(descriptor, with_a_key_of_low_order_is_refused_for_it_would_spoil_every_packet_that_passes) {
+    /* 1, and the point of order 8 of RFC 7748's curve (Wycheproof: low order) */
+    static const uint8_t low[2][32] = { { 1 }, { 0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3,
+                                                 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32,
+                                                 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00 } };
+    CHECK_OK(crypto_init());
+    for (unsigned i = 0; i < 4; i++) {
+        struct crypto_sign_key key = help_key(1001);
+        struct mix_descriptor d = help_relay(1, 5), got;
+        struct vl_buf b;
+        vl_buf_init(&b, 4096);
+        memcpy(i & 1 ? d.mix_key : d.static_key, low[i / 2], 32);
+        CHECK_OK(mix_descriptor_sign(&d, &key));
+        CHECK_OK(mix_descriptor_encode(&d, &b));
+        CHECK_EQ(VL_EPARSE, mix_descriptor_decode(vl_span(b.p, b.len), &got));
+        vl_buf_free(&b);
+    }
+}
+
 TEST(subnet, says_nothing_of_the_addresses_that_every_house_uses) {
     CHECK_OK(crypto_init());
     static const char *const none[] = { "10.0.0.1:1",         "10.255.255.255:1", "172.16.0.0:1",  "172.31.255.255:1",
