@@ -46,7 +46,7 @@ static void show_relay(struct cli *cli, const json_t *relay) {
 }
 
 static int show_status(struct cli *cli) {
-    char text[256], ago[CLI_AGO_TEXT];
+    char text[256];
     json_t *mix = NULL;
     int code = cli_call(cli, "GET", "/v1/mix", NULL, &mix);
     if (code != CLI_OK) return code;
@@ -63,7 +63,6 @@ static int show_status(struct cli *cli) {
              (unsigned long long)json_count(mix, "epoch", 0), (unsigned long long)json_count(mix, "consensus_epoch", 0),
              (unsigned long long)json_count(mix, "relays", 0), (unsigned long long)json_count(mix, "recipients", 0));
     line(cli, "epoch", text);
-    cli_ago(json_count(mix, "epoch_ends_ms", 0), ago);
     if (json_count(mix, "consensus_epoch", 0) == 0)
         line(cli, "waiting", "for the first consensus; it comes at the end of an epoch");
     show_levels(cli, mix);

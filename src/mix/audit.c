@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RELAYS 1024u /* judged ones that are remembered: MIX_RELAYS_MAX of one consensus */
+#define RELAYS (4u * MIX_RELAYS_MAX) /* judged ones that are remembered: those of one consensus, and many that left */
 
 struct hop {
     uint32_t node;

@@ -25,7 +25,7 @@ struct node_config {
     unsigned slots;        /* tasks at once; 0: one for each CPU; NODE_NO_SLOTS: takes no work */
     bool mix;           /* take part in the private network as a mix; needs `listen` */
     uint32_t mix_rate;  /* packets per second it is to carry at most; 0: NODE_MIX_RATE.  Its replay tables have room for
-                           that: 12 KiB of disk for each, thrice */
+                           that: 24 KiB of disk for each at epochs of 30 min, thrice */
     const char *family; /* operator, the same for all nodes of one; NULL: not declared */
     bool no_cover;      /* sends and receives nothing private */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */

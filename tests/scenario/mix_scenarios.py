@@ -54,6 +54,8 @@ def test_a_village_agrees_on_a_consensus_and_runs_a_job_through_the_mixes(progra
         check(v.level("private")["available"], f"private: {v.level('private')}")
         secret = v.level("secret")
         check(not secret["available"] and "21" in secret["reason"], f"secret: {secret}")
+        rtt = v.call("POST", "/v1/mix/ping", {"node": v.ids["m1"]})["rtt_ms"]
+        check(0 < rtt < 90000, f"a ping through the mixes took {rtt} ms")
         sent, tasks = run_private(v, wasm)
         elsewhere = [t for t in tasks if t["node"] != v.ids["head"]]
         check(sent >= len(elsewhere), f"{sent} private messages for {len(elsewhere)} tasks on other nodes")
