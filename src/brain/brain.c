@@ -322,6 +322,8 @@ enum vl_err brain_restore(struct brain *b, vl_ms now, const struct record *r) {
         return mix_restore(b, r);
     case RECORD_REMOTE:
         return remote_restore(b, r);
+    case RECORD_ITEM:
+        return item_restore(b, r);
     case RECORD_MEMBER:
     case RECORD_TICKET:
     case RECORD_NODE:

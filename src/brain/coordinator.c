@@ -113,6 +113,8 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         return;
     case JOB_FX_JOB_ENDED:
         return; /* told by JOB_CHANGED */
+    case JOB_FX_VERDICT:
+        return;
     }
 }
 

@@ -301,6 +301,12 @@ void worker_destroy(struct brain *b);
 /* NULL when there is no such task (any more). */
 const struct assignment *worker_assignment(const struct brain *b, uint64_t task);
 
+/* ---- item.c: facts of the fog's cores, as rows of one table ---- */
+/* Adds or replaces the item (kind, key, seq) with this step's commit. */
+void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes);
+void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
+enum vl_err item_restore(struct brain *b, const struct record *r);
+
 /* ---- view.c: rows that the API reads ---- */
 /* From the job book; spans borrow from it.  False: no such job or task. */
 bool view_job_row(const struct brain *b, struct vl_job_id id, struct job_row *ret);

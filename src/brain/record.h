@@ -22,6 +22,7 @@ enum record_kind {
     RECORD_INBOX,        /* key: 16 bytes; at_ms: last use; bytes */
     RECORD_OUTBOX,       /* key: 16 bytes; at_ms: expiry; bytes */
     RECORD_REMOTE,       /* key: job submitted at a member; bytes: wire/remote.h record, on both sides */
+    RECORD_ITEM,         /* state: enum record_item; key: 32 bytes; number: sequence; at_ms; bytes.  remove: by all three */
     RECORD_SNAPSHOT,     /* number: up to which event of the log; bytes: the job book */
     RECORD_LOG,          /* bytes: one event of the job book; number: its place when restored */
     RECORD_BLOB,         /* key: hash; bytes: content of a blob that lives in the store */
@@ -37,6 +38,28 @@ enum record_kind {
 
 /* Of the private network; stored by name, so numbers may change.  Restored in this order. */
 enum record_mix { MIX_RECORD_CHARTER, MIX_RECORD_CONSENSUS, MIX_RECORD_GUARDS, MIX_RECORD_VOTE, MIX_RECORD_EQUIVOCATION };
+
+/* Numbers are on disk: never renumber.  Those below ITEM_VIEWS come back in brain_restore(), in this order. */
+enum record_item {
+    ITEM_REPUTATION = 1, /* key: node; trust/reputation.h record */
+    ITEM_VERIFY = 2,     /* what fog/verify.h remembers of nodes and programs */
+    ITEM_LOG_HEAD = 3,   /* key: zeros; frontier of the receipt log (trust/merkle_log.h) */
+    ITEM_RATE = 4,       /* key: node; its measured rate (fog/rate.h) */
+    ITEM_MARKET = 5,     /* open auctions, deposits, prices: fog/market.h records */
+    ITEM_AGREEMENT = 6,  /* availability promised and measured: fog/quorum.h */
+    ITEM_HARVEST = 7,    /* this machine's own: cool-down, pause (fog/harvest.h) */
+    ITEM_SESSION = 8,    /* open contribution sessions */
+    ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
+    ITEM_VIEWS = 64,
+    ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */
+    ITEM_EVIDENCE = 65,     /* key: node; number: sequence; one piece of evidence */
+    ITEM_LEAF = 66,         /* key: zeros; number: index in the receipt log; the leaf */
+    ITEM_PRICE = 67,        /* key: what is sold; number: time; a clearing price */
+    ITEM_AUCTION = 68,      /* key: auction; how it ended */
+    ITEM_CONTRIBUTION = 69, /* key: node; number: start of the session; what was metered */
+    ITEM_REFUND = 70,       /* key: job or agreement; what was owed for a promise not kept */
+    ITEM_DISPUTE = 71,      /* key: job; number: task */
+};
 
 #define RECORD_ANSWER_MAX 4096u
 struct record_answer {

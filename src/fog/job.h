@@ -114,6 +114,7 @@ enum job_effect_kind {
     JOB_FX_JOB_ENDED = 5,    /* job, state */
     JOB_FX_HISTORY = 6,      /* job, task (UINT32_MAX: the job), history, detail */
     JOB_FX_FORGOTTEN = 7,    /* job */
+    JOB_FX_VERDICT = 8,      /* node, job, task, epoch, verdict: what this copy says of its node */
 };
 /* Lines of a job's history.  Numbers are stored. */
 enum job_history {
@@ -136,6 +137,18 @@ enum job_history {
     JOB_H_RELEASED = 17, /* all jobs it waited for are done */
 };
 const char *job_history_text(enum job_history h);
+/* What became of one copy, seen as evidence about its node.  Numbers are stored. */
+enum job_verdict {
+    VERDICT_AGREED = 1,      /* its result was compared with others' and is the accepted one */
+    VERDICT_WRONG = 2,       /* its result was compared and is not the accepted one */
+    VERDICT_ACCEPTED = 3,    /* its result was accepted without comparison: says that it was in time, nothing more */
+    VERDICT_LATE = 4,        /* its lease or its time limit ran out */
+    VERDICT_LOST = 5,        /* its node was lost with it */
+    VERDICT_HANDED_BACK = 6, /* refused, or given back by the owner's wish (harvest) */
+    VERDICT_FAILED = 7,      /* the program failed: says nothing until others fail or succeed with it */
+    VERDICT_SILENT = 8,      /* committed to a result and did not reveal it */
+};
+const char *job_verdict_text(enum job_verdict v); /* "agreed" ... as in the API */
 struct job_effect {
     enum job_effect_kind kind;
     struct vl_job_id job;
@@ -144,6 +157,7 @@ struct job_effect {
     struct vl_node_id node;
     enum job_state state;
     enum job_history history;
+    enum job_verdict verdict;
     char detail[96]; /* NUL-terminated, UTF-8 of our own words and numbers */
 };
 /* Owned by the caller, reused from step to step; the step empties it first.  Grows to what one event needs: at most a

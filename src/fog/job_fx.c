@@ -47,6 +47,28 @@ const char *job_task_state_text(enum job_task_state s) {
     return "unknown";
 }
 
+const char *job_verdict_text(enum job_verdict v) {
+    switch (v) {
+    case VERDICT_AGREED:
+        return "agreed";
+    case VERDICT_WRONG:
+        return "wrong";
+    case VERDICT_ACCEPTED:
+        return "accepted";
+    case VERDICT_LATE:
+        return "late";
+    case VERDICT_LOST:
+        return "lost";
+    case VERDICT_HANDED_BACK:
+        return "handed_back";
+    case VERDICT_FAILED:
+        return "failed";
+    case VERDICT_SILENT:
+        return "silent";
+    }
+    return "unknown";
+}
+
 const char *job_history_text(enum job_history h) {
     switch (h) {
     case JOB_H_SUBMITTED:

@@ -80,6 +80,11 @@ uint32_t merge_inputs(const struct job *j, uint32_t i, struct job_names *names, 
     return count;
 }
 
+static uint64_t program_of(const struct job_spec *spec) {
+    static const uint64_t domain[2] = { 0x76696c6c6167652du, 0x70726f6772616d2eu }; /* "village-program." */
+    return spec->kind == TASK_WASM ? vl_get_u64(spec->program.b) : vl_siphash(domain, spec->command.p, spec->command.n);
+}
+
 enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct job **ret) {
     struct job *j = calloc(1, sizeof *j);
     if (j == NULL) return VL_ENOMEM;
@@ -91,7 +96,10 @@ enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct 
     j->spec = malloc(encoded.n);
     j->queued_bits = j->n_tasks <= 64 ? &j->one_word : calloc((j->n_tasks + 63) / 64, sizeof *j->queued_bits);
     if (j->n_maps > 1) j->input_at = malloc(j->n_maps * sizeof *j->input_at);
-    if (j->tasks == NULL || j->spec == NULL || j->queued_bits == NULL || (j->n_maps > 1 && j->input_at == NULL)) {
+    static const struct job_terms nothing;
+    bool asks = memcmp(&spec->terms, &nothing, sizeof nothing) != 0;
+    if (asks) j->terms = malloc(sizeof *j->terms);
+    if ((asks && j->terms == NULL) || j->tasks == NULL || j->spec == NULL || j->queued_bits == NULL || (j->n_maps > 1 && j->input_at == NULL)) {
         job_free(NULL, j);
         return VL_ENOMEM;
     }
@@ -105,6 +113,8 @@ enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct 
     j->memory_bytes = spec->limits.memory_bytes;
     j->disk_bytes = spec->limits.disk_bytes;
     j->timeout_ms = spec->limits.timeout_ms;
+    if (asks) *j->terms = spec->terms;
+    j->program = program_of(spec);
     j->state = JOB_SUBMITTED;
     struct vl_span rest = spec->inputs;
     struct task_input in;
@@ -137,6 +147,7 @@ void job_free(struct job_book *b, struct job *j) {
     free(j->input_at);
     free(j->tasks);
     free(j->spec);
+    free(j->terms);
     free(j);
 }
 

@@ -90,6 +90,8 @@ struct job {
     uint32_t attempts;
     vl_ms submitted_ms, started_ms, ended_ms, expires_ms;
     uint64_t memory_bytes, disk_bytes, timeout_ms;
+    struct job_terms *terms; /* NULL: nothing asked */
+    uint64_t program;        /* first bytes of what it runs: tasks of one program are drawn to the same nodes */
     uint64_t step; /* of the last JOB_CHANGED, to give it once per step */
     int32_t error;
     uint8_t state, kind, priority, privacy, replicas, max_attempts;

@@ -17,6 +17,19 @@ static uint32_t next_queued(const struct job *j, uint32_t i) {
     return UINT32_MAX;
 }
 
+static void terms_of(const struct job_terms *terms, struct sched_task *ret) {
+    ret->class = terms->class;
+    ret->strategy = terms->strategy;
+    ret->spread_set = terms->spread_set;
+    ret->spread = terms->spread;
+    ret->min_trust_milli = terms->min_trust_milli;
+    ret->max_latency_us = terms->max_latency_us;
+    ret->max_price = terms->max_price;
+    ret->region = label_hash(terms->region);
+    ret->n_exclude = terms->n_exclude;
+    memcpy(ret->exclude, terms->exclude, terms->n_exclude * sizeof terms->exclude[0]);
+}
+
 static void describe(const struct task *t, struct sched_task *ret) {
     const struct job *j = t->job;
     *ret = (struct sched_task){
@@ -27,7 +40,10 @@ static void describe(const struct task *t, struct sched_task *ret) {
         .memory_bytes = j->memory_bytes,
         .disk_bytes = j->disk_bytes,
         .priority = j->priority,
+        .privacy = j->privacy != 0,
+        .program = j->program,
     };
+    if (j->terms) terms_of(j->terms, ret);
     for (const struct copy *c = t->copies; c != NULL && ret->n_avoid < SCHED_AVOID_MAX; c = c->next)
         ret->avoid[ret->n_avoid++] = (struct sched_avoid){ c->node->id, copy_live(c) || c->state == COPY_VOTE };
 }

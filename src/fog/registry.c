@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_RECORD = 0x40, RECORD_VERSION = 1 };
+enum { TAG_RECORD = 0x40, RECORD_VERSION = 2 };
 enum { LOSS_SECONDS = REGISTRY_PARTITION_WINDOW_MS / 1000 };
 enum { EFFECTS_PER_NODE = 4 }; /* of one step, for one node */
 enum { FLAPS_MAX = 16 };
@@ -305,19 +305,35 @@ static void note_flap(struct node_record *n, vl_ms now) {
     n->hold_until_ms = vl_ms_add(now, hold < REGISTRY_FLAP_FORGET_MS ? hold : REGISTRY_FLAP_FORGET_MS);
 }
 
+static bool labels_sane(const struct node_caps *c) {
+    for (unsigned d = 0; d < DOMAINS; d++)
+        if (strnlen(c->domain[d], LABEL_MAX) == LABEL_MAX) return false;
+    return true;
+}
+
+static bool labels_equal(const struct node_caps *a, const struct node_caps *b) {
+    for (unsigned d = 0; d < DOMAINS; d++)
+        if (strcmp(a->domain[d], b->domain[d]) != 0) return false;
+    return true;
+}
+
+static void hash_labels(struct node_record *n) {
+    for (unsigned d = 0; d < DOMAINS; d++) n->domain[d] = label_hash(n->caps.domain[d]);
+}
+
 static bool heartbeat_sane(const struct heartbeat *h) {
     return h->kind >= NODE_EDGE && h->kind <= NODE_GATEWAY && h->caps.slots <= NODE_SLOTS_MAX &&
            h->free_slots <= h->caps.slots && h->n_running <= HEARTBEAT_RUNNING_MAX &&
            h->memory_free_bytes <= h->caps.memory_bytes && h->disk_free_bytes <= h->caps.disk_bytes &&
-           strnlen(h->caps.region, NODE_REGION_MAX) < NODE_REGION_MAX &&
+           labels_sane(&h->caps) &&
            strnlen(h->caps.version, NODE_VERSION_MAX) < NODE_VERSION_MAX;
 }
 
 static bool caps_equal(const struct node_caps *a, const struct node_caps *b) {
     return a->cpus == b->cpus && a->slots == b->slots && a->memory_bytes == b->memory_bytes &&
            a->disk_bytes == b->disk_bytes && a->gpus == b->gpus && a->gpu_memory_bytes == b->gpu_memory_bytes &&
-           a->bandwidth_bps == b->bandwidth_bps && a->features == b->features && strcmp(a->region, b->region) == 0 &&
-           strcmp(a->version, b->version) == 0;
+           a->bandwidth_bps == b->bandwidth_bps && a->features == b->features && labels_equal(a, b) &&
+           a->cost == b->cost && a->ask == b->ask && strcmp(a->version, b->version) == 0;
 }
 
 /* Copies what the heartbeat says; true when somebody who watches would care. */
@@ -362,10 +378,13 @@ static enum vl_err step_heartbeat(struct registry *r, const struct registry_even
     }
     n->kind = h->kind;
     n->protocol = h->protocol;
+    bool relabelled = !labels_equal(&n->caps, &h->caps);
     n->caps = h->caps;
+    if (relabelled) hash_labels(n);
     if (moved) memcpy(n->addr, h->addr, sizeof n->addr);
     n->started_ms = h->started_ms;
-    bool seen = take_figures(n, h, restarted);
+    bool seen = take_figures(n, h, restarted) || n->harvest != h->harvest;
+    n->harvest = h->harvest;
     enum node_state before = n->state;
     bool was_suspect = n->suspect;
     n->heard = true;
@@ -496,7 +515,9 @@ enum vl_err registry_record_encode(const struct node_record *n, struct vl_buf *o
     pack_u64(&w, n->caps.gpu_memory_bytes);
     pack_u64(&w, n->caps.bandwidth_bps);
     pack_u32(&w, n->caps.features);
-    pack_span8(&w, vl_span_str(n->caps.region));
+    for (unsigned d = 0; d < DOMAINS; d++) pack_span8(&w, vl_span_str(n->caps.domain[d]));
+    pack_u64(&w, n->caps.cost);
+    pack_u64(&w, n->caps.ask);
     pack_span8(&w, vl_span_str(n->caps.version));
     pack_u64(&w, n->done);
     pack_u64(&w, n->failed);
@@ -529,7 +550,10 @@ static enum vl_err record_decode(struct vl_span in, struct node_record *ret) {
     n.caps.gpu_memory_bytes = vl_read_u64(&r);
     n.caps.bandwidth_bps = vl_read_u64(&r);
     n.caps.features = vl_read_u32(&r);
-    unpack_ascii8(&r, n.caps.region, sizeof n.caps.region);
+    for (unsigned d = 0; d < DOMAINS; d++) unpack_ascii8(&r, n.caps.domain[d], sizeof n.caps.domain[d]);
+    n.caps.cost = unpack_u64_in(&r, 0, TERMS_PRICE_MAX);
+    n.caps.ask = unpack_u64_in(&r, 0, TERMS_PRICE_MAX);
+    hash_labels(&n);
     unpack_ascii8(&r, n.caps.version, sizeof n.caps.version);
     n.done = vl_read_u64(&r);
     n.failed = vl_read_u64(&r);
@@ -626,6 +650,7 @@ void registry_sched_node(const struct node_record *n, vl_ms now, const struct sc
     if (n->state == NODE_OFFLINE || n->suspect || !n->heard) blocked |= SCHED_OFFLINE;
     if (!breaker_allows(&n->breaker, now)) blocked |= SCHED_BREAKER;
     if (now < n->hold_until_ms) blocked |= SCHED_FLAPPING;
+    if (n->harvest > HARVEST_SAYS_READY) blocked |= SCHED_HARVEST;
     uint32_t slots = n->caps.slots, reported = slots - n->free_slots;
     uint32_t running = promised->running > n->running ? promised->running : n->running;
     uint32_t used = running > reported ? running : reported, free_slots = slots > used ? slots - used : 0;
@@ -642,7 +667,10 @@ void registry_sched_node(const struct node_record *n, vl_ms now, const struct sc
         .disk_free = left_of(n->caps.disk_bytes, promised->disk_bytes, n->disk_free_bytes),
         .memory_total = n->caps.memory_bytes,
         .disk_total = n->caps.disk_bytes,
+        .cost = n->caps.cost,
+        .price = n->caps.ask,
     };
+    memcpy(ret->domain, n->domain, sizeof ret->domain);
 }
 
 vl_ms heartbeat_next(struct vl_prng *rng, vl_ms now, uint64_t period_ms) {

@@ -59,6 +59,8 @@ struct node_record {
     bool lost; /* NODE_LOST was emitted and the node has not been back */
     uint32_t protocol;
     struct node_caps caps;
+    uint64_t domain[DOMAINS]; /* label_hash() of each */
+    enum node_harvest harvest;
     uint32_t free_slots, running, load_milli;
     uint64_t memory_free_bytes, disk_free_bytes;
     uint64_t done, failed;           /* over all processes of the node */

@@ -16,22 +16,44 @@ const char *sched_reason_text(enum sched_reason r) {
         return "no ready node can run this kind of program";
     case SCHED_TOO_LARGE:
         return "no ready node has that much memory or disk";
+    case SCHED_EXCLUDED:
+        return "the job rules out every node that could run it";
+    case SCHED_NO_REGION:
+        return "no ready node is in that region";
+    case SCHED_NO_TRUST:
+        return "no ready node is trusted that much";
+    case SCHED_TOO_FAR:
+        return "no ready node is that near";
+    case SCHED_TOO_DEAR:
+        return "no ready node is that cheap";
     case SCHED_NO_ROOM:
         return "memory and disk are taken at present";
     case SCHED_NO_SLOT:
         return "all slots are taken at present";
     case SCHED_AVOIDED:
         return "the nodes with room already hold a replica";
+    case SCHED_SPREAD:
+        return "the nodes with room share a failure domain with another replica";
     }
     return "unknown";
 }
 
-/* Whether the node takes the task now, or the first thing in the way.  *ret_soft: it failed there before. */
-static enum sched_reason fits(const struct sched_node *n, const struct sched_task *t, bool *ret_soft) {
+static bool excluded(const struct sched_task *t, const struct vl_node_id *id) {
+    for (uint32_t i = 0; i < t->n_exclude; i++)
+        if (vl_node_eq(t->exclude[i], *id)) return true;
+    return false;
+}
+
+enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task *t, bool *ret_soft) {
     *ret_soft = false;
     if (n->blocked != 0) return SCHED_NO_READY;
     if ((n->features & t->features) != t->features || n->slots == 0) return SCHED_NO_FEATURE;
     if (n->memory_total < t->memory_bytes || n->disk_total < t->disk_bytes) return SCHED_TOO_LARGE;
+    if (excluded(t, &n->id)) return SCHED_EXCLUDED;
+    if (t->region != 0 && n->domain[DOMAIN_REGION] != t->region) return SCHED_NO_REGION;
+    if (n->trust_milli < t->min_trust_milli || (t->class == SLA_S && !n->attested)) return SCHED_NO_TRUST;
+    if (t->max_latency_us != 0 && (n->latency_us == 0 || n->latency_us > t->max_latency_us)) return SCHED_TOO_FAR;
+    if (t->max_price != 0 && n->price > t->max_price) return SCHED_TOO_DEAR;
     if (n->memory_free < t->memory_bytes || n->disk_free < t->disk_bytes) return SCHED_NO_ROOM;
     if (n->free_slots == 0) return SCHED_NO_SLOT;
     for (uint32_t i = 0; i < t->n_avoid; i++) {
@@ -42,11 +64,23 @@ static enum sched_reason fits(const struct sched_node *n, const struct sched_tas
     return SCHED_PLACED;
 }
 
-static void take(struct sched_node *n, const struct sched_task *t) {
+void sched_take(struct sched_node *n, const struct sched_task *t) {
     n->free_slots--;
     n->running++;
     n->memory_free -= t->memory_bytes;
     n->disk_free -= t->disk_bytes;
+}
+
+bool sched_spread(const struct sched_task *t, enum domain *ret) {
+    if (!t->spread_set && t->class == SLA_B) return false;
+    *ret = t->spread_set ? t->spread : DOMAIN_HOST;
+    return true;
+}
+
+void sched_why(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *t, struct sched_why *ret) {
+    bool soft;
+    *ret = (struct sched_why){ .nodes = n_nodes };
+    for (uint32_t i = 0; i < n_nodes; i++) ret->by[sched_fits(&nodes[i], t, &soft)]++;
 }
 
 /* Fewer running per slot first; equal: smaller index, which is the smaller id. */
@@ -79,7 +113,7 @@ static uint32_t scan(const struct load_heap *h, const struct sched_task *t) {
     uint32_t best = h->n, best_soft = h->n;
     for (uint32_t i = 0; i < h->n; i++) {
         bool soft;
-        if (fits(&h->nodes[h->v[i]], t, &soft) != SCHED_PLACED) continue;
+        if (sched_fits(&h->nodes[h->v[i]], t, &soft) != SCHED_PLACED) continue;
         uint32_t *slot = soft ? &best_soft : &best;
         if (*slot == h->n || lighter(h->nodes, h->v[i], h->v[*slot])) *slot = i;
     }
@@ -90,7 +124,7 @@ static enum sched_reason furthest(const struct sched_node *nodes, uint32_t n, co
     enum sched_reason r = SCHED_NO_NODES;
     for (uint32_t i = 0; i < n; i++) {
         bool soft;
-        enum sched_reason one = fits(&nodes[i], t, &soft);
+        enum sched_reason one = sched_fits(&nodes[i], t, &soft);
         if (one > r) r = one;
     }
     return r;
@@ -129,14 +163,14 @@ static enum vl_err place_least_loaded(struct sched_state *state, struct sched_no
             continue;
         }
         bool soft = false;
-        bool top = h.n > 0 && fits(&nodes[h.v[0]], &tasks[k], &soft) == SCHED_PLACED && !soft;
+        bool top = h.n > 0 && sched_fits(&nodes[h.v[0]], &tasks[k], &soft) == SCHED_PLACED && !soft;
         uint32_t at = top ? 0 : scan(&h, &tasks[k]);
         if (at == h.n) {
             ret[k] = (struct sched_choice){ .reason = refuse(&no, nodes, n_nodes, &tasks[k]) };
             continue;
         }
         ret[k] = (struct sched_choice){ .reason = SCHED_PLACED, .node = h.v[at] };
-        take(&nodes[h.v[at]], &tasks[k]);
+        sched_take(&nodes[h.v[at]], &tasks[k]);
         if (nodes[h.v[at]].free_slots == 0) {
             /* Gone for this batch; the last one moves in, and may be lighter than its new parent. */
             h.v[at] = h.v[--h.n];
@@ -179,7 +213,7 @@ static enum vl_err place_round_robin(struct sched_state *state, struct sched_nod
         for (uint32_t i = 0; i < n_nodes && found == n_nodes; i++) {
             uint32_t x = (at + i) % n_nodes;
             bool soft;
-            if (fits(&nodes[x], &tasks[k], &soft) != SCHED_PLACED) continue;
+            if (sched_fits(&nodes[x], &tasks[k], &soft) != SCHED_PLACED) continue;
             if (!soft)
                 found = x;
             else if (found_soft == n_nodes)
@@ -191,7 +225,7 @@ static enum vl_err place_round_robin(struct sched_state *state, struct sched_nod
             continue;
         }
         ret[k] = (struct sched_choice){ .reason = SCHED_PLACED, .node = found };
-        take(&nodes[found], &tasks[k]);
+        sched_take(&nodes[found], &tasks[k]);
         state->last = nodes[found].id;
         state->used = true;
         at = (found + 1) % n_nodes;

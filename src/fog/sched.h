@@ -1,11 +1,12 @@
-/* sched.h - places a batch of tasks on nodes by one of several strategies (FOG-07's interface; fog.md 2.5 items 1 and
- * 6). Pure and deterministic: the same input gives the same answer; ties go to the smaller node id.  Not thread-safe
- * per call data. To add a strategy: one function and one row in sched.c. */
+/* sched.h - places a batch of tasks on nodes by one of several single strategies (FOG-03, FOG-07; fog.md 2.5 items 1, 2
+ * and 6); the multi-objective one is in plan.h.  Pure and deterministic: the same input gives the same answer; ties go
+ * to the smaller node id.  To add a strategy: a number in wire/terms.h, one function and one row in sched.c. */
 #ifndef VL_FOG_SCHED_H
 #define VL_FOG_SCHED_H
 
 #include "base/err.h"
 #include "base/id.h"
+#include "wire/terms.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #define SCHED_OFFLINE 2u     /* offline, suspect, or not heard since it joined */
 #define SCHED_BREAKER 4u     /* circuit breaker open */
 #define SCHED_FLAPPING 8u    /* came and went too often lately */
+#define SCHED_HARVEST 16u    /* its owner uses it (fog/harvest.h) */
 
 struct sched_node {
     struct vl_node_id id;
@@ -27,6 +29,14 @@ struct sched_node {
     uint32_t load_milli;
     uint64_t memory_free, disk_free; /* not yet promised to tasks */
     uint64_t memory_total, disk_total;
+    uint32_t latency_us;      /* round trip, measured; 0: unknown, taken for the worst known */
+    uint32_t trust_milli;     /* lower bound of its reputation, 0..1000 */
+    uint32_t doubt_milli;     /* uncertainty of its reputation, 0..1000: exploration gives such nodes B tasks */
+    uint32_t rate_milli;      /* measured speed of a slot, 1000: the village's median; 0: unknown, taken for 1000 */
+    uint64_t cost;            /* what an hour of one slot costs its owner, micro-credits */
+    uint64_t price;           /* what an hour of one slot is sold for at present, micro-credits */
+    uint64_t domain[DOMAINS]; /* label_hash(); 0: unknown */
+    bool attested;            /* evidence was verified, or its results were audited lately: class S may go there */
 };
 
 /* What the coordinator's books have already promised of a node. */
@@ -45,6 +55,17 @@ struct sched_task {
     uint32_t features; /* all needed */
     uint64_t memory_bytes, disk_bytes;
     uint32_t priority; /* enum task_priority */
+    enum sla_class class;
+    enum strategy strategy;
+    bool spread_set; /* as struct job_terms */
+    enum domain spread;
+    bool privacy; /* travels through the private network */
+    uint32_t min_trust_milli, max_latency_us;
+    uint64_t max_price, region; /* 0: any; region: label_hash() */
+    uint64_t program;           /* of what it runs, for affinity */
+    uint32_t cpu_milli;         /* work expected, for costs: slot-milliseconds; 0: unknown, taken as equal for all */
+    uint32_t n_exclude;
+    struct vl_node_id exclude[TERMS_EXCLUDE_MAX]; /* ascending */
     uint32_t n_avoid;
     struct sched_avoid avoid[SCHED_AVOID_MAX];
 };
@@ -56,11 +77,31 @@ enum sched_reason {
     SCHED_NO_READY = 2,   /* all are in maintenance, offline, broken or flapping */
     SCHED_NO_FEATURE = 3, /* none has wasm or native as needed */
     SCHED_TOO_LARGE = 4,  /* none has that much memory or disk even when empty */
-    SCHED_NO_ROOM = 5,    /* memory or disk is taken now */
-    SCHED_NO_SLOT = 6,    /* all slots are taken now */
-    SCHED_AVOIDED = 7,    /* what fits holds another replica */
+    SCHED_EXCLUDED = 5,   /* the job rules it out by name */
+    SCHED_NO_REGION = 6,  /* none in that region */
+    SCHED_NO_TRUST = 7,   /* reputation below what the job or its class asks; class S: not attested */
+    SCHED_TOO_FAR = 8,    /* round trip above max_latency_us */
+    SCHED_TOO_DEAR = 9,   /* price above max_price */
+    SCHED_NO_ROOM = 10,   /* memory or disk is taken now */
+    SCHED_NO_SLOT = 11,   /* all slots are taken now */
+    SCHED_AVOIDED = 12,   /* what fits holds another replica */
+    SCHED_SPREAD = 13,    /* what fits shares a failure domain with another replica */
 };
+#define SCHED_REASONS 14u
 const char *sched_reason_text(enum sched_reason r);
+
+/* Whether the node takes the task now, by itself, or the first thing in the way in the order above; the spread over
+ * domains needs the other replicas' nodes and is not looked at.  *ret_soft: it failed there before. */
+enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task *t, bool *ret_soft);
+/* Lowers the node's free figures by the task. */
+void sched_take(struct sched_node *n, const struct sched_task *t);
+/* Domain by which the replicas of a task are kept apart; false: by none. */
+bool sched_spread(const struct sched_task *t, enum domain *ret);
+/* How many nodes each reason stops: what people are told of a job that waits.  One full scan. */
+struct sched_why {
+    uint32_t nodes, by[SCHED_REASONS]; /* by[SCHED_PLACED]: nodes that would take it */
+};
+void sched_why(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *t, struct sched_why *ret);
 
 struct sched_choice {
     enum sched_reason reason;

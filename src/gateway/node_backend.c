@@ -151,7 +151,7 @@ static void node_show(struct node *n, const struct node_record *r, view_node_fn 
                            .name = r->name,
                            .kind = node_kind_text(r->kind),
                            .addr = r->addr,
-                           .region = r->caps.region,
+                           .region = r->caps.domain[DOMAIN_REGION],
                            .state = node_state_view(r->state),
                            .self = vl_node_eq(r->id, brain_node_id(node_brain(n))),
                            .cpus = r->caps.cpus,

@@ -166,6 +166,21 @@ static void remote_record(struct store_batch *b, const struct record *r) {
                             [STORE_REMOTE_JOB] = k, [STORE_REMOTE_RECORD] = bytes_of(r->bytes) });
 }
 
+static void item_record(struct store_batch *b, const struct record *r) {
+    struct store_value k[] = { store_int(r->state), store_blob(r->key, 32), store_int((int64_t)r->number) };
+    if (r->remove)
+        store_batch_delete(b, STORE_ITEMS, k, 3);
+    else
+        store_batch_put(b, STORE_ITEMS,
+                        (struct store_value[STORE_ITEMS_COLUMNS]){
+                            [STORE_ITEMS_KIND] = k[0],
+                            [STORE_ITEMS_KEY] = k[1],
+                            [STORE_ITEMS_SEQ] = k[2],
+                            [STORE_ITEMS_AT_MS] = store_int((int64_t)r->at_ms),
+                            [STORE_ITEMS_RECORD] = bytes_of(r->bytes),
+                        });
+}
+
 static void task_record(struct store_batch *b, const struct record *r) {
     store_batch_put(b, STORE_TASKS,
                     (struct store_value[STORE_TASKS_COLUMNS]){
@@ -231,6 +246,9 @@ static void record_write(struct store_batch *b, const struct record *r) {
         return;
     case RECORD_REMOTE:
         remote_record(b, r);
+        return;
+    case RECORD_ITEM:
+        item_record(b, r);
         return;
     case RECORD_SNAPSHOT:
         store_batch_snapshot(b, STORE_STREAM_FOG, STORE_SEQ_HEAD, r->bytes);
@@ -343,6 +361,40 @@ static enum vl_err restore_table(struct store *s, struct brain *b, vl_ms now, co
     }
 }
 
+/* All below ITEM_VIEWS, in the order of kind, key and sequence. */
+static enum vl_err restore_items(struct store *s, struct brain *b, vl_ms now) {
+    struct record last = { 0 };
+    for (;;) {
+        struct store_value from[] = { store_int(last.state), store_blob(last.key, 32), store_int((int64_t)last.number) };
+        struct store_query q = { .table = STORE_ITEMS, .from = from, .n_from = 3, .limit = RESTORE_PAGE };
+        struct store_iter *it;
+        struct store_row row;
+        uint32_t n = 0;
+        bool views = false;
+        enum vl_err err = store_scan(s, &q, &it), bad = VL_OK;
+        if (err) return err;
+        for (; bad == VL_OK && !views && store_next(it, &row); n++) {
+            struct vl_span key = store_row_blob(&row, STORE_ITEMS_KEY);
+            struct record r = { .kind = RECORD_ITEM,
+                                .state = (int32_t)store_row_int(&row, STORE_ITEMS_KIND),
+                                .number = (uint64_t)store_row_int(&row, STORE_ITEMS_SEQ),
+                                .at_ms = (vl_ms)store_row_int(&row, STORE_ITEMS_AT_MS),
+                                .bytes = store_row_blob(&row, STORE_ITEMS_RECORD) };
+            if (key.n != sizeof r.key) {
+                bad = VL_ECORRUPT;
+                break;
+            }
+            memcpy(r.key, key.p, key.n);
+            last = r;
+            views = r.state >= ITEM_VIEWS;
+            if (!views) bad = brain_restore(b, now, &r);
+        }
+        err = store_end(it);
+        if (bad) return bad;
+        if (err || views || n < RESTORE_PAGE) return err;
+    }
+}
+
 static bool mix_record_of(const char *key, struct record *r) {
     r->index = MIX_RECORD_CONSENSUS;
     if (strcmp(key, META_CONSENSUS_ODD) == 0) return true;
@@ -405,6 +457,8 @@ enum vl_err persist_restore(struct store *s, struct brain *b, vl_ms now, struct 
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
         if ((err = restore_table(s, b, now, &steps[i])))
             return vl_errmsg_set(msg, err, "the stored %s cannot be read (%s)", steps[i].what, vl_err_text(err));
+    if ((err = restore_items(s, b, now)))
+        return vl_errmsg_set(msg, err, "the stored facts of the fog cannot be read (%s)", vl_err_text(err));
     err = restore_log(s, b, now);
     return err ? vl_errmsg_set(msg, err, "the event log cannot be replayed (%s)", vl_err_text(err)) : VL_OK;
 }

@@ -59,5 +59,9 @@ const struct store_migration store_migrations[] = {
 
     { "jobs submitted at members",
       "CREATE TABLE remote(job BLOB NOT NULL, record BLOB NOT NULL, PRIMARY KEY(job)) STRICT, WITHOUT ROWID;" },
+
+    { "facts of the fog's cores",
+      "CREATE TABLE items(kind INTEGER NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+      " record BLOB NOT NULL, PRIMARY KEY(kind, key, seq)) STRICT, WITHOUT ROWID;" },
 };
 const size_t store_migrations_n = sizeof store_migrations / sizeof store_migrations[0];

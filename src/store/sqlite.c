@@ -188,6 +188,8 @@ static enum vl_err open_db(const char *path, bool writer, sqlite3 **ret, struct 
                                     "PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=0"
                                   : "PRAGMA cache_size=-512; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
                                     "PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON");
+    if (err == VL_ECORRUPT) /* the list of tables is read by the first statement */
+        return vl_errmsg_set(msg, err, "%s is damaged (%s); restore a backup", path, sqlite3_errmsg(*ret));
     return err == VL_OK ? VL_OK : vl_errmsg_set(msg, err, "%s: %s", path, sqlite3_errmsg(*ret));
 }
 

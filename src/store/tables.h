@@ -107,6 +107,14 @@
     C(SMALL_BLOBS, HASH, hash, BLOB, KEY)                                                                              \
     C(SMALL_BLOBS, BYTES, bytes, BLOB, VALUE)
 
+/* Facts of the fog's cores that need no columns of their own: kind is enum record_item (brain/record.h). */
+#define STORE_ITEMS_TABLE(C, I)                                                                                        \
+    C(ITEMS, KIND, kind, INT, KEY)                                                                                     \
+    C(ITEMS, KEY, key, BLOB, KEY)                                                                                      \
+    C(ITEMS, SEQ, seq, INT, KEY)                                                                                       \
+    C(ITEMS, AT_MS, at_ms, INT, VALUE)                                                                                 \
+    C(ITEMS, RECORD, record, BLOB, VALUE)
+
 #define STORE_JOB_EVENTS_TABLE(C, I)                                                                                   \
     C(JOB_EVENTS, JOB, job, BLOB, KEY)                                                                                 \
     C(JOB_EVENTS, SEQ, seq, INT, KEY)                                                                                  \
@@ -150,6 +158,7 @@
     T(BLOBS, blobs)                                                                                                    \
     T(SMALL_BLOBS, small_blobs)                                                                                        \
     T(REMOTE, remote)                                                                                                  \
+    T(ITEMS, items)                                                                                                    \
     T(JOB_EVENTS, job_events)                                                                                          \
     T(TOPOLOGY, topology)                                                                                              \
     T(LOG, log)                                                                                                        \

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_HEARTBEAT = 0x30, VERSION = 2 };
+enum { TAG_HEARTBEAT = 0x30, VERSION = 3 };
 enum { LOAD_MAX = 1000000 };
 
 int task_ref_compare(const struct task_ref *a, const struct task_ref *b) {
@@ -46,9 +46,10 @@ static bool heartbeat_ok(const struct heartbeat *h) {
     if (c->memory_bytes > TASK_MEMORY_MAX || c->disk_bytes > TASK_MEMORY_MAX ||
         h->memory_free_bytes > c->memory_bytes || h->disk_free_bytes > c->disk_bytes)
         return false;
-    if (!ascii_ok(c->region, sizeof c->region) || !ascii_ok(c->version, sizeof c->version) ||
-        !ascii_ok(h->addr, sizeof h->addr))
-        return false;
+    if (c->cost > TERMS_PRICE_MAX || c->ask > TERMS_PRICE_MAX || (unsigned)h->harvest > HARVEST_SAYS_AWAY) return false;
+    for (unsigned d = 0; d < DOMAINS; d++)
+        if (!ascii_ok(c->domain[d], sizeof c->domain[d])) return false;
+    if (!ascii_ok(c->version, sizeof c->version) || !ascii_ok(h->addr, sizeof h->addr)) return false;
     if (h->n_running > HEARTBEAT_RUNNING_MAX || !task_refs_sorted(h->running, h->n_running)) return false;
     for (uint32_t i = 0; i < h->n_running; i++)
         if (h->running[i].epoch == 0 || h->running[i].task >= TASK_INDEX_MAX) return false;
@@ -69,10 +70,14 @@ enum vl_err heartbeat_encode(const struct heartbeat *h, struct vl_buf *out) {
     pack_u64(&w, c->gpu_memory_bytes);
     pack_u64(&w, c->bandwidth_bps);
     pack_u32(&w, c->features);
-    pack_span8(&w, vl_span(c->region, strnlen(c->region, sizeof c->region)));
+    for (unsigned d = 0; d < DOMAINS; d++)
+        pack_span8(&w, vl_span(c->domain[d], strnlen(c->domain[d], sizeof c->domain[d])));
+    pack_u64(&w, c->cost);
+    pack_u64(&w, c->ask);
     pack_span8(&w, vl_span(c->version, strnlen(c->version, sizeof c->version)));
     pack_span8(&w, vl_span(h->addr, strnlen(h->addr, sizeof h->addr)));
     pack_u64(&w, h->started_ms);
+    pack_u8(&w, (uint8_t)h->harvest);
     pack_u32(&w, h->free_slots);
     pack_u32(&w, h->load_milli);
     pack_u64(&w, h->memory_free_bytes);
@@ -102,10 +107,13 @@ enum vl_err heartbeat_decode(struct vl_span in, struct heartbeat *ret) {
     h.caps.gpu_memory_bytes = vl_read_u64(&r);
     h.caps.bandwidth_bps = vl_read_u64(&r);
     h.caps.features = vl_read_u32(&r);
-    unpack_ascii8(&r, h.caps.region, sizeof h.caps.region);
+    for (unsigned d = 0; d < DOMAINS; d++) unpack_ascii8(&r, h.caps.domain[d], sizeof h.caps.domain[d]);
+    h.caps.cost = vl_read_u64(&r);
+    h.caps.ask = vl_read_u64(&r);
     unpack_ascii8(&r, h.caps.version, sizeof h.caps.version);
     unpack_ascii8(&r, h.addr, sizeof h.addr);
     h.started_ms = vl_read_u64(&r);
+    h.harvest = (enum node_harvest)unpack_u8_in(&r, HARVEST_SAYS_ALWAYS, HARVEST_SAYS_AWAY);
     h.free_slots = vl_read_u32(&r);
     h.load_milli = vl_read_u32(&r);
     h.memory_free_bytes = vl_read_u64(&r);

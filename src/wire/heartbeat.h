@@ -3,10 +3,10 @@
 #define VL_WIRE_HEARTBEAT_H
 
 #include "wire/task.h"
+#include "wire/terms.h"
 
 #define HEARTBEAT_RUNNING_MAX                                                                                          \
     512u                     /* runs that one node holds: its slots, and reports that wait for their acknowledgement */
-#define NODE_REGION_MAX 16u  /* with the NUL */
 #define NODE_VERSION_MAX 24u /* with the NUL */
 #define NODE_SLOTS_MAX 65535u
 
@@ -24,8 +24,19 @@ struct node_caps {
     uint64_t gpu_memory_bytes;
     uint64_t bandwidth_bps; /* measured; 0: unknown */
     uint32_t features;
-    char region[NODE_REGION_MAX];   /* printable ASCII, may be empty */
+    char domain[DOMAINS][LABEL_MAX]; /* printable ASCII, may be empty */
+    uint64_t cost;                  /* what an hour of one slot costs its owner, micro-credits, <= TERMS_PRICE_MAX */
+    uint64_t ask;                   /* what the owner asks for an H200-hour, same; 0: the village's rate of the tier */
     char version[NODE_VERSION_MAX]; /* of the program, printable ASCII */
+};
+
+/* What the machine's owner leaves to the village at present (fog/harvest.h). */
+enum node_harvest {
+    HARVEST_SAYS_ALWAYS = 0, /* not harvested: a machine given to the village */
+    HARVEST_SAYS_READY = 1,
+    HARVEST_SAYS_THROTTLED = 2, /* runs what it has, more slowly; takes nothing new */
+    HARVEST_SAYS_PAUSED = 3,    /* frozen, for a while */
+    HARVEST_SAYS_AWAY = 4,      /* gave its work back, or may not begin */
 };
 
 struct task_ref {
@@ -40,6 +51,7 @@ struct heartbeat {
     struct node_caps caps;
     char addr[VL_ADDR_MAX]; /* where it accepts links, printable ASCII; empty: nowhere */
     vl_ms started_ms;       /* of the node's process: a change means that it restarted */
+    enum node_harvest harvest;
     uint32_t free_slots; /* <= caps.slots */
     uint32_t load_milli; /* system load / cpus in 1/1000, cut at 1,000,000 */
     uint64_t memory_free_bytes, disk_free_bytes;

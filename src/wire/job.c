@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { TAG_JOB = 0x20, VERSION = 2 };
+enum { TAG_JOB = 0x20, VERSION = 3 };
 enum { INPUT_FIXED = 1 + 32 + 8 };
 
 void job_spec_defaults(struct job_spec *ret) {
@@ -89,6 +89,9 @@ enum vl_err job_spec_check(const struct job_spec *s, struct vl_errmsg *msg) {
     if (s->priority < TASK_CRITICAL || s->priority > TASK_BULK)
         return vl_errmsg_set(msg, VL_ERANGE, "priority is unknown");
     if ((unsigned)s->privacy >= MIX_LEVELS) return vl_errmsg_set(msg, VL_ERANGE, "privacy is unknown");
+    if (!job_terms_ok(&s->terms))
+        return vl_errmsg_set(msg, VL_ERANGE, "terms: trust 0 to 1, a region of at most %u ASCII characters, nodes to exclude in order",
+                             LABEL_MAX - 1);
     if (s->ttl_ms != 0 && (s->ttl_ms < 1000 || s->ttl_ms > JOB_TTL_MAX_MS))
         return vl_errmsg_set(msg, VL_ERANGE, "time to live: 1 s to 90 days");
     if (s->n_after > JOB_AFTER_MAX) return vl_errmsg_set(msg, VL_ELIMIT, "after: at most %u jobs", JOB_AFTER_MAX);
@@ -96,6 +99,36 @@ enum vl_err job_spec_check(const struct job_spec *s, struct vl_errmsg *msg) {
         for (uint32_t j = 0; j < i; j++)
             if (vl_job_eq(s->after[i], s->after[j])) return vl_errmsg_set(msg, VL_ERANGE, "after names a job twice");
     return inputs_check(s, msg);
+}
+
+static void terms_pack(struct pack *w, const struct job_terms *t) {
+    pack_u8(w, (uint8_t)t->class);
+    pack_u8(w, (uint8_t)t->tier);
+    pack_u8(w, (uint8_t)t->strategy);
+    pack_bool(w, t->spread_set);
+    pack_u8(w, (uint8_t)t->spread);
+    pack_u16(w, (uint16_t)t->min_trust_milli);
+    pack_u32(w, t->max_latency_us);
+    pack_u64(w, t->max_price);
+    pack_span8(w, vl_span(t->region, strnlen(t->region, sizeof t->region)));
+    pack_u8(w, (uint8_t)t->n_exclude);
+    for (uint32_t i = 0; i < t->n_exclude && w->err == VL_OK; i++)
+        pack_bytes(w, t->exclude[i].b, sizeof t->exclude[i].b);
+}
+
+static void terms_unpack(struct vl_reader *r, struct job_terms *t) {
+    t->class = (enum sla_class)unpack_u8_in(r, 0, SLA_CLASSES - 1);
+    t->tier = (enum sla_tier)unpack_u8_in(r, 0, SLA_TIERS - 1);
+    t->strategy = (enum strategy)unpack_u8_in(r, 0, STRATEGIES - 1);
+    t->spread_set = unpack_bool(r);
+    t->spread = (enum domain)unpack_u8_in(r, 0, DOMAINS - 1);
+    t->min_trust_milli = vl_read_u16(r);
+    t->max_latency_us = vl_read_u32(r);
+    t->max_price = vl_read_u64(r);
+    unpack_ascii8(r, t->region, sizeof t->region);
+    t->n_exclude = unpack_u8_in(r, 0, TERMS_EXCLUDE_MAX);
+    for (uint32_t i = 0; i < t->n_exclude; i++) t->exclude[i] = unpack_node(r);
+    unpack_require(r, job_terms_ok(t));
 }
 
 enum vl_err job_spec_encode(const struct job_spec *s, struct vl_buf *out) {
@@ -118,6 +151,7 @@ enum vl_err job_spec_encode(const struct job_spec *s, struct vl_buf *out) {
     pack_u8(&w, (uint8_t)s->max_attempts);
     pack_u8(&w, (uint8_t)s->priority);
     pack_u8(&w, (uint8_t)s->privacy);
+    terms_pack(&w, &s->terms);
     pack_u64(&w, s->ttl_ms);
     pack_u8(&w, (uint8_t)s->n_after);
     for (uint32_t i = 0; i < s->n_after && w.err == VL_OK; i++) pack_bytes(&w, s->after[i].b, sizeof s->after[i].b);
@@ -146,6 +180,7 @@ enum vl_err job_spec_reopen(struct vl_span in, struct job_spec *ret) {
     s.max_attempts = vl_read_u8(&r);
     s.priority = (enum task_priority)unpack_u8_in(&r, TASK_CRITICAL, TASK_BULK);
     s.privacy = (enum mix_level)unpack_u8_in(&r, MIX_OFF, MIX_SECRET);
+    terms_unpack(&r, &s.terms);
     s.ttl_ms = vl_read_u64(&r);
     s.n_after = unpack_u8_in(&r, 0, JOB_AFTER_MAX);
     for (uint32_t i = 0; i < s.n_after; i++) s.after[i] = unpack_job(&r);

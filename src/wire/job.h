@@ -5,6 +5,7 @@
 
 #include "wire/level.h"
 #include "wire/task.h"
+#include "wire/terms.h"
 
 #define JOB_AFTER_MAX 16u                     /* jobs that one job may wait for */
 #define JOB_REPLICAS_MAX 9u                   /* API: replicas 1..9 */
@@ -28,6 +29,7 @@ struct job_spec {
     uint32_t max_attempts;     /* 1..JOB_ATTEMPTS_MAX */
     enum task_priority priority;
     enum mix_level privacy; /* at which assignments and reports travel; OFF: over links */
+    struct job_terms terms;
     uint64_t ttl_ms; /* 0: JOB_TTL_DEFAULT_MS; else 1000..JOB_TTL_MAX_MS */
     uint32_t n_after;
     struct vl_job_id after[JOB_AFTER_MAX]; /* all different */

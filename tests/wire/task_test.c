@@ -56,8 +56,10 @@ static struct heartbeat sample_heartbeat(void) {
                            .failed = 1,
                            .n_running = 2 };
     h.caps = (struct node_caps){
-        .cpus = 4, .slots = 4, .memory_bytes = 100, .disk_bytes = 100, .features = 3, .region = "eu", .version = "0.1.0"
+        .cpus = 4, .slots = 4, .memory_bytes = 100, .disk_bytes = 100, .features = 3, .version = "0.1.0", .cost = 3, .ask = TERMS_PRICE_MAX
     };
+    memcpy(h.caps.domain[DOMAIN_REGION], "eu", 3);
+    h.harvest = HARVEST_SAYS_AWAY;
     h.running[0] = (struct task_ref){ .task = 1, .epoch = 1 };
     h.running[1] = (struct task_ref){ .task = 1, .epoch = 2 };
     return h;
@@ -119,6 +121,9 @@ TEST(wire, codecs_are_canonical_and_refuse_every_cut_and_every_extra_byte) {
     vl_buf_init(&inputs, 1 << 20);
     job_base(&j, &inputs, 3);
     j.n_after = 1;
+    j.terms = (struct job_terms){ .class = SLA_S, .tier = TIER_GOLD, .spread_set = true, .spread = DOMAIN_OWNER,
+                                  .min_trust_milli = 1000, .max_price = TERMS_PRICE_MAX, .region = "eu", .n_exclude = 2,
+                                  .exclude = { { { 1 } }, { { 2 } } } };
     STRICT(struct job_spec, job_spec_encode, job_spec_decode, &j);
     vl_buf_free(&inputs);
 }
@@ -215,7 +220,7 @@ TEST(wire, heartbeat_refuses_contradictions_and_sorts_its_list) {
     CHECK_EQ(1, h.n_running);
     CHECK_OK(heartbeat_encode(&h, &b));
     h = sample_heartbeat();
-    memset(h.caps.region, 'x', sizeof h.caps.region); /* no NUL */
+    memset(h.caps.domain[DOMAIN_SITE], 'x', LABEL_MAX); /* no NUL */
     CHECK_EQ(VL_ERANGE, heartbeat_encode(&h, &b));
     vl_buf_free(&b);
 }
