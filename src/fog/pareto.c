@@ -121,18 +121,31 @@ enum vl_err pareto_sort(const double *f, const double *violation, uint32_t n, ui
     return VL_OK;
 }
 
+/* Whether the keys never fall along the index; sign -1: never rise. */
+static bool in_order(const double *f, uint32_t m, const uint32_t *index, uint32_t n, double sign) {
+    for (uint32_t k = 1; k < n; k++)
+        if (f[(size_t)index[k] * m] * sign < f[(size_t)index[k - 1] * m] * sign) return false;
+    return true;
+}
+
 void pareto_by_column(const double *f, uint32_t m, uint32_t column, uint32_t *index, uint32_t n) {
     static const uint32_t gaps[] = { 46314, 20131, 8750, 3803, 1652, 701, 301, 132, 57, 23, 10, 4, 1 };
+    f += column;
+    if (in_order(f, m, index, n, 1)) return;
+    if (in_order(f, m, index, n, -1)) { /* a front of two objectives, sorted by the other one */
+        for (uint32_t a = 0, b = n - 1; a < b; a++, b--) {
+            uint32_t t = index[a];
+            index[a] = index[b];
+            index[b] = t;
+        }
+        return;
+    }
     for (uint32_t g = 0; g < sizeof gaps / sizeof *gaps; g++) {
         uint32_t gap = gaps[g];
         for (uint32_t i = gap; i < n; i++) {
             uint32_t x = index[i], at = i;
-            double key = f[(size_t)x * m + column];
-            for (; at >= gap; at -= gap) {
-                double other = f[(size_t)index[at - gap] * m + column];
-                if (other < key || (other == key && index[at - gap] < x)) break;
-                index[at] = index[at - gap];
-            }
+            double key = f[(size_t)x * m];
+            for (; at >= gap && f[(size_t)index[at - gap] * m] > key; at -= gap) index[at] = index[at - gap];
             index[at] = x;
         }
     }

@@ -78,16 +78,18 @@ struct nsga2_config {
     uint32_t generations;
     double crossover;    /* probability of a pair, SBX */
     double mutation;     /* probability of a variable; 0: 1/variables */
-    double eta_crossover, eta_mutation;
+    double eta_crossover, eta_mutation; /* crossover is fastest when its eta + 1 is a power of two */
     uint32_t tournament; /* >= 2 */
     uint64_t seed;
 };
-/* What an issue asks by default: 50, 100, 0.8, 0.1, 3; eta 15 and 20. */
+/* 50, 100, 0.8, 0.1, tournaments of 3; eta 15 and 20; seed 1. */
 struct nsga2_config nsga2_config_default(void);
+#define NSGA2_VARIABLES_MAX 65536u
 struct nsga2_problem {
-    uint32_t variables, objectives;
+    uint32_t variables, objectives; /* 1..NSGA2_VARIABLES_MAX, 1..PARETO_OBJECTIVES_MAX */
     const double *lo, *hi; /* bounds of the variables */
-    /* Fills f; returns the violation, 0 when feasible.  Pure. */
+    /* Fills f; returns the violation, 0 when feasible.  Pure.  NaN in either: the point counts as infinitely infeasible,
+     * its objectives as INFINITY. */
     double (*evaluate)(const void *arg, const double *x, double *f);
     const void *arg;
 };
@@ -97,7 +99,11 @@ struct nsga2_result {
     uint32_t *rank;
     uint64_t evaluations;
 };
-/* VL_ERANGE: configuration or problem out of range, a bound not finite or upside down.  VL_ENOMEM. */
+/* NSGA-II with simulated binary crossover and polynomial mutation, both bounded; the crowding of the front that does not
+ * fit whole is measured anew after each point given up (Kukkonen & Deb 2006), which spreads the front more evenly.  No
+ * allocation after the first generation.  VL_ERANGE: configuration or problem out of range (a probability outside 0..1,
+ * an eta outside 0..1000, a tournament below 2 or above the population), a bound not finite or upside down.
+ * VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err nsga2_run(const struct nsga2_config *c, const struct nsga2_problem *p,
                                     struct nsga2_result *ret);
 void nsga2_result_free(struct nsga2_result *r);

@@ -4,8 +4,8 @@
 
 #include "fog/pareto.h"
 
-/* Sorts index[0..n) ascending by one column of f, then by the index itself: the result does not depend on the order it
- * came in.  In place, no allocation (Shell 1959 with Ciura's gaps). */
+/* Sorts index[0..n) ascending by one column of f, ties in no promised order.  In place, no allocation (Shell 1959 with
+ * Ciura's gaps); quick when the index is in order or in reverse. */
 void pareto_by_column(const double *f, uint32_t m, uint32_t column, uint32_t *index, uint32_t n);
 
 #endif
