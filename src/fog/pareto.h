@@ -58,9 +58,11 @@ struct pareto_archive {
     uint32_t m, n, cap;
     double *f;      /* n rows of m, in no order */
     uint32_t *item; /* what the caller keeps for the point */
-    double *near;   /* private: square of the distance to the nearest other point, in units of the box */
-    uint32_t *neighbour;                   /* private: which one that is */
-    double scale[PARETO_OBJECTIVES_MAX]; /* private: 1 / width of the box, 0 where it has none */
+    /* private: the box of the points and the inverse of its widths (0: none) when distances were measured; of every
+     * point its nearest other, and the square of that distance */
+    double lo[PARETO_OBJECTIVES_MAX], hi[PARETO_OBJECTIVES_MAX], scale[PARETO_OBJECTIVES_MAX];
+    double *near;
+    uint32_t *neighbour;
 };
 /* VL_ENOMEM; VL_ERANGE: m 0 or above its bound, cap below m or above PARETO_POINTS_MAX.  Owned by the caller; free with
  * pareto_archive_free(). */

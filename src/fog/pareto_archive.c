@@ -57,9 +57,23 @@ static uint32_t nearest(const struct pareto_archive *a, uint32_t i, uint32_t exc
     return best;
 }
 
+static void measure_box(struct pareto_archive *a) {
+    for (uint32_t j = 0; j < a->m; j++) {
+        a->lo[j] = (double)INFINITY;
+        a->hi[j] = -(double)INFINITY;
+        for (uint32_t i = 0; i < a->n; i++) {
+            double x = row(a, i)[j];
+            a->lo[j] = x < a->lo[j] ? x : a->lo[j];
+            a->hi[j] = x > a->hi[j] ? x : a->hi[j];
+        }
+    }
+}
+
 /* The last one takes the place of i. */
 static void remove_at(struct pareto_archive *a, uint32_t i) {
     uint32_t last = --a->n;
+    bool corner = false;
+    for (uint32_t j = 0; j < a->m; j++) corner |= row(a, i)[j] == a->lo[j] || row(a, i)[j] == a->hi[j];
     if (i != last) {
         memcpy(a->f + (size_t)i * a->m, row(a, last), a->m * sizeof *a->f);
         a->item[i] = a->item[last];
@@ -72,6 +86,19 @@ static void remove_at(struct pareto_archive *a, uint32_t i) {
         else if (a->neighbour[k] == last)
             a->neighbour[k] = i;
     }
+    if (corner) measure_box(a);
+}
+
+static void append(struct pareto_archive *a, const double *f, uint32_t item) {
+    uint32_t new = a->n++;
+    memcpy(a->f + (size_t) new * a->m, f, a->m * sizeof *f);
+    a->item[new] = item;
+    a->neighbour[new] = PARETO_NONE;
+    a->near[new] = (double)INFINITY;
+    for (uint32_t j = 0; j < a->m; j++) {
+        if (new == 0 || f[j] < a->lo[j]) a->lo[j] = f[j];
+        if (new == 0 || f[j] > a->hi[j]) a->hi[j] = f[j];
+    }
 }
 
 /* Takes the box of the points as the measure, unless it is nearly what it was.  True: all distances have changed. */
@@ -79,13 +106,7 @@ static bool rescale(struct pareto_archive *a) {
     double scale[PARETO_OBJECTIVES_MAX];
     bool changed = false;
     for (uint32_t j = 0; j < a->m; j++) {
-        double lo = row(a, 0)[j], hi = lo;
-        for (uint32_t i = 1; i < a->n; i++) {
-            double x = row(a, i)[j];
-            lo = x < lo ? x : lo;
-            hi = x > hi ? x : hi;
-        }
-        scale[j] = hi > lo ? 1 / (hi - lo) : 0;
+        scale[j] = a->hi[j] > a->lo[j] ? 1 / (a->hi[j] - a->lo[j]) : 0;
         if (!isfinite(scale[j])) scale[j] = 0;
         changed |= (scale[j] > 0) != (a->scale[j] > 0) || fabs(scale[j] - a->scale[j]) > SCALE_DRIFT * a->scale[j];
     }
@@ -99,38 +120,43 @@ static void measure(struct pareto_archive *a, bool all) {
         if (all || a->neighbour[i] == PARETO_NONE) a->neighbour[i] = nearest(a, i, i, &a->near[i]);
 }
 
-/* Tells the others of the newest point. */
+/* Measures the newest point, and tells the others of it. */
 static void introduce(struct pareto_archive *a) {
     uint32_t new = a->n - 1;
     for (uint32_t i = 0; i < new; i++) {
         double d = apart(a, i, new);
+        if (a->neighbour[new] == PARETO_NONE || d < a->near[new]) {
+            a->near[new] = d;
+            a->neighbour[new] = i;
+        }
         if (a->neighbour[i] == PARETO_NONE || d >= a->near[i]) continue;
         a->near[i] = d;
         a->neighbour[i] = new;
     }
 }
 
+/* The first point that is best in an objective stays. */
+static bool is_end(const struct pareto_archive *a, const uint32_t *best, uint32_t i) {
+    for (uint32_t j = 0; j < a->m; j++)
+        if (best[j] == i) return true;
+    return false;
+}
+
 /* The point that leaves a full archive.  There are more points than objectives, so that one is always free to go. */
 static uint32_t most_crowded(const struct pareto_archive *a) {
-    uint32_t best[PARETO_OBJECTIVES_MAX];
+    uint32_t best[PARETO_OBJECTIVES_MAX], out = PARETO_NONE;
     for (uint32_t j = 0; j < a->m; j++) {
         best[j] = 0;
-        for (uint32_t i = 1; i < a->n; i++)
-            if (row(a, i)[j] < row(a, best[j])[j]) best[j] = i;
+        while (row(a, best[j])[j] != a->lo[j]) best[j]++;
     }
-    uint32_t out = PARETO_NONE;
-    double second = 0;
-    for (uint32_t i = 0; i < a->n; i++) {
-        bool end = false;
-        for (uint32_t j = 0; j < a->m; j++) end |= best[j] == i;
-        if (end || (out != PARETO_NONE && a->near[i] > a->near[out])) continue;
-        double d;
-        (void)nearest(a, i, a->neighbour[i], &d);
-        if (out != PARETO_NONE && a->near[i] >= a->near[out] && d > second) continue; /* equal: the newer one */
-        out = i;
-        second = d;
-    }
-    return out;
+    for (uint32_t i = 0; i < a->n; i++) /* of several the last, which tends to be the newest */
+        if ((out == PARETO_NONE || a->near[i] <= a->near[out]) && !is_end(a, best, i)) out = i;
+    uint32_t other = a->neighbour[out];
+    if (other == PARETO_NONE || is_end(a, best, other)) return out;
+    double third, others_third;
+    (void)nearest(a, out, other, &third);
+    (void)nearest(a, other, out, &others_third);
+    return others_third < third ? other : out;
 }
 
 bool pareto_archive_add(struct pareto_archive *a, const double *f, uint32_t item, uint32_t *dropped,
@@ -138,20 +164,20 @@ bool pareto_archive_add(struct pareto_archive *a, const double *f, uint32_t item
     *ret_dropped = 0;
     for (uint32_t j = 0; j < a->m; j++)
         if (isnan(f[j])) return false;
-    for (uint32_t i = 0; i < a->n; i++) {
-        uint32_t j = 0;
-        while (j < a->m && row(a, i)[j] <= f[j]) j++;
-        if (j == a->m) return false;
-    }
-    for (uint32_t i = a->n; i-- > 0;) {
-        if (!pareto_dominates(f, row(a, i), a->m)) continue;
+    for (uint32_t i = a->n; i-- > 0;) { /* whoever it dominates: nobody inside dominates it then, nor is equal */
+        const double *x = row(a, i);
+        bool better = false, worse = false;
+        for (uint32_t j = 0; j < a->m && !(better && worse); j++) {
+            better |= x[j] < f[j];
+            worse |= x[j] > f[j];
+        }
+        if (!worse) return false;
+        if (better) continue;
         dropped[(*ret_dropped)++] = a->item[i];
         remove_at(a, i);
     }
-    uint32_t new = a->n++;
-    memcpy(a->f + (size_t) new * a->m, f, a->m * sizeof *f);
-    a->item[new] = item;
-    a->neighbour[new] = PARETO_NONE;
+    uint32_t new = a->n;
+    append(a, f, item);
     bool all = rescale(a);
     if (!all) introduce(a);
     measure(a, all);
