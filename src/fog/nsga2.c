@@ -168,6 +168,7 @@ static enum vl_err prune(struct run *r, uint32_t n, uint32_t keep, uint32_t *tak
             if (b != PARETO_NONE) r->lower[j][b] = a;
         }
         for (uint32_t j = 0; j < r->m && err == VL_OK; j++) {
+            if (r->scale[j] < 0) continue;
             err = requeue(r, r->lower[j][slot]);
             if (err == VL_OK) err = requeue(r, r->upper[j][slot]);
         }
