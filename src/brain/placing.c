@@ -58,31 +58,25 @@ void placing_node(const struct brain *b, const struct node_record *r, struct sch
     ret->latency_us = latency_us(b, r->id);
 }
 
-/* Nodes with room, sorted by id.  `pardon`: SCHED_* bits that do not count.  *ret_sound: nodes without any other,
- * whether they have room or not. */
-static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_node *v, uint32_t max,
-                                uint32_t *ret_slots, uint32_t *ret_sound) {
-    uint32_t n = 0, slots = 0, sound = 0;
+uint32_t placing_all_nodes(const struct brain *b, struct sched_node *v, uint32_t max) {
+    uint32_t n = 0;
     const struct node_record *r = NULL;
-    while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
-        placing_node(b, r, &v[n]);
-        v[n].blocked &= ~pardon;
-        if (v[n].blocked || v[n].slots == 0) continue;
-        sound++;
-        if (v[n].free_slots == 0) continue;
-        slots += v[n].free_slots;
-        n++;
-    }
-    *ret_slots = slots;
-    *ret_sound = sound;
+    while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) placing_node(b, r, &v[n++]);
     return n;
 }
 
-/* Nodes that come and go are left out while there are others; where all do, as in a house with bad radio, they are what
- * there is. */
-static uint32_t nodes_for_placing(struct brain *b, struct sched_node *v, uint32_t max, uint32_t *ret_slots) {
-    uint32_t sound = 0, n = nodes_with_room(b, 0, v, max, ret_slots, &sound);
-    return sound > 0 ? n : nodes_with_room(b, SCHED_FLAPPING, v, max, ret_slots, &sound);
+/* All nodes, sorted by id: those without room too, for replicas on them keep others out of their failure domains.  Nodes
+ * that come and go are left out while there are others; where all do, as in a house with bad radio, they are what there
+ * is. */
+static uint32_t nodes_for_placing(const struct brain *b, struct sched_node *v, uint32_t max, uint32_t *ret_slots) {
+    uint32_t n = placing_all_nodes(b, v, max), sound = 0;
+    *ret_slots = 0;
+    for (uint32_t i = 0; i < n; i++) sound += v[i].blocked == 0 && v[i].slots > 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (sound == 0) v[i].blocked &= ~SCHED_FLAPPING;
+        if (v[i].blocked == 0) *ret_slots += v[i].free_slots;
+    }
+    return n;
 }
 
 /* ---- what waits -------------------------------------------------------------------------------------------------- */
@@ -118,13 +112,6 @@ enum sched_reason placing_reason(const struct sched_why *why) {
     uint32_t r = SCHED_REASONS - 1;
     while (r > SCHED_NO_NODES && why->by[r] == 0) r--;
     return (enum sched_reason)r;
-}
-
-uint32_t placing_all_nodes(const struct brain *b, struct sched_node *v, uint32_t max) {
-    uint32_t n = 0;
-    const struct node_record *r = NULL;
-    while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) placing_node(b, r, &v[n++]);
-    return n;
 }
 
 static void waits_sweep(struct brain *b) {
