@@ -30,8 +30,8 @@ enum vl_err coordinator_create(struct brain *b) {
     b->jobs = job_book_create(&jc);
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
     enum vl_err err = placing_create(b);
-    if (err) return err;
-    return b->membership && b->registry && b->jobs && b->registry_fx ? VL_OK : VL_ENOMEM;
+    if (err == VL_OK) err = standing_create(b);
+    return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
 
 void coordinator_destroy(struct brain *b) {
@@ -39,6 +39,7 @@ void coordinator_destroy(struct brain *b) {
     registry_destroy(b->registry);
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
+    standing_destroy(b);
     free(b->registry_fx);
     placing_destroy(b);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
@@ -84,6 +85,7 @@ static void forgotten(struct brain *b, struct vl_job_id id) {
 
 static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i) {
     const struct job_effect *e = &fx->v[i];
+    if (e->kind == JOB_FX_ASSIGN || e->kind == JOB_FX_REVOKE || e->kind == JOB_FX_VERDICT) placing_touch(b, e->node);
     switch (e->kind) {
     case JOB_FX_ASSIGN:
         assign(b, e);
@@ -113,6 +115,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         placing_forget(b, e->job);
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
+        standing_verdict(b, e);
         return;
     }
 }
@@ -185,6 +188,7 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
     if (err && err != VL_ENOTFOUND) b->counters.messages_bad++;
     for (uint32_t i = 0; err == VL_OK && i < fx->n; i++) {
         const struct registry_effect *e = &fx->v[i];
+        if (e->kind != REGISTRY_PARTITION && e->kind != REGISTRY_TOPOLOGY) placing_touch(b, e->node);
         switch (e->kind) {
         case REGISTRY_NODE_CHANGED:
             if (e->persist) node_put(b, e->node);
@@ -323,6 +327,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
                 b, &(struct registry_event){
                        .kind = REGISTRY_RESULT, .now = b->now, .node = node, .flag = r->outcome == TASK_DONE });
     }
+    placing_touch(b, node);
     b->schedule_due = true;
     free(r);
 }

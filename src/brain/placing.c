@@ -15,6 +15,8 @@
 #define LOOK_MS 250u          /* between two looks at what waits; longer with many nodes */
 #define LOOK_JOBS 32u         /* of one look */
 #define WAITS_MAX 1024u       /* jobs of which it is known what they wait for */
+#define NODES_FEW 256u        /* read anew for every batch */
+#define NODES_FRESH_MS 1000u  /* more are read anew this often */
 #define LATENCY_SELF_US 50u   /* to ourselves: no wire */
 #define LATENCY_LEAST_US 500u /* links measure in whole milliseconds */
 
@@ -22,6 +24,11 @@ enum vl_err placing_create(struct brain *b) {
     struct placing *p = b->placing = calloc(1, sizeof *p);
     if (p == NULL) return VL_ENOMEM;
     vl_map_init(&p->waits, sizeof(struct vl_job_id), WAITS_MAX, vl_prng_next(&b->rng));
+    p->seed = vl_prng_next(&b->rng);
+    for (unsigned i = 0; i < STRATEGIES; i++) {
+        p->state[i].seed = p->seed;
+        p->state[i].home_region = label_hash(b->cfg.caps.domain[DOMAIN_REGION]);
+    }
     return VL_OK;
 }
 
@@ -31,6 +38,8 @@ void placing_destroy(struct brain *b) {
     size_t it = 0;
     for (struct wait *w; (w = vl_map_next(&p->waits, &it, NULL)) != NULL;) free(w);
     vl_map_free(&p->waits);
+    nodes_forget(p);
+    free(p->nodes);
     free(p->planned);
     free(p);
     b->placing = NULL;
@@ -56,6 +65,10 @@ void placing_node(const struct brain *b, const struct node_record *r, struct sch
     ret->slots = ahead;
     ret->free_slots = ahead > load.running ? ahead - load.running : 0;
     ret->latency_us = latency_us(b, r->id);
+    struct standing s = standing_of(b, r->id);
+    ret->trust_milli = s.trust_milli;
+    ret->doubt_milli = s.doubt_milli;
+    ret->attested = s.trusted;
 }
 
 uint32_t placing_all_nodes(const struct brain *b, struct sched_node *v, uint32_t max) {
@@ -65,18 +78,67 @@ uint32_t placing_all_nodes(const struct brain *b, struct sched_node *v, uint32_t
     return n;
 }
 
-/* All nodes, sorted by id: those without room too, for replicas on them keep others out of their failure domains.  Nodes
- * that come and go are left out while there are others; where all do, as in a house with bad radio, they are what there
- * is. */
-static uint32_t nodes_for_placing(const struct brain *b, struct sched_node *v, uint32_t max, uint32_t *ret_slots) {
-    uint32_t n = placing_all_nodes(b, v, max), sound = 0;
-    *ret_slots = 0;
-    for (uint32_t i = 0; i < n; i++) sound += v[i].blocked == 0 && v[i].slots > 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (sound == 0) v[i].blocked &= ~SCHED_FLAPPING;
-        if (v[i].blocked == 0) *ret_slots += v[i].free_slots;
+static uint32_t find_node(const struct sched_node *v, uint32_t n, const struct vl_node_id *id) {
+    uint32_t lo = 0, hi = n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (memcmp(v[mid].id.b, id->b, sizeof id->b) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    return n;
+    return lo < n && vl_node_eq(v[lo].id, *id) ? lo : n;
+}
+
+static void nodes_forget(struct placing *p) {
+    sched_fast_destroy(p->fast);
+    p->fast = NULL;
+}
+
+/* All nodes: those without room too, for replicas on them keep others out of their failure domains.  Nodes that come and
+ * go are left out while there are others; where all do, as in a house with bad radio, they are what there is. */
+static enum vl_err nodes_read(struct brain *b) {
+    struct placing *p = b->placing;
+    uint32_t count = registry_count(b->registry), sound = 0;
+    nodes_forget(p);
+    free(p->nodes);
+    p->nodes = calloc(count ? count : 1, sizeof *p->nodes);
+    if (p->nodes == NULL) return VL_ENOMEM;
+    p->nodes_n = placing_all_nodes(b, p->nodes, count);
+    p->nodes_at = b->now;
+    p->stale = false;
+    for (uint32_t i = 0; i < p->nodes_n; i++) sound += p->nodes[i].blocked == 0 && p->nodes[i].slots > 0;
+    p->pardoned = sound == 0;
+    for (uint32_t i = 0; p->pardoned && i < p->nodes_n; i++) p->nodes[i].blocked &= ~SCHED_FLAPPING;
+    return sched_fast_create(p->nodes, p->nodes_n, p->seed, &p->fast);
+}
+
+/* In a large village reading them all for each task that ends would be most of the work: single ones are touched, and
+ * all are read again now and then, for what changes by time alone (breakers, holds, latencies). */
+static enum vl_err nodes_ready(struct brain *b) {
+    struct placing *p = b->placing;
+    bool fresh = p->fast != NULL && !p->stale && p->nodes_n > NODES_FEW && b->now < vl_ms_add(p->nodes_at, NODES_FRESH_MS);
+    return fresh ? VL_OK : nodes_read(b);
+}
+
+void placing_touch(struct brain *b, struct vl_node_id node) {
+    struct placing *p = b->placing;
+    const struct node_record *r = p->fast ? registry_get(b->registry, node) : NULL;
+    uint32_t at = r ? find_node(p->nodes, p->nodes_n, &node) : p->nodes_n;
+    if (at == p->nodes_n) {
+        p->stale = true; /* it came or went */
+        return;
+    }
+    placing_node(b, r, &p->nodes[at]);
+    if (p->pardoned) p->nodes[at].blocked &= ~SCHED_FLAPPING;
+    sched_fast_update(p->fast, at);
+}
+
+static uint32_t free_slots(const struct placing *p) {
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < p->nodes_n; i++)
+        if (p->nodes[i].blocked == 0) slots += p->nodes[i].free_slots;
+    return slots;
 }
 
 /* ---- what waits -------------------------------------------------------------------------------------------------- */
@@ -161,8 +223,10 @@ bool placing_commit(struct brain *b, const struct sched_task *t, struct vl_node_
                                                 .job = t->job,
                                                 .task = t->task,
                                                 .node = node,
-                                                .batch = batch }))
+                                                .batch = batch })) {
+        placing_touch(b, node); /* the scheduler took it for placed */
         return false;
+    }
     b->counters.placed++;
     struct job_view v;
     if (b->placing->waits.len > 0 && placing_waits(b, t->job) != SCHED_PLACED && job_book_job(b->jobs, t->job, &v) &&
@@ -178,11 +242,13 @@ static void commit_all(struct brain *b, struct round *r, const struct sched_task
             rec->waiting[r->choice[i].reason]++;
             continue;
         }
+        struct vl_node_id node = b->placing->nodes[r->choice[i].node].id;
         if (private_task(&tasks[i]) && r->private_room == 0) {
             r->again = true;
+            placing_touch(b, node);
             continue;
         }
-        if (!placing_commit(b, &tasks[i], r->nodes[r->choice[i].node].id, rec->batch)) continue;
+        if (!placing_commit(b, &tasks[i], node, rec->batch)) continue;
         r->private_room -= private_task(&tasks[i]);
         r->placed++;
         rec->placed++;
@@ -197,8 +263,8 @@ static enum strategy strategy_of(const struct brain *b, const struct sched_task 
 /* Tasks of one strategy, in one call; *ret_full: everything that fits is taken. */
 static enum vl_err place_group(struct brain *b, struct round *r, enum strategy s, const struct sched_task *tasks,
                                uint32_t n) {
-    struct plan_record rec = { .strategy = s, .sampled = s == STRATEGY_NSGA2, .tasks = n, .nodes = r->nodes_n };
-    if (s == STRATEGY_NSGA2 && placing_plan_start(b, r, tasks, n)) return VL_OK;
+    struct plan_record rec = { .strategy = s, .sampled = s == STRATEGY_NSGA2, .tasks = n, .nodes = b->placing->nodes_n };
+    if (s == STRATEGY_NSGA2 && placing_plan_start(b, tasks, n)) return VL_OK;
     placing_begin(b, &rec, tasks, n);
     enum vl_err err = placing_place(b, r, s, tasks, n, &rec);
     if (err) return err;
@@ -248,24 +314,19 @@ static void place_pages(struct brain *b, struct round *r, uint32_t slots) {
     }
 }
 
-/* False: out of memory.  All is freed by round_end(). */
+/* False: nothing can be placed, or memory is out.  All is freed by round_end(). */
 static bool round_begin(struct brain *b, struct round *r, uint32_t *ret_slots) {
-    uint32_t count = registry_count(b->registry);
-    *r = (struct round){ .nodes = calloc(count ? count : 1, sizeof *r->nodes), .private_room = mix_room(b) };
-    if (r->nodes == NULL) return false;
-    r->nodes_n = nodes_for_placing(b, r->nodes, count, ret_slots);
-    for (uint32_t i = 0; r->private_room == 0 && i < r->nodes_n; i++) {
-        r->nodes[i].features &= ~NODE_FEATURE_PRIVATE;
-        r->again = true;
-    }
-    if (*ret_slots == 0) return true;
+    *r = (struct round){ .private_room = mix_room(b) };
+    *ret_slots = 0;
+    if (nodes_ready(b) != VL_OK) return false;
+    *ret_slots = free_slots(b->placing);
+    if (*ret_slots == 0) return false;
     r->tasks = calloc(PLACE_BATCH, sizeof *r->tasks);
     r->choice = calloc(PLACE_BATCH, sizeof *r->choice);
     return r->tasks != NULL && r->choice != NULL;
 }
 
 static void round_end(struct round *r) {
-    free(r->nodes);
     free(r->tasks);
     free(r->group);
     free(r->choice);
@@ -279,11 +340,11 @@ void coordinator_schedule(struct brain *b) {
     if (!b->started) return;
     job_book_stats(b->jobs, &stats);
     if (stats.ready == 0 && b->placing->waits.len == 0) return;
-    if (stats.ready > 0 && round_begin(b, &r, &slots)) {
-        if (slots > 0) place_pages(b, &r, slots);
+    if (stats.ready > 0) {
+        if (round_begin(b, &r, &slots)) place_pages(b, &r, slots);
         b->schedule_at = r.placed >= PLACE_BATCH ? b->now : r.again ? b->now + PLACE_AGAIN_MS : VL_MS_NEVER;
+        round_end(&r);
     }
-    if (stats.ready > 0) round_end(&r);
     b->schedule_due = false; /* placing itself is no reason to place again in this step */
     job_book_stats(b->jobs, &stats);
     if (stats.ready > 0 || b->placing->waits.len > 0) look(b);
@@ -291,45 +352,31 @@ void coordinator_schedule(struct brain *b) {
 
 /* ---- a batch that was planned on another thread ------------------------------------------------------------------ */
 
-static uint32_t find_node(const struct sched_node *v, uint32_t n, const struct vl_node_id *id) {
-    uint32_t lo = 0, hi = n;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if (memcmp(v[mid].id.b, id->b, sizeof id->b) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < n && vl_node_eq(v[lo].id, *id) ? lo : n;
-}
-
 /* Optimistic: what others took meanwhile is a conflict, and only those tasks are placed again (Omega, Nomad). */
 void placing_take_plan(struct brain *b, const struct brain_plan *p, struct plan_record *rec) {
+    struct placing *pl = b->placing;
     struct round r;
     uint32_t slots = 0, left = 0;
-    if (!round_begin(b, &r, &slots) || slots == 0) {
-        round_end(&r);
-        return;
-    }
-    for (uint32_t i = 0; i < p->n_tasks; i++) {
+    bool room = round_begin(b, &r, &slots);
+    for (uint32_t i = 0; room && i < p->n_tasks; i++) {
         bool soft;
         const struct sched_choice *c = &p->result.choice[i];
         if (c->reason != SCHED_PLACED) {
             rec->waiting[c->reason]++;
             continue;
         }
-        uint32_t at = find_node(r.nodes, r.nodes_n, &p->nodes[c->node].id);
-        if (at == r.nodes_n || sched_fits(&r.nodes[at], &p->tasks[i], &soft) != SCHED_PLACED) {
+        uint32_t at = find_node(pl->nodes, pl->nodes_n, &p->nodes[c->node].id);
+        if (at == pl->nodes_n || sched_fits(&pl->nodes[at], &p->tasks[i], &soft) != SCHED_PLACED) {
             if (left < PLACE_BATCH) r.tasks[left++] = p->tasks[i];
             continue;
         }
-        if (!placing_commit(b, &p->tasks[i], r.nodes[at].id, rec->batch)) continue;
-        sched_take(&r.nodes[at], &p->tasks[i]);
-        rec->placed++;
+        sched_take(&pl->nodes[at], &p->tasks[i]);
+        if (pl->fast) sched_fast_update(pl->fast, at);
+        rec->placed += placing_commit(b, &p->tasks[i], p->nodes[c->node].id, rec->batch);
     }
     rec->conflicts = left;
     b->counters.plan_conflicts += left;
-    if (left > 0 && placing_place(b, &r, STRATEGY_NSGA2, r.tasks, left, rec) == VL_OK)
+    if (left > 0 && nodes_ready(b) == VL_OK && placing_place(b, &r, STRATEGY_NSGA2, r.tasks, left, rec) == VL_OK)
         commit_all(b, &r, r.tasks, left, rec);
     round_end(&r);
 }

@@ -17,17 +17,23 @@ struct placing {
     struct sched_state state[STRATEGIES];
     struct vl_map waits; /* struct wait, by job */
     vl_ms look_at;       /* not before */
+    uint64_t seed;       /* of samples */
     uint64_t batch;      /* the last number given */
+    struct sched_node *nodes; /* all, sorted by id, as they are now */
+    uint32_t nodes_n;
+    struct sched_fast *fast; /* index over them; NULL: they are to be read again */
+    vl_ms nodes_at;          /* when they were read */
+    bool stale;              /* a node came or went */
+    bool pardoned;           /* flapping nodes are let in, there being no others */
     struct task_ref *planned; /* tasks of the batch that is on another thread, sorted; epoch 0 */
     uint32_t planned_n;       /* 0: none is */
 };
 
 /* One call of the scheduler: what it works on. */
 struct round {
-    struct sched_node *nodes;
     struct sched_task *tasks, *group;
     struct sched_choice *choice;
-    uint32_t nodes_n, placed, private_room; /* private_room: assignments that the private network takes now */
+    uint32_t placed, private_room; /* private_room: assignments that the private network takes now */
     bool again; /* something waits for the private network to get through what it has */
 };
 
@@ -53,12 +59,12 @@ void placing_take_plan(struct brain *b, const struct brain_plan *p, struct plan_
 /* placing_record.c */
 /* Gives the batch its number, class and seed. */
 void placing_begin(struct brain *b, struct plan_record *rec, const struct sched_task *tasks, uint32_t n);
-/* Places on r->nodes into r->choice, and fills the figures of the record. */
+/* Places into r->choice, and fills the figures of the record. */
 VL_MUST_CHECK enum vl_err placing_place(struct brain *b, struct round *r, enum strategy s, const struct sched_task *tasks,
                                         uint32_t n, struct plan_record *rec);
 void placing_record(struct brain *b, const struct plan_record *rec);
 /* True: the batch goes to another thread. */
-bool placing_plan_start(struct brain *b, const struct round *r, const struct sched_task *tasks, uint32_t n);
+bool placing_plan_start(struct brain *b, const struct sched_task *tasks, uint32_t n);
 bool placing_planned(const struct placing *p, const struct sched_task *t);
 
 #endif

@@ -29,23 +29,11 @@ void placing_begin(struct brain *b, struct plan_record *rec, const struct sched_
 
 enum vl_err placing_place(struct brain *b, struct round *r, enum strategy s, const struct sched_task *tasks, uint32_t n,
                           struct plan_record *rec) {
-    struct plan_config config = plan_config_default();
-    struct plan_input in = { .config = &config, .seed = rec->seed, .tasks = tasks, .n_tasks = n };
-    struct plan_result result;
-    /* What they take is taken off the nodes' figures at once, but the report is about the nodes as they were. */
-    struct sched_node *before = malloc((r->nodes_n ? r->nodes_n : 1) * sizeof *before);
-    if (before == NULL) return VL_ENOMEM;
-    memcpy(before, r->nodes, r->nodes_n * sizeof *before);
-    in.nodes = before;
-    in.n_nodes = r->nodes_n;
-    const struct sched_strategy *row = sched_strategy_find(s == STRATEGY_NSGA2 ? "sampled" : strategy_name(s));
-    b->placing->state[s].seed = rec->seed;
-    enum vl_err err = sched_place(row, &b->placing->state[s], r->nodes, r->nodes_n, tasks, n, r->choice);
-    if (err == VL_OK && plan_assess(&in, r->choice, &result) == VL_OK) {
-        plan_record_take(rec, &result);
-        plan_result_free(&result);
-    }
-    free(before);
+    struct placing *p = b->placing;
+    enum vl_err err = s == STRATEGY_NSGA2 ? sched_fast_place(p->fast, tasks, n, r->choice)
+                                          : sched_place(sched_strategy_find(strategy_name(s)), &p->state[s], p->nodes,
+                                                        p->nodes_n, tasks, n, r->choice);
+    if (err == VL_OK) plan_record_assess(rec, p->nodes, p->nodes_n, tasks, r->choice, n);
     return err;
 }
 
@@ -90,23 +78,23 @@ void brain_plan_free(struct brain_plan *p) {
     free(p);
 }
 
-bool placing_plan_start(struct brain *b, const struct round *r, const struct sched_task *tasks, uint32_t n) {
+bool placing_plan_start(struct brain *b, const struct sched_task *tasks, uint32_t n) {
     struct placing *pl = b->placing;
     if (pl->planned_n > 0 || n > PLACE_BATCH || !worth_it(tasks, n)) return false;
     struct brain_plan *p = calloc(1, sizeof *p);
     if (pl->planned == NULL) pl->planned = malloc(PLACE_BATCH * sizeof *pl->planned);
-    if (p) p->nodes = malloc(r->nodes_n * sizeof *p->nodes);
+    if (p) p->nodes = malloc(pl->nodes_n * sizeof *p->nodes);
     if (p) p->tasks = malloc(n * sizeof *p->tasks);
     if (pl->planned == NULL || p == NULL || p->nodes == NULL || p->tasks == NULL) {
         brain_plan_free(p);
         return false; /* the fast way needs less */
     }
-    memcpy(p->nodes, r->nodes, r->nodes_n * sizeof *p->nodes);
+    memcpy(p->nodes, pl->nodes, pl->nodes_n * sizeof *p->nodes);
     memcpy(p->tasks, tasks, n * sizeof *p->tasks);
-    p->n_nodes = r->nodes_n;
+    p->n_nodes = pl->nodes_n;
     p->n_tasks = n;
     p->config = plan_config_default();
-    p->record = (struct plan_record){ .strategy = STRATEGY_NSGA2, .tasks = n, .nodes = r->nodes_n };
+    p->record = (struct plan_record){ .strategy = STRATEGY_NSGA2, .tasks = n, .nodes = pl->nodes_n };
     placing_begin(b, &p->record, tasks, n);
     for (uint32_t i = 0; i < n; i++) pl->planned[i] = ref_of(&tasks[i]);
     qsort(pl->planned, n, sizeof *pl->planned, ref_compare);

@@ -30,6 +30,11 @@ struct plan_record {
 /* Takes over the figures of a plan. */
 void plan_record_take(struct plan_record *r, const struct plan_result *from);
 
+/* Fills them for tasks that were placed without a search, from the nodes as they are afterwards: one point; the bound is
+ * what the best node would give to all, capacity not regarded. */
+void plan_record_assess(struct plan_record *r, const struct sched_node *after, uint32_t n_nodes,
+                        const struct sched_task *tasks, const struct sched_choice *choice, uint32_t n_tasks);
+
 /* VL_ERANGE: counts out of range.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err plan_record_encode(const struct plan_record *r, struct vl_buf *out);
 /* VL_EPARSE, VL_EVERSION; numbers may be any double, also NAN. */
