@@ -20,6 +20,11 @@
 #define LATENCY_SELF_US 50u   /* to ourselves: no wire */
 #define LATENCY_LEAST_US 500u /* links measure in whole milliseconds */
 
+static void nodes_forget(struct placing *p) {
+    sched_fast_destroy(p->fast);
+    p->fast = NULL;
+}
+
 enum vl_err placing_create(struct brain *b) {
     struct placing *p = b->placing = calloc(1, sizeof *p);
     if (p == NULL) return VL_ENOMEM;
@@ -88,11 +93,6 @@ static uint32_t find_node(const struct sched_node *v, uint32_t n, const struct v
             hi = mid;
     }
     return lo < n && vl_node_eq(v[lo].id, *id) ? lo : n;
-}
-
-static void nodes_forget(struct placing *p) {
-    sched_fast_destroy(p->fast);
-    p->fast = NULL;
 }
 
 /* All nodes: those without room too, for replicas on them keep others out of their failure domains.  Nodes that come and
@@ -337,6 +337,7 @@ void coordinator_schedule(struct brain *b) {
     struct round r;
     uint32_t slots = 0;
     b->schedule_due = false;
+    b->schedule_at = VL_MS_NEVER;
     if (!b->started) return;
     job_book_stats(b->jobs, &stats);
     if (stats.ready == 0 && b->placing->waits.len == 0) return;

@@ -77,18 +77,28 @@ static void show_batch(struct cli *cli, const json_t *b) {
              (unsigned long long)json_count(b, "tasks", 0), (unsigned long long)json_count(b, "nodes", 0));
     fputs(term_style(&cli->out, TERM_BOLD), cli->out.file);
     line(cli, "batch", text);
-    snprintf(text, sizeof text, "%s%s, weights of class %s", json_text(b, "strategy", "?"),
-             json_flag(b, "sampled") ? " (its fast way: a sample of nodes for each task)" : "", json_text(b, "class", "?"));
+    bool searched = json_count(b, "generations", 0) > 0;
+    if (searched || json_flag(b, "sampled"))
+        snprintf(text, sizeof text, "nsga2%s, weights of class %s",
+                 searched ? "" : ", its fast way: the best of a sample of nodes for each task", json_text(b, "class", "?"));
+    else
+        snprintf(text, sizeof text, "%s", json_text(b, "strategy", "?"));
     line(cli, "strategy", text);
-    snprintf(text, sizeof text, "%llu placed, %llu of them again after a conflict; %llu generations%s",
-             (unsigned long long)json_count(b, "placed", 0), (unsigned long long)json_count(b, "conflicts", 0),
-             (unsigned long long)json_count(b, "generations", 0), json_flag(b, "cut") ? ", cut short by the clock" : "");
-    line(cli, "result", text);
+    if (json_count(b, "conflicts", 0) > 0) {
+        snprintf(text, sizeof text, "%llu were taken by others meanwhile, and placed again",
+                 (unsigned long long)json_count(b, "conflicts", 0));
+        line(cli, "conflicts", text);
+    }
     reasons_text(json_object_get(b, "left_by_reason"), left, sizeof left);
     if (left[0]) line(cli, "left", left);
-    snprintf(text, sizeof text, "%.4f of the box, %.4f when it began", real(b, "hypervolume"),
-             real(b, "hypervolume_first"));
-    line(cli, "hypervolume", text);
+    if (searched) {
+        snprintf(text, sizeof text, "%llu generations in %.1f ms%s", (unsigned long long)json_count(b, "generations", 0),
+                 (double)json_count(b, "took_us", 0) / 1000, json_flag(b, "cut") ? ", cut short by the clock" : "");
+        line(cli, "search", text);
+        snprintf(text, sizeof text, "%.4f of the box, %.4f when it began", real(b, "hypervolume"),
+                 real(b, "hypervolume_first"));
+        line(cli, "hypervolume", text);
+    }
     size_t used = 0;
     text[0] = '\0';
     json_object_foreach(json_object_get(b, "gap"), name, v) {
