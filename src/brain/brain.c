@@ -271,7 +271,10 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
 }
 
 static void list_free(struct out_list *l) {
-    for (struct out *o; (o = list_pop(l));) free(o);
+    for (struct out *o; (o = list_pop(l));) {
+        if (o->kind == OUT_EFFECT && o->effect.kind == BRAIN_PLAN) brain_plan_free(o->effect.plan);
+        free(o);
+    }
 }
 
 void brain_destroy(struct brain *b) {

@@ -169,8 +169,7 @@ struct brain {
     struct job_book *jobs;
     struct job_effects job_fx;
     struct registry_effects *registry_fx;
-    const struct sched_strategy *strategy;
-    struct sched_state sched_state;
+    struct placing *placing;
     struct offer *offers;
     uint32_t offers_n;
     bool schedule_due;
@@ -302,6 +301,17 @@ void worker_destroy(struct brain *b);
 /* NULL when there is no such task (any more). */
 const struct assignment *worker_assignment(const struct brain *b, uint64_t task);
 
+/* ---- placing.c: tasks to nodes ---- */
+enum vl_err placing_create(struct brain *b);
+void placing_destroy(struct brain *b);
+void coordinator_schedule(struct brain *b);
+/* Something about the node changed: what it holds, how it is. */
+void placing_touch(struct brain *b, struct vl_node_id node);
+/* The job ended. */
+void placing_forget(struct brain *b, struct vl_job_id job);
+/* What its tasks wait for, as far as the last batch saw; SCHED_PLACED: nothing. */
+enum sched_reason placing_waits(const struct brain *b, struct vl_job_id job);
+
 /* ---- item.c: facts of the fog's cores, as rows of one table ---- */
 /* Adds or replaces the item (kind, key, seq) with this step's commit. */
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes);
@@ -379,7 +389,6 @@ void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span 
 void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span body);
 void coordinator_registry(struct brain *b, const struct registry_event *ev);
 enum vl_err coordinator_job(struct brain *b, const struct job_event *ev);
-void coordinator_schedule(struct brain *b);
 void coordinator_tick(struct brain *b);
 void coordinator_snapshot(struct brain *b);
 vl_ms coordinator_deadline(const struct brain *b);
