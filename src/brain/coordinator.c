@@ -32,9 +32,10 @@ enum vl_err coordinator_create(struct brain *b) {
     b->registry = registry_create(&rc);
     b->jobs = job_book_create(&jc);
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
+    enum vl_err err = load_create(b);
     b->strategy = sched_strategy_find("least_loaded");
     assert(b->strategy != NULL);
-    return b->membership && b->registry && b->jobs && b->registry_fx ? VL_OK : VL_ENOMEM;
+    return b->membership && b->registry && b->jobs && b->registry_fx ? err : VL_ENOMEM;
 }
 
 void coordinator_destroy(struct brain *b) {
@@ -43,6 +44,8 @@ void coordinator_destroy(struct brain *b) {
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
     free(b->registry_fx);
+    free(b->changed);
+    load_destroy(b);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
 }
 
@@ -84,6 +87,32 @@ static void forgotten(struct brain *b, struct vl_job_id id) {
     remote_in_forgotten(b, id);
 }
 
+/* A step that places a page of tasks changes few jobs many times: only the last word is worth a row. */
+static void changed(struct brain *b, struct vl_job_id job) {
+    enum { LOOK_BACK = 8 }; /* jobs come in order; a row written twice does no harm */
+    for (size_t i = b->changed_n; i > 0 && i + LOOK_BACK > b->changed_n; i--)
+        if (vl_job_eq(b->changed[i - 1], job)) return;
+    if (b->changed_n == b->changed_cap) {
+        size_t cap = b->changed_cap ? b->changed_cap * 2 : 16;
+        struct vl_job_id *v = realloc(b->changed, cap * sizeof *v);
+        if (v == NULL) {
+            out_of_memory(b);
+            return;
+        }
+        b->changed = v;
+        b->changed_cap = cap;
+    }
+    b->changed[b->changed_n++] = job;
+}
+
+void coordinator_views(struct brain *b) {
+    for (size_t i = 0; i < b->changed_n; i++) {
+        view_job(b, b->changed[i]);
+        remote_in_changed(b, b->changed[i]);
+    }
+    b->changed_n = 0;
+}
+
 static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i) {
     const struct job_effect *e = &fx->v[i];
     switch (e->kind) {
@@ -94,10 +123,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         revoke_run(b, e);
         return;
     case JOB_FX_JOB_CHANGED:
-        for (uint32_t k = i + 1; k < fx->n; k++) /* only the last word of a step is worth a row */
-            if (fx->v[k].kind == JOB_FX_JOB_CHANGED && vl_job_eq(fx->v[k].job, e->job)) return;
-        view_job(b, e->job);
-        remote_in_changed(b, e->job);
+        changed(b, e->job);
         return;
     case JOB_FX_TASK_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++)

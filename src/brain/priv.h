@@ -8,6 +8,7 @@
 #include "crypto/dh.h"
 #include "crypto/sign.h"
 #include "fog/sched.h"
+#include "fog/shed.h"
 #include "net/blob.h"
 #include "net/delivery.h"
 #include "net/htx.h"
@@ -179,6 +180,11 @@ struct brain {
     uint64_t history;
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
+    struct load *load; /* load.c; NULL: not the coordinator */
+    vl_ms load_at;     /* when it is looked at */
+    struct vl_job_id *changed; /* jobs whose rows this step writes */
+    size_t changed_n, changed_cap;
+
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
 
@@ -344,7 +350,23 @@ void remote_in_changed(struct brain *b, struct vl_job_id job);
 void remote_in_forgotten(struct brain *b, struct vl_job_id job);
 void remote_in_expelled(struct brain *b, struct vl_node_id node);
 
+/* ---- load.c: overload, at the coordinator; all but the last two are no-ops elsewhere ---- */
+enum vl_err load_create(struct brain *b);
+void load_destroy(struct brain *b);
+/* The batch b->seq goes to the disk; those above `before` and up to b->durable have arrived there. */
+void load_committing(struct brain *b, size_t bytes);
+void load_committed(struct brain *b, uint64_t before);
+/* A tick at `now` that was due at `due`, before the step begins. */
+void load_tick(struct brain *b, vl_ms now, vl_ms due);
+/* May more be placed, or has the disk enough to do?  Asked again when something is durable. */
+bool load_may_place(struct brain *b);
+void load_look(struct brain *b); /* at b->load_at, and after each step */
+/* VL_OK, or VL_EOVERLOAD with a sentence for people and how long to stay away. */
+VL_MUST_CHECK enum vl_err load_admit(struct brain *b, enum sla_class class, struct vl_errmsg *why, uint64_t *ret_retry_ms);
+
 /* ---- coordinator.c, coordinator_members.c ---- */
+/* Rows of the jobs that changed in this step, each once. */
+void coordinator_views(struct brain *b);
 enum vl_err coordinator_create(struct brain *b);
 void coordinator_destroy(struct brain *b);
 enum vl_err coordinator_restore(struct brain *b, const struct record *r);
