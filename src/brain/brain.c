@@ -78,6 +78,12 @@ void reply(struct brain *b, uint64_t token, enum vl_err err, const char *detail,
     e->err = err;
 }
 
+void reply_now(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes) {
+    struct brain_effect *e = effect_now(b, BRAIN_REPLY, bytes, detail);
+    e->token = token;
+    e->err = err;
+}
+
 void note(struct brain *b, enum vl_err err, struct vl_node_id node, const char *detail) {
     struct brain_effect *e = effect_now(b, BRAIN_NOTE, (struct vl_span){ 0 }, detail);
     e->err = err;

@@ -221,6 +221,7 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
         case REGISTRY_NODE_REMOVED:
             record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })
                 ->remove = true;
+            item_remove(b, ITEM_STANDING, e->node.b, 0);
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
@@ -241,6 +242,9 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             break;
         case REGISTRY_TOPOLOGY:
             topology_put(b);
+            break;
+        case REGISTRY_NODE_STANDING:
+            standing_put(b, e->node);
             break;
         }
     }
@@ -326,6 +330,8 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
+    struct sched_load held = job_book_on_node(b->jobs, node);
+    uint64_t limit = conduct_limit(b, r);
     err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT,
                                                   .now = b->now,
                                                   .job = r->job,
@@ -345,10 +351,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
             rec->number = r->epoch;
         }
         vl_buf_free(&buf);
-        if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) /* a program's own failure is not the node's */
-            coordinator_registry(
-                b, &(struct registry_event){
-                       .kind = REGISTRY_RESULT, .now = b->now, .node = node, .flag = r->outcome == TASK_DONE });
+        conduct(b, node, r, &held, limit);
     }
     b->schedule_due = true;
     free(r);
@@ -365,7 +368,7 @@ static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_n
     const struct node_record *r = NULL;
     while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
         struct sched_load load = job_book_on_node(b->jobs, r->id);
-        uint32_t held = load.running, ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
+        uint32_t held = load.running, ahead = registry_slots(r) * BRAIN_QUEUE_FACTOR;
         registry_sched_node(r, b->now, &load, &v[n]);
         v[n].blocked &= ~pardon;
         v[n].features &= ~NODE_FEATURE_PRIVATE;

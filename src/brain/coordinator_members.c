@@ -158,7 +158,10 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
     }
     vl_buf_free(&buf);
     vl_put_u32(wait, (uint32_t)retry_ms);
-    reply(b, token, err, why.text[0] ? why.text : NULL, err == VL_EOVERLOAD ? vl_span(wait, sizeof wait) : nothing);
+    if (err == VL_EOVERLOAD)
+        reply_now(b, token, err, why.text, vl_span(wait, sizeof wait));
+    else
+        reply(b, token, err, why.text[0] ? why.text : NULL, nothing);
     step_end(b);
 }
 

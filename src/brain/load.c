@@ -15,7 +15,8 @@ struct load {
         vl_ms began;
         uint64_t bytes; /* of all batches up to this one */
     } ring[LOAD_RING];
-    uint64_t bytes; /* of all batches so far */
+    uint64_t bytes;   /* of all batches so far */
+    vl_ms sampled_at; /* SHED_COMMIT: a batch became durable */
     uint64_t paced_times; /* placing had to wait for the disk */
 };
 
@@ -46,7 +47,15 @@ void load_committing(struct brain *b, size_t bytes) {
 void load_committed(struct brain *b, uint64_t before) {
     if (b->load == NULL || b->durable == before || b->seq - before >= LOAD_RING) return;
     vl_ms began = b->load->ring[(before + 1) % LOAD_RING].began;
+    b->load->sampled_at = b->now;
     shed_note(&b->load->shed, SHED_COMMIT, b->now, b->now > began ? b->now - began : 0);
+}
+
+/* What no batch says: that the oldest has waited too long already, or that for a while there was none. */
+static void look(struct brain *b) {
+    uint64_t standing = standing_ms(b);
+    if (standing > SHED_TARGET_MS || (b->seq == b->durable && b->now >= vl_ms_add(b->load->sampled_at, SHED_LOOK_MS)))
+        shed_note(&b->load->shed, SHED_COMMIT, b->now, standing);
 }
 
 void load_tick(struct brain *b, vl_ms now, vl_ms due) {
@@ -61,7 +70,7 @@ void load_look(struct brain *b) {
         return;
     }
     if (b->load_at <= b->now || b->load_at == VL_MS_NEVER) {
-        shed_note(&b->load->shed, SHED_COMMIT, b->now, standing_ms(b));
+        look(b);
         b->load_at = shed_deadline(&b->load->shed, b->now);
     }
 }
@@ -80,8 +89,8 @@ enum vl_err load_admit(struct brain *b, enum sla_class class, struct vl_errmsg *
     static const char *const still[] = { "", "Jobs of class A and S are still taken.", "Jobs of class S are still taken." };
     struct job_stats stats;
     job_book_stats(b->jobs, &stats);
-    uint64_t standing = standing_ms(b), waiting = stats.jobs - stats.ended;
-    if (standing > SHED_TARGET_MS || b->seq == b->durable) shed_note(&b->load->shed, SHED_COMMIT, b->now, standing);
+    uint64_t waiting = stats.jobs - stats.ended;
+    look(b);
     struct shed_answer a = shed_ask(&b->load->shed, b->now, class, waiting, LOAD_JOBS_WAITING);
     unsigned s = (unsigned)((a.retry_ms + 999) / 1000);
     *ret_retry_ms = a.retry_ms;

@@ -201,6 +201,8 @@ struct brain_effect *effect_held(struct brain *b, enum brain_effect_kind kind, s
 void held_inside(struct brain *b, enum out_kind kind, struct vl_node_id node, enum lane lane, uint8_t link_kind,
                  struct vl_span bytes);
 void reply(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes);
+/* A refusal promises nothing: it does not queue behind a disk that is the reason for it. */
+void reply_now(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes);
 void note(struct brain *b, enum vl_err err, struct vl_node_id node, const char *detail);
 /* Adds a record to the step; `text` and `bytes` are copied.  The pointer is valid until the next one. */
 struct record *record_add(struct brain *b, enum record_kind kind, const void *key, size_t key_n, struct vl_span text,
@@ -363,6 +365,14 @@ bool load_may_place(struct brain *b);
 void load_look(struct brain *b); /* at b->load_at, and after each step */
 /* VL_OK, or VL_EOVERLOAD with a sentence for people and how long to stay away. */
 VL_MUST_CHECK enum vl_err load_admit(struct brain *b, enum sla_class class, struct vl_errmsg *why, uint64_t *ret_retry_ms);
+
+/* ---- conduct.c: what reports say of a node, and what of that survives a restart ---- */
+/* Memory that the task of a report may use by its job; 0: not known. */
+uint64_t conduct_limit(const struct brain *b, const struct task_report *r);
+/* held: what the node had before the report, this task among it. */
+void conduct(struct brain *b, struct vl_node_id node, const struct task_report *r, const struct sched_load *held, uint64_t limit);
+void standing_put(struct brain *b, struct vl_node_id node);
+enum vl_err standing_restore(struct brain *b, const struct record *r);
 
 /* ---- coordinator.c, coordinator_members.c ---- */
 /* Rows of the jobs that changed in this step, each once. */
