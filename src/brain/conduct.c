@@ -31,7 +31,7 @@ void conduct(struct brain *b, struct vl_node_id node, const struct task_report *
     coordinator_registry(b, &ev);
 }
 
-void standing_put(struct brain *b, struct vl_node_id node) {
+void conduct_put(struct brain *b, struct vl_node_id node) {
     const struct node_record *n = registry_get(b->registry, node);
     struct vl_buf buf;
     if (n == NULL) return;
@@ -45,7 +45,7 @@ void standing_put(struct brain *b, struct vl_node_id node) {
     vl_buf_free(&buf);
 }
 
-enum vl_err standing_restore(struct brain *b, const struct record *r) {
+enum vl_err conduct_restore(struct brain *b, const struct record *r) {
     struct registry_event ev = { .kind = REGISTRY_STANDING, .now = b->now, .record = r->bytes };
     if (!b->cfg.coordinator) return VL_ECORRUPT;
     memcpy(ev.node.b, r->key, sizeof ev.node.b);

@@ -35,6 +35,7 @@ enum vl_err coordinator_create(struct brain *b) {
     enum vl_err err = load_create(b);
     b->strategy = sched_strategy_find("least_loaded");
     assert(b->strategy != NULL);
+    if (err == VL_OK) err = standing_create(b);
     return b->membership && b->registry && b->jobs && b->registry_fx ? err : VL_ENOMEM;
 }
 
@@ -43,6 +44,7 @@ void coordinator_destroy(struct brain *b) {
     registry_destroy(b->registry);
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
+    standing_destroy(b);
     free(b->registry_fx);
     free(b->changed);
     load_destroy(b);
@@ -140,6 +142,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
     case JOB_FX_JOB_ENDED:
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
+        standing_verdict(b, e);
         return;
     }
 }
@@ -244,7 +247,7 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             topology_put(b);
             break;
         case REGISTRY_NODE_STANDING:
-            standing_put(b, e->node);
+            conduct_put(b, e->node);
             break;
         }
     }
@@ -379,6 +382,8 @@ static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_n
         v[n].slots = ahead;
         v[n].free_slots = ahead - held;
         slots += v[n].free_slots;
+        struct standing s = standing_of(b, r->id);
+        v[n].trust_milli = s.trust_milli, v[n].doubt_milli = s.doubt_milli;
         n++;
     }
     *ret_slots = slots;

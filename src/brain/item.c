@@ -7,7 +7,8 @@ struct item_kind {
     enum vl_err (*restore)(struct brain *b, const struct record *r);
 };
 static const struct item_kind kinds[] = {
-    { ITEM_STANDING, standing_restore },
+    { ITEM_REPUTATION, standing_restore },
+    { ITEM_STANDING, conduct_restore },
 };
 
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes) {

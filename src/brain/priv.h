@@ -184,7 +184,7 @@ struct brain {
     vl_ms load_at;     /* when it is looked at */
     struct vl_job_id *changed; /* jobs whose rows this step writes */
     size_t changed_n, changed_cap;
-
+    struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
 
@@ -315,6 +315,27 @@ void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uin
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
 
+/* ---- standing.c: reputation, on the coordinator ---- */
+struct standing {
+    uint32_t trust_milli; /* lower bound, rounded down: 0..1000 */
+    uint32_t doubt_milli; /* uncertainty, rounded up */
+    uint32_t error_ppm;   /* upper 95 % bound of its rate of wrong results */
+    bool flagged;         /* its results want to be checked */
+    bool trusted;
+};
+enum vl_err standing_create(struct brain *b);
+void standing_destroy(struct brain *b);
+enum vl_err standing_restore(struct brain *b, const struct record *r);
+/* A newcomer's when nothing is known of it. */
+struct standing standing_of(const struct brain *b, struct vl_node_id node);
+/* For the directory of mixes: the smallest expectation of all its promises, presence too; 500: nothing known. */
+uint32_t standing_mix_milli(const struct brain *b, struct vl_node_id node);
+/* A verdict of the job book becomes evidence, with this step's commit. */
+void standing_verdict(struct brain *b, const struct job_effect *e);
+/* Presence, metered by the registry's own account once in a period. */
+void standing_tick(struct brain *b);
+vl_ms standing_deadline(const struct brain *b);
+
 /* ---- view.c: rows that the API reads ---- */
 /* From the job book; spans borrow from it.  False: no such job or task. */
 bool view_job_row(const struct brain *b, struct vl_job_id id, struct job_row *ret);
@@ -371,8 +392,8 @@ VL_MUST_CHECK enum vl_err load_admit(struct brain *b, enum sla_class class, stru
 uint64_t conduct_limit(const struct brain *b, const struct task_report *r);
 /* held: what the node had before the report, this task among it. */
 void conduct(struct brain *b, struct vl_node_id node, const struct task_report *r, const struct sched_load *held, uint64_t limit);
-void standing_put(struct brain *b, struct vl_node_id node);
-enum vl_err standing_restore(struct brain *b, const struct record *r);
+void conduct_put(struct brain *b, struct vl_node_id node);
+enum vl_err conduct_restore(struct brain *b, const struct record *r);
 
 /* ---- coordinator.c, coordinator_members.c ---- */
 /* Rows of the jobs that changed in this step, each once. */

@@ -1,4 +1,4 @@
-/* standing.c - what a coordinator remembers of a node's conduct across its own restart: breaker, flapping, belief. */
+/* registry_standing.c - what a coordinator remembers of a node's conduct across its own restart: breaker, flapping, belief. */
 #include "fog/registry.h"
 
 #include "wire/pack.h"
