@@ -113,7 +113,8 @@ void brain_committed(struct brain *b, vl_ms now, uint64_t seq);
 /* ---- commands; each is answered by one BRAIN_REPLY with its token.  The coordinator's alone, but for submit, cancel
  * and what concerns this node: VL_EUNSUPPORTED on others ---- */
 
-/* On a member: goes to the coordinator in durable messages at the job's level; VL_ERANGE: larger than members may
+/* On the coordinator: VL_EOVERLOAD, bytes of the reply: u32 milliseconds to stay away.
+ * On a member: goes to the coordinator in durable messages at the job's level; VL_ERANGE: larger than members may
  * send (wire/remote.h), VL_ELIMIT: too many of this member's jobs have not ended, VL_ESTATE: not a member yet, or why
  * that level cannot be had (errors of paths_level()). */
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
@@ -258,6 +259,15 @@ struct brain_counters {
     uint64_t remote_stale;                 /* of both: late, doubled or unasked, without harm */
 };
 void brain_counters(const struct brain *b, struct brain_counters *ret);
+
+/* Overload of the coordinator (fog/shed.h); zeros on other members. */
+struct brain_load {
+    uint32_t level;              /* 0: all jobs are taken, 1: not those of class B, 2: those of class S only */
+    uint64_t taken[SLA_CLASSES], refused[SLA_CLASSES]; /* jobs that asked to come in, by class */
+    uint64_t commit_ms, loop_ms; /* last samples of both gauges */
+    uint64_t paced;              /* times that placing waited for the disk */
+};
+void brain_load(const struct brain *b, struct brain_load *ret);
 
 struct brain_mix_counters {
     uint64_t documents_sent, consensuses, consensus_refused, equivocations, equivocation_epoch, keys_failed;

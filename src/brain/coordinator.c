@@ -29,7 +29,8 @@ enum vl_err coordinator_create(struct brain *b) {
     b->registry = registry_create(&rc);
     b->jobs = job_book_create(&jc);
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
-    enum vl_err err = placing_create(b);
+    enum vl_err err = load_create(b);
+    if (err == VL_OK) err = placing_create(b);
     if (err == VL_OK) err = standing_create(b);
     return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
@@ -42,6 +43,8 @@ void coordinator_destroy(struct brain *b) {
     standing_destroy(b);
     free(b->registry_fx);
     placing_destroy(b);
+    free(b->changed);
+    load_destroy(b);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
 }
 
@@ -83,6 +86,32 @@ static void forgotten(struct brain *b, struct vl_job_id id) {
     remote_in_forgotten(b, id);
 }
 
+/* A step that places a page of tasks changes few jobs many times: only the last word is worth a row. */
+static void changed(struct brain *b, struct vl_job_id job) {
+    enum { LOOK_BACK = 8 }; /* jobs come in order; a row written twice does no harm */
+    for (size_t i = b->changed_n; i > 0 && i + LOOK_BACK > b->changed_n; i--)
+        if (vl_job_eq(b->changed[i - 1], job)) return;
+    if (b->changed_n == b->changed_cap) {
+        size_t cap = b->changed_cap ? b->changed_cap * 2 : 16;
+        struct vl_job_id *v = realloc(b->changed, cap * sizeof *v);
+        if (v == NULL) {
+            out_of_memory(b);
+            return;
+        }
+        b->changed = v;
+        b->changed_cap = cap;
+    }
+    b->changed[b->changed_n++] = job;
+}
+
+void coordinator_views(struct brain *b) {
+    for (size_t i = 0; i < b->changed_n; i++) {
+        view_job(b, b->changed[i]);
+        remote_in_changed(b, b->changed[i]);
+    }
+    b->changed_n = 0;
+}
+
 static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i) {
     const struct job_effect *e = &fx->v[i];
     if (e->kind == JOB_FX_ASSIGN || e->kind == JOB_FX_REVOKE || e->kind == JOB_FX_VERDICT) placing_touch(b, e->node);
@@ -94,10 +123,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         revoke_run(b, e);
         return;
     case JOB_FX_JOB_CHANGED:
-        for (uint32_t k = i + 1; k < fx->n; k++) /* only the last word of a step is worth a row */
-            if (fx->v[k].kind == JOB_FX_JOB_CHANGED && vl_job_eq(fx->v[k].job, e->job)) return;
-        view_job(b, e->job);
-        remote_in_changed(b, e->job);
+        changed(b, e->job);
         return;
     case JOB_FX_TASK_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++)
@@ -198,6 +224,7 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
         case REGISTRY_NODE_REMOVED:
             record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })
                 ->remove = true;
+            item_remove(b, ITEM_STANDING, e->node.b, 0);
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
@@ -218,6 +245,9 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             break;
         case REGISTRY_TOPOLOGY:
             topology_put(b);
+            break;
+        case REGISTRY_NODE_STANDING:
+            conduct_put(b, e->node);
             break;
         }
     }
@@ -303,6 +333,8 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
+    struct sched_load held = job_book_on_node(b->jobs, node);
+    uint64_t limit = conduct_limit(b, r);
     err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT,
                                                   .now = b->now,
                                                   .job = r->job,
@@ -322,10 +354,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
             rec->number = r->epoch;
         }
         vl_buf_free(&buf);
-        if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) /* a program's own failure is not the node's */
-            coordinator_registry(
-                b, &(struct registry_event){
-                       .kind = REGISTRY_RESULT, .now = b->now, .node = node, .flag = r->outcome == TASK_DONE });
+        conduct(b, node, r, &held, limit);
     }
     placing_touch(b, node);
     b->schedule_due = true;

@@ -63,7 +63,7 @@ static uint32_t latency_us(const struct brain *b, struct vl_node_id node) {
 /* A worker holds a few assignments ahead of its slots, so that it never waits for us. */
 void placing_node(const struct brain *b, const struct node_record *r, struct sched_node *ret) {
     struct sched_load load = job_book_on_node(b->jobs, r->id);
-    uint32_t ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
+    uint32_t ahead = registry_slots(r) * BRAIN_QUEUE_FACTOR;
     registry_sched_node(r, b->now, &load, ret);
     ret->features &= ~NODE_FEATURE_PRIVATE;
     if (mix_reaches(b, r->id)) ret->features |= NODE_FEATURE_PRIVATE;

@@ -8,6 +8,7 @@
 #include "crypto/dh.h"
 #include "crypto/sign.h"
 #include "fog/sched.h"
+#include "fog/shed.h"
 #include "net/blob.h"
 #include "net/delivery.h"
 #include "net/htx.h"
@@ -178,6 +179,10 @@ struct brain {
     uint64_t history;
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
+    struct load *load; /* load.c; NULL: not the coordinator */
+    vl_ms load_at;     /* when it is looked at */
+    struct vl_job_id *changed; /* jobs whose rows this step writes */
+    size_t changed_n, changed_cap;
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
@@ -195,6 +200,8 @@ struct brain_effect *effect_held(struct brain *b, enum brain_effect_kind kind, s
 void held_inside(struct brain *b, enum out_kind kind, struct vl_node_id node, enum lane lane, uint8_t link_kind,
                  struct vl_span bytes);
 void reply(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes);
+/* A refusal promises nothing: it does not queue behind a disk that is the reason for it. */
+void reply_now(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes);
 void note(struct brain *b, enum vl_err err, struct vl_node_id node, const char *detail);
 /* Adds a record to the step; `text` and `bytes` are copied.  The pointer is valid until the next one. */
 struct record *record_add(struct brain *b, enum record_kind kind, const void *key, size_t key_n, struct vl_span text,
@@ -376,7 +383,31 @@ void remote_in_changed(struct brain *b, struct vl_job_id job);
 void remote_in_forgotten(struct brain *b, struct vl_job_id job);
 void remote_in_expelled(struct brain *b, struct vl_node_id node);
 
+/* ---- load.c: overload, at the coordinator; all but the last two are no-ops elsewhere ---- */
+enum vl_err load_create(struct brain *b);
+void load_destroy(struct brain *b);
+/* The batch b->seq goes to the disk; those above `before` and up to b->durable have arrived there. */
+void load_committing(struct brain *b, size_t bytes);
+void load_committed(struct brain *b, uint64_t before);
+/* A tick at `now` that was due at `due`, before the step begins. */
+void load_tick(struct brain *b, vl_ms now, vl_ms due);
+/* May more be placed, or has the disk enough to do?  Asked again when something is durable. */
+bool load_may_place(struct brain *b);
+void load_look(struct brain *b); /* at b->load_at, and after each step */
+/* VL_OK, or VL_EOVERLOAD with a sentence for people and how long to stay away. */
+VL_MUST_CHECK enum vl_err load_admit(struct brain *b, enum sla_class class, struct vl_errmsg *why, uint64_t *ret_retry_ms);
+
+/* ---- conduct.c: what reports say of a node, and what of that survives a restart ---- */
+/* Memory that the task of a report may use by its job; 0: not known. */
+uint64_t conduct_limit(const struct brain *b, const struct task_report *r);
+/* held: what the node had before the report, this task among it. */
+void conduct(struct brain *b, struct vl_node_id node, const struct task_report *r, const struct sched_load *held, uint64_t limit);
+void conduct_put(struct brain *b, struct vl_node_id node);
+enum vl_err conduct_restore(struct brain *b, const struct record *r);
+
 /* ---- coordinator.c, coordinator_members.c ---- */
+/* Rows of the jobs that changed in this step, each once. */
+void coordinator_views(struct brain *b);
 enum vl_err coordinator_create(struct brain *b);
 void coordinator_destroy(struct brain *b);
 enum vl_err coordinator_restore(struct brain *b, const struct record *r);

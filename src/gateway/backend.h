@@ -9,7 +9,7 @@
  * sink for the length of the call; spans given to an operation are borrowed for the length of that operation.
  *
  * Errors that reach people: VL_ENOTFOUND 404, VL_EEXISTS VL_ESTATE VL_ESTALE VL_EBUSY 409, VL_ERANGE VL_EPARSE
- * VL_EUNSUPPORTED 422, VL_EDENIED 403, VL_ENOSPC 507, VL_ELIMIT VL_ENOMEM VL_EAGAIN VL_ETIMEOUT 503 with Retry-After,
+ * VL_EUNSUPPORTED 422, VL_EDENIED 403, VL_EOVERLOAD 429, VL_ENOSPC 507, VL_ELIMIT VL_ENOMEM VL_EAGAIN VL_ETIMEOUT 503 with Retry-After,
  * the rest 500. */
 #ifndef VL_GATEWAY_BACKEND_H
 #define VL_GATEWAY_BACKEND_H
@@ -299,9 +299,11 @@ struct backend_ops {
     /* -- durable commands -- */
 
     /* Accepts the job under the id the gateway chose, and `answer` (NULL: none) in the same transaction.
-     * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_ELIMIT, VL_ENOSPC ... */
+     * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_EOVERLOAD, VL_ELIMIT, VL_ENOSPC ... */
     enum vl_err (*job_submit)(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
                               const struct backend_answer *answer, backend_done_fn done, void *arg);
+    /* While `done` hears VL_EOVERLOAD: the seconds after which to come back. */
+    uint32_t (*retry_s)(void *self);
     /* VL_ENOTFOUND, VL_ESTATE: it has ended already. */
     enum vl_err (*job_cancel)(void *self, struct vl_job_id id, backend_done_fn done, void *arg);
     enum vl_err (*node_expel)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);

@@ -12,6 +12,7 @@ struct node_backend {
     struct node *node;
     struct gateway *gateway; /* set once it exists: changes are published to it */
     char village_text[33];   /* private */
+    uint32_t retry_s;        /* private: of the last command that was turned away */
 };
 
 /* The operations with `self` = b. */
@@ -20,6 +21,9 @@ struct backend node_backend(struct node_backend *b);
 void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
+
+/* node_load.c */
+void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);
 
 /* node_mix.c */
 void node_backend_mix(void *self, struct view_mix *ret);

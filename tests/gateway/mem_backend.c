@@ -57,6 +57,7 @@ struct later {
 struct mem_backend {
     uv_timer_t timer;
     bool healthy, hold;
+    uint32_t retry_s; /* jobs are turned away */
     struct mem_job *jobs;
     size_t jobs_n;
     struct mem_node nodes[NODES];
@@ -351,6 +352,7 @@ static enum vl_err keep_answer(struct mem_backend *m, const struct backend_answe
 static enum vl_err job_submit(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
                               const struct backend_answer *answer, backend_done_fn done, void *arg) {
     struct mem_backend *m = self;
+    if (m->retry_s) return soon(m, VL_EOVERLOAD, done, arg);
     if (m->jobs_n == JOBS) return VL_ELIMIT;
     if (find_job(m, id)) return VL_EEXISTS;
     for (uint32_t i = 0; i < spec->n_after; i++)
@@ -364,6 +366,9 @@ static enum vl_err job_submit(void *self, struct vl_job_id id, vl_ms submitted_m
     if (err == VL_OK && answer) err = keep_answer(m, answer);
     return soon(m, err, done, arg);
 }
+
+static uint32_t retry_s(void *self) { return ((struct mem_backend *)self)->retry_s; }
+void mem_overload(struct mem_backend *m, uint32_t retry_s_now) { m->retry_s = retry_s_now; }
 
 static enum vl_err job_cancel(void *self, struct vl_job_id id, backend_done_fn done, void *arg) {
     struct mem_job *j = find_job(self, id);
@@ -566,6 +571,7 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .result = result,
         .tickets = tickets,
         .job_submit = job_submit,
+        .retry_s = retry_s,
         .job_cancel = job_cancel,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
