@@ -57,9 +57,9 @@ static void settle(struct agreement *a, vl_ms to) {
 
 /* Behind all of the same time: later news wins. */
 static void note_event(struct agreement *a, vl_ms at, uint32_t slot, enum agreement_seen what) {
-    if (at >= a->end_ms) return;
     if (a->n_pending == AGREEMENT_PENDING_MAX) settle(a, a->pending[0].at_ms); /* too much at once: the oldest is final */
     if (at < a->settled_ms) at = a->settled_ms;
+    if (at >= a->end_ms) return;
     uint32_t i = a->n_pending++;
     for (; i > 0 && a->pending[i - 1].at_ms > at; i--) a->pending[i] = a->pending[i - 1];
     a->pending[i] = (struct agreement_event){ .at_ms = at, .slot = (uint8_t)slot, .what = what };

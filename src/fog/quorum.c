@@ -374,9 +374,9 @@ static void shortlist_make(struct shortlist *l) {
 
 /* ---- saying why not ----------------------------------------------------------------------------------------------- */
 
-/* "99.95 %", as many digits as it has, at most six behind the point; rounded down. */
+/* "99.95 %", as many digits as it has, at most four behind the point; rounded down. */
 static void percent(uint32_t ppb, char ret[16]) {
-    int n = snprintf(ret, 16, "%u.%06u", ppb / 10000000, ppb % 10000000 / 10);
+    int n = snprintf(ret, 16, "%u.%04u", ppb / 10000000 % 1000, ppb % 10000000 / 1000);
     while (n > 0 && ret[n - 1] == '0') n--;
     if (n > 0 && ret[n - 1] == '.') n--;
     snprintf(ret + n, 16 - (size_t)n, " %%");

@@ -28,7 +28,7 @@
 #define QUORUM_ONE 1000000000u /* 1, in parts of a billion (ppb): what is promised is in these */
 #define QUORUM_NODES_MAX 9u    /* JOB_REPLICAS_MAX */
 #define QUORUM_EXACT_MAX 12u   /* so many candidates are searched in full: 4,096 sets, below 10 ms */
-#define QUORUM_TEXT 256u
+#define QUORUM_TEXT 200u       /* TASK_ERROR_MAX: it travels as the error of a refused job */
 
 /* What a tier promises and asks for.  Providers are owners: machines of one person stand and fall together. */
 struct quorum_tier {

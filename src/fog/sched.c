@@ -41,7 +41,9 @@ const char *sched_reason_text(enum sched_reason r) {
 static bool excluded(const struct sched_task *t, const struct vl_node_id *id) {
     for (uint32_t i = 0; i < t->n_exclude; i++)
         if (vl_node_eq(t->exclude[i], *id)) return true;
-    return false;
+    for (uint32_t i = 0; i < t->n_only; i++)
+        if (vl_node_eq(t->only[i], *id)) return false;
+    return t->n_only > 0;
 }
 
 enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task *t, bool *ret_soft) {

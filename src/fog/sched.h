@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define SCHED_AVOID_MAX 24u
+#define SCHED_ONLY_MAX 9u     /* JOB_REPLICAS_MAX */
 #define SCHED_BATCH_MAX 4096u /* tasks of one call: bounds the time the loop is away */
 
 /* Why a node takes nothing now; bits. */
@@ -66,6 +67,8 @@ struct sched_task {
     uint32_t cpu_milli;         /* work expected, for costs: slot-milliseconds; 0: unknown, taken as equal for all */
     uint32_t n_exclude;
     struct vl_node_id exclude[TERMS_EXCLUDE_MAX]; /* ascending */
+    uint32_t n_only; /* 0: any; else nowhere but on these, which keep a promise of availability together (fog/quorum.h) */
+    struct vl_node_id only[SCHED_ONLY_MAX];
     uint32_t n_avoid;
     struct sched_avoid avoid[SCHED_AVOID_MAX];
 };
@@ -77,7 +80,7 @@ enum sched_reason {
     SCHED_NO_READY = 2,   /* all are in maintenance, offline, broken or flapping */
     SCHED_NO_FEATURE = 3, /* none has wasm or native as needed */
     SCHED_TOO_LARGE = 4,  /* none has that much memory or disk even when empty */
-    SCHED_EXCLUDED = 5,   /* the job rules it out by name */
+    SCHED_EXCLUDED = 5,   /* the job rules it out by name, or its agreement is on other nodes */
     SCHED_NO_REGION = 6,  /* none in that region */
     SCHED_NO_TRUST = 7,   /* reputation below what the job or its class asks; class S: not attested */
     SCHED_TOO_FAR = 8,    /* round trip above max_latency_us */

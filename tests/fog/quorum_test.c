@@ -361,7 +361,7 @@ TEST(quorum, says_that_one_site_is_not_enough_however_many_replicas) {
     }
     CHECK_OK(quorum_choose(&ask, v, 9, &c));
     CHECK_STR("gold cannot be honoured: with one site 99.9 % cannot be promised whatever the number of replicas; at best "
-              "99.199999 %",
+              "99.1999 %",
               c.why);
     for (uint32_t i = 0; i < 9; i++) v[i].domain[DOMAIN_SITE] = 1 + i % 2;
     CHECK_OK(quorum_choose(&ask, v, 9, &c));
