@@ -34,10 +34,11 @@ enum vl_err coordinator_create(struct brain *b) {
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
     b->strategy = sched_strategy_find("least_loaded");
     assert(b->strategy != NULL);
-    return b->membership && b->registry && b->jobs && b->registry_fx ? VL_OK : VL_ENOMEM;
+    return b->membership && b->registry && b->jobs && b->registry_fx ? quorum_create(b) : VL_ENOMEM;
 }
 
 void coordinator_destroy(struct brain *b) {
+    quorum_destroy(b);
     membership_destroy(b->membership);
     registry_destroy(b->registry);
     job_book_destroy(b->jobs);
@@ -81,6 +82,7 @@ static void revoke_run(struct brain *b, const struct job_effect *fx) {
 
 static void forgotten(struct brain *b, struct vl_job_id id) {
     record_add(b, RECORD_JOB, id.b, sizeof id.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
+    quorum_job_forgotten(b, id);
     remote_in_forgotten(b, id);
 }
 
@@ -112,6 +114,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         forgotten(b, e->job);
         return;
     case JOB_FX_JOB_ENDED:
+        quorum_job_ended(b, e->job);
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
         return;
@@ -189,18 +192,22 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
         switch (e->kind) {
         case REGISTRY_NODE_CHANGED:
             if (e->persist) node_put(b, e->node);
+            quorum_node(b, e->node);
+            if (e->persist) quorum_node_save(b, e->node);
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
             b->schedule_due = true;
             break;
         case REGISTRY_NODE_REMOVED:
             record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })
                 ->remove = true;
+            quorum_node(b, e->node);
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
         case REGISTRY_NODE_LOST:
             note(b, VL_ETIMEOUT, e->node, "node lost: its tasks are moved");
+            quorum_node(b, e->node);
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
@@ -400,6 +407,7 @@ static void place_pages(struct brain *b, struct placing *p, uint32_t slots) {
     struct job_cursor cursor = { 0 };
     for (uint32_t page = 0; page < PLACE_PAGES && p->placed < slots && p->placed < PLACE_BATCH; page++) {
         uint32_t got = job_book_ready(b->jobs, &cursor, p->tasks, PLACE_BATCH);
+        for (uint32_t i = 0; i < got; i++) quorum_only(b, &p->tasks[i]);
         if (got == 0 ||
             sched_place(b->strategy, &b->sched_state, p->nodes, p->nodes_n, p->tasks, got, p->choice) != VL_OK)
             return;
