@@ -1,8 +1,7 @@
 /* Promises of availability (FOG-16): a job with a tier is refused or gets nodes that keep it together, an agreement
  * measures what was kept, and at its end says what is owed.  The only place that measures how available a node is. */
-#include "brain/priv.h"
+#include "brain/quorum_priv.h"
 
-#include "fog/agreement.h"
 #include "fog/uptime.h"
 
 #include <stdio.h>
@@ -142,23 +141,7 @@ enum vl_err quorum_restore_uptime(struct brain *b, const struct record *r) {
     return VL_OK;
 }
 
-/* ---- choosing ------------------------------------------------------------------------------------------------------ */
-
-static void task_of(const struct job_spec *s, struct sched_task *t) {
-    *t = (struct sched_task){ .features = (s->kind == TASK_WASM ? NODE_FEATURE_WASM : NODE_FEATURE_NATIVE) |
-                                          (s->privacy ? NODE_FEATURE_PRIVATE : 0u),
-                              .memory_bytes = s->limits.memory_bytes,
-                              .disk_bytes = s->limits.disk_bytes,
-                              .class = s->terms.class,
-                              .spread_set = s->terms.spread_set,
-                              .spread = s->terms.spread,
-                              .min_trust_milli = s->terms.min_trust_milli,
-                              .max_latency_us = s->terms.max_latency_us,
-                              .max_price = s->terms.max_price,
-                              .region = label_hash(s->terms.region),
-                              .n_exclude = s->terms.n_exclude };
-    memcpy(t->exclude, s->terms.exclude, sizeof t->exclude);
-}
+/* ---- taking jobs ---------------------------------------------------------------------------------------------------- */
 
 uint32_t quorum_lower_ppb(const struct brain *b, struct vl_node_id node) {
     struct watched *w = b->quorum ? vl_map_get(&b->quorum->nodes, &node) : NULL;
@@ -171,62 +154,11 @@ uint32_t quorum_lower_ppb(const struct brain *b, struct vl_node_id node) {
     return uptime_lower_ppb(&u);
 }
 
-/* Nodes that are there and could run it if they were empty.  `kept` are free of charge: the agreement has them. */
-static struct quorum_node *candidates(struct brain *b, const struct sched_task *t, const struct agreement *kept,
-                                      uint32_t *ret_n) {
-    struct quorum_node *v = calloc(registry_count(b->registry) + 1u, sizeof *v);
-    const struct node_record *r = NULL;
-    *ret_n = 0;
-    if (v == NULL) out_of_memory(b);
-    while (v && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
-        struct sched_node n;
-        bool soft, up;
-        registry_sched_node(r, b->now, NULL, &n);
-        n.blocked &= SCHED_MAINTENANCE | SCHED_OFFLINE | SCHED_HARVEST; /* breaker and flapping pass, and show in the bound */
-        n.features &= ~NODE_FEATURE_PRIVATE;
-        if (mix_reaches(b, r->id)) n.features |= NODE_FEATURE_PRIVATE;
-        n.free_slots = n.slots;
-        n.memory_free = n.memory_total;
-        n.disk_free = n.disk_total;
-        if (sched_fits(&n, t, &soft) != SCHED_PLACED) continue;
-        struct quorum_node *c = &v[(*ret_n)++];
-        *c = (struct quorum_node){ .id = r->id, .avail_ppb = quorum_lower_ppb(b, r->id), .price = n.price };
-        memcpy(c->domain, n.domain, sizeof c->domain);
-        if (kept && agreement_holds(kept, r->id, &up) && up) c->price = 0;
-    }
-    return v;
-}
-
-static struct quorum_ask ask_of(const struct job_spec *s, const struct sched_task *t) {
-    /* Class B with one copy: whichever comes first is the result.  Otherwise results are compared, by majority. */
-    uint32_t least = s->terms.class == SLA_A ? 2 : s->terms.class == SLA_S ? 3 : 1;
-    struct quorum_ask ask = { .tier = s->terms.tier,
-                              .majority = s->terms.class != SLA_B || s->replicas > 1,
-                              .least = s->replicas > least ? s->replicas : least,
-                              .most = JOB_REPLICAS_MAX,
-                              .beta = quorum_beta_default() };
-    ask.spread_set = sched_spread(t, &ask.spread);
-    return ask;
-}
-
-static enum vl_err choose(struct brain *b, const struct job_spec *s, struct brain_quorum *ret) {
-    struct sched_task t;
-    task_of(s, &t);
-    struct quorum_ask ask = ask_of(s, &t);
-    *ret = (struct brain_quorum){ .majority = ask.majority };
-    struct quorum_node *v = candidates(b, &t, NULL, &ret->candidates);
-    if (v == NULL) return VL_ENOMEM;
-    enum vl_err err = quorum_choose(&ask, v, ret->candidates, &ret->choice);
-    for (uint32_t i = 0; err == VL_OK && i < ret->choice.n; i++) ret->node[i] = v[ret->choice.node[i]];
-    free(v);
-    return err;
-}
-
 enum vl_err quorum_admit(struct brain *b, struct job_spec *spec, struct brain_quorum *ret, struct vl_errmsg *why) {
     if (spec->terms.tier == TIER_NONE) return VL_OK;
     if (b->quorum->jobs.len >= QUORUM_OPEN_MAX)
         return vl_errmsg_set(why, VL_ELIMIT, "%u jobs with a tier have not ended", QUORUM_OPEN_MAX);
-    enum vl_err err = choose(b, spec, ret);
+    enum vl_err err = quorum_find(b, spec, ret);
     if (err) return err;
     if (!ret->choice.ok) return vl_errmsg_set(why, VL_EUNSUPPORTED, "%s", ret->choice.why);
     if (ret->majority && spec->terms.class == SLA_B) spec->terms.class = SLA_A; /* who asks for replicas wants them compared */
@@ -296,10 +228,10 @@ static void mend(struct brain *b, struct promise *p) {
     char got[16], text[96];
     if (spec == NULL) out_of_memory(b);
     if (spec == NULL || !job_book_job(b->jobs, p->a.job, &v) || job_spec_reopen(v.spec, spec)) goto out;
-    task_of(spec, &t);
-    struct quorum_ask ask = ask_of(spec, &t);
+    quorum_task_of(spec, &t);
+    struct quorum_ask ask = quorum_ask_of(spec, &t);
     ask.majority = p->a.majority; /* its replicas are more than were asked for by now */
-    if ((nodes = candidates(b, &t, &p->a, &n)) == NULL || n == 0) goto out;
+    if ((nodes = quorum_candidates(b, &t, &p->a, &n)) == NULL || n == 0) goto out;
     ask.most = p->a.n;
     ask.least = n < p->a.n ? n : p->a.n;
     if (quorum_choose(&ask, nodes, n, &c)) goto out;
@@ -472,7 +404,7 @@ vl_ms quorum_deadline(const struct brain *b) { return b->quorum->look_at; }
 enum vl_err brain_quorum_check(struct brain *b, vl_ms now, const struct job_spec *spec, struct brain_quorum *ret) {
     if (b->quorum == NULL) return VL_EUNSUPPORTED;
     if (now > b->now) b->now = now;
-    return choose(b, spec, ret);
+    return quorum_find(b, spec, ret);
 }
 
 const struct agreement *brain_agreement(const struct brain *b, struct vl_job_id id) {
