@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define HOUR 3600000ull
-#define ITEMS 256u
+#define ITEMS 4096u
 
 struct item {
     int32_t kind;
