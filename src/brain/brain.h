@@ -18,7 +18,9 @@
 #include "base/id.h"
 #include "base/ms.h"
 #include "brain/record.h"
+#include "fog/agreement.h"
 #include "fog/job.h"
+#include "fog/quorum.h"
 #include "fog/registry.h"
 #include "mix/audit.h"
 #include "mix/authority.h"
@@ -250,6 +252,23 @@ const struct membership *brain_members(const struct brain *b); /* same */
  * no such job here, or nothing of it waits; VL_EUNSUPPORTED: not the coordinator. */
 VL_MUST_CHECK enum vl_err brain_explain(const struct brain *b, struct vl_job_id job, struct sched_why *ret,
                                         uint32_t *ret_tasks);
+
+/* ---- availability (fog/quorum.h), on the coordinator ---- */
+
+struct brain_quorum {
+    struct quorum_choice choice;
+    struct quorum_node node[QUORUM_NODES_MAX]; /* the chosen ones; choice.node is of no use here */
+    bool majority;
+    uint32_t candidates; /* nodes that fit the job */
+};
+/* What a job with a tier would get, or why not, without submitting it.  VL_EUNSUPPORTED: not the coordinator; VL_ERANGE:
+ * no tier; VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err brain_quorum_check(struct brain *b, vl_ms now, const struct job_spec *spec,
+                                             struct brain_quorum *ret);
+/* Of a job that has not ended; those that have are rows ITEM_AGREEMENT_ENDED.  NULL: none. */
+const struct agreement *brain_agreement(const struct brain *b, struct vl_job_id id);
+/* The one with the largest job id below *below (NULL: of all). */
+const struct agreement *brain_agreement_below(const struct brain *b, const struct vl_job_id *below);
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;

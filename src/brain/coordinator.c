@@ -32,10 +32,12 @@ enum vl_err coordinator_create(struct brain *b) {
     enum vl_err err = load_create(b);
     if (err == VL_OK) err = placing_create(b);
     if (err == VL_OK) err = standing_create(b);
+    if (err == VL_OK) err = quorum_create(b);
     return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
 
 void coordinator_destroy(struct brain *b) {
+    quorum_destroy(b);
     membership_destroy(b->membership);
     registry_destroy(b->registry);
     job_book_destroy(b->jobs);
@@ -83,6 +85,7 @@ static void revoke_run(struct brain *b, const struct job_effect *fx) {
 
 static void forgotten(struct brain *b, struct vl_job_id id) {
     record_add(b, RECORD_JOB, id.b, sizeof id.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
+    quorum_job_forgotten(b, id);
     remote_in_forgotten(b, id);
 }
 
@@ -139,6 +142,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         return;
     case JOB_FX_JOB_ENDED:
         placing_forget(b, e->job);
+        quorum_job_ended(b, e->job);
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
         standing_verdict(b, e);
@@ -218,6 +222,8 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
         switch (e->kind) {
         case REGISTRY_NODE_CHANGED:
             if (e->persist) node_put(b, e->node);
+            quorum_node(b, e->node);
+            if (e->persist) quorum_node_save(b, e->node);
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
             b->schedule_due = true;
             break;
@@ -225,12 +231,14 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })
                 ->remove = true;
             item_remove(b, ITEM_STANDING, e->node.b, 0);
+            quorum_node(b, e->node);
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
         case REGISTRY_NODE_LOST:
             note(b, VL_ETIMEOUT, e->node, "node lost: its tasks are moved");
+            quorum_node(b, e->node);
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;

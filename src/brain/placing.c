@@ -205,6 +205,7 @@ static void look(struct brain *b) {
         struct sched_why why;
         if (i > 0 && vl_job_eq(tasks[i].job, tasks[i - 1].job)) continue;
         jobs++;
+        quorum_only(b, &tasks[i]);
         sched_why(nodes, n, &tasks[i], &why);
         waits_set(b, tasks[i].job, placing_reason(&why));
     }
@@ -307,7 +308,7 @@ static void place_pages(struct brain *b, struct round *r, uint32_t slots) {
         for (uint32_t i = 0; i < got; i++) {
             if (placing_planned(b->placing, &r->tasks[i])) continue;
             if (kept != i) r->tasks[kept] = r->tasks[i];
-            kept++;
+            quorum_only(b, &r->tasks[kept++]);
         }
         if (kept > 0 && place_page(b, r, kept) != VL_OK) return;
         if (got < PLACE_BATCH) return;

@@ -183,6 +183,7 @@ struct brain {
     vl_ms load_at;     /* when it is looked at */
     struct vl_job_id *changed; /* jobs whose rows this step writes */
     size_t changed_n, changed_cap;
+    struct quorum *quorum; /* quorum.c; on the coordinator */
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
@@ -324,6 +325,29 @@ enum sched_reason placing_waits(const struct brain *b, struct vl_job_id job);
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes);
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
+
+/* ---- quorum.c: promises of availability, on the coordinator ---- */
+enum vl_err quorum_create(struct brain *b);
+void quorum_destroy(struct brain *b);
+enum vl_err quorum_restore_agreement(struct brain *b, const struct record *r);
+enum vl_err quorum_restore_uptime(struct brain *b, const struct record *r);
+void quorum_start(struct brain *b);
+void quorum_tick(struct brain *b);
+vl_ms quorum_deadline(const struct brain *b);
+/* Before a job is taken: replicas and class of a spec with a tier become what the tier needs.  VL_EUNSUPPORTED: cannot
+ * be honoured, with the reason; VL_ELIMIT, VL_ENOMEM.  Without a tier: VL_OK, and nothing changes. */
+enum vl_err quorum_admit(struct brain *b, struct job_spec *spec, struct brain_quorum *ret, struct vl_errmsg *why);
+/* In the step that took it, with what quorum_admit() found. */
+void quorum_open(struct brain *b, struct vl_job_id id, const struct job_spec *spec, const struct brain_quorum *q);
+/* Keeps a task to the nodes of its job's agreement, as long as one of them is free of it. */
+void quorum_only(const struct brain *b, struct sched_task *t);
+/* The registry's word on a node may differ; its record is written. */
+void quorum_node(struct brain *b, struct vl_node_id node);
+void quorum_node_save(struct brain *b, struct vl_node_id node);
+void quorum_job_ended(struct brain *b, struct vl_job_id id);
+void quorum_job_forgotten(struct brain *b, struct vl_job_id id);
+/* Lower bound of the node's availability, ppb (fog/uptime.h): the one measure of it. */
+uint32_t quorum_lower_ppb(const struct brain *b, struct vl_node_id node);
 
 /* ---- standing.c: reputation, on the coordinator ---- */
 struct standing {
