@@ -34,7 +34,7 @@ struct plan_config plan_config_default(void) {
                                  .sweep = 50,
                                  .sample = 32,
                                  .full_scan = 200,
-                                 .archive = 512 };
+                                 .archive = 128 };
 }
 
 void plan_weights(enum sla_class c, double ret[PLAN_OBJECTIVES]) {

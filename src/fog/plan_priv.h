@@ -42,7 +42,7 @@ struct plan {
     uint32_t n_node, n_load; /* n_load: nodes whose load is balanced, full ones too */
     struct plan_task *task;  /* those that are placed by search, all of which fit at once */
     uint32_t n_task, n_fixed;
-    uint32_t *order; /* of the tasks, largest first */
+    uint32_t *order, *longest; /* of the tasks: largest first, longest first */
     uint8_t *fits;   /* n_task rows of n_node; NULL: too large */
     struct sched_ask *asks;
     double fixed_sum[PLAN_TERMS], load_sum, load_square;     /* of what is there before the search */
@@ -90,7 +90,7 @@ uint32_t plan_best(struct plan_work *w, uint32_t task, const double linear[PLAN_
 /* A node with room, drawn; PLAN_NOWHERE: there is none. */
 uint32_t plan_any(struct plan_work *w, uint32_t task);
 uint32_t plan_sample_size(const struct plan *p); /* 0: all */
-/* All tasks by plan_best(), largest first, repaired where that ends in a corner. */
+/* All tasks by plan_best(), those first that matter most to the weights.  False: one found no room. */
 bool plan_greedy(struct plan_work *w, const double linear[PLAN_TERMS + 1]);
 
 /* What is kept of the search: the archive and the placements of its points. */

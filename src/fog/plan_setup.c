@@ -91,9 +91,10 @@ static enum vl_err add_tasks(struct plan *p) {
     }
     p->task = malloc(room * sizeof *p->task);
     p->order = malloc(room * sizeof *p->order);
+    p->longest = malloc(room * sizeof *p->longest);
     p->first = malloc(room * sizeof *p->first);
     p->asks = malloc((rare ? rare : 1) * sizeof *p->asks);
-    if (p->task == NULL || p->order == NULL || p->first == NULL || p->asks == NULL) return VL_ENOMEM;
+    if (p->task == NULL || p->order == NULL || p->longest == NULL || p->first == NULL || p->asks == NULL) return VL_ENOMEM;
     for (uint32_t i = 0; i < in->n_tasks; i++) {
         const struct sched_task *t = &in->tasks[i];
         p->choice[i] = (struct sched_choice){ .reason = SCHED_NO_NODES };
@@ -143,7 +144,11 @@ static int larger_first(const void *a, const void *b) {
     if (x->size != y->size) return x->size > y->size ? -1 : 1;
     return (x->task > y->task) - (x->task < y->task);
 }
-/* Size: the largest share of what the average node has left, then the hours. */
+static void take_order(const struct plan *p, struct sized *v, uint32_t *ret) {
+    qsort(v, p->n_task, sizeof *v, larger_first);
+    for (uint32_t j = 0; j < p->n_task; j++) ret[j] = v[j].task;
+}
+/* Size: the largest share of what the average node has left. */
 static enum vl_err sort_tasks(struct plan *p) {
     double memory = 1, disk = 1;
     for (uint32_t i = 0; i < p->n_node; i++) {
@@ -155,10 +160,11 @@ static enum vl_err sort_tasks(struct plan *p) {
     for (uint32_t j = 0; j < p->n_task; j++) {
         const struct plan_task *t = &p->task[j];
         double m = (double)t->memory / memory, d = (double)t->disk / disk;
-        v[j] = (struct sized){ (m > d ? m : d) + 1e-3 * t->hours / (t->hours + p->mean_hours), j };
+        v[j] = (struct sized){ m > d ? m : d, j };
     }
-    qsort(v, p->n_task, sizeof *v, larger_first);
-    for (uint32_t j = 0; j < p->n_task; j++) p->order[j] = v[j].task;
+    take_order(p, v, p->order);
+    for (uint32_t j = 0; j < p->n_task; j++) v[j] = (struct sized){ p->task[j].hours, j };
+    take_order(p, v, p->longest);
     free(v);
     return VL_OK;
 }
@@ -307,6 +313,7 @@ void plan_teardown(struct plan *p) {
     free(p->node);
     free(p->task);
     free(p->order);
+    free(p->longest);
     free(p->first);
     free(p->fits);
     free(p->asks);

@@ -157,24 +157,23 @@ uint32_t plan_sample_size(const struct plan *p) {
     return p->n_node > p->config->full_scan && p->config->sample < p->n_node ? p->config->sample : 0;
 }
 
-static double linear_of(const struct plan_work *w, const double linear[PLAN_TERMS + 1], uint32_t task, uint32_t n) {
+/* What costs by the hour counts by the hours: who takes long goes to cheap nodes, who is done at once to near ones. */
+static double linear_of(const struct plan_work *w, const double linear[PLAN_TERMS + 1], double hours, uint32_t n) {
     const struct plan_node *x = &w->p->node[n];
-    double load = load_of(w, n) + x->step;
-    (void)task;
-    return linear[0] * x->bent[0] + linear[1] * x->bent[1] + linear[2] * x->bent[2] + linear[3] * x->bent[3] +
-           linear[PLAN_TERMS] * load;
+    return linear[0] * x->bent[0] + linear[1] * x->bent[1] + hours * (linear[2] * x->bent[2] + linear[3] * x->bent[3]) +
+           linear[PLAN_TERMS] * (load_of(w, n) + x->step);
 }
 
 uint32_t plan_best(struct plan_work *w, uint32_t task, const double linear[PLAN_TERMS + 1], uint32_t sample) {
     struct plan *p = w->p;
     uint32_t best = PLAN_NOWHERE;
-    double best_value = 0;
+    double best_value = 0, hours = p->task[task].hours / p->mean_hours;
     for (uint32_t round = sample > 0 ? 0 : 1; round < 2 && best == PLAN_NOWHERE; round++) {
         uint32_t n = round == 0 ? sample : p->n_node;
         for (uint32_t i = 0; i < n; i++) {
             uint32_t x = round == 0 ? (uint32_t)vl_prng_below(&p->rng, p->n_node) : i;
             if (!plan_has_room(w, task, x) || !plan_suits(p, task, x)) continue;
-            double value = linear_of(w, linear, task, x);
+            double value = linear_of(w, linear, hours, x);
             if (best != PLAN_NOWHERE && (value > best_value || (value == best_value && x >= best))) continue;
             best = x;
             best_value = value;
@@ -186,11 +185,12 @@ uint32_t plan_best(struct plan_work *w, uint32_t task, const double linear[PLAN_
 bool plan_greedy(struct plan_work *w, const double linear[PLAN_TERMS + 1]) {
     const struct plan *p = w->p;
     uint32_t sample = plan_sample_size(p);
+    const uint32_t *order = linear[2] + linear[3] > 0.5 ? p->longest : p->order;
     plan_work_clear(w);
     for (uint32_t k = 0; k < p->n_task; k++) {
-        uint32_t n = plan_best(w, p->order[k], linear, sample);
+        uint32_t n = plan_best(w, order[k], linear, sample);
         if (n == PLAN_NOWHERE) return false;
-        plan_put(w, p->order[k], n);
+        plan_put(w, order[k], n);
     }
     return true;
 }
