@@ -1,3 +1,5 @@
+#include "fog/market.h"
+
 #include "fog/market_priv.h"
 
 #include "crypto/hash.h"
