@@ -34,7 +34,9 @@ enum vl_err coordinator_create(struct brain *b) {
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
     b->strategy = sched_strategy_find("least_loaded");
     assert(b->strategy != NULL);
-    return b->membership && b->registry && b->jobs && b->registry_fx ? standing_create(b) : VL_ENOMEM;
+    return b->membership && b->registry && b->jobs && b->registry_fx 
+               ? standing_create(b) || bench_create(b) ? VL_ENOMEM : VL_OK
+               : VL_ENOMEM;
 }
 
 void coordinator_destroy(struct brain *b) {
@@ -43,6 +45,7 @@ void coordinator_destroy(struct brain *b) {
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
     standing_destroy(b);
+    bench_destroy(b);
     free(b->registry_fx);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
 }
@@ -113,9 +116,11 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         forgotten(b, e->job);
         return;
     case JOB_FX_JOB_ENDED:
-        return; /* told by JOB_CHANGED */
+        trade_job_ended(b, e->job, e->state);
+        return; /* JOB_CHANGED tells the rest */
     case JOB_FX_VERDICT:
         standing_verdict(b, e);
+        trade_verdict(b, e);
         return;
     }
 }
@@ -135,6 +140,7 @@ enum vl_err coordinator_job(struct brain *b, const struct job_event *ev) {
         vl_buf_free(&buf);
         b->log_events++;
         for (uint32_t i = 0; i < fx.n; i++) job_effect(b, &fx, i);
+        if (ev->kind == JOB_EV_SUBMIT) trade_job_submitted(b, ev->job, ev->spec);
         b->schedule_due = true;
     }
     job_effects_free(&b->job_fx);
@@ -195,6 +201,7 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             b->schedule_due = true;
             break;
         case REGISTRY_NODE_REMOVED:
+            trade_node_lost(b, e->node);
             record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })
                 ->remove = true;
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
@@ -203,6 +210,7 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             break;
         case REGISTRY_NODE_LOST:
             note(b, VL_ETIMEOUT, e->node, "node lost: its tasks are moved");
+            trade_node_lost(b, e->node);
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
@@ -313,6 +321,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         b->counters.reports_stale++;
     } else {
         outputs_keep(b, r);
+        bench_report(b, node, r);
         vl_buf_init(&buf, 1024);
         if (r->has_receipt && receipt_encode(&r->receipt, &buf) == VL_OK) {
             struct record *rec = record_add(b, RECORD_RECEIPT, r->job.b, sizeof r->job.b, (struct vl_span){ 0 },
@@ -341,12 +350,12 @@ static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_n
     const struct node_record *r = NULL;
     while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
         struct sched_load load = job_book_on_node(b->jobs, r->id);
-        uint32_t held = load.running, ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
+        uint32_t held = load.running, ahead = bench_slots(b, r->id, r->caps.slots) * BRAIN_QUEUE_FACTOR;
         registry_sched_node(r, b->now, &load, &v[n]);
         v[n].blocked &= ~pardon;
         v[n].features &= ~NODE_FEATURE_PRIVATE;
         if (mix_reaches(b, r->id)) v[n].features |= NODE_FEATURE_PRIVATE;
-        if (v[n].blocked || ahead == 0) continue;
+        if (v[n].blocked || ahead == 0 || bench_on(b, r->id)) continue;
         sound++;
         if (held >= ahead) continue;
         v[n].slots = ahead;
@@ -354,6 +363,8 @@ static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_n
         slots += v[n].free_slots;
         struct standing s = standing_of(b, r->id);
         v[n].trust_milli = s.trust_milli, v[n].doubt_milli = s.doubt_milli;
+        v[n].rate_milli = rate_of(b, r->id);
+        v[n].price = market_price(b, r->id);
         n++;
     }
     *ret_slots = slots;
@@ -404,10 +415,11 @@ static void place_pages(struct brain *b, struct placing *p, uint32_t slots) {
     struct job_cursor cursor = { 0 };
     for (uint32_t page = 0; page < PLACE_PAGES && p->placed < slots && p->placed < PLACE_BATCH; page++) {
         uint32_t got = job_book_ready(b->jobs, &cursor, p->tasks, PLACE_BATCH);
+        uint32_t ours = market_skip_held(b, p->tasks, got);
         if (got == 0 ||
-            sched_place(b->strategy, &b->sched_state, p->nodes, p->nodes_n, p->tasks, got, p->choice) != VL_OK)
+            sched_place(b->strategy, &b->sched_state, p->nodes, p->nodes_n, p->tasks, ours, p->choice) != VL_OK)
             return;
-        place(b, p, got);
+        place(b, p, ours);
         if (got < PLACE_BATCH) return;
     }
 }
@@ -418,6 +430,7 @@ void coordinator_schedule(struct brain *b) {
     if (!b->started) return;
     job_book_stats(b->jobs, &stats);
     if (stats.ready == 0) return;
+    trade_place(b);
     uint32_t count = registry_count(b->registry), slots = 0;
     struct placing p = { .nodes = calloc(count ? count : 1, sizeof *p.nodes), .private_room = mix_room(b) };
     if (p.nodes) p.nodes_n = nodes_for_placing(b, p.nodes, count, &slots);
