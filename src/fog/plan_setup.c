@@ -87,7 +87,7 @@ static enum vl_err add_tasks(struct plan *p) {
     size_t room = in->n_tasks ? in->n_tasks : 1, rare = 0, used = 0;
     for (uint32_t i = 0; i < in->n_tasks; i++) {
         const struct sched_task *t = &in->tasks[i];
-        rare += t->n_avoid > 0 || t->n_exclude > 0 || t->region != 0 || t->class == SLA_S;
+        rare += sched_particular(t);
     }
     p->task = malloc(room * sizeof *p->task);
     p->order = malloc(room * sizeof *p->order);
@@ -113,7 +113,7 @@ static enum vl_err add_tasks(struct plan *p) {
             .index = i,
             .hours = t->cpu_milli ? t->cpu_milli / MS_PER_HOUR : p->mean_hours,
         };
-        if (t->n_avoid > 0 || t->n_exclude > 0 || t->region != 0 || t->class == SLA_S) {
+        if (sched_particular(t)) {
             sched_ask_of(in->nodes, in->n_nodes, t, 0, NULL, &p->asks[used]);
             x->ask = &p->asks[used++];
         }
