@@ -1,3 +1,5 @@
+#include "trust/reputation.h"
+
 #include "trust/reputation_priv.h"
 
 #include "base/map.h"
