@@ -28,6 +28,7 @@
 #include "mix/path.h"
 #include "mix/relay.h"
 #include "trust/membership.h"
+#include "trust/reputation.h"
 #include "wire/task.h"
 
 #include <stdbool.h>
@@ -230,6 +231,7 @@ void brain_village_id(const struct brain *b, uint8_t ret[16]);
 const struct registry *brain_registry(const struct brain *b);  /* NULL when not the coordinator */
 const struct job_book *brain_jobs(const struct brain *b);      /* same */
 const struct membership *brain_members(const struct brain *b); /* same */
+const struct reputation *brain_reputation(const struct brain *b); /* same */
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;

@@ -302,6 +302,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
+    standing_metered(b, node, r);
     err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT,
                                                   .now = b->now,
                                                   .job = r->job,

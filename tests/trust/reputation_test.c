@@ -254,19 +254,6 @@ TEST(reputation, knows_no_more_nodes_than_it_was_made_for_and_nothing_passes_to_
 
 /* ---- what others can check ------------------------------------------------------------------------------------------ */
 
-static bool beta_same(const struct reputation_beta *a, const struct reputation_beta *b) {
-    return a->good_micro == b->good_micro && a->bad_micro == b->bad_micro && a->expect_ppm == b->expect_ppm &&
-           a->sd_ppm == b->sd_ppm && a->lower_ppm == b->lower_ppm && a->upper_ppm == b->upper_ppm &&
-           a->belief_ppm == b->belief_ppm && a->disbelief_ppm == b->disbelief_ppm && a->doubt_ppm == b->doubt_ppm;
-}
-
-static bool same(const struct reputation_score *a, const struct reputation_score *b) {
-    for (unsigned d = 0; d < REPUTATION_DIMS; d++)
-        if (!beta_same(&a->dim[d], &b->dim[d])) return false;
-    return a->trust_ppm == b->trust_ppm && a->doubt_ppm == b->doubt_ppm && a->error_ppm == b->error_ppm &&
-           a->flagged == b->flagged && a->trusted == b->trusted && a->pieces == b->pieces && a->at_ms == b->at_ms;
-}
-
 /* A life of `n` random pieces over years; the last ones stay in `kept`, as the coordinator keeps its rows. */
 struct life {
     struct reputation *r;
@@ -330,7 +317,7 @@ TEST(reputation, anyone_recomputes_the_very_same_score_whatever_the_order_and_ho
             struct vl_hash head;
             shuffle(l->kept, l->n, &rng);
             CHECK_OK(reputation_recompute(s, l->kept, l->n, 500, now, &got, &head));
-            CHECK(same(&want, &got));
+            CHECK(reputation_score_same(&want, &got));
             CHECK(vl_hash_eq(s->head, head));
         }
         reputation_destroy(l->r);
@@ -358,7 +345,7 @@ TEST(reputation, folding_loses_nothing) {
     want = score(r, 1, at + 5 * DAY);
     CHECK_OK(reputation_recompute(&(struct reputation_state){ .node = { { 1 } } }, all, 1500, 500, at + 5 * DAY, &got,
                                   &head));
-    CHECK(same(&want, &got));
+    CHECK(reputation_score_same(&want, &got));
     free(all);
     reputation_destroy(r);
 }
@@ -404,6 +391,42 @@ TEST(reputation, a_list_that_was_tampered_with_is_refused) {
     CHECK_EQ(VL_ENOTFOUND, AGAIN);
     CHECK_EQ(VL_ERANGE, reputation_recompute(s, l->kept, 1, 500, VL_MS_NEVER, &got, &head));
 #undef AGAIN
+    reputation_destroy(l->r);
+    free(l);
+}
+
+TEST(reputation, a_list_and_its_sums_are_checked_down_to_the_signatures) {
+    struct life *l = calloc(1, sizeof *l);
+    struct vl_prng rng;
+    struct vl_buf sums, list;
+    struct reputation_score got;
+    struct vl_node_id by;
+    struct vl_errmsg why = { "" };
+    vl_prng_seed(&rng, 6);
+    *l = (struct life){ .r = book(), .now = START };
+    live(l, &rng, 700);
+    vl_buf_init(&sums, REPUTATION_RECORD_MAX);
+    vl_buf_init(&list, REPUTATION_KEPT * EVIDENCE_BYTES);
+    CHECK_OK(reputation_state_encode(reputation_state(l->r, (struct vl_node_id){ { 1 } }), &sums));
+    for (uint32_t i = 0; i < l->n; i++) CHECK_OK(evidence_encode(&l->kept[i], &list));
+#define AGAIN(bytes) reputation_check(vl_span(sums.p, sums.len), vl_span(list.p, bytes), 500, l->now, &got, &by, &why)
+    CHECK_OK(AGAIN(list.len));
+    struct reputation_score want = score(l->r, 1, l->now);
+    CHECK(reputation_score_same(&want, &got));
+    struct crypto_sign_key key = key_of(9);
+    CHECK(vl_node_eq(crypto_sign_node_id(&key), by));
+    CHECK_EQ(VL_EPARSE, AGAIN(list.len - 1));
+    CHECK_EQ(VL_ENOTFOUND, AGAIN(list.len - EVIDENCE_BYTES)); /* the newest kept back */
+    CHECK_STR("the list does not end with the newest piece", why.text);
+    list.p[list.len - 1] ^= 1;
+    CHECK_EQ(VL_ECRYPTO, AGAIN(list.len));
+    list.p[list.len - 1] ^= 1;
+    sums.p[sums.len - 5] ^= 1; /* another score than the evidence gives: 2^32 of the last sum */
+    CHECK_EQ(VL_ECRYPTO, AGAIN(list.len));
+    CHECK_STR("the score does not follow from the evidence", why.text);
+#undef AGAIN
+    vl_buf_free(&sums);
+    vl_buf_free(&list);
     reputation_destroy(l->r);
     free(l);
 }
