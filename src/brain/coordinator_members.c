@@ -141,6 +141,8 @@ static const struct vl_span nothing;
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
                       uint64_t program_size, const struct record_answer *answer) {
     struct vl_errmsg why = { "" };
+    uint64_t retry_ms = 0;
+    uint8_t wait[4];
     struct vl_buf buf;
     step_begin(b, now);
     vl_buf_init(&buf, JOB_SPEC_MAX);
@@ -148,14 +150,18 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
     if (err == VL_OK) err = job_spec_encode(spec, &buf);
     if (err == VL_OK && !b->cfg.coordinator)
         err = remote_submit(b, id, spec, vl_span(buf.p, buf.len), program_size, &why);
-    else if (err == VL_OK)
+    else if (err == VL_OK && (err = load_admit(b, spec->terms.class, &why, &retry_ms)) == VL_OK)
         err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = b->now, .job = id, .spec = spec });
     if (err == VL_OK) {
         record_add(b, RECORD_SPEC, id.b, sizeof id.b, nothing, vl_span(buf.p, buf.len));
         if (answer) record_answer_add(b, answer);
     }
     vl_buf_free(&buf);
-    reply(b, token, err, why.text[0] ? why.text : NULL, nothing);
+    vl_put_u32(wait, (uint32_t)retry_ms);
+    if (err == VL_EOVERLOAD)
+        reply_now(b, token, err, why.text, vl_span(wait, sizeof wait));
+    else
+        reply(b, token, err, why.text[0] ? why.text : NULL, nothing);
     step_end(b);
 }
 
@@ -364,6 +370,6 @@ void coordinator_tick(struct brain *b) {
 
 vl_ms coordinator_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(registry_deadline(b->registry), job_book_deadline(b->jobs));
-    at = vl_ms_min(at, standing_deadline(b));
+    at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }
