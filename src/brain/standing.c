@@ -145,6 +145,7 @@ static void give(struct brain *b, struct evidence *e) {
     } else {
         struct mark *m = vl_map_get(&b->standings->marks, e->node.b);
         if (m) m->fresh_until = 0;
+        if (registry_get(b->registry, e->node)) placing_touch(b, e->node);
         rows_put(b, e, first, n);
     }
 }

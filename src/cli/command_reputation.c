@@ -207,6 +207,11 @@ static int print_one(struct cli *cli, json_t *score, bool checked, const char *p
             (unsigned long long)json_count(score, "pieces", 0), (unsigned long long)json_count(score, "error_ppm", 0));
     print_dimensions(cli, score);
     print_evidence(cli, score);
+    if (json_count(score, "pieces", 0) == 0) {
+        json_decref(score);
+        if (checked) fputs("\nchecked: nothing is known of it, and nothing claimed\n", cli->out.file);
+        return CLI_OK;
+    }
     json_decref(score);
     if (*problem) return cli_fail(cli, CLI_FAILED, "this score does not hold: %s", problem);
     if (checked) fputs("\nchecked: the score follows from the evidence, which the coordinator signed\n", cli->out.file);
