@@ -174,6 +174,7 @@ static void view_of(const struct job *j, struct job_view *ret) {
         .error_text = vl_span_str(j->error_text),
         .attempts = j->attempts,
         .after_left = j->after_left,
+        .price = j->price,
         .spec = vl_span(j->spec, j->spec_len),
     };
 }
