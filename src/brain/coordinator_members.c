@@ -143,10 +143,14 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
     struct vl_errmsg why = { "" };
     uint64_t retry_ms = 0;
     uint8_t wait[4];
+    struct brain_quorum quorum;
     struct vl_buf buf;
+    struct job_spec own = *spec; /* a tier says how many replicas there are */
+    spec = &own;
     step_begin(b, now);
     vl_buf_init(&buf, JOB_SPEC_MAX);
     enum vl_err err = job_spec_check(spec, &why);
+    if (err == VL_OK && b->cfg.coordinator) err = quorum_admit(b, &own, &quorum, &why);
     if (err == VL_OK) err = job_spec_encode(spec, &buf);
     if (err == VL_OK && !b->cfg.coordinator)
         err = remote_submit(b, id, spec, vl_span(buf.p, buf.len), program_size, &why);
@@ -154,6 +158,7 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
         err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = b->now, .job = id, .spec = spec });
     if (err == VL_OK) {
         record_add(b, RECORD_SPEC, id.b, sizeof id.b, nothing, vl_span(buf.p, buf.len));
+        if (b->cfg.coordinator) quorum_open(b, id, spec, &quorum);
         if (answer) record_answer_add(b, answer);
     }
     vl_buf_free(&buf);
@@ -299,6 +304,7 @@ void coordinator_start(struct brain *b) {
     struct membership_result *r = result_new(b);
     struct membership_event ev = { .kind = MEMBERSHIP_ADMIT, .now = b->now };
     if (r == NULL) return;
+    quorum_start(b);
     crypto_dh_key_from_seed(b->cfg.static_secret, &key);
     ev.u.join.node = b->self;
     ev.u.join.name = b->cfg.name;
@@ -315,6 +321,7 @@ void coordinator_start(struct brain *b) {
         b, &(struct registry_event){
                .kind = REGISTRY_JOINED, .now = b->now, .node = b->self, .name = b->cfg.name, .addr = b->cfg.addr });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
+    bench_start(b);
     free(r);
 }
 
@@ -362,13 +369,17 @@ void coordinator_tick(struct brain *b) {
         if (r) vl_ignore(member_step(b, &(struct membership_event){ .kind = MEMBERSHIP_TICK, .now = b->now }, r));
         free(r);
     }
+    quorum_tick(b);
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
+    bench_tick(b);
     retention(b);
 }
 
 vl_ms coordinator_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(registry_deadline(b->registry), job_book_deadline(b->jobs));
     at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
+    at = vl_ms_min(at, quorum_deadline(b));
+    at = vl_ms_min(at, bench_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

@@ -48,7 +48,7 @@ int cli_fail(struct cli *cli, enum cli_exit code, const char *fmt, ...) {
         if (term_sanitise(&b, text, strlen(text), false) == VL_OK) {
             json_t *o =
                 json_pack("{s:{s:i,s:s%}}", "error", "exit", (int)code, "detail", b.p ? (char *)b.p : "", b.len);
-            if (o != NULL && json_dumpf(o, stdout, JSON_COMPACT) == 0) fputc('\n', stdout);
+            if (o != NULL && json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15)) == 0) fputc('\n', stdout);
             json_decref(o);
         }
         vl_buf_free(&b);
@@ -67,7 +67,7 @@ void cli_note(struct cli *cli, const char *fmt, ...) {
 }
 
 int cli_print_json(struct cli *cli, json_t *value) {
-    bool ok = value != NULL && json_dumpf(value, cli->out.file, JSON_COMPACT | JSON_ENCODE_ANY) == 0 &&
+    bool ok = value != NULL && json_dumpf(value, cli->out.file, JSON_COMPACT | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY) == 0 &&
               fputc('\n', cli->out.file) != EOF && fflush(cli->out.file) == 0;
     json_decref(value);
     return ok ? CLI_OK : CLI_FAILED;

@@ -183,7 +183,7 @@ static struct need need_of(const struct sched_fast *f, const struct sched_task *
                                      : t->max_latency_us == FAR ? FAR - 1
                                                                 : t->max_latency_us,
                           .load_weight = (float)f->weight[t->class][PLAN_BALANCE],
-                          .rare = t->class == SLA_S || t->region != 0 || t->n_exclude > 0 };
+                          .rare = t->class == SLA_S || t->region != 0 || t->n_exclude > 0 || t->n_only > 0 };
 }
 
 static inline bool meets(const struct hot *h, const struct need *w) {

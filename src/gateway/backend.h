@@ -25,6 +25,8 @@
 #include <stdint.h>
 
 struct job_spec; /* wire/job.h: the one definition of what a person may submit */
+struct plan_record; /* fog/plan_record.h */
+struct sched_why;   /* fog/sched.h */
 
 /* ---- views: what a read hands to its sink ---- */
 
@@ -78,6 +80,7 @@ struct view_job {
     uint32_t attempts;                        /* task attempts begun so far, all tasks together */
     vl_ms submitted_ms, started_ms, ended_ms; /* 0: not yet */
     struct view_error error;
+    const char *waits; /* what its tasks wait for; NULL: nothing */
 };
 
 enum view_task_state {
@@ -108,7 +111,7 @@ struct view_task {
     bool has_node;
     struct vl_node_id node;
     uint32_t attempt;
-    uint64_t epoch;
+    uint64_t epoch, batch; /* batch: see explain; 0: unknown */
     bool has_exit_code;
     int32_t exit_code;
     vl_ms started_ms, ended_ms; /* 0: not yet */
@@ -231,6 +234,10 @@ typedef void (*view_topology_fn)(void *arg, const struct view_topology *v);
 typedef void (*view_ticket_fn)(void *arg, const struct view_ticket *v);
 typedef void (*view_metric_fn)(void *arg, const struct view_metric *v);
 typedef void (*view_spec_fn)(void *arg, const struct job_spec *v);
+/* tasks: how many of the job wait; why: how many nodes each reason stops, for the first of them. */
+typedef void (*view_wait_fn)(void *arg, uint32_t tasks, const struct sched_why *why);
+/* tasks: of this job in that batch. */
+typedef void (*view_plan_fn)(void *arg, const struct plan_record *v, uint32_t tasks);
 typedef void (*view_relay_fn)(void *arg, const struct view_relay *v);
 
 /* ---- commands ---- */
@@ -279,6 +286,10 @@ struct backend_ops {
     /* The blobs that make up the job's result in order: stdout of the merge task, else of each task.
      * VL_ENOTFOUND: no such job.  VL_ESTATE: it is not done. */
     enum vl_err (*result)(void *self, struct vl_job_id id, view_output_fn sink, void *arg);
+
+    /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
+     * kept, at most max, newest first.  VL_ENOTFOUND. */
+    enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
 
     void (*mix)(void *self, struct view_mix *ret);
     void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */

@@ -243,7 +243,8 @@ static void job_show(struct vl_job_id id, const struct job_row *r, view_job_fn s
                           .attempts = r->attempts,
                           .submitted_ms = r->submitted_ms,
                           .started_ms = r->started_ms,
-                          .ended_ms = r->ended_ms };
+                          .ended_ms = r->ended_ms,
+                          .waits = r->waits ? sched_reason_text((enum sched_reason)r->waits) : NULL };
     v.error = error_view(r->error, r->error_text, error);
     sink(arg, &v);
 }
@@ -310,6 +311,7 @@ static void task_show(uint32_t index, const struct task_row *r, view_task_fn sin
                            .node = r->node,
                            .attempt = r->attempt,
                            .epoch = r->epoch,
+                           .batch = r->batch,
                            .started_ms = r->started_ms,
                            .ended_ms = r->ended_ms,
                            .input = r->input.n ? text_copy(input, sizeof input, r->input) : NULL };
@@ -680,6 +682,7 @@ struct backend node_backend(struct node_backend *b) {
         .job_cancel = be_job_cancel,
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
+        .explain = node_backend_explain,
         .mix = node_backend_mix,
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,

@@ -27,6 +27,8 @@ void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);
 
 /* node_mix.c */
 void node_backend_mix(void *self, struct view_mix *ret);
+enum vl_err node_backend_explain(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan,
+                                 void *arg);
 void node_backend_relays(void *self, view_relay_fn sink, void *arg);
 enum vl_err node_backend_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
 void node_backend_mix_metrics(void *self, view_metric_fn sink, void *arg);

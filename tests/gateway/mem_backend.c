@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "fog/plan_record.h"
 #include "wire/job.h"
 
 #include <stdio.h>
@@ -385,6 +386,15 @@ static enum vl_err node_expel(void *self, struct vl_node_id id, backend_done_fn 
     return soon(m, VL_OK, done, arg);
 }
 
+static enum vl_err explain(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg) {
+    struct plan_record r = { .batch = 9, .strategy = STRATEGY_NSGA2, .class = SLA_A, .tasks = 2, .placed = 2, .n_front = 2, .taken = 1 };
+    struct sched_why why = { .nodes = 3, .by = { [SCHED_NO_READY] = 1, [SCHED_TOO_LARGE] = 2 } };
+    if (find_job(self, id) == NULL) return VL_ENOTFOUND;
+    wait(arg, 1, &why);
+    if (max > 0) plan(arg, &r, 1);
+    return VL_OK;
+}
+
 static void mix(void *self, struct view_mix *ret) {
     (void)self;
     *ret = (struct view_mix){ .charter = true, .epoch = 7, .epoch_ms = 1800000, .authorities = 3, .threshold = 2 };
@@ -565,6 +575,7 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .job_cancel = job_cancel,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
+        .explain = explain,
         .mix = mix,
         .relays = relays,
         .mix_ping = mix_ping,
