@@ -21,6 +21,10 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_quorum.c */
+enum vl_err node_backend_quorum_check(void *self, const struct job_spec *spec, struct view_quorum *ret);
+void node_backend_agreements(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
+enum vl_err node_backend_agreement(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg);
 /* node_mix.c */
 void node_backend_mix(void *self, struct view_mix *ret);
 void node_backend_relays(void *self, view_relay_fn sink, void *arg);

@@ -405,14 +405,14 @@ TEST(quorum_brain, a_check_says_what_a_job_would_get_and_changes_nothing) {
     for (uint8_t n = 1; n <= 3; n++) join(r, n, n);
     age(r, 1, 3, 400);
     size_t before = r->log_n;
-    CHECK_OK(brain_quorum_check(r->brain, r->now, &s, &q));
+    CHECK_OK(brain_quorum_check(r->brain, &s, &q));
     CHECK(q.choice.ok && q.choice.n == 2 && q.candidates == 3 && q.choice.avail_ppb >= 995000000);
     s.terms.tier = TIER_PLATINUM;
-    CHECK_OK(brain_quorum_check(r->brain, r->now, &s, &q));
+    CHECK_OK(brain_quorum_check(r->brain, &s, &q));
     CHECK(!q.choice.ok);
     CHECK_STR("platinum needs nodes of 5 owners; of those that fit there are 3", q.choice.why);
     s.terms.tier = TIER_NONE;
-    CHECK_EQ(VL_ERANGE, brain_quorum_check(r->brain, r->now, &s, &q));
+    CHECK_EQ(VL_ERANGE, brain_quorum_check(r->brain, &s, &q));
     effects(r);
     CHECK_EQ(before, r->log_n);
     CHECK(brain_agreement_below(r->brain, NULL) == NULL);
