@@ -35,8 +35,8 @@
 #define TOPOLOGY_LOOKBACK 2u /* draws of x use S_(x - LOOKBACK) */
 #define TOPOLOGY_WAIT 3u     /* the roll of x is closed when x - WAIT begins */
 #define TOPOLOGY_NEIGHBOURS 8u
-#define TOPOLOGY_MISSED_STEP 8u
-#define TOPOLOGY_MISSED_MAX 24u
+#define TOPOLOGY_MISSED_STEP 16u
+#define TOPOLOGY_MISSED_MAX 31u
 #define TOPOLOGY_MEMBERS_MAX 100000u
 #define TOPOLOGY_CATCH_UP 1000u /* epochs that one call may close */
 #define TOPOLOGY_CERT_BYTES 191u

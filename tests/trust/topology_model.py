@@ -137,7 +137,7 @@ def main():
                                 *[node + draw(i, epoch, 1)[0] for node, i in told])
         for _, i, _ in roll:
             silent = all(i != k for _, k in told)
-            missed[i] = min(24, missed[i] + 8) if silent else max(0, missed[i] - 1)
+            missed[i] = min(31, missed[i] + 16) if silent else max(0, missed[i] - 1)
     for epoch in (FIRST + 4, FIRST + 5, FIRST + 8):
         print(f'seed {epoch} "{SEED[epoch].hex()}"')
     for epoch in (FIRST + 4, FIRST + 8):

@@ -271,13 +271,13 @@ TEST(topology, halves_the_weight_of_the_silent_until_they_have_spoken_again) {
     CHECK_EQ(TOPOLOGY_MISSED_STEP, topology_missed(r.t, r.node[3]));
     CHECK_EQ(0, topology_missed(r.t, r.node[4]));
     enrol(&r, 3, 1u << 20);
-    for (unsigned k = 0; k < 12; k++) { /* speaks from here on */
+    for (unsigned k = 0; k < 20; k++) { /* speaks from here on */
         uint64_t e = topology_epoch(r.t);
-        unsigned missed = k < 8 ? 8 - k : 0;
+        unsigned missed = k < 16 ? 16 - k : 0;
         CHECK_EQ(missed, topology_missed(r.t, r.node[3]));
         CHECK_OK(reveal(&r, 3));
         CHECK_OK(topology_draw(r.t, r.node[3], &r.key[3], e, TOPOLOGY_NEIGHBOUR, &c));
-        uint32_t want = k < 3 ? 250 : k == 3 ? 250 >> 8 : (1u << 20) >> (k < 11 ? 11 - k : 0); /* closed three epochs before */
+        uint32_t want = k < 3 ? 250 : k == 3 ? 0 : (1u << 20) >> (k < 19 ? 19 - k : 0); /* closed three epochs before */
         CHECK_EQ(want, c.weight);
         CHECK_OK(topology_advance(r.t, e + 1));
     }
