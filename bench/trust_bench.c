@@ -1,6 +1,6 @@
 /* trust_bench.c - what proofs and draws cost on one core.
- * vrf.prove_ms, vrf.verify_ms: suite ELL2, inputs of 58 bytes as draws have them; the peer is what can be done of it with
- * the public interface of libsodium alone: the multiplications and sums of one proof or one check, nothing else.
+ * vrf.prove_ms, vrf.verify_ms: suite ELL2, inputs of 58 bytes as draws have them; the peer is what can be done of it
+ * with the public interface of libsodium alone: the multiplications and sums of one proof or one check, nothing else.
  * msm.1024: terms a second in sums of 1,024 products; the peer is libsodium, one product and one sum a term.
  * Rounds of the two alternate; medians. */
 #include "crypto/msm.h"
@@ -82,7 +82,8 @@ static void bench_vrf(void) {
         began = now_s();
         for (unsigned i = 0; i < PROOFS; i++) {
             input[0] = (uint8_t)i;
-            if (crypto_vrf_check(&public, vl_span(input, sizeof input), vl_span(proof[i], sizeof proof[i]), NULL) != VL_OK)
+            if (crypto_vrf_check(&public, vl_span(input, sizeof input), vl_span(proof[i], sizeof proof[i]), NULL) !=
+                VL_OK)
                 die("verify");
         }
         verify[round] = (now_s() - began) * 1e3 / PROOFS;

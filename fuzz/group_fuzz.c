@@ -1,5 +1,6 @@
-/* Own group arithmetic against libsodium under raw bytes. First byte: decoding and encoding, sums of products, transcripts.
- * Sums: terms of 64 bytes, a scalar and the start of a point; every seventh point is the identity or one seen before. */
+/* Own group arithmetic against libsodium under raw bytes. First byte: decoding and encoding, sums of products,
+ * transcripts. Sums: terms of 64 bytes, a scalar and the start of a point; every seventh point is the identity or one
+ * seen before. */
 #include "crypto/keccak.h"
 #include "crypto/msm.h"
 #include "crypto/random.h"
@@ -91,8 +92,10 @@ static void hashes(const uint8_t *p, size_t n) {
     struct keccak k;
     uint8_t one[32], two[32];
     keccak_init(&k);
-    for (size_t at = 0, step = 1; at < n; at += step, step = 1 + p[at - 1] % 200)
-        keccak_update(&k, p + at, step < n - at ? step : n - at);
+    for (size_t at = 0, step; at < n; at += step) {
+        step = 1 + p[at] % 200u < n - at ? 1 + p[at] % 200u : n - at;
+        keccak_update(&k, p + at, step);
+    }
     keccak_final_keccak_256(&k, one);
     keccak_256(vl_span(p, n), two);
     if (memcmp(one, two, 32) != 0) abort();
@@ -102,10 +105,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     if (n == 0 || crypto_init() != VL_OK) return 0;
     switch (p[0] % 4) {
-    case 0: encodings(p + 1, n - 1); break;
-    case 1: sums(p + 1, n - 1); break;
-    case 2: transcripts(p + 1, n - 1); break;
-    default: hashes(p + 1, n - 1); break;
+    case 0:
+        encodings(p + 1, n - 1);
+        break;
+    case 1:
+        sums(p + 1, n - 1);
+        break;
+    case 2:
+        transcripts(p + 1, n - 1);
+        break;
+    default:
+        hashes(p + 1, n - 1);
+        break;
     }
     return 0;
 }

@@ -75,9 +75,15 @@ static void life(struct topology *t, const uint8_t *p, size_t n) {
         struct vl_node_id drawn[TOPOLOGY_NEIGHBOURS];
         struct crypto_vrf_public pub = crypto_vrf_public_of(&key[(p[1] / N) % N]);
         switch (p[0] % 5) {
-        case 0: vl_ignore(reveal(t, i, now + p[0] / 5 % 3 - 1)); break;
-        case 1: vl_ignore(topology_member(t, node[i], &pub, (uint32_t)p[0] << (p[1] % 24))); break;
-        case 2: vl_ignore(topology_leave(t, node[i])); break;
+        case 0:
+            vl_ignore(reveal(t, i, now + p[0] / 5 % 3 - 1));
+            break;
+        case 1:
+            vl_ignore(topology_member(t, node[i], &pub, (uint32_t)p[0] << (p[1] % 24)));
+            break;
+        case 2:
+            vl_ignore(topology_leave(t, node[i]));
+            break;
         case 3:
             if (topology_advance(t, now + p[0] / 5 % 4) != VL_OK) abort();
             break;

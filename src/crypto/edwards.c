@@ -7,7 +7,9 @@ const struct edwards edwards_base = {
     .t = { { 0x68ab3a5b7dda3, 0xeea2a5eadbb, 0x2af8df483c27e, 0x332b375274732, 0x67875f0fd78b7 } },
 };
 
-struct edwards edwards_identity(void) { return (struct edwards){ FE_ZERO, FE_ONE, FE_ONE, FE_ZERO }; }
+struct edwards edwards_identity(void) {
+    return (struct edwards){ FE_ZERO, FE_ONE, FE_ONE, FE_ZERO };
+}
 
 struct edwards_cached edwards_cache(const struct edwards *p) {
     return (struct edwards_cached){ fe_add(p->y, p->x), fe_sub(p->y, p->x), fe_add(p->z, p->z), fe_mul(p->t, fe_2d) };
@@ -65,9 +67,10 @@ bool edwards_is_prime_order_vartime(const struct edwards *p) {
 
 struct edwards edwards_elligator2_vartime(struct fe u) {
     static const struct fe j = { { 486662, 0, 0, 0, 0 } };
-    static const struct fe scale = { /* the even root of -486664, RFC 9380 appendix D.1 */
-                                     { 0x604aaff457e06, 0x2296fa350598d, 0x7f13dfb16874f, 0x35de93d846e01,
-                                       0xf26edf460a00 } };
+    static const struct fe scale = {
+        /* the even root of -486664, RFC 9380 appendix D.1 */
+        { 0x604aaff457e06, 0x2296fa350598d, 0x7f13dfb16874f, 0x35de93d846e01, 0xf26edf460a00 }
+    };
     struct fe uu = fe_sq(u), x = fe_mul(fe_carry(fe_neg(j)), fe_invert(fe_add(FE_ONE, fe_add(uu, uu)))), y;
     /* On the Montgomery curve y^2 = x^3 + J x^2 + x: the first x, with y odd, or the second, with y even. */
     struct fe gx = fe_mul(x, fe_add(fe_mul(x, fe_add(x, j)), FE_ONE));

@@ -1,6 +1,7 @@
-/* edwards.h - points of edwards25519, -x^2 + y^2 = 1 + d x^2 y^2 over fe25519.h (RFC 8032 5.1), in extended coordinates:
- * x = X/Z, y = Y/Z, T = XY/Z (Hisil, Wong, Carter, Dawson 2008).  The formulas are complete: identity, equal and opposite
- * points are nothing special.  What VRF and ristretto.h share; others want ristretto.h, which has no cofactor.
+/* edwards.h - points of edwards25519, -x^2 + y^2 = 1 + d x^2 y^2 over fe25519.h (RFC 8032 5.1), in extended
+ * coordinates: x = X/Z, y = Y/Z, T = XY/Z (Hisil, Wong, Carter, Dawson 2008).  The formulas are complete: identity,
+ * equal and opposite points are nothing special.  What VRF and ristretto.h share; others want ristretto.h, which has no
+ * cofactor.
  *
  * Constant time but for _vartime.  Coordinates are tight limbs always.  Pure. */
 #ifndef VL_CRYPTO_EDWARDS_H
@@ -52,7 +53,7 @@ static inline struct edwards edwards_sub_affine(const struct edwards *p, const s
     return edwards_join(p, q->ymx, q->ypx, fe_add(p->z, p->z), q->t2d, true);
 }
 
-/* 2 p.  Reads no T; with want_t false *none* is written either, for a doubling that another one follows. */
+/* 2 p.  Reads no T; with want_t false none is written either, for a doubling that another one follows. */
 static inline struct edwards edwards_double_to(const struct edwards *p, bool want_t) {
     struct fe a = fe_sq(p->x), b = fe_sq(p->y), z = fe_sq(p->z), s = fe_sq(fe_add(p->x, p->y));
     struct fe h = fe_add(a, b), e = fe_sub(h, s), g = fe_sub(a, b), f = fe_add(fe_add(z, z), g);

@@ -56,7 +56,9 @@ uint64_t fe_is_negative(struct fe a) {
     return s[0] & 1u;
 }
 
-struct fe fe_abs(struct fe a) { return fe_select(a, fe_neg(a), fe_is_negative(a)); }
+struct fe fe_abs(struct fe a) {
+    return fe_select(a, fe_neg(a), fe_is_negative(a));
+}
 
 static struct fe squared(struct fe a, unsigned times) {
     while (times-- > 0) a = fe_sq(a);

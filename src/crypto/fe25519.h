@@ -18,7 +18,8 @@ struct fe {
 };
 __extension__ typedef unsigned __int128 fe_wide;
 
-/* Limbs must stay in registers: left to itself gcc calls these and passes them through memory, at 1.7 times the time. */
+/* Limbs must stay in registers: left to itself gcc calls these and passes them through memory, at 1.7 times the time.
+ */
 #define FE_INLINE static inline __attribute__((always_inline))
 #define FE_MASK ((1ull << 51) - 1)
 #define FE_ZERO ((struct fe){ { 0, 0, 0, 0, 0 } })
@@ -51,8 +52,8 @@ FE_INLINE struct fe fe_carry(struct fe a) {
 /* -a: takes limbs < 2^53 - 76, gives loose. */
 FE_INLINE struct fe fe_neg(struct fe a) { return fe_sub(FE_ZERO, a); }
 
-/* Five columns to tight limbs.  Each column of a product of loose factors is < 77 * 2^108 < 2^114.3, the last, which has
- * no factor 19 in it, < 5 * 2^108 + 2^63.3: so carries fit 64 bits, and so does 19 times the last. */
+/* Five columns to tight limbs.  Each column of a product of loose factors is < 77 * 2^108 < 2^114.3, the last, which
+ * has no factor 19 in it, < 5 * 2^108 + 2^63.3: so carries fit 64 bits, and so does 19 times the last. */
 FE_INLINE struct fe fe_columns(fe_wide c0, fe_wide c1, fe_wide c2, fe_wide c3, fe_wide c4) {
     struct fe r;
     c1 += (uint64_t)(c0 >> 51);
@@ -72,14 +73,16 @@ FE_INLINE struct fe fe_columns(fe_wide c0, fe_wide c1, fe_wide c2, fe_wide c3, f
 FE_INLINE struct fe fe_mul(struct fe f, struct fe g) {
     const uint64_t *a = f.v, *b = g.v;
     uint64_t b1 = 19 * b[1], b2 = 19 * b[2], b3 = 19 * b[3], b4 = 19 * b[4];
-    fe_wide c0 = (fe_wide)a[0] * b[0] + (fe_wide)a[1] * b4 + (fe_wide)a[2] * b3 + (fe_wide)a[3] * b2 + (fe_wide)a[4] * b1;
-    fe_wide c1 = (fe_wide)a[0] * b[1] + (fe_wide)a[1] * b[0] + (fe_wide)a[2] * b4 + (fe_wide)a[3] * b3 + (fe_wide)a[4] * b2;
+    fe_wide c0 =
+        (fe_wide)a[0] * b[0] + (fe_wide)a[1] * b4 + (fe_wide)a[2] * b3 + (fe_wide)a[3] * b2 + (fe_wide)a[4] * b1;
+    fe_wide c1 =
+        (fe_wide)a[0] * b[1] + (fe_wide)a[1] * b[0] + (fe_wide)a[2] * b4 + (fe_wide)a[3] * b3 + (fe_wide)a[4] * b2;
     fe_wide c2 =
         (fe_wide)a[0] * b[2] + (fe_wide)a[1] * b[1] + (fe_wide)a[2] * b[0] + (fe_wide)a[3] * b4 + (fe_wide)a[4] * b3;
     fe_wide c3 =
         (fe_wide)a[0] * b[3] + (fe_wide)a[1] * b[2] + (fe_wide)a[2] * b[1] + (fe_wide)a[3] * b[0] + (fe_wide)a[4] * b4;
-    fe_wide c4 =
-        (fe_wide)a[0] * b[4] + (fe_wide)a[1] * b[3] + (fe_wide)a[2] * b[2] + (fe_wide)a[3] * b[1] + (fe_wide)a[4] * b[0];
+    fe_wide c4 = (fe_wide)a[0] * b[4] + (fe_wide)a[1] * b[3] + (fe_wide)a[2] * b[2] + (fe_wide)a[3] * b[1] +
+                 (fe_wide)a[4] * b[0];
     return fe_columns(c0, c1, c2, c3, c4);
 }
 
@@ -115,8 +118,8 @@ uint64_t fe_is_negative(struct fe a);
 struct fe fe_abs(struct fe a);
 /* a^(p-2), 0 for 0.  Loose in, tight out. */
 struct fe fe_invert(struct fe a);
-/* SQRT_RATIO_M1 of RFC 9496 4.2: *ret is the non-negative root of u/v and the result 1 when there is one; else (0) *ret is
- * the root of sqrt(-1) u/v; 0 with result 1 for u = 0; 0 with result 0 for v = 0 and u not 0.  Loose in and out. */
+/* SQRT_RATIO_M1 of RFC 9496 4.2: *ret is the non-negative root of u/v and the result 1 when there is one; else (0) *ret
+ * is the root of sqrt(-1) u/v; 0 with result 1 for u = 0; 0 with result 0 for v = 0 and u not 0.  Loose in and out. */
 uint64_t fe_sqrt_ratio(struct fe u, struct fe v, struct fe *ret);
 /* 64 bytes little-endian modulo p.  Tight. */
 struct fe fe_decode_wide(const uint8_t in[64]);

@@ -37,7 +37,9 @@ void keccak_f1600(uint64_t lane[25]) {
 
 void keccak_init(struct keccak *k) { memset(k, 0, sizeof *k); }
 
-static void absorb_byte(struct keccak *k, uint32_t at, uint8_t byte) { k->lane[at / 8] ^= (uint64_t)byte << at % 8 * 8; }
+static void absorb_byte(struct keccak *k, uint32_t at, uint8_t byte) {
+    k->lane[at / 8] ^= (uint64_t)byte << at % 8 * 8;
+}
 
 void keccak_update(struct keccak *k, const void *p, size_t n) {
     const uint8_t *in = p;

@@ -20,7 +20,7 @@ static uint32_t bits(const uint64_t *v, unsigned words, unsigned from, unsigned 
 
 /* --- Straus --- */
 #define NAF_WIDTH 5u
-#define NAF_DIGITS 258u /* a carry out of bit 255 may make one digit more */
+#define NAF_DIGITS 258u                   /* a carry out of bit 255 may make one digit more */
 #define NAF_TABLE (1u << (NAF_WIDTH - 2)) /* p, 3 p, 5 p, ... 15 p */
 
 struct naf {
@@ -85,7 +85,8 @@ struct edwards edwards_mul2_vartime(const uint8_t a[32], const struct edwards *p
     return straus(naf, table, 2, da > db ? da : db);
 }
 
-static enum vl_err straus_of(const uint8_t (*scalar)[32], const struct ristretto *point, size_t n, struct edwards *ret) {
+static enum vl_err straus_of(const uint8_t (*scalar)[32], const struct ristretto *point, size_t n,
+                             struct edwards *ret) {
     struct naf *naf = calloc(n, sizeof *naf);
     struct odd_multiples *table = calloc(n, sizeof *table);
     enum vl_err err = naf != NULL && table != NULL ? VL_OK : VL_ENOMEM;
@@ -105,8 +106,8 @@ static enum vl_err straus_of(const uint8_t (*scalar)[32], const struct ristretto
 #define WINDOW_MIN 4u
 #define WINDOW_MAX 14u
 
-/* With 2^(w-1) added to each window beforehand, window minus 2^(w-1) is a signed digit, and no carry is left to pass on:
- * buckets 1 .. 2^(w-1), half of what unsigned digits need. */
+/* With 2^(w-1) added to each window beforehand, window minus 2^(w-1) is a signed digit, and no carry is left to pass
+ * on: buckets 1 .. 2^(w-1), half of what unsigned digits need. */
 struct shifted {
     uint64_t v[5];
 };

@@ -10,7 +10,7 @@
 
 #include "crypto/ristretto.h"
 
-#define MSM_MAX (1u << 20) /* terms: 300 MiB of working memory */
+#define MSM_MAX (1u << 20)  /* terms: 300 MiB of working memory */
 #define MSM_STRAUS_MAX 127u /* terms; where the two methods were measured to be equal */
 
 /* n = 0 gives the identity; nothing may overlap *ret.  VL_ERANGE: n > MSM_MAX.  VL_ENOMEM. */

@@ -4,22 +4,22 @@
 #include <sodium.h>
 
 /* RFC 9496 4.1: sqrt(a d - 1), 1/sqrt(a - d), 1 - d^2, (d - 1)^2 with a = -1. */
-static const struct fe sqrt_ad_minus_one = {
-    { 0x7f6a0497b2e1b, 0x1836f0a97afd2, 0x7d747f6be7638, 0x456079e7e6498, 0x376931bf2b834 }
-};
-static const struct fe invsqrt_a_minus_d = {
-    { 0xfdaa805d40ea, 0x2eb482e57d339, 0x7610274bc58, 0x6510b613dc8ff, 0x786c8905cfaff }
-};
-static const struct fe one_minus_d_sq = {
-    { 0x409c1945fc176, 0x719abc6a1fc4f, 0x1c37f90b20684, 0x6bccca55eedf, 0x29072a8b2b3e }
-};
-static const struct fe d_minus_one_sq = {
-    { 0x55aaa44ed4d20, 0x59603c3332635, 0x26d3baf4a7928, 0x120a66e6997a9, 0x5968b37af66c2 }
-};
+static const struct fe sqrt_ad_minus_one = { { 0x7f6a0497b2e1b, 0x1836f0a97afd2, 0x7d747f6be7638, 0x456079e7e6498,
+                                               0x376931bf2b834 } };
+static const struct fe invsqrt_a_minus_d = { { 0xfdaa805d40ea, 0x2eb482e57d339, 0x7610274bc58, 0x6510b613dc8ff,
+                                               0x786c8905cfaff } };
+static const struct fe one_minus_d_sq = { { 0x409c1945fc176, 0x719abc6a1fc4f, 0x1c37f90b20684, 0x6bccca55eedf,
+                                            0x29072a8b2b3e } };
+static const struct fe d_minus_one_sq = { { 0x55aaa44ed4d20, 0x59603c3332635, 0x26d3baf4a7928, 0x120a66e6997a9,
+                                            0x5968b37af66c2 } };
 
-struct ristretto ristretto_identity(void) { return (struct ristretto){ edwards_identity() }; }
+struct ristretto ristretto_identity(void) {
+    return (struct ristretto){ edwards_identity() };
+}
 
-struct ristretto ristretto_base(void) { return (struct ristretto){ edwards_base }; }
+struct ristretto ristretto_base(void) {
+    return (struct ristretto){ edwards_base };
+}
 
 struct ristretto ristretto_add(const struct ristretto *a, const struct ristretto *b) {
     struct edwards_cached c = edwards_cache(&b->e);
@@ -31,9 +31,13 @@ struct ristretto ristretto_sub(const struct ristretto *a, const struct ristretto
     return (struct ristretto){ edwards_sub(&a->e, &c) };
 }
 
-struct ristretto ristretto_double(const struct ristretto *a) { return (struct ristretto){ edwards_double(&a->e) }; }
+struct ristretto ristretto_double(const struct ristretto *a) {
+    return (struct ristretto){ edwards_double(&a->e) };
+}
 
-struct ristretto ristretto_neg(const struct ristretto *a) { return (struct ristretto){ edwards_neg(&a->e) }; }
+struct ristretto ristretto_neg(const struct ristretto *a) {
+    return (struct ristretto){ edwards_neg(&a->e) };
+}
 
 bool ristretto_equal(const struct ristretto *a, const struct ristretto *b) { /* RFC 9496 4.3.3 */
     uint64_t crossed = fe_equal(fe_mul(a->e.x, b->e.y), fe_mul(a->e.y, b->e.x));
@@ -66,7 +70,8 @@ void ristretto_encode(const struct ristretto *a, uint8_t ret[RISTRETTO_BYTES]) {
     struct fe den1 = fe_mul(root, u1), den2 = fe_mul(root, u2), z_inv = fe_mul(fe_mul(den1, den2), p->t);
     struct fe ix = fe_mul(p->x, fe_sqrt_m1), iy = fe_mul(p->y, fe_sqrt_m1), enchanted = fe_mul(den1, invsqrt_a_minus_d);
     uint64_t rotate = fe_is_negative(fe_mul(p->t, z_inv));
-    struct fe x = fe_select(p->x, iy, rotate), y = fe_select(p->y, ix, rotate), den = fe_select(den2, enchanted, rotate);
+    struct fe x = fe_select(p->x, iy, rotate), y = fe_select(p->y, ix, rotate),
+              den = fe_select(den2, enchanted, rotate);
     y = fe_select(y, fe_carry(fe_neg(y)), fe_is_negative(fe_mul(x, z_inv)));
     fe_encode(fe_abs(fe_mul(den, fe_sub(p->z, y))), ret);
 }

@@ -1,5 +1,5 @@
-/* transcript.h - Merlin v1.0: the transcript of a proof, from which its challenges follow (Fiat-Shamir), byte for byte as
- * the merlin crate makes them; over the part of STROBE-128 v1.0.2 (Hamburg 2017, eprint 2017/003) that needs.
+/* transcript.h - Merlin v1.0: the transcript of a proof, from which its challenges follow (Fiat-Shamir), byte for byte
+ * as the merlin crate makes them; over the part of STROBE-128 v1.0.2 (Hamburg 2017, eprint 2017/003) that needs.
  *
  * A statement is safe only when ALL of it is in the transcript before the first challenge: parameters, generators,
  * commitments, context.  What is left out, the prover may choose afterwards.  Pure. */

@@ -1,8 +1,8 @@
 /* vrf.h - verifiable random functions of RFC 9381 on edwards25519: whoever has the secret key can compute one
  * unpredictable value for an input and prove that it is the only possible one.  Two suites that differ in how an input
- * becomes a point: ECVRF-EDWARDS25519-SHA512-TAI (try and increment) and -ELL2 (Elligator 2, RFC 9380, the same time for
- * every input).  The suite belongs to the key: a proof under one says nothing under the other.
- * Constant time in the secret key; input, public key and proof are public.  Pure. */
+ * becomes a point: ECVRF-EDWARDS25519-SHA512-TAI (try and increment) and -ELL2 (Elligator 2, RFC 9380, the same time
+ * for every input).  The suite belongs to the key: a proof under one says nothing under the other. Constant time in the
+ * secret key; input, public key and proof are public.  Pure. */
 #ifndef VL_CRYPTO_VRF_H
 #define VL_CRYPTO_VRF_H
 
@@ -43,10 +43,10 @@ struct crypto_vrf_public crypto_vrf_public_of(const struct crypto_vrf_key *key);
 VL_MUST_CHECK enum vl_err crypto_vrf_prove(const struct crypto_vrf_key *key, struct vl_span input,
                                            uint8_t ret_proof[CRYPTO_VRF_PROOF]);
 
-/* Full validation (RFC 9381 5.3 with validate_key).  VL_EVERSION: no such suite.  VL_EPARSE: the proof has not 80 bytes.
- * VL_ECRYPTO for a wrong proof, for a response that is not reduced, and for non-canonical or small-order keys and points.
- * Stricter than the RFC in one thing: keys and gammas with a part of small order are refused, which no honest prover
- * makes.  ret_output (may be NULL) is written on success only. */
+/* Full validation (RFC 9381 5.3 with validate_key).  VL_EVERSION: no such suite.  VL_EPARSE: the proof has not 80
+ * bytes. VL_ECRYPTO for a wrong proof, for a response that is not reduced, and for non-canonical or small-order keys
+ * and points. Stricter than the RFC in one thing: keys and gammas with a part of small order are refused, which no
+ * honest prover makes.  ret_output (may be NULL) is written on success only. */
 VL_MUST_CHECK enum vl_err crypto_vrf_check(const struct crypto_vrf_public *public, struct vl_span input,
                                            struct vl_span proof, uint8_t ret_output[CRYPTO_VRF_OUTPUT]);
 /* The same for suite TAI and a proof of the right length. */
@@ -54,8 +54,8 @@ VL_MUST_CHECK enum vl_err crypto_vrf_verify(const uint8_t public[32], struct vl_
                                             const uint8_t proof[CRYPTO_VRF_PROOF],
                                             uint8_t ret_output[CRYPTO_VRF_OUTPUT]);
 
-/* The output that a proof stands for (5.2); says nothing of its validity.  VL_EVERSION: no such suite.  VL_ECRYPTO: gamma
- * is no point, s >= q. */
+/* The output that a proof stands for (5.2); says nothing of its validity.  VL_EVERSION: no such suite.  VL_ECRYPTO:
+ * gamma is no point, s >= q. */
 VL_MUST_CHECK enum vl_err crypto_vrf_output_of(enum crypto_vrf_suite suite, const uint8_t proof[CRYPTO_VRF_PROOF],
                                                uint8_t ret[CRYPTO_VRF_OUTPUT]);
 /* The same for suite TAI. */

@@ -31,7 +31,8 @@ struct topology *topology_create(uint32_t max_members, const struct vl_hash *vil
         topology_destroy(t);
         return NULL;
     }
-    for (unsigned i = 0; i < TOPOLOGY_SEEDS; i++) t->seed[(epoch + TOPOLOGY_SEEDS - i) % TOPOLOGY_SEEDS] = first_seed(village, i);
+    for (unsigned i = 0; i < TOPOLOGY_SEEDS; i++)
+        t->seed[(epoch + TOPOLOGY_SEEDS - i) % TOPOLOGY_SEEDS] = first_seed(village, i);
     return t;
 }
 
@@ -45,7 +46,9 @@ void topology_destroy(struct topology *t) {
 
 uint64_t topology_epoch(const struct topology *t) { return t->epoch; }
 
-struct vl_hash topology_seed(const struct topology *t) { return t->seed[t->epoch % TOPOLOGY_SEEDS]; }
+struct vl_hash topology_seed(const struct topology *t) {
+    return t->seed[t->epoch % TOPOLOGY_SEEDS];
+}
 
 /* Where node is or would be in t->member. */
 static uint32_t place_of(const struct topology *t, struct vl_node_id node, bool *ret_found) {
@@ -159,7 +162,8 @@ static void note_missed(struct topology *t) {
         if (!found || !r->entry[i].counts) continue;
         unsigned missed = t->member[at].missed;
         if (!t->reveal[i].given)
-            missed = missed + TOPOLOGY_MISSED_STEP < TOPOLOGY_MISSED_MAX ? missed + TOPOLOGY_MISSED_STEP : TOPOLOGY_MISSED_MAX;
+            missed = missed + TOPOLOGY_MISSED_STEP < TOPOLOGY_MISSED_MAX ? missed + TOPOLOGY_MISSED_STEP
+                                                                         : TOPOLOGY_MISSED_MAX;
         else if (missed > 0)
             missed--;
         t->member[at].missed = (uint8_t)missed;
@@ -185,7 +189,8 @@ static enum vl_err next_epoch(struct topology *t) {
     }
     t->epoch++;
     t->seed[t->epoch % TOPOLOGY_SEEDS] = seed;
-    struct topology_roll *slot = &t->roll[(t->epoch + TOPOLOGY_WAIT) % TOPOLOGY_ROLLS]; /* of the epoch before the last */
+    struct topology_roll *slot =
+        &t->roll[(t->epoch + TOPOLOGY_WAIT) % TOPOLOGY_ROLLS]; /* of the epoch before the last */
     free(slot->entry);
     *slot = fresh;
     free(t->reveal);

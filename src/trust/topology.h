@@ -11,16 +11,16 @@
  *   of that member once per unit; each reveal takes one off.  Whoever orders the reveals can also leave one out;
  *   that member sees it.
  * Draw.  For (node, epoch, role) there is one beta, of the node's VRF key over role, epoch and seed.  All that follows
- * is integers: a 256-bit number r (big-endian) falls to the share [lo, hi) of a total T when lo <= floor(r T / 2^256) < hi,
- * which is r compared with the thresholds ceil(lo 2^256 / T) and ceil(hi 2^256 / T).  No floating point anywhere.
+ * is integers: a 256-bit number r (big-endian) falls to the share [lo, hi) of a total T when lo <= floor(r T / 2^256) <
+ * hi, which is r compared with the thresholds ceil(lo 2^256 / T) and ceil(hi 2^256 / T).  No floating point anywhere.
  * Neighbours.  The numbers BLAKE2b-256("village-neighb-1" || beta || i), i = 0 .. 7, draw eight others from the roll by
  * weight, without putting back.  Only the holder of the key knows beta before it shows it, so whatever others do, each
  * of the eight is one of theirs with their share of the weight: with 30 % five or more of eight with probability 5.8 %.
  * Committees.  A node sits on one of k expected seats when beta falls to [0, k weight) of the total weight.
  * Certificate.  (node, epoch, role, weight, beta, proof): whoever has roll and seed checks it alone.
  *
- * Pure; not thread-safe.  Members are whatever the owner says (the roster); expelled nodes stay in rolls that are closed,
- * callers filter them.  Nodes that agree on members, weights and the set of reveals agree on every bit. */
+ * Pure; not thread-safe.  Members are whatever the owner says (the roster); expelled nodes stay in rolls that are
+ * closed, callers filter them.  Nodes that agree on members, weights and the set of reveals agree on every bit. */
 #ifndef VL_TRUST_TOPOLOGY_H
 #define VL_TRUST_TOPOLOGY_H
 
@@ -56,8 +56,8 @@ struct topology_cert {
 static inline uint64_t topology_epoch_of(vl_ms now) { return now / TOPOLOGY_EPOCH_MS; }
 
 struct topology;
-/* Begins in `epoch`.  The rolls of the first WAIT + 1 epochs are empty; the first seeds follow from the village's id, so
- * the draws of the three epochs after these can be foreseen by whoever holds the keys (its own draws, that is).
+/* Begins in `epoch`.  The rolls of the first WAIT + 1 epochs are empty; the first seeds follow from the village's id,
+ * so the draws of the three epochs after these can be foreseen by whoever holds the keys (its own draws, that is).
  * max_members: 1 .. TOPOLOGY_MEMBERS_MAX.  NULL: out of memory.  Owned by the caller. */
 struct topology *topology_create(uint32_t max_members, const struct vl_hash *village, uint64_t epoch);
 void topology_destroy(struct topology *t); /* NULL is a no-op */
@@ -67,15 +67,15 @@ uint64_t topology_epoch(const struct topology *t);
 struct vl_hash topology_seed(const struct topology *t);
 /* Adds a member or changes its key or weight, from the next roll that is closed on.  VL_EVERSION: unknown suite.
  * VL_ELIMIT: max_members.  VL_ENOMEM. */
-VL_MUST_CHECK enum vl_err topology_member(struct topology *t, struct vl_node_id node, const struct crypto_vrf_public *vrf,
-                                          uint32_t weight);
+VL_MUST_CHECK enum vl_err topology_member(struct topology *t, struct vl_node_id node,
+                                          const struct crypto_vrf_public *vrf, uint32_t weight);
 /* Out of the rolls that are closed from now on.  VL_ENOTFOUND. */
 VL_MUST_CHECK enum vl_err topology_leave(struct topology *t, struct vl_node_id node);
 /* The counter of silences, 0 .. TOPOLOGY_MISSED_MAX; 0 for who is no member. */
 unsigned topology_missed(const struct topology *t, struct vl_node_id node);
 
-/* Takes a reveal for the current epoch: a certificate of role BEACON.  Errors of topology_check(); VL_EXISTS: has revealed
- * already; VL_EDENIED: another role; VL_ESTALE: another epoch than the current one. */
+/* Takes a reveal for the current epoch: a certificate of role BEACON.  Errors of topology_check(); VL_EXISTS: has
+ * revealed already; VL_EDENIED: another role; VL_ESTALE: another epoch than the current one. */
 VL_MUST_CHECK enum vl_err topology_reveal(struct topology *t, struct vl_span cert);
 /* Closes epochs until `epoch` is the current one: next seed, counters, next roll.  VL_ERANGE: back, or more than
  * TOPOLOGY_CATCH_UP epochs on.  VL_ENOMEM: stopped at an epoch between; call again. */
@@ -83,8 +83,9 @@ VL_MUST_CHECK enum vl_err topology_advance(struct topology *t, uint64_t epoch);
 
 /* Our own draw for an epoch from the last to the next one.  VL_ENOTFOUND: not in that roll under that key.  VL_ERANGE:
  * another epoch.  VL_ECRYPTO: as crypto_vrf_prove(). */
-VL_MUST_CHECK enum vl_err topology_draw(const struct topology *t, struct vl_node_id node, const struct crypto_vrf_key *key,
-                                        uint64_t epoch, uint16_t role, struct topology_cert *ret);
+VL_MUST_CHECK enum vl_err topology_draw(const struct topology *t, struct vl_node_id node,
+                                        const struct crypto_vrf_key *key, uint64_t epoch, uint16_t role,
+                                        struct topology_cert *ret);
 void topology_cert_encode(const struct topology_cert *c, uint8_t ret[TOPOLOGY_CERT_BYTES]);
 /* Any bytes: a certificate that is right, or why not.  VL_EPARSE: length.  VL_EVERSION.  VL_ERANGE: an epoch before the
  * last or after the next one.  VL_ENOTFOUND: not in the roll.  VL_EDENIED: another weight than there.  VL_ECRYPTO: the

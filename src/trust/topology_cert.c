@@ -44,7 +44,8 @@ void topology_cert_encode(const struct topology_cert *c, uint8_t ret[TOPOLOGY_CE
     vl_write_bytes(&w, c->proof, sizeof c->proof);
 }
 
-enum vl_err topology_check(const struct topology *t, struct vl_span in, struct topology_cert *ret, struct vl_errmsg *why) {
+enum vl_err topology_check(const struct topology *t, struct vl_span in, struct topology_cert *ret,
+                           struct vl_errmsg *why) {
     struct topology_cert c;
     struct vl_reader r = vl_reader(in.p, in.n);
     uint8_t input[INPUT], beta[CRYPTO_VRF_OUTPUT];
@@ -60,8 +61,8 @@ enum vl_err topology_check(const struct topology *t, struct vl_span in, struct t
     if (version != VERSION) return vl_errmsg_set(why, VL_EVERSION, "version %u of certificates is unknown", version);
     const struct topology_roll *roll = topology_roll_of(t, c.epoch);
     if (roll == NULL)
-        return vl_errmsg_set(why, VL_ERANGE, "epoch %llu is not near the current one, %llu", (unsigned long long)c.epoch,
-                             (unsigned long long)t->epoch);
+        return vl_errmsg_set(why, VL_ERANGE, "epoch %llu is not near the current one, %llu",
+                             (unsigned long long)c.epoch, (unsigned long long)t->epoch);
     const struct topology_entry *e = topology_entry_of(roll, c.node);
     if (e == NULL) return vl_errmsg_set(why, VL_ENOTFOUND, "the node is not in the roll of that epoch");
     if (e->weight != c.weight)
@@ -69,7 +70,8 @@ enum vl_err topology_check(const struct topology *t, struct vl_span in, struct t
     input_of(t, c.epoch, c.role, input);
     enum vl_err err = crypto_vrf_check(&e->vrf, vl_span(input, sizeof input), vl_span(c.proof, sizeof c.proof), beta);
     if (err) return vl_errmsg_set(why, err, "the proof does not hold for that node, epoch and role");
-    if (memcmp(beta, c.beta, sizeof beta) != 0) return vl_errmsg_set(why, VL_ECRYPTO, "the output is not that of the proof");
+    if (memcmp(beta, c.beta, sizeof beta) != 0)
+        return vl_errmsg_set(why, VL_ECRYPTO, "the output is not that of the proof");
     *ret = c;
     return VL_OK;
 }

@@ -105,7 +105,8 @@ TEST(fe25519, reduces_64_bytes) {
     struct vl_prng rng;
     vl_prng_seed(&rng, 3);
     for (int i = 0; i < 100; i++) {
-        uint8_t in[64], low[32] = { 0 }, high[32] = { 0 }, got[32], want[32], p[33] = { 0 }, sum[33] = { 0 }, wide[33] = { 0 };
+        uint8_t in[64], low[32] = { 0 }, high[32] = { 0 }, got[32], want[32], p[33] = { 0 }, sum[33] = { 0 },
+                        wide[33] = { 0 };
         draw(&rng, in, 64);
         if (i < 4) memset(in, i % 2 ? 0xff : 0, 64);
         if (i >= 2 && i < 4) in[31] = 0x80;
@@ -453,18 +454,41 @@ TEST(msm, sums_hard_scalars_and_points) {
             uint8_t *k = t->scalar[i];
             unsigned bit = (unsigned)(i * 37 % 256);
             switch (i % 12) {
-            case 0: memset(k, 0, 32); break;
-            case 1: memset(k, 0xff, 32); break;
-            case 2: memcpy(k, order, 32); break;
-            case 3: memcpy(k, order, 32), k[0]--; break;
-            case 4: memset(k, 0, 32), k[0] = 1; break;
-            case 5: memset(k, 0, 32), k[bit / 8] = (uint8_t)(1u << bit % 8); break;
-            case 6: memset(k, 0x55, 32); break;
-            case 7: t->point[i] = ristretto_identity(); break;
-            case 8: t->point[i] = t->point[i - 8]; break;
-            case 9: t->point[i] = ristretto_neg(&t->point[i - 9]); break;
-            case 10: memset(k, 0x84, 32); break; /* digits of the same size, all negative */
-            default: break;
+            case 0:
+                memset(k, 0, 32);
+                break;
+            case 1:
+                memset(k, 0xff, 32);
+                break;
+            case 2:
+                memcpy(k, order, 32);
+                break;
+            case 3:
+                memcpy(k, order, 32), k[0]--;
+                break;
+            case 4:
+                memset(k, 0, 32), k[0] = 1;
+                break;
+            case 5:
+                memset(k, 0, 32), k[bit / 8] = (uint8_t)(1u << bit % 8);
+                break;
+            case 6:
+                memset(k, 0x55, 32);
+                break;
+            case 7:
+                t->point[i] = ristretto_identity();
+                break;
+            case 8:
+                t->point[i] = t->point[i - 8];
+                break;
+            case 9:
+                t->point[i] = ristretto_neg(&t->point[i - 9]);
+                break;
+            case 10:
+                memset(k, 0x84, 32);
+                break; /* digits of the same size, all negative */
+            default:
+                break;
             }
             ristretto_encode(&t->point[i], t->encoded[i]);
         }

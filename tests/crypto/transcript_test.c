@@ -88,7 +88,7 @@ TEST(transcript, gives_the_challenges_of_merlin) {
 TEST(transcript, tells_messages_labels_and_borders_apart) {
     uint8_t seen[6][32];
     static const char *const parts[6][4] = {
-        { "a", "xy", "b", "z" },  { "a", "x", "b", "yz" }, { "b", "xy", "a", "z" },
+        { "a", "xy", "b", "z" }, { "a", "x", "b", "yz" }, { "b", "xy", "a", "z" },
         { "ab", "xy", "", "z" }, { "a", "xyz", "b", "" }, { "a", "xy", "b", "Z" },
     };
     for (int i = 0; i < 6; i++) {

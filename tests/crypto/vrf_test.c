@@ -105,7 +105,7 @@ TEST(vrf, gives_the_proofs_and_outputs_of_rfc_9381) {
         /* under the other suite the proof is none, and would stand for another output */
         public.suite = (uint8_t)(CRYPTO_VRF_TAI + CRYPTO_VRF_ELL2 - suite);
         CHECK_EQ(VL_ECRYPTO, crypto_vrf_check(&public, in, vl_span(pi, sizeof pi), out2));
-        CHECK_OK(crypto_vrf_output_of((enum crypto_vrf_suite)public.suite, proof, out2));
+        CHECK_OK(crypto_vrf_output_of((enum crypto_vrf_suite) public.suite, proof, out2));
         CHECK(memcmp(out, out2, sizeof out) != 0);
     }
 }

@@ -1,8 +1,8 @@
-/* Villages of 60 in which 18, 30 % of the weight, are in league and want to be most of the neighbours of the others.  The
- * figure that must hold: with a share f of the weight, five or more of a victim's eight are theirs with the probability
- * of the binomial distribution, 5.80 % for f = 0.3 and 1.04 % for f = 0.2, whatever they do; a run of n draws stays within
- * four standard deviations of it.  (Drawing without putting back and the victim's own place move it by less: 18 of 59
- * gives 5.1 %.) */
+/* Villages of 60 in which 18, 30 % of the weight, are in league and want to be most of the neighbours of the others.
+ * The figure that must hold: with a share f of the weight, five or more of a victim's eight are theirs with the
+ * probability of the binomial distribution, 5.80 % for f = 0.3 and 1.04 % for f = 0.2, whatever they do; a run of n
+ * draws stays within four standard deviations of it.  (Drawing without putting back and the victim's own place move it
+ * by less: 18 of 59 gives 5.1 %.) */
 #include "trust/topology.h"
 
 #include "base/prng.h"
@@ -230,7 +230,10 @@ TEST(eclipse, keys_chosen_after_the_beacon_come_too_late) {
 /* The next seed, with the reveals of those in `mask` of the last three left out; as topology.h has it. */
 static struct vl_hash seed_without(const struct village *v, const struct topology_cert *reveals, const unsigned *last,
                                    unsigned mask) {
-    struct { struct vl_node_id node; const uint8_t *beta; } row[MOST], swap;
+    struct {
+        struct vl_node_id node;
+        const uint8_t *beta;
+    } row[MOST], swap;
     unsigned n = 0;
     for (unsigned i = 0; i < v->n; i++) {
         bool out = false;
@@ -273,7 +276,8 @@ static unsigned seats_under(const struct village *v, const struct vl_hash *seed)
     return seats;
 }
 
-/* The league speaks last and leaves out, of three reveals, those whose absence puts most of its own on the committee. */
+/* The league speaks last and leaves out, of three reveals, those whose absence puts most of its own on the committee.
+ */
 TEST(eclipse, silence_does_not_reach_neighbours_and_costs_more_than_it_gains) {
     enum { EPOCHS = 24, LATE = 12 };
     struct village *v = village(1, LEAGUE, 11);

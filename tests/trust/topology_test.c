@@ -168,9 +168,9 @@ TEST(topology, takes_any_peers_word_for_nothing) {
     static const struct {
         size_t at;
         enum vl_err want;
-    } fields[] = { { 0, VL_EVERSION },   { 2, VL_ECRYPTO }, { 3, VL_ERANGE },   { 10, VL_ECRYPTO }, { 11, VL_ENOTFOUND },
-                   { 42, VL_ENOTFOUND }, { 46, VL_EDENIED }, { 47, VL_ECRYPTO }, { 110, VL_ECRYPTO }, { 111, VL_ECRYPTO },
-                   { 143, VL_ECRYPTO },  { 190, VL_ECRYPTO } };
+    } fields[] = { { 0, VL_EVERSION },   { 2, VL_ECRYPTO },    { 3, VL_ERANGE },    { 10, VL_ECRYPTO },
+                   { 11, VL_ENOTFOUND }, { 42, VL_ENOTFOUND }, { 46, VL_EDENIED },  { 47, VL_ECRYPTO },
+                   { 110, VL_ECRYPTO },  { 111, VL_ECRYPTO },  { 143, VL_ECRYPTO }, { 190, VL_ECRYPTO } };
     struct rig r;
     uint8_t cert[TOPOLOGY_CERT_BYTES + 1] = { 0 };
     struct topology_cert c;
