@@ -16,7 +16,8 @@ static void encodings(const uint8_t *p, size_t n) {
     uint8_t again[32], want[32], wide[64] = { 0 };
     if (n < 32) return;
     enum vl_err err = ristretto_decode(p, &a);
-    if ((err == VL_OK) != (crypto_core_ristretto255_is_valid_point(p) == 1)) abort();
+    /* libsodium 1.0.18 ignores bit 255, which RFC 9496 does not */
+    if ((err == VL_OK) != (p[31] < 0x80 && crypto_core_ristretto255_is_valid_point(p) == 1)) abort();
     if (err == VL_OK) {
         ristretto_encode(&a, again);
         if (memcmp(again, p, 32) != 0) abort();

@@ -1,5 +1,5 @@
-/* Certificates and reveals under raw bytes, then a life of ten members by events of 2 bytes.  It begins with a golden
- * value of tests/trust/topology_model.py: this program is built by clang, the tests by gcc. */
+/* Certificates, reveals and saved states under raw bytes, or a life of ten members by events of 2 bytes.  It begins
+ * with a golden value of tests/trust/topology_model.py: this program is built by clang, the tests by gcc. */
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "trust/topology.h"
@@ -99,6 +99,31 @@ static void life(struct topology *t, const uint8_t *p, size_t n) {
     }
 }
 
+static void restored(struct topology *t, const uint8_t *p, size_t n) {
+    struct topology *raw = NULL;
+    struct vl_buf b, again;
+    if (topology_restore(vl_span(p, n), N, &raw) == VL_OK) {
+        vl_buf_init(&b, 1u << 20);
+        if (topology_save(raw, &b) != VL_OK || !vl_span_eq(vl_span(b.p, b.len), vl_span(p, n))) abort();
+        if (topology_advance(raw, topology_epoch(raw) + 2) != VL_OK) abort();
+        vl_buf_free(&b);
+        topology_destroy(raw);
+    }
+    /* what was saved, with bytes of the input at some place */
+    vl_buf_init(&b, 1u << 20);
+    if (topology_save(t, &b) != VL_OK) abort();
+    for (; n >= 3; p += 3, n -= 3) b.p[vl_get_u16(p) % b.len] = p[2];
+    if (topology_restore(vl_span(b.p, b.len), N, &raw) == VL_OK) {
+        vl_buf_init(&again, 1u << 20);
+        if (topology_save(raw, &again) != VL_OK || !vl_span_eq(vl_span(b.p, b.len), vl_span(again.p, again.len)))
+            abort();
+        if (topology_advance(raw, topology_epoch(raw) + 2) != VL_OK) abort();
+        vl_buf_free(&again);
+        topology_destroy(raw);
+    }
+    vl_buf_free(&b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     static bool begun;
@@ -107,10 +132,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     begun = true;
     struct topology *t = village();
     if (topology_advance(t, FIRST + 5) != VL_OK) abort();
-    if (p[0] % 2 == 0)
+    switch (p[0] % 3) {
+    case 0:
         bytes_of_a_peer(t, p + 1, n - 1);
-    else
+        break;
+    case 1:
+        restored(t, p + 1, n - 1);
+        break;
+    default:
         life(t, p + 1, n - 1 < 400 ? n - 1 : 400);
+        break;
+    }
     topology_destroy(t);
     return 0;
 }

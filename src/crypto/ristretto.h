@@ -27,7 +27,8 @@ struct ristretto ristretto_neg(const struct ristretto *a);
 bool ristretto_equal(const struct ristretto *a, const struct ristretto *b);
 bool ristretto_is_identity(const struct ristretto *a);
 
-/* RFC 9496 4.3.1: VL_EPARSE for each of the encodings that are none; an element has exactly one. */
+/* RFC 9496 4.3.1: VL_EPARSE for each of the encodings that are none; an element has exactly one.  What comes from others
+ * is decoded here and not by libsodium, whose version 1.0.18 ignores bit 255. */
 VL_MUST_CHECK enum vl_err ristretto_decode(const uint8_t in[RISTRETTO_BYTES], struct ristretto *ret);
 /* RFC 9496 4.3.2. */
 void ristretto_encode(const struct ristretto *a, uint8_t ret[RISTRETTO_BYTES]);

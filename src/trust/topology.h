@@ -102,6 +102,13 @@ bool topology_is_neighbour(const struct topology *t, const struct topology_cert 
 /* Does a checked certificate give one of `seats` expected seats? */
 bool topology_elected(const struct topology *t, const struct topology_cert *c, uint32_t seats);
 
+/* All of it, to be written in one transaction with what came in: 70 bytes for each member and for each entry of five
+ * rolls, 64 for each reveal.  Appends to dst; on error dst is as before.  VL_ELIMIT, VL_ENOMEM: of dst. */
+VL_MUST_CHECK enum vl_err topology_save(const struct topology *t, struct vl_buf *dst);
+/* *ret is what was saved, owned by the caller.  VL_EVERSION.  VL_EPARSE: not what topology_save() writes, or more
+ * members than max_members.  VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err topology_restore(struct vl_span in, uint32_t max_members, struct topology **ret);
+
 /* floor(r * total / 2^256) for a big-endian r: below total (0 for 0). */
 uint64_t topology_share(const uint8_t r[32], uint64_t total);
 

@@ -310,6 +310,85 @@ TEST(topology, draws_all_there_are_when_there_are_few) {
     topology_destroy(r.t);
 }
 
+static void saved(const struct topology *t, struct vl_buf *b) {
+    vl_buf_init(b, 1u << 20);
+    CHECK_OK(topology_save(t, b));
+}
+
+/* In the middle of an epoch, with a member changed and some reveals in: both go the same way from there. */
+TEST(topology, goes_on_after_a_restart_as_if_there_had_been_none) {
+    struct rig r, again;
+    struct vl_buf b, c;
+    begin(&r);
+    go_to(&r, FIRST + 6, 3);
+    CHECK_OK(reveal(&r, 8));
+    CHECK_OK(reveal(&r, 2));
+    enrol(&r, 4, 1234);
+    saved(r.t, &b);
+    again = r;
+    CHECK_OK(topology_restore(vl_span(b.p, b.len), N, &again.t));
+    saved(again.t, &c);
+    CHECK(vl_span_eq(vl_span(b.p, b.len), vl_span(c.p, c.len)));
+    vl_buf_free(&c);
+    CHECK_EQ(VL_EEXISTS, reveal(&again, 8));
+    for (unsigned k = 0; k < 6; k++) {
+        for (unsigned i = 3; i < 8; i++) {
+            CHECK_OK(reveal(&r, i));
+            CHECK_OK(reveal(&again, i));
+        }
+        CHECK_OK(topology_advance(r.t, topology_epoch(r.t) + 1));
+        CHECK_OK(topology_advance(again.t, topology_epoch(again.t) + 1));
+    }
+    vl_buf_free(&b);
+    saved(r.t, &b);
+    saved(again.t, &c);
+    CHECK(vl_span_eq(vl_span(b.p, b.len), vl_span(c.p, c.len)));
+    vl_buf_free(&b);
+    vl_buf_free(&c);
+    topology_destroy(r.t);
+    topology_destroy(again.t);
+}
+
+TEST(topology, restores_nothing_but_what_it_saves) {
+    struct rig r;
+    struct vl_buf b, small;
+    struct topology *t = NULL;
+    begin(&r);
+    go_to(&r, FIRST + 4, N);
+    CHECK_OK(reveal(&r, 0));
+    saved(r.t, &b);
+    CHECK_EQ(VL_EPARSE, topology_restore(vl_span(b.p, b.len), N - 1, &t)); /* more members than there is room for */
+    for (size_t n = 0; n < b.len; n++) CHECK_EQ(VL_EPARSE, topology_restore(vl_span(b.p, n), N, &t));
+    CHECK_OK(vl_buf_append(&b, "", 1));
+    CHECK_EQ(VL_EPARSE, topology_restore(vl_span(b.p, b.len), N, &t));
+    b.len--;
+    const size_t members = 1 + 8 + 4 * 32 + 4;
+    const struct {
+        size_t at;
+        uint8_t now;
+        enum vl_err want;
+    } bad[] = { { 0, 2, VL_EVERSION },          { 1, 0xff, VL_EPARSE },
+                { members + 32, 5, VL_EPARSE }, { members + 69, 32, VL_EPARSE },
+                { members, 0xff, VL_EPARSE },   { b.len - 1, 2, VL_EPARSE },
+                { members - 4, 1, VL_EPARSE },  { members + N * 70u, 1, VL_EPARSE } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint8_t was = b.p[bad[i].at];
+        b.p[bad[i].at] = bad[i].now;
+        CHECK_EQ(bad[i].want, topology_restore(vl_span(b.p, b.len), N, &t));
+        b.p[bad[i].at] = was;
+    }
+    CHECK(t == NULL);
+    CHECK_OK(topology_restore(vl_span(b.p, b.len), N, &t));
+    topology_destroy(t);
+    vl_buf_init(&small, b.len + 2);
+    CHECK_OK(vl_buf_append(&small, "abc", 3));
+    CHECK_EQ(VL_ELIMIT, topology_save(r.t, &small));
+    CHECK_EQ(3, small.len);
+    vl_buf_free(&small);
+    vl_buf_free(&b);
+    topology_destroy(r.t);
+}
+
 TEST(topology, refuses_members_beyond_its_limit_and_unknown_suites) {
     struct rig r;
     struct crypto_vrf_public p = { .suite = 5 };
