@@ -239,13 +239,16 @@ void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct
 }
 
 void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span body) {
+    static const enum job_event_kind kinds[] = { [TASK_ACCEPTED] = JOB_EV_ACCEPTED,
+                                                 [TASK_STARTED] = JOB_EV_STARTED,
+                                                 [TASK_FROZEN] = JOB_EV_FROZEN };
     struct task_status s;
     if (task_status_decode(body, &s)) {
         b->counters.messages_bad++;
         return;
     }
     enum vl_err err =
-        coordinator_job(b, &(struct job_event){ .kind = s.phase == TASK_STARTED ? JOB_EV_STARTED : JOB_EV_ACCEPTED,
+        coordinator_job(b, &(struct job_event){ .kind = kinds[s.phase],
                                                 .now = b->now,
                                                 .job = s.job,
                                                 .task = s.task,
@@ -317,9 +320,12 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
                                             vl_span(buf.p, buf.len));
             rec->index = r->task;
             rec->number = r->epoch;
+            contribution_receipt(b, node, r->receipt.cpu_us);
         }
         vl_buf_free(&buf);
-        if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) /* a program's own failure is not the node's */
+        if (r->outcome == TASK_REFUSED && r->error == TASK_HANDED_BACK)
+            coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_HANDED_BACK, .now = b->now, .node = node });
+        else if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) /* a program's own failure is not the node's */
             coordinator_registry(
                 b, &(struct registry_event){
                        .kind = REGISTRY_RESULT, .now = b->now, .node = node, .flag = r->outcome == TASK_DONE });

@@ -29,6 +29,9 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
     case MSG_REPORT:
         if (b->cfg.coordinator) coordinator_report(b, fx->peer, fx->bytes);
         return;
+    case MSG_CONTRIBUTION:
+        if (b->cfg.coordinator) contribution_message(b, fx->peer, fx->bytes);
+        return;
     case MSG_SUBMIT:
     case MSG_DATA:
     case MSG_MISSING:
@@ -64,6 +67,8 @@ static void transmit(struct brain *b, const struct delivery_effect *fx) {
         held_inside(b, OUT_SEND, fx->peer, ack ? LANE_CONTROL : LANE_MESSAGE, ack ? LINK_ACK : LINK_ENVELOPE, fx->bytes);
 }
 
+static bool of_remote(uint32_t type) { return type >= MSG_SUBMIT && type <= MSG_CANCEL; }
+
 static void carry_out(struct brain *b, const struct delivery_effect *fx) {
     struct vl_span none = { 0 };
     struct record *r;
@@ -89,12 +94,12 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
         return;
     case DELIVERY_DELIVERED:
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
-        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
+        if (of_remote(fx->type & MESSAGE_TYPE)) remote_posted(b, fx->id);
         return;
     case DELIVERY_DROPPED:
         note(b, fx->err, fx->peer, "a durable message was given up");
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
-        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
+        if (of_remote(fx->type & MESSAGE_TYPE)) remote_posted(b, fx->id);
         return;
     case DELIVERY_TRANSMIT:
         transmit(b, fx);

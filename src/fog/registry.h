@@ -95,6 +95,7 @@ enum registry_event_kind {
     REGISTRY_TICK = 8,        /* at registry_deadline() or later */
     REGISTRY_SENT = 9,        /* node: a task was assigned to it */
     REGISTRY_RESULT = 10,     /* node, flag: a task it ran ended well (true), or badly by the node's fault */
+    REGISTRY_HANDED_BACK = 11, /* node: its owner takes the machine; it gets nothing until its next heartbeat */
 };
 struct registry_event {
     enum registry_event_kind kind;
