@@ -237,6 +237,8 @@ static int daemon_run(const struct cli_up_options *o) {
                                .mix_rate = o->mix_rate,
                                .family = o->family,
                                .no_cover = o->no_cover,
+                               .harvest = o->harvest,
+                               .sensor_root = o->sensor_root,
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
                                .log = &d.log };

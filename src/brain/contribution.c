@@ -82,10 +82,13 @@ void contribution_message(struct brain *b, struct vl_node_id node, struct vl_spa
         b->counters.messages_bad++;
         return;
     }
+    vl_ms before = a->row.claimed.start_ms; /* one that was never closed leaves no row behind */
+    if (before != 0 && before != c.start_ms) item_remove(b, ITEM_CONTRIBUTION, node.b, before);
     a->row.claimed = c;
     a->row.believed_cpu_us = c.cpu_us < a->row.receipts_cpu_us ? c.cpu_us : a->row.receipts_cpu_us;
     if (c.open) {
         account_put(b, a);
+        row_put(b, ITEM_CONTRIBUTION, node, c.start_ms, &a->row);
         return;
     }
     if (c.cpu_us > a->row.receipts_cpu_us && c.failed == 0 && c.handed_back == 0)

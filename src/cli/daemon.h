@@ -21,6 +21,8 @@ struct cli_up_options {
     unsigned mix_rate;  /* packets per second at most; 0: the default */
     const char *family; /* operator of this node; NULL: not declared */
     bool no_cover;      /* no part in the private network as a client */
+    bool harvest;       /* takes work only while its owner's rules allow it */
+    const char *sensor_root; /* with harvest: before the path of every sensor; NULL: none */
     enum vl_log_form log_form;
     enum vl_level log_level;
 };

@@ -17,6 +17,8 @@ int command_job(struct cli *cli);
 int command_nodes(struct cli *cli);
 int command_maintenance(struct cli *cli);
 int command_expel(struct cli *cli);
+int command_harvest(struct cli *cli);
+int command_contributions(struct cli *cli);
 int command_mix(struct cli *cli);
 int command_status(struct cli *cli);
 int command_help(struct cli *cli);
