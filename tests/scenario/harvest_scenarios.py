@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 
@@ -194,11 +195,11 @@ def test_input_freezes_a_running_task_within_250_ms_and_heat_within_1_s(program,
         job = m.busy(wasm, 6000)
         m.until("running", seconds=60)
         pid, by_input, by_heat = m.task_pid(), [], []
-        for _ in range(8):
+        for _ in range(5):
             by_input.append(freeze_ms(pid, m.machine.key, 5))
             m.until("running", seconds=30)
             wait("it to go on", 5, lambda: not stands(pid))
-        for _ in range(4):
+        for _ in range(3):
             by_heat.append(freeze_ms(pid, lambda: m.machine.heat(66), 5))
             h = m.state()
             check(h["reason"]["rule"] == "temperature" and h["reason"]["value"] == 66000, str(h["reason"]))
@@ -290,7 +291,7 @@ def test_a_machine_taken_back_moves_its_task_at_once(program, wasm, examples):
 
 
 def test_the_cool_down_survives_kill_9(program, wasm, examples):
-    m = Lent(program, EAGER + ["cpu=100", "cooldown=25"])
+    m = Lent(program, EAGER + ["cpu=100", "cooldown=15"])
     try:
         m.busy(wasm, 60000)
         m.until("running", seconds=60)
@@ -298,12 +299,12 @@ def test_the_cool_down_survives_kill_9(program, wasm, examples):
         m.until("paused", "evicted", "cooldown", seconds=5)
         began = time.monotonic()
         wait("it to be stored", 5, lambda: m.state()["cooldown_until_ms"])
-        m.restart()
         m.machine.heat(40)
+        m.restart()
         h = wait("a reading", 10, lambda: m.state() if m.state()["read_ms"] else None)
         check(h["state"] == "cooldown" and h["reason"]["rule"] == "cooldown", str(h["state"]))
         m.until("eligible", "running", seconds=40)
-        check(time.monotonic() - began >= 24, "it was cut short")
+        check(time.monotonic() - began >= 14, "it was cut short")
     finally:
         m.down()
 
@@ -317,7 +318,7 @@ def test_a_session_is_metered_and_held_against_the_receipts(program, wasm, examp
         m.restart()  # a node that dies closes its session when it is back
         row = wait("the session at the coordinator", 20, lambda: [c for c in m.village.call("GET", "/v1/fog/contributions")["items"] if not c["open"]])[0]
         check(row["tasks_done"] == 2 and row["receipts"] == 2, str(row))
-        check(row["cpu_us"] >= 2500000 and row["believed_cpu_us"] == row["cpu_us"] == row["receipts_cpu_us"], str(row))
+        check(row["cpu_us"] >= 500000 and row["believed_cpu_us"] == row["cpu_us"] == row["receipts_cpu_us"], str(row))
         check(row["memory_byte_s"] > 0 and row["storage_bytes"] == 8 and row["network_bytes"] > 0, str(row))
         check(row["end_ms"] - row["start_ms"] <= (time.monotonic() - began) * 1000, str(row))
         own = m.call("GET", "/v1/fog/contributions")["items"]
@@ -361,7 +362,7 @@ def test_services_tell_of_people_and_prices(program, wasm, examples):
         return "python3-dbusmock is missing"
     if shutil.which("dbus-daemon") is None:
         return "dbus-daemon is missing"
-    bus = subprocess.Popen(["dbus-daemon", "--session", "--print-address=1", "--nofork"], stdout=subprocess.PIPE, text=True)
+    bus = subprocess.Popen(["dbus-daemon", "--session", "--print-address=1", "--nofork"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     mocks, m, old = [], None, os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
     try:
         address = bus.stdout.readline().strip()
@@ -371,7 +372,7 @@ def test_services_tell_of_people_and_prices(program, wasm, examples):
         link = dbus.bus.BusConnection(address)
 
         def mock(name, path, interface, *props):
-            mocks.append(subprocess.Popen(["python3", "-m", "dbusmock", "--system", name, path, interface]))
+            mocks.append(subprocess.Popen([sys.executable, "-m", "dbusmock", "--system", name, path, interface]))
             wait(name, 10, lambda: link.name_has_owner(name))
             o = dbus.Interface(link.get_object(name, path), "org.freedesktop.DBus.Mock")
             o.AddProperties(interface, dbus.Dictionary(dict(props), signature="sv"))
