@@ -372,7 +372,7 @@ def test_services_tell_of_people_and_prices(program, wasm, examples):
         link = dbus.bus.BusConnection(address)
 
         def mock(name, path, interface, *props):
-            mocks.append(subprocess.Popen([sys.executable, "-m", "dbusmock", "--system", name, path, interface]))
+            mocks.append(subprocess.Popen([sys.executable, "-m", "dbusmock", "--system", name, path, interface], stdout=subprocess.DEVNULL))
             wait(name, 10, lambda: link.name_has_owner(name))
             o = dbus.Interface(link.get_object(name, path), "org.freedesktop.DBus.Mock")
             o.AddProperties(interface, dbus.Dictionary(dict(props), signature="sv"))
