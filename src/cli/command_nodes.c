@@ -25,7 +25,10 @@ static int show_node(struct cli *cli, const char *id) {
     line(cli, "state", state);
     line(cli, "kind", json_text(node, "kind", ""));
     line(cli, "address", json_text(node, "addr", ""));
-    line(cli, "region", json_text(node, "region", ""));
+    const char *key;
+    json_t *label, *labels = json_object_get(node, "labels");
+    json_object_foreach(labels, key, label) if (json_is_string(label)) line(cli, key, json_string_value(label));
+    line(cli, "harvest", json_text(node, "harvest", ""));
     units_format_size(json_count(node, "memory_bytes", 0), size[0]);
     units_format_size(json_count(node, "disk_bytes", 0), size[1]);
     snprintf(text, sizeof text, "%llu CPUs, %s memory, %s disk", (unsigned long long)json_count(node, "cpus", 0),
@@ -58,6 +61,7 @@ int command_nodes(struct cli *cli) {
         { .title = "MEMORY", .right = true },
         { .title = "DONE", .right = true },
         { .title = "FAILED", .right = true },
+        { .title = "TRUST", .right = true },
         { .title = "SEEN" },
     };
     char path[96] = "/v1/fog/nodes", id[CLI_NODE_ID_MAX];
@@ -89,6 +93,7 @@ int command_nodes(struct cli *cli) {
         term_table_cell(table, memory, TERM_PLAIN);
         term_table_cellf(table, TERM_PLAIN, "%llu", (unsigned long long)json_count(n, "done", 0));
         term_table_cellf(table, TERM_PLAIN, "%llu", (unsigned long long)json_count(n, "failed", 0));
+        cli_trust_cell(table, n, "trust_milli", 1000);
         term_table_cell(table, ago, TERM_PLAIN);
     }
     if (json_array_size(items) == 0)

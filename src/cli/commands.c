@@ -122,7 +122,21 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .value = "DIR", \
       .min = 1, \
       .max = 255, \
-      .help = "with --harvest: where the machine's /sys, /proc, /dev and /run are; for nodes in a container" },
+      .help = "with --harvest: where the machine's /sys, /proc, /dev and /run are; for nodes in a container" }, \
+    { .name = "label", \
+      .repeat = true, \
+      .kind = VALUE_TEXT, \
+      .value = "KIND=NAME", \
+      .min = 3, \
+      .max = 32, \
+      .help = "what this node shares with others when it fails: site, owner, power, isp, vendor, infra (cloud, edge, " \
+              "datacentre, hybrid) or region; replicas are kept apart by these; may be given again" }, \
+    { .name = "cost", \
+      .kind = VALUE_INTEGER, \
+      .value = "N", \
+      .min = 0, \
+      .max = 1ll << 50, \
+      .help = "what an hour of one task costs you here, in micro-credits" },
 
 static const struct cli_option up_options[] = {
     DAEMON_OPTIONS
@@ -269,6 +283,49 @@ static const struct cli_option run_options[] = {
       .choices = "off|public|private|confidential|secret",
       .def = "off",
       .help = "level of the private network at which tasks and results travel; `village mix` shows which can be had" },
+    { .name = "class",
+      .kind = VALUE_CHOICE,
+      .choices = "B|A|S",
+      .help = "B: one copy, audited; A: replicas on different owners; S: replicas on attested or audited nodes" },
+    { .name = "tier",
+      .kind = VALUE_CHOICE,
+      .choices = "none|bronze|silver|gold|platinum",
+      .help = "availability promised: 95, 99.5, 99.9 or 99.99 %; refused when this village cannot keep it" },
+    { .name = "strategy",
+      .kind = VALUE_CHOICE,
+      .choices = "default|nsga2|latency_first|load_balance|trust_first|cost|round_robin|least_loaded|affinity|proximity|"
+                 "privacy_aware|random",
+      .help = "how its tasks are placed" },
+    { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "only nodes in this region" },
+    { .name = "min-trust",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 0,
+      .max = 1000,
+      .help = "only nodes whose reputation is at least N thousandths" },
+    { .name = "max-latency",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 1,
+      .max = MINUTE,
+      .help = "only nodes that answer within this time" },
+    { .name = "max-price",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 1ll << 50,
+      .help = "only nodes that cost at most N micro-credits for an hour of one slot" },
+    { .name = "spread",
+      .kind = VALUE_CHOICE,
+      .choices = "host|site|owner|power|isp|platform|vendor|infra|region",
+      .help = "no two replicas in one failure domain of this kind; default: as the class says" },
+    { .name = "exclude",
+      .repeat = true,
+      .kind = VALUE_TEXT,
+      .value = "NODE",
+      .min = 1,
+      .max = 64,
+      .help = "never on this node; may be given again" },
     { .name = "after",
       .repeat = true,
       .kind = VALUE_TEXT,
@@ -320,6 +377,10 @@ static const struct cli_option nodes_options[] = {
       .kind = VALUE_CHOICE,
       .choices = "active|idle|busy|offline|maintenance",
       .help = "only nodes in this state" },
+};
+
+static const struct cli_option reputation_options[] = {
+    FLAG("check", 0, "compute NODE's score anew from its evidence, and see whether the signatures and the score are right"),
 };
 
 static const struct cli_option ticket_options[] = {
@@ -440,6 +501,18 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5 6 7 130",
       .about = "ID is the whole id or as much of its beginning or end as is unique; `village jobs` shows the end.",
       .example = "village job 9b1e44c2\nvillage job 9b1e44c2 --follow\nvillage job 9b1e44c2 --output results" },
+    { .name = "explain",
+      .group = GROUP_RUN,
+      .summary = "say why a job's tasks are where they are, or what they wait for",
+      .operands = "ID",
+      .least = 1,
+      .most = 1,
+      .json = "{\"job\", \"waiting\": {\"tasks\", \"reason\", \"nodes\", \"nodes_by_reason\"}, \"batches\": [batch...]}",
+      .run = command_explain,
+      .exits = "0 1 2 3 4 5",
+      .about = "Tasks are placed in batches. For each the front is shown: placements of which none is better in everything, "
+               "and which of them was taken. The gap says how far the best found is at most from what no placement can beat.",
+      .example = "village explain 9b1e44c2\nvillage explain 9b1e44c2 --json" },
 
     { .name = "nodes",
       .group = GROUP_KEEP,
@@ -452,6 +525,20 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "NODE is a name, an id, or as much of the end of an id as is unique.",
       .example = "village nodes\nvillage nodes attic\nvillage nodes --state offline" },
+    { .name = "reputation",
+      .group = GROUP_KEEP,
+      .summary = "how far nodes are trusted, and what for",
+      .operands = "[NODE]",
+      .most = 1,
+      ROWS(reputation_options),
+      .json = "{\"items\": [score...]}, or the answer of GET /v1/fog/reputation/NODE; with --check also \"check\": "
+              "{\"matches\": bool, \"detail\"}",
+      .run = command_reputation,
+      .exits = "0 1 2 3 4 5",
+      .about = "Ask the gateway of the first node, which keeps them. NODE is as for `village nodes`, or the whole id of a node "
+               "that was expelled. TRUST is the lower bound of the worst of three promises: results that are right, in time, "
+               "honestly metered. Nodes of which little is known are `new`: their results are checked.",
+      .example = "village reputation\nvillage reputation attic\nvillage reputation attic --check" },
     { .name = "maintenance",
       .group = GROUP_KEEP,
       .summary = "stop or resume giving tasks to a node",

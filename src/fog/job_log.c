@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { TAG_EVENT = 0x50, TAG_HEAD = 0x51, TAG_JOB_RECORD = 0x52, VERSION = 1 };
+enum { TAG_EVENT = 0x50, TAG_HEAD = 0x51, TAG_JOB_RECORD = 0x52, VERSION = 2 };
 enum { EPOCH_BITS = 48, SEQ_BITS = 48 };
 
 /* Another codec's message inside ours, behind a 4-byte length. */
@@ -62,6 +62,7 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
         break;
     case JOB_EV_PLACED:
         pack_run(&w, ev);
+        pack_u64(&w, ev->batch);
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
@@ -83,6 +84,12 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
     case JOB_EV_CANCEL:
     case JOB_EV_FORGET:
         pack_bytes(&w, ev->job.b, sizeof ev->job.b);
+        break;
+    case JOB_EV_PRICE:
+        pack_bytes(&w, ev->job.b, sizeof ev->job.b);
+        if (ev->price > TERMS_PRICE_MAX) pack_fail(&w, VL_ERANGE);
+        pack_u64(&w, ev->price);
+        pack_bool(&w, ev->cleared);
         break;
     case JOB_EV_TICK:
         break;
@@ -113,7 +120,8 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
     struct vl_reader r = vl_reader(in.p, in.n);
     enum vl_err err = unpack_message(&r, TAG_EVENT, VERSION);
     if (err) return err;
-    struct job_event ev = { .kind = (enum job_event_kind)unpack_u8_in(&r, JOB_EV_SUBMIT, JOB_EV_FROZEN) };
+    struct job_event ev = { .kind = (enum job_event_kind)unpack_u8_in(&r, JOB_EV_SUBMIT, JOB_EV_PRICE) };
+    unpack_require(&r, ev.kind <= JOB_EV_FROZEN || ev.kind == JOB_EV_PRICE);
     ev.now = vl_read_u64(&r);
     switch (ev.kind) {
     case JOB_EV_SUBMIT:
@@ -123,6 +131,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
         break;
     case JOB_EV_PLACED:
         unpack_run(&r, &ev);
+        ev.batch = vl_read_u64(&r);
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
@@ -146,6 +155,11 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
     case JOB_EV_FORGET:
         ev.job = unpack_job(&r);
         break;
+    case JOB_EV_PRICE:
+        ev.job = unpack_job(&r);
+        ev.price = unpack_u64_in(&r, 0, TERMS_PRICE_MAX);
+        ev.cleared = unpack_bool(&r);
+        break;
     case JOB_EV_TICK:
         break;
     }
@@ -157,6 +171,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
 
 static void pack_copy(struct pack *w, const struct copy *c) {
     pack_u64(w, c->epoch);
+    pack_u64(w, c->batch);
     pack_u8(w, (uint8_t)c->state);
     pack_bytes(w, c->node->id.b, sizeof c->node->id.b);
     pack_u64(w, c->placed_ms);
@@ -203,6 +218,7 @@ static void pack_job(struct pack *w, const struct job *j) {
     pack_u64(w, j->started_ms);
     pack_u64(w, j->ended_ms);
     pack_u64(w, j->expires_ms);
+    pack_u64(w, j->price);
     pack_u32(w, (uint32_t)j->error);
     pack_span8(w, vl_span_str(j->error_text));
     pack_span32(w, vl_span(j->spec, j->spec_len));
@@ -251,6 +267,7 @@ static enum vl_err restore_copy(struct job_book *b, struct task *t, struct copy 
     uint64_t last = 0;
     for (const struct copy *c = t->copies; c != NULL; c = c->next) last = c->epoch;
     uint64_t epoch = unpack_u64_in(r, last + 1, t->epoch);
+    uint64_t batch = vl_read_u64(r);
     enum copy_state state = (enum copy_state)unpack_u8_in(r, COPY_PLACED, COPY_WON);
     struct vl_node_id node = unpack_node(r);
     if (r->failed || !copy_state_fits(t, state)) return VL_ECORRUPT;
@@ -262,7 +279,7 @@ static enum vl_err restore_copy(struct job_book *b, struct task *t, struct copy 
         return err;
     }
     n->refs++;
-    *c = (struct copy){ .node = n, .task = t, .epoch = epoch, .state = state };
+    *c = (struct copy){ .node = n, .task = t, .epoch = epoch, .batch = batch, .state = state };
     c->placed_ms = vl_read_u64(r);
     c->started_ms = vl_read_u64(r);
     c->touched_ms = vl_read_u64(r);
@@ -361,6 +378,7 @@ static enum vl_err restore_job(struct job_book *b, struct vl_reader *r) {
     bool placed = unpack_bool(r), release = unpack_bool(r);
     uint32_t attempts = vl_read_u32(r);
     vl_ms submitted = vl_read_u64(r), started = vl_read_u64(r), ended = vl_read_u64(r), expires = vl_read_u64(r);
+    uint64_t price = unpack_u64_in(r, 0, TERMS_PRICE_MAX);
     int32_t error = (int32_t)vl_read_u32(r);
     struct vl_span text = unpack_span8(r, sizeof((struct job *)0)->error_text - 1),
                    encoded = unpack_span32(r, JOB_SPEC_MAX);
@@ -384,6 +402,7 @@ static enum vl_err restore_job(struct job_book *b, struct vl_reader *r) {
     j->started_ms = started;
     j->ended_ms = ended;
     j->expires_ms = expires;
+    j->price = price;
     j->error = error;
     if (text.n) memcpy(j->error_text, text.p, text.n);
     if (job_state_final((enum job_state)state)) spec.n_after = 0; /* it waits for nothing any more */

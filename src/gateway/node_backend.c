@@ -122,6 +122,7 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         sink(arg, &(struct view_metric){
                       .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
+    node_backend_load_metrics(self, sink, arg);
     node_backend_mix_metrics(self, sink, arg);
 }
 
@@ -144,6 +145,11 @@ static enum view_node_state node_state_view(enum node_state s) {
     return VIEW_NODE_OFFLINE;
 }
 
+static const char *harvest_text(enum node_harvest h) {
+    static const char *const names[] = { NULL, "ready", "throttled", "paused", "away" };
+    return (unsigned)h <= HARVEST_SAYS_AWAY ? names[h] : NULL;
+}
+
 static void node_show(struct node *n, const struct node_record *r, view_node_fn sink, void *arg) {
     const struct job_book *jobs = brain_jobs(node_brain(n));
     uint32_t running = jobs ? job_book_on_node(jobs, r->id).running : r->running;
@@ -152,6 +158,10 @@ static void node_show(struct node *n, const struct node_record *r, view_node_fn 
                            .kind = node_kind_text(r->kind),
                            .addr = r->addr,
                            .region = r->caps.domain[DOMAIN_REGION],
+                           .labels = r->caps.domain,
+                           .cost = r->caps.cost,
+                           .ask = r->caps.ask,
+                           .harvest = harvest_text(r->harvest),
                            .state = node_state_view(r->state),
                            .self = vl_node_eq(r->id, brain_node_id(node_brain(n))),
                            .cpus = r->caps.cpus,
@@ -166,6 +176,7 @@ static void node_show(struct node *n, const struct node_record *r, view_node_fn 
                            .failed = r->failed,
                            .features = (r->caps.features & NODE_FEATURE_WASM ? VIEW_FEATURE_WASM : 0u) |
                                        (r->caps.features & NODE_FEATURE_NATIVE ? VIEW_FEATURE_NATIVE : 0u) };
+    node_backend_rate(n, &v);
     sink(arg, &v);
 }
 
@@ -233,7 +244,8 @@ static void job_show(struct vl_job_id id, const struct job_row *r, view_job_fn s
                           .attempts = r->attempts,
                           .submitted_ms = r->submitted_ms,
                           .started_ms = r->started_ms,
-                          .ended_ms = r->ended_ms };
+                          .ended_ms = r->ended_ms,
+                          .waits = r->waits ? sched_reason_text((enum sched_reason)r->waits) : NULL };
     v.error = error_view(r->error, r->error_text, error);
     sink(arg, &v);
 }
@@ -300,6 +312,7 @@ static void task_show(uint32_t index, const struct task_row *r, view_task_fn sin
                            .node = r->node,
                            .attempt = r->attempt,
                            .epoch = r->epoch,
+                           .batch = r->batch,
                            .started_ms = r->started_ms,
                            .ended_ms = r->ended_ms,
                            .input = r->input.n ? text_copy(input, sizeof input, r->input) : NULL };
@@ -461,7 +474,7 @@ static struct call *call_new(void *self, backend_done_fn done, void *arg) {
 
 static void call_done(void *arg, enum vl_err err, const char *detail, struct vl_span bytes) {
     struct call *c = arg;
-    (void)bytes;
+    if (err == VL_EOVERLOAD && bytes.n == 4) ((struct node_backend *)c->self)->retry_s = (vl_get_u32(bytes.p) + 999) / 1000;
     c->done(c->arg, err, detail);
     free(c);
 }
@@ -494,6 +507,8 @@ static enum vl_err be_job_submit(void *self, struct vl_job_id id, vl_ms submitte
     node_submit_job(node_of(self), id, spec, answer ? &kept : NULL, call_done, c);
     return VL_OK;
 }
+
+static uint32_t be_retry_s(void *self) { return ((struct node_backend *)self)->retry_s; }
 
 static enum vl_err be_job_cancel(void *self, struct vl_job_id id, backend_done_fn done, void *arg) {
     struct call *c = call_new(self, done, arg);
@@ -655,6 +670,8 @@ struct backend node_backend(struct node_backend *b) {
         .metrics = be_metrics,
         .nodes = be_nodes,
         .node = be_node,
+        .reputations = node_backend_reputations,
+        .reputation = node_backend_reputation,
         .topology = be_topology,
         .jobs = be_jobs,
         .job = be_job,
@@ -664,6 +681,7 @@ struct backend node_backend(struct node_backend *b) {
         .result = be_result,
         .tickets = be_tickets,
         .job_submit = be_job_submit,
+        .retry_s = be_retry_s,
         .job_cancel = be_job_cancel,
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
@@ -671,6 +689,7 @@ struct backend node_backend(struct node_backend *b) {
         .contributions = node_backend_contributions,
         .harvest_policy = node_backend_harvest_policy,
         .harvest_pause = node_backend_harvest_pause,
+        .explain = node_backend_explain,
         .mix = node_backend_mix,
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,

@@ -12,6 +12,7 @@ struct node_backend {
     struct node *node;
     struct gateway *gateway; /* set once it exists: changes are published to it */
     char village_text[33];   /* private */
+    uint32_t retry_s;        /* private: of the last command that was turned away */
 };
 
 /* The operations with `self` = b. */
@@ -28,8 +29,20 @@ void node_backend_contributions(void *self, const struct vl_node_id *after, vl_m
 enum vl_err node_backend_harvest_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
                                         backend_done_fn done, void *arg);
 enum vl_err node_backend_harvest_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg);
+/* node_reputation.c */
+void node_backend_rate(struct node *n, struct view_node *v);
+void node_backend_reputations(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink,
+                              void *arg);
+enum vl_err node_backend_reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max,
+                                    view_reputation_fn head, view_evidence_fn sink, void *arg);
+
+/* node_load.c */
+void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);
+
 /* node_mix.c */
 void node_backend_mix(void *self, struct view_mix *ret);
+enum vl_err node_backend_explain(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan,
+                                 void *arg);
 void node_backend_relays(void *self, view_relay_fn sink, void *arg);
 enum vl_err node_backend_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
 void node_backend_mix_metrics(void *self, view_metric_fn sink, void *arg);

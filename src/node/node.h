@@ -30,6 +30,9 @@ struct node_config {
     bool no_cover;      /* sends and receives nothing private */
     bool harvest;       /* takes work only while its owner's rules allow it (fog/harvest.h) */
     const char *sensor_root; /* with harvest: before the path of every sensor; NULL: "" */
+    const char *const *labels; /* "KIND=NAME", n_labels of them: failure domains (enum domain); borrowed until node_create() returns */
+    unsigned n_labels;
+    uint64_t cost;               /* of an hour of one slot, micro-credits */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */
