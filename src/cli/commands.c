@@ -581,7 +581,7 @@ const struct cli_command commands[] = {
                  "village mix ping damson\nvillage mix capacity" },
     { .name = "harvest",
       .group = GROUP_KEEP,
-      .summary = "this machine as its owner lends it: what its sensors say, which rule is in the way, the rules",
+      .summary = "what this machine lends, and what is in the way",
       .operands = "[status|policy [NAME=VALUE...]|pause [DURATION]|resume]",
       .most = 40,
       .json = "the answer of GET /v1/fog/harvest; with figures for policy {\"set\": n}; with pause and resume {\"paused\": bool}",
