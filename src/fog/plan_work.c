@@ -94,6 +94,20 @@ void plan_move(struct plan_work *w, uint32_t task, uint32_t to) {
     plan_put(w, task, to);
 }
 
+void plan_recount(struct plan_work *w) {
+    const struct plan *p = w->p;
+    memcpy(w->sum, p->fixed_sum, sizeof w->sum);
+    for (uint32_t k = 0; k < p->n_task; k++) {
+        uint32_t j = p->order[k]; /* as plan_load() does: equal placements have equal figures */
+        const struct plan_node *n = &p->node[w->gene[j]];
+        double hours = p->task[j].hours;
+        w->sum[0] += n->term[0];
+        w->sum[1] += n->term[1];
+        w->sum[2] += hours * n->term[2];
+        w->sum[3] += hours * n->term[3];
+    }
+}
+
 static void objectives(const struct plan *p, const double sum[PLAN_TERMS], double load_sum, double load_square,
                        double f[PLAN_OBJECTIVES]) {
     double tasks = p->n_task + p->n_fixed > 0 ? p->n_task + p->n_fixed : 1, nodes = p->n_load > 0 ? p->n_load : 1;
