@@ -275,6 +275,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = blobs_create(b);
     if (err == VL_OK) err = mix_create(b);
     if (err == VL_OK) err = remote_create(b);
+    if (err == VL_OK) err = trade_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -296,6 +297,7 @@ void brain_destroy(struct brain *b) {
     worker_destroy(b);
     mix_destroy(b);
     remote_destroy(b);
+    trade_destroy(b);
     coordinator_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
@@ -364,6 +366,7 @@ void brain_start(struct brain *b, vl_ms now) {
     step_begin(b, now);
     b->started = true;
     if (b->cfg.coordinator) coordinator_start(b);
+    trade_start(b);
     link_start(b);
     mix_start(b);
     remote_start(b);
@@ -374,6 +377,7 @@ vl_ms brain_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(link_deadline(b), worker_deadline(b));
     at = vl_ms_min(at, vl_ms_min(delivery_deadline(b->delivery), remote_deadline(b)));
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
+    at = vl_ms_min(at, trade_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
 
@@ -386,6 +390,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     if (blob_deadline(b->blob) <= b->now) blobs_step(b, &(struct blob_event){ .kind = BLOB_TICK, .now = b->now });
     worker_tick(b);
     mix_tick(b);
+    trade_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
     remote_tick(b);
     step_end(b);
@@ -408,4 +413,5 @@ void brain_village_id(const struct brain *b, uint8_t ret[16]) {
 const struct registry *brain_registry(const struct brain *b) { return b->registry; }
 const struct job_book *brain_jobs(const struct brain *b) { return b->jobs; }
 const struct membership *brain_members(const struct brain *b) { return b->membership; }
+const struct reputation *brain_reputation(const struct brain *b) { return standing_book(b); }
 void brain_counters(const struct brain *b, struct brain_counters *ret) { *ret = b->counters; }

@@ -21,6 +21,9 @@
 #include "fog/agreement.h"
 #include "fog/job.h"
 #include "fog/quorum.h"
+#include "fog/market.h"
+#include "fog/price.h"
+#include "fog/rate.h"
 #include "fog/registry.h"
 #include "mix/audit.h"
 #include "mix/authority.h"
@@ -30,6 +33,7 @@
 #include "mix/path.h"
 #include "mix/relay.h"
 #include "trust/membership.h"
+#include "trust/reputation.h"
 #include "wire/task.h"
 
 #include <stdbool.h>
@@ -75,6 +79,9 @@ struct brain_config {
     vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
     struct brain_mix_config mix;
     enum strategy strategy;   /* coordinator: of jobs that name none; STRATEGY_DEFAULT: NSGA-II with its fast path */
+    struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
+                                     empty: rates stay unknown */
+    uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
 };
 
@@ -128,6 +135,14 @@ void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8
 void brain_revoke_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t id[8]);
 void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool on);
+/* Opens an auction; order->requester, period and has_job are filled in here.  spec NULL: only capacity is bought; else
+ * that job is submitted as `id`, waits for the end of the auction, runs on its winners alone and is cancelled when it
+ * fails.  BRAIN_REPLY with the auction's id (32 bytes).  Errors of market_step() and brain_submit_job(). */
+void brain_auction_open(struct brain *b, vl_ms now, uint64_t token, const struct market_order *order, struct vl_job_id id,
+                        const struct job_spec *spec);
+void brain_auction_cancel(struct brain *b, vl_ms now, uint64_t token, struct vl_hash auction);
+/* Measure that node as soon as it has nothing to do; all zero: every node. VL_EUNSUPPORTED: this build has no benchmark. */
+void brain_measure(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct record_answer *answer);
 
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
@@ -247,6 +262,7 @@ void brain_village_id(const struct brain *b, uint8_t ret[16]);
 const struct registry *brain_registry(const struct brain *b);  /* NULL when not the coordinator */
 const struct job_book *brain_jobs(const struct brain *b);      /* same */
 const struct membership *brain_members(const struct brain *b); /* same */
+const struct reputation *brain_reputation(const struct brain *b); /* same */
 
 /* Why the tasks of a job wait, looked at now: how many nodes each reason stops.  ret_tasks: tasks that wait.  VL_ENOTFOUND:
  * no such job here, or nothing of it waits; VL_EUNSUPPORTED: not the coordinator. */
@@ -269,6 +285,29 @@ VL_MUST_CHECK enum vl_err brain_quorum_check(struct brain *b, vl_ms now, const s
 const struct agreement *brain_agreement(const struct brain *b, struct vl_job_id id);
 /* The one with the largest job id below *below (NULL: of all). */
 const struct agreement *brain_agreement_below(const struct brain *b, const struct vl_job_id *below);
+/* The market as the coordinator knows it; NULL elsewhere. */
+const struct market *brain_market(const struct brain *b);
+/* Clearing prices of a tier; NULL when not the coordinator. */
+const struct price_series *brain_prices(const struct brain *b, enum sla_tier tier);
+struct brain_market_sums { /* micro-credits since the village began; held = released + paid + slashed + now */
+    uint64_t held, released, paid, slashed, treasury, now;
+};
+void brain_market_sums(const struct brain *b, struct brain_market_sums *ret);
+/* A signed quote for nh of work; VL_ERANGE: beyond TERMS_PRICE_MAX; VL_EUNSUPPORTED: not the coordinator. */
+VL_MUST_CHECK enum vl_err brain_quote(const struct brain *b, vl_ms now, enum sla_tier tier, uint64_t nh,
+                                      struct price_quote *ret);
+/* What that much time of one slot of median speed is in nH. */
+uint64_t brain_work_of(const struct brain *b, uint64_t slot_ms);
+struct brain_rate { /* one node */
+    bool known;     /* a record is there */
+    bool running;   /* being measured now */
+    vl_ms due_ms;   /* to be measured again; VL_MS_NEVER: this build cannot */
+    uint32_t rate_milli;
+    uint64_t hour_price; /* of one slot, micro-credits */
+    struct rate_record record;
+};
+/* False: no such node, or not the coordinator. */
+bool brain_rate(const struct brain *b, struct vl_node_id node, struct brain_rate *ret);
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;

@@ -33,6 +33,7 @@ enum vl_err coordinator_create(struct brain *b) {
     if (err == VL_OK) err = placing_create(b);
     if (err == VL_OK) err = standing_create(b);
     if (err == VL_OK) err = quorum_create(b);
+    if (err == VL_OK) err = bench_create(b);
     return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
 
@@ -43,6 +44,7 @@ void coordinator_destroy(struct brain *b) {
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
     standing_destroy(b);
+    bench_destroy(b);
     free(b->registry_fx);
     placing_destroy(b);
     free(b->changed);
@@ -143,9 +145,11 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
     case JOB_FX_JOB_ENDED:
         placing_forget(b, e->job);
         quorum_job_ended(b, e->job);
+        trade_job_ended(b, e->job, e->state);
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
         standing_verdict(b, e);
+        trade_verdict(b, e);
         return;
     }
 }
@@ -165,6 +169,7 @@ enum vl_err coordinator_job(struct brain *b, const struct job_event *ev) {
         vl_buf_free(&buf);
         b->log_events++;
         for (uint32_t i = 0; i < fx.n; i++) job_effect(b, &fx, i);
+        if (ev->kind == JOB_EV_SUBMIT) trade_job_submitted(b, ev->job, ev->spec);
         b->schedule_due = true;
     }
     job_effects_free(&b->job_fx);
@@ -228,6 +233,7 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             b->schedule_due = true;
             break;
         case REGISTRY_NODE_REMOVED:
+            trade_node_lost(b, e->node);
             record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })
                 ->remove = true;
             item_remove(b, ITEM_STANDING, e->node.b, 0);
@@ -239,6 +245,7 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
         case REGISTRY_NODE_LOST:
             note(b, VL_ETIMEOUT, e->node, "node lost: its tasks are moved");
             quorum_node(b, e->node);
+            trade_node_lost(b, e->node);
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
@@ -341,6 +348,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
+    standing_metered(b, node, r);
     struct sched_load held = job_book_on_node(b->jobs, node);
     uint64_t limit = conduct_limit(b, r);
     err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT,
@@ -354,6 +362,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         b->counters.reports_stale++;
     } else {
         outputs_keep(b, r);
+        bench_report(b, node, r);
         vl_buf_init(&buf, 1024);
         if (r->has_receipt && receipt_encode(&r->receipt, &buf) == VL_OK) {
             struct record *rec = record_add(b, RECORD_RECEIPT, r->job.b, sizeof r->job.b, (struct vl_span){ 0 },

@@ -232,6 +232,7 @@ void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id n
     if (err == VL_OK) {
         message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
         remote_in_expelled(b, node);
+        standing_gone(b, node);
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
         held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
     }
@@ -321,6 +322,7 @@ void coordinator_start(struct brain *b) {
         b, &(struct registry_event){
                .kind = REGISTRY_JOINED, .now = b->now, .node = b->self, .name = b->cfg.name, .addr = b->cfg.addr });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
+    bench_start(b);
     free(r);
 }
 
@@ -371,6 +373,7 @@ void coordinator_tick(struct brain *b) {
     quorum_tick(b);
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
+    bench_tick(b);
     retention(b);
 }
 
@@ -378,5 +381,6 @@ vl_ms coordinator_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(registry_deadline(b->registry), job_book_deadline(b->jobs));
     at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
     at = vl_ms_min(at, quorum_deadline(b));
+    at = vl_ms_min(at, bench_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

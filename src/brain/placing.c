@@ -63,7 +63,7 @@ static uint32_t latency_us(const struct brain *b, struct vl_node_id node) {
 /* A worker holds a few assignments ahead of its slots, so that it never waits for us. */
 void placing_node(const struct brain *b, const struct node_record *r, struct sched_node *ret) {
     struct sched_load load = job_book_on_node(b->jobs, r->id);
-    uint32_t ahead = registry_slots(r) * BRAIN_QUEUE_FACTOR;
+    uint32_t slots = bench_slots(b, r->id, registry_slots(r)), ahead = bench_on(b, r->id) ? 0 : slots * BRAIN_QUEUE_FACTOR;
     registry_sched_node(r, b->now, &load, ret);
     ret->features &= ~NODE_FEATURE_PRIVATE;
     if (mix_reaches(b, r->id)) ret->features |= NODE_FEATURE_PRIVATE;
@@ -74,6 +74,8 @@ void placing_node(const struct brain *b, const struct node_record *r, struct sch
     ret->trust_milli = s.trust_milli;
     ret->doubt_milli = s.doubt_milli;
     ret->attested = s.trusted;
+    ret->rate_milli = rate_of(b, r->id);
+    ret->price = market_price(b, r->id);
 }
 
 uint32_t placing_all_nodes(const struct brain *b, struct sched_node *v, uint32_t max) {
@@ -205,6 +207,7 @@ static void look(struct brain *b) {
         struct sched_why why;
         if (i > 0 && vl_job_eq(tasks[i].job, tasks[i - 1].job)) continue;
         jobs++;
+        if (market_holds(b, tasks[i].job)) continue; /* it waits for its auction */
         quorum_only(b, &tasks[i]);
         sched_why(nodes, n, &tasks[i], &why);
         waits_set(b, tasks[i].job, placing_reason(&why));
@@ -306,7 +309,7 @@ static void place_pages(struct brain *b, struct round *r, uint32_t slots) {
     for (uint32_t page = 0; page < PLACE_PAGES && r->placed < slots && r->placed < PLACE_BATCH; page++) {
         uint32_t got = job_book_ready(b->jobs, &cursor, r->tasks, PLACE_BATCH), kept = 0;
         for (uint32_t i = 0; i < got; i++) {
-            if (placing_planned(b->placing, &r->tasks[i])) continue;
+            if (placing_planned(b->placing, &r->tasks[i]) || market_holds(b, r->tasks[i].job)) continue;
             if (kept != i) r->tasks[kept] = r->tasks[i];
             quorum_only(b, &r->tasks[kept++]);
         }
@@ -343,6 +346,7 @@ void coordinator_schedule(struct brain *b) {
     job_book_stats(b->jobs, &stats);
     if (stats.ready == 0 && b->placing->waits.len == 0) return;
     if (stats.ready > 0) {
+        trade_place(b);
         if (round_begin(b, &r, &slots)) place_pages(b, &r, slots);
         b->schedule_at = r.placed >= PLACE_BATCH ? b->now : r.again ? b->now + PLACE_AGAIN_MS : VL_MS_NEVER;
         round_end(&r);

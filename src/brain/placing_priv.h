@@ -48,7 +48,6 @@ struct brain_plan {
 };
 
 /* placing.c */
-void placing_node(const struct brain *b, const struct node_record *r, struct sched_node *ret);
 /* Every node, also those that take nothing; the count. */
 uint32_t placing_all_nodes(const struct brain *b, struct sched_node *v, uint32_t max);
 /* The furthest that any node came. */

@@ -29,6 +29,11 @@ enum brain_message {
     MSG_NEWS = 7,
     MSG_TASK = 8,
     MSG_CANCEL = 9,
+    MSG_MARKET_CALL = 20, /* these: wire/market.h */
+    MSG_MARKET_SEAL = 21,
+    MSG_MARKET_OPEN = 22,
+    MSG_MARKET_SHOW = 23,
+    MSG_MARKET_AWARD = 24,
 };
 #define MESSAGE_TYPE 0xffffu      /* enum brain_message in the type of an envelope; above it the privacy level */
 #define MESSAGE_LEVEL_SHIFT 16u
@@ -184,6 +189,8 @@ struct brain {
     struct vl_job_id *changed; /* jobs whose rows this step writes */
     size_t changed_n, changed_cap;
     struct quorum *quorum; /* quorum.c; on the coordinator */
+    struct trade *trade; /* trade.c: the market; on a member its own bids */
+    struct bench *bench; /* bench.c: measured rates; NULL: not the coordinator */
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
@@ -313,6 +320,8 @@ const struct assignment *worker_assignment(const struct brain *b, uint64_t task)
 enum vl_err placing_create(struct brain *b);
 void placing_destroy(struct brain *b);
 void coordinator_schedule(struct brain *b);
+/* What the scheduler knows of a node: registry, books, link, reputation, rate, price. */
+void placing_node(const struct brain *b, const struct node_record *r, struct sched_node *ret);
 /* Something about the node changed: what it holds, how it is. */
 void placing_touch(struct brain *b, struct vl_node_id node);
 /* The job ended. */
@@ -348,6 +357,47 @@ void quorum_job_ended(struct brain *b, struct vl_job_id id);
 void quorum_job_forgotten(struct brain *b, struct vl_job_id id);
 /* Lower bound of the node's availability, ppb (fog/uptime.h): the one measure of it. */
 uint32_t quorum_lower_ppb(const struct brain *b, struct vl_node_id node);
+/* ---- trade.c, trade_bid.c: the market (FOG-15) ---- */
+enum vl_err trade_create(struct brain *b);
+void trade_destroy(struct brain *b);
+enum vl_err trade_restore(struct brain *b, const struct record *r);
+void trade_start(struct brain *b);
+void trade_tick(struct brain *b);
+vl_ms trade_deadline(const struct brain *b);
+/* One of MSG_MARKET_* from a member or the coordinator. */
+void trade_message(struct brain *b, struct vl_node_id from, enum brain_message type, struct vl_span bytes);
+/* The job book took this event: a new job gets its quote; an end settles what was bought for it. */
+void trade_job_submitted(struct brain *b, struct vl_job_id job, const struct job_spec *spec);
+void trade_job_ended(struct brain *b, struct vl_job_id job, enum job_state state);
+void trade_verdict(struct brain *b, const struct job_effect *e);
+/* The node is gone: with it whatever it had won. */
+void trade_node_lost(struct brain *b, struct vl_node_id node);
+/* Places the tasks of jobs whose auction has cleared on its winners, and nowhere else. */
+void trade_place(struct brain *b);
+/* What an hour of one slot of that node is sold for at present, micro-credits. */
+uint64_t market_price(const struct brain *b, struct vl_node_id node);
+/* Whether that job is placed by the market or measures a node: others must leave its tasks alone. */
+bool market_holds(const struct brain *b, struct vl_job_id job);
+
+/* ---- bench.c: measured rates, on the coordinator ---- */
+enum vl_err bench_create(struct brain *b);
+void bench_destroy(struct brain *b);
+enum vl_err bench_restore(struct brain *b, const struct record *r);
+void bench_start(struct brain *b);
+void bench_tick(struct brain *b);
+vl_ms bench_deadline(const struct brain *b);
+/* A report was taken; one of a measurement's tasks is noted. */
+void bench_report(struct brain *b, struct vl_node_id node, const struct task_report *r);
+bool bench_owns(const struct brain *b, struct vl_job_id job);
+/* True while the node is measured: nothing else goes there. */
+bool bench_on(const struct brain *b, struct vl_node_id node);
+/* Measured speed of a slot, 1000: the village's median; 0: unknown. */
+uint32_t rate_of(const struct brain *b, struct vl_node_id node);
+/* nH an hour of one slot of that node; of nodes not measured the median, or a cautious guess where none is. */
+uint64_t bench_rate(const struct brain *b, struct vl_node_id node);
+uint64_t bench_median(const struct brain *b);
+/* Slots that may be filled: the claimed ones, or those that were found to be there. */
+uint32_t bench_slots(const struct brain *b, struct vl_node_id node, uint32_t claimed);
 
 /* ---- standing.c: reputation, on the coordinator ---- */
 struct standing {
@@ -366,6 +416,11 @@ struct standing standing_of(const struct brain *b, struct vl_node_id node);
 uint32_t standing_mix_milli(const struct brain *b, struct vl_node_id node);
 /* A verdict of the job book becomes evidence, with this step's commit. */
 void standing_verdict(struct brain *b, const struct job_effect *e);
+/* A report is about to be taken: evidence when its receipt claims more work than can have been. */
+void standing_metered(struct brain *b, struct vl_node_id node, const struct task_report *r);
+/* A node is no member any more.  What is known of its key stays: a new ticket does not wash it off. */
+void standing_gone(struct brain *b, struct vl_node_id node);
+const struct reputation *standing_book(const struct brain *b); /* NULL: not the coordinator */
 /* Presence, metered by the registry's own account once in a period. */
 void standing_tick(struct brain *b);
 vl_ms standing_deadline(const struct brain *b);
