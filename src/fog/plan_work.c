@@ -28,6 +28,7 @@ void plan_work_free(struct plan_work *w) {
     free(w->touched);
     free(w->is_touched);
     free(w->pending);
+    *w = (struct plan_work){ 0 };
 }
 
 void plan_work_clear(struct plan_work *w) {
