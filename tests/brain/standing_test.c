@@ -204,6 +204,47 @@ TEST(standing, an_expelled_key_comes_back_with_what_is_known_of_it) {
     end(r);
 }
 
+/* One task in twenty of class B goes to whoever is little known: else a newcomer, whose lower bound is .025, would never
+ * begin. */
+static uint32_t share_of_newcomer(struct rig *r, const char *strategy, enum sla_class class, uint32_t tasks) {
+    struct sched_state state = { .seed = 3 };
+    uint32_t got = 0;
+    for (uint32_t i = 0; i < tasks; i++) {
+        struct sched_node v[5];
+        struct sched_task t = { .job = { { (uint8_t)i, (uint8_t)(i >> 8) } }, .task = i, .class = class };
+        struct sched_choice c = { 0 };
+        for (uint8_t n = 0; n < 5; n++) {
+            struct standing s = standing_of(r->b, node((uint8_t)(n + 1)));
+            v[n] = (struct sched_node){ .id = node((uint8_t)(n + 1)),
+                                        .slots = 4,
+                                        .free_slots = 4,
+                                        .memory_free = 1u << 30,
+                                        .memory_total = 1u << 30,
+                                        .disk_free = 1u << 30,
+                                        .disk_total = 1u << 30,
+                                        .trust_milli = s.trust_milli,
+                                        .doubt_milli = s.doubt_milli };
+        }
+        CHECK_OK(sched_place(sched_strategy_find(strategy), &state, v, 5, &t, 1, &c));
+        CHECK_EQ(SCHED_PLACED, c.reason);
+        got += c.node == 4;
+    }
+    return got;
+}
+
+TEST(standing, a_newcomer_gets_one_in_twenty_of_the_tasks_that_may_explore_and_none_of_the_others) {
+    struct rig *r = rig();
+    for (uint8_t n = 1; n <= 4; n++)
+        for (unsigned i = 0; i < 60; i++) verdict(r, n, VERDICT_AGREED);
+    CHECK(standing_of(r->b, node(1)).trusted && standing_of(r->b, node(5)).flagged);
+    uint32_t got = share_of_newcomer(r, "trust_first", SLA_B, 2000);
+    CHECK(got >= 60 && got <= 140); /* 100 expected, four times its deviation */
+    CHECK_EQ(0, share_of_newcomer(r, "trust_first", SLA_A, 200));
+    for (unsigned i = 0; i < 60; i++) verdict(r, 5, VERDICT_AGREED); /* it has used its chance */
+    CHECK(standing_of(r->b, node(5)).trusted);
+    end(r);
+}
+
 /* ---- presence ------------------------------------------------------------------------------------------------------- */
 
 static void beat(struct rig *r, uint8_t n) {
