@@ -336,3 +336,41 @@ TEST(standing, nobody_is_blamed_for_the_time_in_which_the_coordinator_was_away) 
     CHECK(presence_of(r, 5).good_micro > 2500000);
     end(r);
 }
+
+/* ---- metering ------------------------------------------------------------------------------------------------------- */
+
+static void claim(struct rig *r, uint64_t epoch, uint64_t cpu_us) {
+    struct task_report report = { .job = { { 8 } }, .epoch = epoch, .outcome = TASK_DONE, .has_receipt = true };
+    report.receipt = (struct receipt){ .job = report.job, .epoch = epoch, .cpu_us = cpu_us, .node = node(5) };
+    step_begin(r->b, r->now);
+    standing_metered(r->b, node(5), &report);
+    step_end(r->b);
+    drain(r);
+}
+
+TEST(standing, more_processor_time_than_can_have_passed_is_false_metering_from_the_very_millisecond) {
+    struct rig *r = rig();
+    struct job_spec spec;
+    struct vl_job_id job = { { 8 } };
+    job_spec_defaults(&spec);
+    spec.kind = TASK_NATIVE; /* may use both processors of the node */
+    spec.command = vl_span_str("/bin/true");
+    join(r, 5);
+    beat(r, 5);
+    step_begin(r->b, r->now);
+    CHECK_OK(coordinator_job(r->b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = r->now, .job = job, .spec = &spec }));
+    CHECK_OK(coordinator_job(r->b, &(struct job_event){ .kind = JOB_EV_PLACED, .now = r->now, .job = job, .node = node(5) }));
+    step_end(r->b);
+    drain(r);
+    r->now += 10000;
+    claim(r, 1, 22625999); /* 2 x (10 s + 10 s / 32 + 1 s), cut to milliseconds */
+    claim(r, 2, UINT64_MAX); /* of a copy that is not there */
+    CHECK_EQ(0, rows_of(r, ITEM_EVIDENCE, node(5)));
+    claim(r, 1, 22626000);
+    CHECK_EQ(1, rows_of(r, ITEM_EVIDENCE, node(5)));
+    struct reputation_score s;
+    CHECK(reputation_get(brain_reputation(r->b), node(5), r->now, &s));
+    CHECK_EQ(10000000, s.dim[REPUTATION_HONEST].bad_micro);
+    CHECK_EQ(0, standing_of(r->b, node(5)).trust_milli);
+    end(r);
+}
