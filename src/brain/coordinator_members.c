@@ -232,6 +232,7 @@ void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id n
     if (err == VL_OK) {
         message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
         remote_in_expelled(b, node);
+        standing_gone(b, node);
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
         held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
     }
@@ -360,6 +361,7 @@ static void retention(struct brain *b) {
 }
 
 void coordinator_tick(struct brain *b) {
+    quorum_tick(b); /* before nodes are found silent: it may be us who slept */
     if (registry_deadline(b->registry) <= b->now)
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_TICK, .now = b->now });
     if (job_book_deadline(b->jobs) <= b->now)
@@ -369,7 +371,6 @@ void coordinator_tick(struct brain *b) {
         if (r) vl_ignore(member_step(b, &(struct membership_event){ .kind = MEMBERSHIP_TICK, .now = b->now }, r));
         free(r);
     }
-    quorum_tick(b);
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
     bench_tick(b);

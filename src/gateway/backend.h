@@ -24,6 +24,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct evidence;         /* trust/evidence.h */
+struct reputation_score; /* trust/reputation.h, these two */
+struct reputation_state;
 struct job_spec; /* wire/job.h: the one definition of what a person may submit */
 struct plan_record; /* fog/plan_record.h */
 struct sched_why;   /* fog/sched.h */
@@ -50,6 +53,17 @@ struct view_node {
     vl_ms joined_ms, seen_ms;
     uint64_t done, failed; /* tasks, since it joined */
     uint32_t features;     /* VIEW_FEATURE_* */
+    bool rated;            /* its reputation is known here */
+    uint32_t trust_milli, doubt_milli;
+    bool flagged;
+};
+
+struct view_reputation {
+    struct vl_node_id id;
+    const char *name; /* "": no member any more */
+    const struct reputation_score *score;
+    uint32_t base_milli;
+    const struct reputation_state *state; /* NULL: in lists, and of a node of which nothing is known */
 };
 
 enum view_job_state {
@@ -223,6 +237,38 @@ struct backend_charter {
     uint32_t floor;        /* packets that should wait at each relay; 0: the default */
 };
 
+/* Promises of availability (docs/fog.md).  Shares and availabilities in parts of a billion, money in micro-credits. */
+#define VIEW_QUORUM_NODES 9u
+struct view_quorum {
+    bool possible, majority;
+    uint32_t promised_ppb, computed_ppb; /* what the tier asks for; what these nodes give, or the best there is */
+    const char *decided_by;              /* kind of failure domain; "" when there are no nodes */
+    uint32_t domains, candidates;        /* different ones among the nodes; nodes that fit the job */
+    uint64_t price;                      /* of an hour of all together */
+    char reason[200];                    /* when it is not possible */
+    uint32_t n;
+    struct {
+        struct vl_node_id id;
+        uint32_t availability_ppb;
+        uint64_t price;
+    } nodes[VIEW_QUORUM_NODES];
+};
+struct view_agreement {
+    struct vl_job_id job;
+    const char *tier;
+    bool open, majority, breach;
+    uint32_t promised_ppb, computed_ppb, measured_ppb, share_ppb;
+    vl_ms start_ms, end_ms; /* end 0: open */
+    uint64_t up_ms, down_ms, blind_ms, allowed_ms;
+    uint32_t outages;
+    uint64_t price, refund; /* once it has ended */
+    uint32_t n;
+    struct {
+        struct vl_node_id id;
+        bool up;
+    } nodes[VIEW_QUORUM_NODES];
+};
+
 /* ---- sinks: called once for each item, inside the read ---- */
 
 typedef void (*view_node_fn)(void *arg, const struct view_node *v);
@@ -234,11 +280,14 @@ typedef void (*view_topology_fn)(void *arg, const struct view_topology *v);
 typedef void (*view_ticket_fn)(void *arg, const struct view_ticket *v);
 typedef void (*view_metric_fn)(void *arg, const struct view_metric *v);
 typedef void (*view_spec_fn)(void *arg, const struct job_spec *v);
+typedef void (*view_reputation_fn)(void *arg, const struct view_reputation *v);
+typedef void (*view_evidence_fn)(void *arg, const struct evidence *v);
 /* tasks: how many of the job wait; why: how many nodes each reason stops, for the first of them. */
 typedef void (*view_wait_fn)(void *arg, uint32_t tasks, const struct sched_why *why);
 /* tasks: of this job in that batch. */
 typedef void (*view_plan_fn)(void *arg, const struct plan_record *v, uint32_t tasks);
 typedef void (*view_relay_fn)(void *arg, const struct view_relay *v);
+typedef void (*view_agreement_fn)(void *arg, const struct view_agreement *v);
 
 /* ---- commands ---- */
 
@@ -270,6 +319,12 @@ struct backend_ops {
     /* Nodes in order of id, those after *after (NULL: from the start); state < 0: every state; at most max. */
     void (*nodes)(void *self, int state, const struct vl_node_id *after, uint32_t max, view_node_fn sink, void *arg);
     enum vl_err (*node)(void *self, struct vl_node_id id, view_node_fn sink, void *arg); /* VL_ENOTFOUND */
+    /* Of members in order of id, as nodes() above.  Nothing where no reputations are kept: beside the coordinator. */
+    void (*reputations)(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink, void *arg);
+    /* `head` once, then its pieces with seq > after that are kept one by one.  VL_ENOTFOUND; VL_EUNSUPPORTED: none are
+     * kept here. */
+    enum vl_err (*reputation)(void *self, struct vl_node_id id, uint64_t after, uint32_t max, view_reputation_fn head,
+                              view_evidence_fn sink, void *arg);
     /* Oldest first, the last 100. */
     void (*topology)(void *self, view_topology_fn sink, void *arg);
 
@@ -290,6 +345,11 @@ struct backend_ops {
     /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
      * kept, at most max, newest first.  VL_ENOTFOUND. */
     enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
+    /* What a job with a tier would get, or why not.  VL_EUNSUPPORTED: only the coordinator knows. */
+    enum vl_err (*quorum_check)(void *self, const struct job_spec *spec, struct view_quorum *ret);
+    /* Falling by job id, as jobs. */
+    void (*agreements)(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
+    enum vl_err (*agreement)(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg); /* VL_ENOTFOUND */
 
     void (*mix)(void *self, struct view_mix *ret);
     void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */
