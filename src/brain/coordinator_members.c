@@ -141,6 +141,8 @@ static const struct vl_span nothing;
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
                       uint64_t program_size, const struct record_answer *answer) {
     struct vl_errmsg why = { "" };
+    uint64_t retry_ms = 0;
+    uint8_t wait[4];
     struct brain_quorum quorum;
     struct vl_buf buf;
     struct job_spec own = *spec; /* a tier says how many replicas there are */
@@ -152,7 +154,7 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
     if (err == VL_OK) err = job_spec_encode(spec, &buf);
     if (err == VL_OK && !b->cfg.coordinator)
         err = remote_submit(b, id, spec, vl_span(buf.p, buf.len), program_size, &why);
-    else if (err == VL_OK)
+    else if (err == VL_OK && (err = load_admit(b, spec->terms.class, &why, &retry_ms)) == VL_OK)
         err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = b->now, .job = id, .spec = spec });
     if (err == VL_OK) {
         record_add(b, RECORD_SPEC, id.b, sizeof id.b, nothing, vl_span(buf.p, buf.len));
@@ -160,7 +162,11 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
         if (answer) record_answer_add(b, answer);
     }
     vl_buf_free(&buf);
-    reply(b, token, err, why.text[0] ? why.text : NULL, nothing);
+    vl_put_u32(wait, (uint32_t)retry_ms);
+    if (err == VL_EOVERLOAD)
+        reply_now(b, token, err, why.text, vl_span(wait, sizeof wait));
+    else
+        reply(b, token, err, why.text[0] ? why.text : NULL, nothing);
     step_end(b);
 }
 
@@ -315,6 +321,7 @@ void coordinator_start(struct brain *b) {
         b, &(struct registry_event){
                .kind = REGISTRY_JOINED, .now = b->now, .node = b->self, .name = b->cfg.name, .addr = b->cfg.addr });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
+    bench_start(b);
     free(r);
 }
 
@@ -365,12 +372,14 @@ void coordinator_tick(struct brain *b) {
     }
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
+    bench_tick(b);
     retention(b);
 }
 
 vl_ms coordinator_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(registry_deadline(b->registry), job_book_deadline(b->jobs));
+    at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
     at = vl_ms_min(at, quorum_deadline(b));
-    at = vl_ms_min(at, standing_deadline(b));
+    at = vl_ms_min(at, bench_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

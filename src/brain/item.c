@@ -10,6 +10,9 @@ static const struct item_kind kinds[] = {
     { ITEM_AGREEMENT, quorum_restore_agreement },
     { ITEM_UPTIME, quorum_restore_uptime },
     { ITEM_REPUTATION, standing_restore },
+    { ITEM_STANDING, conduct_restore },
+    { ITEM_RATE, bench_restore },
+    { ITEM_MARKET, trade_restore },
 };
 
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes) {

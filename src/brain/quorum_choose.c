@@ -28,12 +28,9 @@ struct quorum_node *quorum_candidates(const struct brain *b, const struct sched_
     while (v && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
         struct sched_node n;
         bool soft, up;
-        registry_sched_node(r, b->now, NULL, &n);
+        placing_node(b, r, &n);
         n.blocked &= SCHED_MAINTENANCE | SCHED_OFFLINE | SCHED_HARVEST; /* breaker and flapping pass, and show in the bound */
-        n.features &= ~NODE_FEATURE_PRIVATE;
-        if (mix_reaches(b, r->id)) n.features |= NODE_FEATURE_PRIVATE;
-        n.trust_milli = standing_of(b, r->id).trust_milli;
-        n.free_slots = n.slots;
+        n.slots = n.free_slots = r->caps.slots; /* one that is being measured is there in a moment */
         n.memory_free = n.memory_total;
         n.disk_free = n.disk_total;
         if (sched_fits(&n, t, &soft) != SCHED_PLACED) continue;

@@ -45,7 +45,8 @@ enum record_item {
     ITEM_VERIFY = 2,     /* what fog/verify.h remembers of nodes and programs */
     ITEM_LOG_HEAD = 3,   /* key: zeros; frontier of the receipt log (trust/merkle_log.h) */
     ITEM_RATE = 4,       /* key: node; its measured rate (fog/rate.h) */
-    ITEM_MARKET = 5,     /* open auctions, deposits, prices: fog/market.h records */
+    ITEM_MARKET = 5,     /* coordinator: key: auction; number: n-th event (fog/market.h); key zeros: 0 sums, 1 + tier prices.
+                            member: key: auction; its own sealed bid */
     ITEM_AGREEMENT = 6,  /* key: job; availability promised and measured: fog/agreement.h */
     ITEM_HARVEST = 7,    /* this machine's own: cool-down, pause (fog/harvest.h) */
     ITEM_SESSION = 8,    /* open contribution sessions */
@@ -59,6 +60,7 @@ enum record_item {
     ITEM_AUCTION = 68,      /* key: auction; how it ended */
     ITEM_CONTRIBUTION = 69, /* key: node; number: start of the session; what was metered */
     ITEM_REFUND = 70,       /* key: job; what was owed for a promise not kept: fog/agreement.h */
+    ITEM_MOVE = 74,         /* key: auction; number: event * 1024 + n; one movement of money, for the ledger */
     ITEM_DISPUTE = 71,      /* key: job; number: task */
     ITEM_AGREEMENT_ENDED = 72, /* key: job; an agreement as it ended: fog/agreement.h */
 };

@@ -506,6 +506,18 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5 6 7 130",
       .about = "ID is the whole id or as much of its beginning or end as is unique; `village jobs` shows the end.",
       .example = "village job 9b1e44c2\nvillage job 9b1e44c2 --follow\nvillage job 9b1e44c2 --output results" },
+    { .name = "explain",
+      .group = GROUP_RUN,
+      .summary = "say why a job's tasks are where they are, or what they wait for",
+      .operands = "ID",
+      .least = 1,
+      .most = 1,
+      .json = "{\"job\", \"waiting\": {\"tasks\", \"reason\", \"nodes\", \"nodes_by_reason\"}, \"batches\": [batch...]}",
+      .run = command_explain,
+      .exits = "0 1 2 3 4 5",
+      .about = "Tasks are placed in batches. For each the front is shown: placements of which none is better in everything, "
+               "and which of them was taken. The gap says how far the best found is at most from what no placement can beat.",
+      .example = "village explain 9b1e44c2\nvillage explain 9b1e44c2 --json" },
 
     { .name = "nodes",
       .group = GROUP_KEEP,

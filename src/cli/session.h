@@ -37,7 +37,8 @@ enum cli_exit cli_exit_of(enum vl_err err);
 /* Finds the gateway and gets ready to talk; does not connect yet. An exit code; has said why. */
 int cli_open(struct cli *cli);
 /* One request after cli_open() was called here when needed; waits and asks again up to 4 times when the gateway says
- * "later" and the request may be repeated. Errors are not printed. */
+ * "later" and the request may be repeated, and for a quarter of an hour when it says "overloaded" (429), each time for as
+ * long as it says. Errors are not printed. */
 VL_MUST_CHECK enum vl_err cli_ask(struct cli *cli, const struct rest_request *request, struct rest_reply *ret,
                                   struct vl_errmsg *msg);
 /* Says why a request failed: the problem's fields and the next step. Returns the exit code. */

@@ -69,7 +69,7 @@ static enum vl_err step_submit(struct job_book *b, const struct job_event *ev, s
     b->next_seq++;
     fx_history(fx, j, UINT32_MAX, JOB_H_SUBMITTED, "%u tasks", j->n_tasks);
     job_set_state(b, j, JOB_PRICED);
-    fx_history(fx, j, UINT32_MAX, JOB_H_PRICED, "price 0: there is no market yet");
+    fx_history(fx, j, UINT32_MAX, JOB_H_PRICED, "no price yet");
     fx_job(b, fx, j);
     if (broken != NULL && !broken->release) {
         job_end(b, j, JOB_FAILED, ev->now, VL_ESTATE, "a job it waits for has ended without success", fx);
@@ -517,6 +517,20 @@ static enum vl_err step_tick(struct job_book *b, vl_ms now, struct job_effects *
     return VL_OK;
 }
 
+static enum vl_err step_price(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct job *j = book_find(b, ev->job);
+    if (j == NULL) return VL_ENOTFOUND;
+    if (ev->price > TERMS_PRICE_MAX) return VL_ERANGE;
+    if (job_state_final((enum job_state)j->state)) return VL_ESTATE;
+    enum vl_err err = fx_reserve(fx, fx_of_job(j));
+    if (err) return err;
+    j->price = ev->price;
+    fx_history(fx, j, UINT32_MAX, JOB_H_PRICED, ev->cleared ? "auction cleared at %llu micro-credits" : "at most %llu micro-credits",
+               (unsigned long long)ev->price);
+    fx_job(b, fx, j);
+    return VL_OK;
+}
+
 enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
     fx->n = 0;
     fx->changed = true;
@@ -550,6 +564,9 @@ enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct
         break;
     case JOB_EV_FORGET:
         err = step_forget(b, ev, fx);
+        break;
+    case JOB_EV_PRICE:
+        err = step_price(b, ev, fx);
         break;
     }
     if (err) {

@@ -92,6 +92,7 @@ struct job {
     uint64_t memory_bytes, disk_bytes, timeout_ms;
     struct job_terms *terms; /* NULL: nothing asked */
     uint64_t program;        /* first bytes of what it runs: tasks of one program are drawn to the same nodes */
+    uint64_t price;          /* micro-credits; 0: none */
     uint64_t step; /* of the last JOB_CHANGED, to give it once per step */
     int32_t error;
     uint8_t state, kind, priority, privacy, replicas, max_attempts;

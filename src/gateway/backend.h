@@ -9,7 +9,7 @@
  * sink for the length of the call; spans given to an operation are borrowed for the length of that operation.
  *
  * Errors that reach people: VL_ENOTFOUND 404, VL_EEXISTS VL_ESTATE VL_ESTALE VL_EBUSY 409, VL_ERANGE VL_EPARSE
- * VL_EUNSUPPORTED 422, VL_EDENIED 403, VL_ENOSPC 507, VL_ELIMIT VL_ENOMEM VL_EAGAIN VL_ETIMEOUT 503 with Retry-After,
+ * VL_EUNSUPPORTED 422, VL_EDENIED 403, VL_EOVERLOAD 429, VL_ENOSPC 507, VL_ELIMIT VL_ENOMEM VL_EAGAIN VL_ETIMEOUT 503 with Retry-After,
  * the rest 500. */
 #ifndef VL_GATEWAY_BACKEND_H
 #define VL_GATEWAY_BACKEND_H
@@ -25,6 +25,8 @@
 #include <stdint.h>
 
 struct job_spec; /* wire/job.h: the one definition of what a person may submit */
+struct plan_record; /* fog/plan_record.h */
+struct sched_why;   /* fog/sched.h */
 
 /* ---- views: what a read hands to its sink ---- */
 
@@ -78,6 +80,7 @@ struct view_job {
     uint32_t attempts;                        /* task attempts begun so far, all tasks together */
     vl_ms submitted_ms, started_ms, ended_ms; /* 0: not yet */
     struct view_error error;
+    const char *waits; /* what its tasks wait for; NULL: nothing */
 };
 
 enum view_task_state {
@@ -108,7 +111,7 @@ struct view_task {
     bool has_node;
     struct vl_node_id node;
     uint32_t attempt;
-    uint64_t epoch;
+    uint64_t epoch, batch; /* batch: see explain; 0: unknown */
     bool has_exit_code;
     int32_t exit_code;
     vl_ms started_ms, ended_ms; /* 0: not yet */
@@ -263,6 +266,10 @@ typedef void (*view_topology_fn)(void *arg, const struct view_topology *v);
 typedef void (*view_ticket_fn)(void *arg, const struct view_ticket *v);
 typedef void (*view_metric_fn)(void *arg, const struct view_metric *v);
 typedef void (*view_spec_fn)(void *arg, const struct job_spec *v);
+/* tasks: how many of the job wait; why: how many nodes each reason stops, for the first of them. */
+typedef void (*view_wait_fn)(void *arg, uint32_t tasks, const struct sched_why *why);
+/* tasks: of this job in that batch. */
+typedef void (*view_plan_fn)(void *arg, const struct plan_record *v, uint32_t tasks);
 typedef void (*view_relay_fn)(void *arg, const struct view_relay *v);
 typedef void (*view_agreement_fn)(void *arg, const struct view_agreement *v);
 
@@ -318,6 +325,9 @@ struct backend_ops {
     /* Falling by job id, as jobs. */
     void (*agreements)(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
     enum vl_err (*agreement)(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg); /* VL_ENOTFOUND */
+    /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
+     * kept, at most max, newest first.  VL_ENOTFOUND. */
+    enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
 
     void (*mix)(void *self, struct view_mix *ret);
     void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */
@@ -327,9 +337,11 @@ struct backend_ops {
     /* -- durable commands -- */
 
     /* Accepts the job under the id the gateway chose, and `answer` (NULL: none) in the same transaction.
-     * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_ELIMIT, VL_ENOSPC ... */
+     * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_EOVERLOAD, VL_ELIMIT, VL_ENOSPC ... */
     enum vl_err (*job_submit)(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
                               const struct backend_answer *answer, backend_done_fn done, void *arg);
+    /* While `done` hears VL_EOVERLOAD: the seconds after which to come back. */
+    uint32_t (*retry_s)(void *self);
     /* VL_ENOTFOUND, VL_ESTATE: it has ended already. */
     enum vl_err (*job_cancel)(void *self, struct vl_job_id id, backend_done_fn done, void *arg);
     enum vl_err (*node_expel)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);

@@ -114,6 +114,7 @@ void api_blob_put(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_submit(struct gateway *g, struct http_req *r, const struct call *k);
 void api_jobs(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job(struct gateway *g, struct http_req *r, const struct call *k);
+void api_job_explain(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_tasks(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_output(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_events(struct gateway *g, struct http_req *r, const struct call *k);

@@ -389,6 +389,27 @@ TEST(api, gives_the_kept_answer_for_an_idempotency_key) {
     house_close(&h);
 }
 
+TEST(api, turns_a_job_away_with_429_and_the_time_to_come_back_and_takes_it_then) {
+    struct house h;
+    struct answer a;
+    char field[512];
+    house_open(&h, NULL);
+    mem_overload(h.mem, 17);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", JOB, &a);
+    CHECK_EQ(429, a.status);
+    CHECK_STR("17", answer_field(&a, "Retry-After", field));
+    CHECK_STR("application/problem+json", answer_field(&a, "Content-Type", field));
+    CHECK_STR("overload", json_text(a.json, "code"));
+    CHECK_EQ(0, mem_jobs(h.mem));
+    answer_free(&a);
+    mem_overload(h.mem, 0);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", JOB, &a); /* being turned away is no answer to keep */
+    CHECK_EQ(201, a.status);
+    CHECK_EQ(1, mem_jobs(h.mem));
+    answer_free(&a);
+    house_close(&h);
+}
+
 TEST(api, says_409_while_a_request_with_the_same_key_is_in_flight) {
     struct house h;
     struct answer a;

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "fog/plan_record.h"
 #include "wire/job.h"
 
 #include <stdio.h>
@@ -56,6 +57,7 @@ struct later {
 struct mem_backend {
     uv_timer_t timer;
     bool healthy, hold;
+    uint32_t retry_s; /* jobs are turned away */
     struct mem_job *jobs;
     size_t jobs_n;
     struct mem_node nodes[NODES];
@@ -350,6 +352,7 @@ static enum vl_err keep_answer(struct mem_backend *m, const struct backend_answe
 static enum vl_err job_submit(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
                               const struct backend_answer *answer, backend_done_fn done, void *arg) {
     struct mem_backend *m = self;
+    if (m->retry_s) return soon(m, VL_EOVERLOAD, done, arg);
     if (m->jobs_n == JOBS) return VL_ELIMIT;
     if (find_job(m, id)) return VL_EEXISTS;
     for (uint32_t i = 0; i < spec->n_after; i++)
@@ -363,6 +366,9 @@ static enum vl_err job_submit(void *self, struct vl_job_id id, vl_ms submitted_m
     if (err == VL_OK && answer) err = keep_answer(m, answer);
     return soon(m, err, done, arg);
 }
+
+static uint32_t retry_s(void *self) { return ((struct mem_backend *)self)->retry_s; }
+void mem_overload(struct mem_backend *m, uint32_t retry_s_now) { m->retry_s = retry_s_now; }
 
 static enum vl_err job_cancel(void *self, struct vl_job_id id, backend_done_fn done, void *arg) {
     struct mem_job *j = find_job(self, id);
@@ -409,6 +415,15 @@ static enum vl_err agreement(void *self, struct vl_job_id job, view_agreement_fn
     if (job.b[15] == 0 || job.b[15] > 3) return VL_ENOTFOUND;
     above.b[15]++;
     agreements(self, &above, 1, sink, arg);
+    return VL_OK;
+}
+
+static enum vl_err explain(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg) {
+    struct plan_record r = { .batch = 9, .strategy = STRATEGY_NSGA2, .class = SLA_A, .tasks = 2, .placed = 2, .n_front = 2, .taken = 1 };
+    struct sched_why why = { .nodes = 3, .by = { [SCHED_NO_READY] = 1, [SCHED_TOO_LARGE] = 2 } };
+    if (find_job(self, id) == NULL) return VL_ENOTFOUND;
+    wait(arg, 1, &why);
+    if (max > 0) plan(arg, &r, 1);
     return VL_OK;
 }
 
@@ -588,12 +603,14 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .result = result,
         .tickets = tickets,
         .job_submit = job_submit,
+        .retry_s = retry_s,
         .job_cancel = job_cancel,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
         .quorum_check = quorum_check,
         .agreements = agreements,
         .agreement = agreement,
+        .explain = explain,
         .mix = mix,
         .relays = relays,
         .mix_ping = mix_ping,

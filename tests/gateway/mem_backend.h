@@ -17,6 +17,8 @@ struct backend mem_as_backend(struct mem_backend *m);
 void mem_healthy(struct mem_backend *m, bool yes);
 /* While on, commands do not complete. */
 void mem_hold(struct mem_backend *m, bool on);
+/* Turns jobs away for that long; 0: takes them again. */
+void mem_overload(struct mem_backend *m, uint32_t retry_s);
 void mem_add_node(struct mem_backend *m, struct vl_node_id id, const char *name, enum view_node_state state);
 /* Ends the job as done: every task wrote `text` to stdout. */
 void mem_finish_job(struct mem_backend *m, struct vl_job_id id, const char *text);
