@@ -409,7 +409,7 @@ static void submit(struct sim_node *n, vl_ms now) {
     spec->kind = TASK_WASM;
     if (v->cfg.mix && vl_prng_below(rng, 100) < v->cfg.private_percent) spec->privacy = MIX_PRIVATE;
     j->private = spec->privacy != MIX_OFF;
-    j->tier = n->index == 0 && v->stats.submitted % 3 == 0; /* may be refused while nodes are away */
+    j->tier = n->index == 0 && v->stats.submitted % 2 == 0; /* may be refused while nodes are away */
     if (j->tier) spec->terms.tier = TIER_BRONZE;
     spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
