@@ -18,6 +18,8 @@ int command_nodes(struct cli *cli);
 int command_maintenance(struct cli *cli);
 int command_expel(struct cli *cli);
 int command_mix(struct cli *cli);
+int command_market(struct cli *cli);
+int command_bench(struct cli *cli);
 int command_status(struct cli *cli);
 int command_help(struct cli *cli);
 int command_version(struct cli *cli);

@@ -21,6 +21,17 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_market.c */
+const struct market *node_backend_market(void *self, struct view_sums *ret);
+const struct price_series *node_backend_prices(void *self, enum sla_tier tier);
+enum vl_err node_backend_quote(void *self, enum sla_tier tier, uint64_t work, uint64_t slot_ms, struct price_quote *ret);
+void node_backend_rates(void *self, view_rate_fn sink, void *arg);
+enum vl_err node_backend_measure(void *self, const struct vl_node_id *node, backend_done_fn done, void *arg);
+enum vl_err node_backend_auction_open(void *self, const struct market_order *order, struct vl_job_id id,
+                                      const struct job_spec *spec, backend_auction_fn done, void *arg);
+enum vl_err node_backend_auction_cancel(void *self, struct vl_hash auction, backend_done_fn done, void *arg);
+/* node_backend.c: every blob that the job names is here, or VL_ENOTFOUND. */
+enum vl_err node_backend_inputs_here(struct node *n, const struct job_spec *spec);
 /* node_mix.c */
 void node_backend_mix(void *self, struct view_mix *ret);
 void node_backend_relays(void *self, view_relay_fn sink, void *arg);
