@@ -101,14 +101,8 @@ static enum sla_tier tier_of(const json_t *body) {
 
 void api_quote(struct gateway *g, struct http_req *r, const struct call *k) {
     uint64_t work = schema_u64(k->body, "work_nh", 0);
-    uint64_t slot_ms = schema_u64(k->body, "slot_s", 0) * schema_u64(k->body, "tasks", 1) * 1000;
+    uint64_t slot_ms = schema_u64(k->body, "slot_s", 3600) * schema_u64(k->body, "tasks", 1) * 1000;
     struct price_quote q;
-    if (work == 0 && slot_ms == 0) {
-        struct schema_errors e = { 0 };
-        schema_error_add(&e, "/work_nh", "say how much work it is, here or as slot_s");
-        api_problem(r, 422, "validation", "A field of the body is missing.", NULL, &e);
-        return;
-    }
     enum vl_err err = g->backend->ops->quote(g->backend->self, tier_of(k->body), work, slot_ms, &q);
     if (err) {
         api_error(r, err, err == VL_EUNSUPPORTED ? ELSEWHERE : "So much work has no price.");

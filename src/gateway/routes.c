@@ -57,7 +57,7 @@ static const struct schema_row quote_rows[] = {
       .min = 1,
       .max = 1ll << 50,
       .doc = "Work in nano-H200-hours; else slot_s and tasks say how much it is." },
-    { .name = "slot_s", .type = SCHEMA_INT, .min = 1, .max = 31536000, .doc = "Seconds of one slot of median speed, for each task." },
+    { .name = "slot_s", .type = SCHEMA_INT, .min = 1, .max = 31536000, .fallback = "3600", .doc = "Seconds of one slot of median speed, for each task." },
     { .name = "tasks", .type = SCHEMA_INT, .min = 1, .max = 10000, .fallback = "1" },
     { 0 },
 };

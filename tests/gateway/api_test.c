@@ -681,7 +681,7 @@ TEST(market, names_the_field_of_a_wrong_quote_auction_or_measurement) {
         int status;
         const char *field;
     } rows[] = {
-        { "/v1/fog/market/quote", "{}", 422, "/work_nh" },
+        { "/v1/fog/market/quote", "{\"slot_s\":0}", 400, "/slot_s" },
         { "/v1/fog/market/quote", "{\"work_nh\":0}", 400, "/work_nh" },
         { "/v1/fog/market/quote", "{\"work_nh\":1,\"tier\":\"none\"}", 400, "/tier" },
         { "/v1/fog/market/quote", "{\"work_nh\":1125899906842624}", 422, NULL },
