@@ -113,7 +113,7 @@ def test_an_auction_without_enough_owners_fails_and_cancels_its_job(program, was
 
 def test_nodes_are_measured_and_one_that_claims_too_many_slots_is_cut(program, wasm, examples):
     if os.cpu_count() > 4:
-        return  # sixteen tasks at once do not crowd such a machine
+        return "sixteen tasks at once do not crowd a machine of more than four processors"
     v = Village(program, workers=0, slots=1)
     try:
         join(v, "liar", slots=16)
