@@ -495,6 +495,22 @@ TEST(trade, a_cancelled_auction_releases_all_and_cancels_its_job_and_the_other_w
     rig_end(r);
 }
 
+TEST(trade, a_failed_auction_cancels_its_job_and_holds_nothing) {
+    static const uint64_t dear[MEMBERS] = { 100000, 2000000, 2000000, 2000000 };
+    struct rig *r = rig_new(dear);
+    struct market_view v;
+    open_auction(r, 1, 1000, true); /* two providers are asked for, one bids */
+    pass(r, 6000);
+    CHECK_EQ(MARKET_FAILED, state_now(r));
+    CHECK(bid_at(r, 1, &v) != NULL);
+    CHECK_EQ(MARKET_FAIL_PROVIDERS, v.failure);
+    CHECK_EQ(JOB_CANCELLED, job_now(r));
+    CHECK_EQ(0, r->ran[1] + r->ran[2] + r->ran[3] + r->ran[4]);
+    CHECK_EQ(0, money(r).now);
+    CHECK_EQ(0, money(r).slashed);
+    rig_end(r);
+}
+
 TEST(trade, a_job_that_ends_while_bids_are_opened_buys_nothing) {
     struct rig *r = rig_new(asks);
     open_auction(r, 1, 1000, true);
