@@ -7,7 +7,10 @@ struct item_kind {
     enum vl_err (*restore)(struct brain *b, const struct record *r);
 };
 static const struct item_kind kinds[] = {
+    { ITEM_AGREEMENT, quorum_restore_agreement },
+    { ITEM_UPTIME, quorum_restore_uptime },
     { ITEM_REPUTATION, standing_restore },
+    { ITEM_STANDING, conduct_restore },
     { ITEM_RATE, bench_restore },
     { ITEM_MARKET, trade_restore },
 };

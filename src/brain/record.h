@@ -47,10 +47,11 @@ enum record_item {
     ITEM_RATE = 4,       /* key: node; its measured rate (fog/rate.h) */
     ITEM_MARKET = 5,     /* coordinator: key: auction; number: n-th event (fog/market.h); key zeros: 0 sums, 1 + tier prices.
                             member: key: auction; its own sealed bid */
-    ITEM_AGREEMENT = 6,  /* availability promised and measured: fog/quorum.h */
+    ITEM_AGREEMENT = 6,  /* key: job; availability promised and measured: fog/agreement.h */
     ITEM_HARVEST = 7,    /* this machine's own: cool-down, pause (fog/harvest.h) */
     ITEM_SESSION = 8,    /* open contribution sessions */
     ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
+    ITEM_UPTIME = 10,    /* key: node; when it was there: fog/uptime.h */
     ITEM_VIEWS = 64,
     ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */
     ITEM_EVIDENCE = 65,     /* key: node; number: sequence; one piece of evidence */
@@ -58,9 +59,10 @@ enum record_item {
     ITEM_PRICE = 67,        /* key: what is sold; number: time; a clearing price */
     ITEM_AUCTION = 68,      /* key: auction; how it ended */
     ITEM_CONTRIBUTION = 69, /* key: node; number: start of the session; what was metered */
-    ITEM_REFUND = 70,       /* key: job or agreement; what was owed for a promise not kept */
-    ITEM_MOVE = 72,         /* key: auction; number: event * 1024 + n; one movement of money, for the ledger */
+    ITEM_REFUND = 70,       /* key: job; what was owed for a promise not kept: fog/agreement.h */
+    ITEM_MOVE = 74,         /* key: auction; number: event * 1024 + n; one movement of money, for the ledger */
     ITEM_DISPUTE = 71,      /* key: job; number: task */
+    ITEM_AGREEMENT_ENDED = 72, /* key: job; an agreement as it ended: fog/agreement.h */
 };
 
 #define RECORD_ANSWER_MAX 4096u

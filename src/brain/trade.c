@@ -431,13 +431,6 @@ bool market_holds(const struct brain *b, struct vl_job_id job) {
     return market_of_job(b->trade->core, job, &v) || bench_owns(b, job);
 }
 
-uint32_t market_skip_held(const struct brain *b, struct sched_task *tasks, uint32_t n) {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (!market_holds(b, tasks[i].job)) tasks[kept++] = tasks[i];
-    return kept;
-}
-
 /* The winner with the most room, that can run the task; NULL: none now. */
 static const struct market_bid *winner_for(struct brain *b, const struct market_view *v, const struct sched_task *task) {
     const struct market_bid *best = NULL;

@@ -201,6 +201,9 @@ struct job_cursor {
 };
 uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
 
+/* The first task of the job that wants a copy.  False: none does. */
+bool job_book_waiting(const struct job_book *b, struct vl_job_id job, struct sched_task *ret);
+
 /* What to send for a live copy.  Spans borrow from the book until the next step; merge inputs get names "00012.stdout"
  * that live in `names`.  No inline bytes, no sources: the caller adds them.  VL_ENOTFOUND: no such live copy. */
 struct job_names {
@@ -211,6 +214,9 @@ VL_MUST_CHECK enum vl_err job_book_assignment(const struct job_book *b, struct v
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);
+/* When a live copy was given to its node; false: there is no such copy on that node. */
+bool job_book_placed(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch,
+                     struct vl_node_id node, vl_ms *ret_at);
 /* What the live copies on the node were promised. */
 struct sched_load job_book_on_node(const struct job_book *b, struct vl_node_id node);
 

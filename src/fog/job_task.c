@@ -320,10 +320,16 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
     task_settle(b, &j->tasks[parent], now, fx);
 }
 
+/* How many results must be equal.  Replicas of a class B job with a tier stand by for each other: the first counts. */
+static uint32_t votes_needed(const struct job *j) {
+    bool standby = j->terms && j->terms->class == SLA_B && j->terms->tier != TIER_NONE;
+    return standby ? 1 : j->replicas / 2u + 1;
+}
+
 void task_judge(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     struct job *j = t->job;
     struct copy *best = NULL;
-    uint32_t best_votes = 0, needed = j->replicas / 2u + 1;
+    uint32_t best_votes = 0, needed = votes_needed(j);
     for (struct copy *c = t->copies; c != NULL; c = c->next) {
         if (c->state != COPY_VOTE) continue;
         uint32_t votes = 0;

@@ -525,7 +525,7 @@ TEST(trade, a_job_that_ends_while_bids_are_opened_buys_nothing) {
     rig_end(r);
 }
 
-TEST(trade, jobs_that_ask_for_a_tier_get_a_quote_before_they_are_placed) {
+TEST(trade, jobs_that_ask_for_a_price_get_a_quote_before_they_are_placed) {
     struct rig *r = rig_new(asks);
     struct job_spec spec;
     struct job_view v;
@@ -533,12 +533,12 @@ TEST(trade, jobs_that_ask_for_a_tier_get_a_quote_before_they_are_placed) {
     spec.kind = TASK_WASM;
     spec.program = (struct vl_hash){ { 7 } };
     spec.limits.timeout_ms = 3600000;
-    spec.terms.tier = TIER_PLATINUM;
+    spec.terms.max_price = 1000000;
     brain_submit_job(r->side[HEAD].brain, r->now, 3, the_job, &spec, 0, NULL);
     pump(r);
     CHECK(job_book_job(brain_jobs(r->side[HEAD].brain), the_job, &v));
-    CHECK_EQ(18, v.price); /* 3000 nH at 6 credits */
-    spec.terms.tier = TIER_NONE;
+    CHECK_EQ(12, v.price); /* 3000 nH at 4 credits */
+    spec.terms.max_price = 0;
     struct vl_job_id other = { { 4 } };
     brain_submit_job(r->side[HEAD].brain, r->now, 3, other, &spec, 0, NULL);
     pump(r);
