@@ -37,6 +37,8 @@ struct rig {
     enum vl_err last;
     bool work;      /* tasks end at once */
     bool lie;       /* with wrong output */
+    uint64_t memory; /* that the job of an auction asks for; 0: the default */
+    uint32_t replicas;
     unsigned ran[NODES];
     char note[256]; /* the coordinator's last */
 };
@@ -295,10 +297,12 @@ static void open_auction(struct rig *r, uint32_t units, uint64_t reserve, bool j
     CHECK_OK(job_inputs_append(&inputs, vl_span_str("a"), (struct vl_hash){ { 1 } }, 0));
     CHECK_OK(job_inputs_append(&inputs, vl_span_str("b"), (struct vl_hash){ { 1 } }, 0));
     spec.inputs = vl_span(inputs.p, inputs.len);
+    if (r->memory) spec.limits.memory_bytes = r->memory;
+    if (r->replicas) spec.replicas = r->replicas;
     r->last = VL_EINTERNAL;
     brain_auction_open(r->side[HEAD].brain, r->now, 9, &o, the_job, job ? &spec : NULL);
     pump(r);
-    CHECK_OK(r->last);
+    CHECK_EQ(r->replicas > units ? VL_ERANGE : VL_OK, r->last);
     vl_buf_free(&inputs);
 }
 
@@ -348,6 +352,43 @@ TEST(trade, who_asks_more_than_the_reserve_or_has_no_slots_does_not_bid) {
     CHECK_EQ(200, bid_at(r, 1, &v)->price);
     CHECK_EQ(0, money(r).paid);
     CHECK_EQ(0, money(r).now);
+    rig_end(r);
+}
+
+TEST(trade, who_cannot_do_the_job_is_not_asked_and_its_bid_is_not_taken) {
+    struct rig *r = rig_new(asks);
+    struct market_view v;
+    struct vl_buf m;
+    kill_node(r, 1); /* the cheapest comes back with less memory than the job asks for */
+    r->side[1].cfg.caps.memory_bytes = 1ull << 30;
+    revive(r, 1);
+    pass(r, 3000);
+    r->memory = 2ull << 30;
+    open_auction(r, 1, 1000, true);
+    pass(r, 1000);
+    struct market_seal_msg seal = { .auction = r->auction, .seal = { { 1 } } };
+    vl_buf_init(&m, 256);
+    CHECK_OK(market_seal_encode(&seal, &m));
+    step_begin(r->side[1].brain, r->now);
+    CHECK_OK(message_send(r->side[1].brain, r->side[1].brain->coordinator, MIX_OFF, MSG_MARKET_SEAL, ENVELOPE_NORMAL,
+                          vl_span(m.p, m.len), NULL));
+    step_end(r->side[1].brain);
+    pass(r, 6000);
+    CHECK(bid_at(r, 1, &v) == NULL);
+    CHECK_EQ(BID_PAID, bid_at(r, 2, &v)->state);
+    CHECK_EQ(300, bid_at(r, 2, &v)->price);
+    vl_buf_free(&m);
+    rig_end(r);
+}
+
+TEST(trade, replicas_need_a_unit_each) {
+    struct rig *r = rig_new(asks);
+    r->replicas = 2;
+    open_auction(r, 1, 1000, true); /* refused */
+    open_auction(r, 2, 1000, true);
+    pass(r, 8000);
+    CHECK_EQ(JOB_DONE, job_now(r));
+    CHECK(r->ran[1] == 2 && r->ran[2] == 2);
     rig_end(r);
 }
 
@@ -436,7 +477,7 @@ TEST(trade, a_liar_can_neither_open_another_bid_nor_speak_for_the_coordinator) {
     struct market_view v;
     struct vl_buf m;
     vl_buf_init(&m, 1024);
-    r->side[4].cfg.caps.slots = 0; /* it does not bid by itself */
+    r->side[4].cfg.caps.ask = 9000000; /* it does not bid by itself */
     kill_node(r, 4);
     revive(r, 4);
     pass(r, 2000);
