@@ -101,7 +101,13 @@ static void raw_snapshot(const uint8_t *p, size_t n) {
     struct job_book *b = book_new();
     struct job_effects fx = { 0 };
     struct vl_reader r = vl_reader(p, n);
-    uint8_t head[10] = { 0x51, 1, 0, 0, 0, 0, 0, 0, 1, 0 };
+    uint8_t head[10] = { 0x51, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
+    struct vl_buf first;
+    uint64_t cursor = 0;
+    vl_buf_init(&first, 1024);
+    if (job_book_snapshot(b, &cursor, &first) || first.len != sizeof head) abort();
+    head[1] = first.p[1]; /* the version as it is now */
+    vl_buf_free(&first);
     if (job_book_restore(b, vl_span(head, sizeof head))) abort();
     while (r.n > 0 && !r.failed) {
         struct vl_span chunk = vl_read_span(&r, vl_read_u16(&r));
