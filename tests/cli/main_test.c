@@ -240,6 +240,24 @@ TEST(village, a_run_uploads_what_is_missing_submits_once_and_prints_the_result) 
     server_free(s);
     unlink(wasm), unlink(text), rmdir(dir);
 }
+TEST(village, a_run_waits_as_long_as_an_overloaded_village_says_and_asks_again_with_the_same_key) {
+    static const struct answer script[] = {
+        { .raw = "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+                 "{\"detail\":\"The coordinator is overloaded; come back in 1 s.\"}",
+          .close = true },
+        JSON("{\"id\":\"" JOB "\",\"state\":\"submitted\"}"),
+        JSON(DONE),
+        { .raw = HEAD("200 OK", "text/plain") "done\n", .close = true },
+    };
+    struct server *s = PLAY(script, CLI_OK, "done\n", "come back in 1 s (429) (waiting", "run", "/bin/true");
+    CHECK_EQ(N(script), server_requests(s));
+    const char *first = strstr(server_request(s, 0), "Idempotency-Key: "), *again = strstr(server_request(s, 1), "Idempotency-Key: ");
+    CHECK(first != NULL && again != NULL && strncmp(first, again, 49) == 0);
+    server_free(s);
+    static const struct answer never[] = { { .raw = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1800\r\nContent-Length: 0\r\n\r\n", .close = true } };
+    s = PLAY(never, CLI_FAILED, "", "", "run", "/bin/true"); /* nobody sits through half an hour */
+    server_free(s);
+}
 TEST(village, run_refuses_what_is_no_program_before_it_asks_anyone) {
     char path[] = "/tmp/village-bad-XXXXXX.wasm";
     int fd = mkstemps(path, 5);
