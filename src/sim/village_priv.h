@@ -99,6 +99,13 @@ void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id i
 void sim_acknowledged_kept(struct sim_village *v, struct sim_node *n);
 bool sim_job_stored(struct store *s, struct vl_job_id id);
 
+/* village_market.c */
+void sim_market_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);
+/* False: this job is not auctioned. */
+bool sim_market_submit(struct sim_node *n, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec);
+const char *sim_market_check(struct sim_node *n); /* as sim_mix_check() */
+bool sim_market_settled(struct sim_village *v);   /* every auction has ended and nothing is held */
+
 /* village_mix.c: the private network */
 void sim_mix_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);
 void sim_mix_start(struct sim_node *n); /* before its brain: a crash may have destroyed its tables */
