@@ -154,6 +154,7 @@ static const char *check(void *user, struct world *w, uint32_t node) {
     struct sim_village *v = user;
     struct sim_node *n = node == WORLD_NONE ? NULL : world_node(w, node);
     const char *wrong = n ? sim_mix_check(n) : NULL;
+    if (n && wrong == NULL) wrong = sim_market_check(n);
     if (n && wrong == NULL) wrong = sim_quorum_check(n);
     if (n && wrong == NULL) wrong = sim_owner_check(n, world_clock(w, node));
     return v->wrong ? v->wrong : wrong;
@@ -444,7 +445,8 @@ static void submit(struct sim_node *n, vl_ms now) {
     vl_put_u64(j->id.b + 8, v->stats.submitted);
     v->stats.submitted++;
     j->node = n->index;
-    brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
+    if (!sim_market_submit(n, now, v->stats.submitted, j->id, spec))
+        brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
     vl_buf_free(&inputs);
     free(spec);
     n->submit_at = submit_next(n, now);
@@ -501,6 +503,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
     snprintf(cfg.coordinator_addr, sizeof cfg.coordinator_addr, "%s", "node-0:1");
     sim_mix_config(v, index, &cfg);
     sim_owner_config(n, &cfg);
+    sim_market_config(v, index, &cfg);
     sim_mix_start(n);
     if (brain_create(&cfg, now, &n->brain) || persist_restore(n->disk->store, n->brain, now, &msg)) {
         fprintf(stderr, "node %u cannot start: %s\n", index, msg.text);
@@ -686,5 +689,5 @@ bool sim_village_settled(void *user, struct world *w) {
     if (v->cfg.submit_every_ms && v->stats.submitted < v->cfg.jobs_max) return false;
     for (uint32_t i = 0; i < v->stats.submitted; i++)
         if (v->jobs[i].acknowledged && !v->jobs[i].ended) return false;
-    return v->stats.members + 1 >= v->cfg.world.nodes && sim_mix_linked(v);
+    return v->stats.members + 1 >= v->cfg.world.nodes && sim_mix_linked(v) && sim_market_settled(v);
 }

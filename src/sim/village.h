@@ -36,6 +36,7 @@ struct sim_village_cfg {
     vl_ms mix_charter_ms;           /* between two of them */
     uint32_t private_percent;       /* of the jobs */
     uint32_t owners;                /* nodes 1..owners are harvested, and people come and go */
+    uint32_t market_percent;        /* of the jobs submitted at the coordinator: auctioned */
 };
 struct sim_village_cfg sim_village_cfg_default(void);
 
@@ -46,6 +47,7 @@ struct world *sim_village_world(struct sim_village *v);
 struct sim_village_stats {
     uint32_t submitted, acknowledged, refused, done, failed, members, ended_at_members, private_done, consensuses;
     uint64_t visits, handed_back; /* of owners; tasks they stopped */
+    uint32_t auctions, auctions_paid; /* opened; of those remembered at the end, sold */
     uint64_t runs, lies, commits, events; /* runs: begun; lies: refused by those that had claimed room for them */
 };
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);
