@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define LOAD_RING 1024u                /* batches on their way to the disk that are told apart */
-#define LOAD_PLACE_BYTES (512u << 10)  /* on their way: no more is placed before some is durable; keeps the disk busy and its queue short */
+#define LOAD_PLACE_BYTES (1u << 20)    /* on their way: no more is placed before some is durable; keeps the disk busy and its queue short */
 #define LOAD_PLACE_BATCHES 64u         /* same: STORE_GROUP_BATCHES, one commit */
 #define LOAD_PROBE_MS 100u             /* while jobs come in something is due so often, for only what is due can be late */
 #define LOAD_PROBE_FOR_MS 2000u        /* after the last one */
