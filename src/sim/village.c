@@ -20,6 +20,7 @@ struct sim_village_cfg sim_village_cfg_default(void) {
     return (struct sim_village_cfg){ .world = world_cfg_default(),
                                      .slots = 2,
                                      .submit_every_ms = 1000,
+                                     .tiers = true,
                                      .tasks_max = 8,
                                      .task_min_ms = 5,
                                      .task_max_ms = 3000,
@@ -428,7 +429,7 @@ static void submit(struct sim_node *n, vl_ms now) {
     spec->kind = TASK_WASM;
     if (v->cfg.mix && vl_prng_below(rng, 100) < v->cfg.private_percent) spec->privacy = MIX_PRIVATE;
     j->private = spec->privacy != MIX_OFF;
-    j->tier = n->index == 0 && v->stats.submitted % 2 == 0; /* may be refused while nodes are away */
+    j->tier = v->cfg.tiers && n->index == 0 && v->stats.submitted % 2 == 0; /* may be refused while nodes are away */
     if (j->tier) spec->terms.tier = TIER_BRONZE;
     spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;

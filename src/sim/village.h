@@ -25,6 +25,7 @@ struct sim_village_cfg {
     vl_ms heartbeat_ms, lost_ms;    /* 0: defaults */
     vl_ms submit_every_ms;          /* mean time between jobs; 0: none */
     bool submit_at_members;         /* every second job, at one of them; the others at the coordinator */
+    bool tiers;                     /* every second job of the coordinator has one */
     uint32_t tasks_max;             /* of one job: 1..tasks_max */
     vl_ms task_min_ms, task_max_ms; /* how long a task runs */
     uint32_t fail_ppm;              /* runs that fail */

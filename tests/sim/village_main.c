@@ -85,6 +85,7 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
     cfg.market_percent = o->market ? 50 : 0;
     cfg.mix_charters = 3;
     cfg.mix_charter_ms = (vl_ms)(o->hours * (double)hour * 0.35);
+    cfg.tiers = !o->json;
     cfg.submit_at_members = !o->json; /* the measured one keeps its meaning */
     cfg.fail_ppm = o->calm ? 0 : 20000;
     if (!o->calm) {
