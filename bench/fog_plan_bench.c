@@ -29,8 +29,8 @@ static void *must(void *p) {
 }
 static void print(const char *name, double value, const char *unit, const char *peer, double peer_value) {
     if (peer != NULL)
-        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"peer\":\"%s\",\"ratio\":%.4g}\n", name, value, unit, peer,
-               value / peer_value);
+        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"peer\":\"%s\",\"ratio\":%.4g}\n", name, value, unit,
+               peer, value / peer_value);
     else
         printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"peer\":null,\"ratio\":null}\n", name, value, unit);
     fflush(stdout);
@@ -47,9 +47,7 @@ static double median(double *v, size_t n) {
 /* ---- the generator ---- */
 
 static double exponential(struct vl_prng *r) { return -log(1 - vl_prng_unit(r)); }
-static double normal(struct vl_prng *r) {
-    return sqrt(2 * exponential(r)) * cos(6.283185307179586 * vl_prng_unit(r));
-}
+static double normal(struct vl_prng *r) { return sqrt(2 * exponential(r)) * cos(6.283185307179586 * vl_prng_unit(r)); }
 static double beta_8_2(struct vl_prng *r) {
     double a = 0, b = 0;
     for (int i = 0; i < 8; i++) a += exponential(r);
@@ -67,11 +65,18 @@ static void draw_nodes(struct batch *b, struct vl_prng *r, double slots_mean) {
     static const uint64_t gib[] = { 64, 256, 256, 384, 512, 768 };
     for (uint32_t i = 0; i < b->n_nodes; i++) {
         struct sched_node *n = &b->nodes[i];
-        uint32_t slots = 1 + (uint32_t)(2 * (slots_mean - 1) * vl_prng_unit(r) + 0.5), k = (uint32_t)vl_prng_below(r, 6);
+        uint32_t slots = 1 + (uint32_t)(2 * (slots_mean - 1) * vl_prng_unit(r) + 0.5),
+                 k = (uint32_t)vl_prng_below(r, 6);
         double trust = beta_8_2(r), cost = 20000 * exp(0.6 * normal(r));
-        *n = (struct sched_node){ .features = 3, .slots = slots, .free_slots = slots, .latency_us = (uint32_t)(20000 * exp(0.5 * normal(r))),
-                                  .trust_milli = (uint32_t)(1000 * trust), .memory_total = gib[k] << 30, .disk_total = 1ull << 40,
-                                  .rate_milli = (uint32_t)(1000 * exp(0.2 * normal(r))), .cost = (uint64_t)cost,
+        *n = (struct sched_node){ .features = 3,
+                                  .slots = slots,
+                                  .free_slots = slots,
+                                  .latency_us = (uint32_t)(20000 * exp(0.5 * normal(r))),
+                                  .trust_milli = (uint32_t)(1000 * trust),
+                                  .memory_total = gib[k] << 30,
+                                  .disk_total = 1ull << 40,
+                                  .rate_milli = (uint32_t)(1000 * exp(0.2 * normal(r))),
+                                  .cost = (uint64_t)cost,
                                   .price = (uint64_t)(cost * (0.8 + 0.8 * trust) * exp(0.1 * normal(r))) };
         n->memory_free = n->memory_total;
         n->disk_free = n->disk_total;
@@ -83,14 +88,18 @@ static void draw_nodes(struct batch *b, struct vl_prng *r, double slots_mean) {
 static void draw_tasks(struct batch *b, struct vl_prng *r) {
     for (uint32_t i = 0; i < b->n_tasks; i++) {
         double mib = 8192 * exp(1.1 * normal(r)), seconds = 616 * exp(2.0 * normal(r));
-        b->tasks[i] = (struct sched_task){ .task = i, .features = 1 + (uint32_t)vl_prng_below(r, 2), .class = (enum sla_class)vl_prng_below(r, 2),
-                                           .memory_bytes = (uint64_t)(mib < 131072 ? mib : 131072) << 20, .disk_bytes = 1ull << 30,
+        b->tasks[i] = (struct sched_task){ .task = i,
+                                           .features = 1 + (uint32_t)vl_prng_below(r, 2),
+                                           .class = (enum sla_class)vl_prng_below(r, 2),
+                                           .memory_bytes = (uint64_t)(mib < 131072 ? mib : 131072) << 20,
+                                           .disk_bytes = 1ull << 30,
                                            .cpu_milli = (uint32_t)(1000 * (seconds < 1e6 ? seconds : 1e6)) };
     }
 }
 static struct batch draw(uint32_t n_tasks, uint32_t n_nodes, uint64_t seed) {
     struct vl_prng r;
-    struct batch b = { must(calloc(n_nodes, sizeof *b.nodes)), must(calloc(n_tasks, sizeof *b.tasks)), n_nodes, n_tasks };
+    struct batch b = { must(calloc(n_nodes, sizeof *b.nodes)), must(calloc(n_tasks, sizeof *b.tasks)), n_nodes,
+                       n_tasks };
     vl_prng_seed(&r, seed);
     double load = 0.35 + 0.35 * vl_prng_unit(&r), slots = (double)n_tasks / n_nodes / load;
     draw_nodes(&b, &r, slots > 1.5 ? slots : 1.5);
@@ -128,7 +137,9 @@ static void strategies(const struct plan_input *in, struct box *x, bool table) {
         double b = now_s();
         if (plan_evaluate(in, c, f) > 0) die("a strategy broke capacity");
         widen(x, f, true);
-        if (table) printf("# %-14s latency %.2f balance %.4f distrust %.3f cost %.0f price %.0f ms %.3f\n", names[k], f[0], f[1], f[2], f[3], f[4], (b - a) * 1e3);
+        if (table)
+            printf("# %-14s latency %.2f balance %.4f distrust %.3f cost %.0f price %.0f ms %.3f\n", names[k], f[0],
+                   f[1], f[2], f[3], f[4], (b - a) * 1e3);
     }
     for (uint32_t o = 0; o < PLAN_OBJECTIVES; o++) x->hi[o] += 0.1 * (x->hi[o] - x->lo[o]);
     free(nodes);
@@ -137,7 +148,8 @@ static void strategies(const struct plan_input *in, struct box *x, bool table) {
 
 static double volume(const struct plan_result *r, const struct box *x) {
     double f[PLAN_FRONT_MAX * PLAN_OBJECTIVES];
-    for (uint32_t i = 0; i < r->n_front; i++) memcpy(f + (size_t)i * PLAN_OBJECTIVES, r->front[i].f, sizeof r->front[i].f);
+    for (uint32_t i = 0; i < r->n_front; i++)
+        memcpy(f + (size_t)i * PLAN_OBJECTIVES, r->front[i].f, sizeof r->front[i].f);
     return pareto_hypervolume_share(f, r->n_front, PLAN_OBJECTIVES, x->lo, x->hi, 200000, 1);
 }
 
@@ -156,7 +168,9 @@ static struct figures compare(uint32_t n_tasks, uint32_t n_nodes, uint64_t seed,
     struct plan_config c = plan_config_default(), plain = c;
     plain.plain = true;
     struct batch b = draw(n_tasks, n_nodes, seed);
-    struct plan_input in = { .config = &c, .seed = seed, .nodes = b.nodes, .n_nodes = n_nodes, .tasks = b.tasks, .n_tasks = n_tasks };
+    struct plan_input in = {
+        .config = &c, .seed = seed, .nodes = b.nodes, .n_nodes = n_nodes, .tasks = b.tasks, .n_tasks = n_tasks
+    };
     struct plan_result *r = must(calloc(2, sizeof *r));
     struct box x;
     for (uint32_t o = 0; o < PLAN_OBJECTIVES; o++) {
@@ -174,10 +188,14 @@ static struct figures compare(uint32_t n_tasks, uint32_t n_nodes, uint64_t seed,
     f.first = r[0].hypervolume_first / r[0].hypervolume;
     for (uint32_t k = 0; table && k < 2; k++) {
         const struct plan_result *p = &r[k];
-        printf("# %-14s %u x %u: hv %.3f, best latency %.2f balance %.4f distrust %.3f cost %.0f price %.0f, ms %.2f, placed %u, front %u\n",
-               k ? "plain NSGA-II" : "default", n_tasks, n_nodes, k ? f.plain_hv : f.hv, p->ideal[0], p->ideal[1], p->ideal[2], p->ideal[3], p->ideal[4],
-               k ? f.plain_ms : f.ms, p->placed, p->n_front);
-        if (k == 0) printf("#   gap: latency %.3f distrust %.3f cost %.3f price %.3f; seeds had %.2f of the volume; merged %x; score %.3f evaluations %u\n", p->gap[0], p->gap[2], p->gap[3], p->gap[4], f.first, p->merged, p->score, p->evaluations);
+        printf("# %-14s %u x %u: hv %.3f, best latency %.2f balance %.4f distrust %.3f cost %.0f price %.0f, ms %.2f, "
+               "placed %u, front %u\n",
+               k ? "plain NSGA-II" : "default", n_tasks, n_nodes, k ? f.plain_hv : f.hv, p->ideal[0], p->ideal[1],
+               p->ideal[2], p->ideal[3], p->ideal[4], k ? f.plain_ms : f.ms, p->placed, p->n_front);
+        if (k == 0)
+            printf("#   gap: latency %.3f distrust %.3f cost %.3f price %.3f; seeds had %.2f of the volume; merged %x; "
+                   "score %.3f evaluations %u\n",
+                   p->gap[0], p->gap[2], p->gap[3], p->gap[4], f.first, p->merged, p->score, p->evaluations);
     }
     plan_result_free(&r[0]);
     plan_result_free(&r[1]);

@@ -413,4 +413,5 @@ void brain_village_id(const struct brain *b, uint8_t ret[16]) {
 const struct registry *brain_registry(const struct brain *b) { return b->registry; }
 const struct job_book *brain_jobs(const struct brain *b) { return b->jobs; }
 const struct membership *brain_members(const struct brain *b) { return b->membership; }
+const struct reputation *brain_reputation(const struct brain *b) { return standing_book(b); }
 void brain_counters(const struct brain *b, struct brain_counters *ret) { *ret = b->counters; }

@@ -33,6 +33,7 @@
 #include "mix/path.h"
 #include "mix/relay.h"
 #include "trust/membership.h"
+#include "trust/reputation.h"
 #include "wire/task.h"
 
 #include <stdbool.h>
@@ -261,6 +262,7 @@ void brain_village_id(const struct brain *b, uint8_t ret[16]);
 const struct registry *brain_registry(const struct brain *b);  /* NULL when not the coordinator */
 const struct job_book *brain_jobs(const struct brain *b);      /* same */
 const struct membership *brain_members(const struct brain *b); /* same */
+const struct reputation *brain_reputation(const struct brain *b); /* same */
 
 /* Why the tasks of a job wait, looked at now: how many nodes each reason stops.  ret_tasks: tasks that wait.  VL_ENOTFOUND:
  * no such job here, or nothing of it waits; VL_EUNSUPPORTED: not the coordinator. */

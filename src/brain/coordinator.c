@@ -348,6 +348,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
+    standing_metered(b, node, r);
     struct sched_load held = job_book_on_node(b->jobs, node);
     uint64_t limit = conduct_limit(b, r);
     err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT,

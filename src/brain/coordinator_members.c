@@ -232,6 +232,7 @@ void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id n
     if (err == VL_OK) {
         message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
         remote_in_expelled(b, node);
+        standing_gone(b, node);
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
         held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
     }

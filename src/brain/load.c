@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #define LOAD_RING 1024u                /* batches on their way to the disk that are told apart */
-#define LOAD_PLACE_BYTES (2u << 20)    /* on their way: no more is placed before some is durable; STORE_QUEUE_BYTES / 4 */
-#define LOAD_PLACE_BATCHES 512u        /* same */
+#define LOAD_PLACE_BYTES (512u << 10)  /* on their way: no more is placed before some is durable; keeps the disk busy and its queue short */
+#define LOAD_PLACE_BATCHES 64u         /* same: STORE_GROUP_BATCHES, one commit */
 #define LOAD_JOBS_WAITING 100000u      /* jobs that have not ended */
 
 struct load {

@@ -416,6 +416,11 @@ struct standing standing_of(const struct brain *b, struct vl_node_id node);
 uint32_t standing_mix_milli(const struct brain *b, struct vl_node_id node);
 /* A verdict of the job book becomes evidence, with this step's commit. */
 void standing_verdict(struct brain *b, const struct job_effect *e);
+/* A report is about to be taken: evidence when its receipt claims more work than can have been. */
+void standing_metered(struct brain *b, struct vl_node_id node, const struct task_report *r);
+/* A node is no member any more.  What is known of its key stays: a new ticket does not wash it off. */
+void standing_gone(struct brain *b, struct vl_node_id node);
+const struct reputation *standing_book(const struct brain *b); /* NULL: not the coordinator */
 /* Presence, metered by the registry's own account once in a period. */
 void standing_tick(struct brain *b);
 vl_ms standing_deadline(const struct brain *b);

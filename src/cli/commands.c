@@ -388,6 +388,10 @@ static const struct cli_option nodes_options[] = {
       .help = "only nodes in this state" },
 };
 
+static const struct cli_option reputation_options[] = {
+    FLAG("check", 0, "compute NODE's score anew from its evidence, and see whether the signatures and the score are right"),
+};
+
 static const struct cli_option ticket_options[] = {
     { .name = "uses",
       .letter = 'u',
@@ -530,6 +534,20 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "NODE is a name, an id, or as much of the end of an id as is unique.",
       .example = "village nodes\nvillage nodes attic\nvillage nodes --state offline" },
+    { .name = "reputation",
+      .group = GROUP_KEEP,
+      .summary = "how far nodes are trusted, and what for",
+      .operands = "[NODE]",
+      .most = 1,
+      ROWS(reputation_options),
+      .json = "{\"items\": [score...]}, or the answer of GET /v1/fog/reputation/NODE; with --check also \"check\": "
+              "{\"matches\": bool, \"detail\"}",
+      .run = command_reputation,
+      .exits = "0 1 2 3 4 5",
+      .about = "Ask the gateway of the first node, which keeps them. NODE is as for `village nodes`, or the whole id of a node "
+               "that was expelled. TRUST is the lower bound of the worst of three promises: results that are right, in time, "
+               "honestly metered. Nodes of which little is known are `new`: their results are checked.",
+      .example = "village reputation\nvillage reputation attic\nvillage reputation attic --check" },
     { .name = "maintenance",
       .group = GROUP_KEEP,
       .summary = "stop or resume giving tasks to a node",

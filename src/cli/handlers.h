@@ -16,6 +16,7 @@ int command_jobs(struct cli *cli);
 int command_job(struct cli *cli);
 int command_explain(struct cli *cli);
 int command_nodes(struct cli *cli);
+int command_reputation(struct cli *cli);
 int command_maintenance(struct cli *cli);
 int command_expel(struct cli *cli);
 int command_mix(struct cli *cli);

@@ -63,6 +63,8 @@ vl_ms cli_now(void);
 /* "3m 05s ago", "-" for 0, "now" for the future. */
 void cli_ago(uint64_t at_ms, char dst[CLI_AGO_TEXT]);
 enum term_style cli_state_style(const char *state);
+/* A cell ".812" of a share `key` of `whole`, dimmed where the node is flagged; "-" where there is none. */
+void cli_trust_cell(struct term_table *t, const json_t *node, const char *key, uint64_t whole);
 
 /* Ctrl-C: after cli_catch_interrupt() it sets a flag instead of ending the program; a second one ends it. */
 void cli_catch_interrupt(void);

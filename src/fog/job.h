@@ -214,6 +214,9 @@ VL_MUST_CHECK enum vl_err job_book_assignment(const struct job_book *b, struct v
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);
+/* When a live copy was given to its node; false: there is no such copy on that node. */
+bool job_book_placed(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch,
+                     struct vl_node_id node, vl_ms *ret_at);
 /* What the live copies on the node were promised. */
 struct sched_load job_book_on_node(const struct job_book *b, struct vl_node_id node);
 

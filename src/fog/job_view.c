@@ -250,3 +250,13 @@ void job_book_stats(const struct job_book *b, struct job_stats *ret) {
                                .denied = b->denied };
     memcpy(ret->by_state, b->by_state, sizeof ret->by_state);
 }
+
+bool job_book_placed(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch,
+                     struct vl_node_id node, vl_ms *ret_at) {
+    const struct job *j = book_find(b, job);
+    const struct task *t = j ? job_task(j, task) : NULL;
+    const struct copy *c = t ? task_copy(t, epoch) : NULL;
+    if (c == NULL || !copy_live(c) || !vl_node_eq(c->node->id, node)) return false;
+    *ret_at = c->placed_ms;
+    return true;
+}

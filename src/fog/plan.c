@@ -1,4 +1,6 @@
 /* Configuration, names and weights of the multi-objective placement; and one batch from input to result. */
+#include "fog/plan.h"
+
 #include "fog/plan_priv.h"
 
 #include <math.h>
@@ -34,7 +36,7 @@ struct plan_config plan_config_default(void) {
                                  .sweep = 50,
                                  .sample = 32,
                                  .full_scan = 200,
-                                 .archive = 128 };
+                                 .archive = 256 };
 }
 
 void plan_weights(enum sla_class c, double ret[PLAN_OBJECTIVES]) {
@@ -160,43 +162,43 @@ static int nearest_first(const void *a, const void *b) {
     if (x->latency != y->latency) return x->latency < y->latency ? -1 : 1;
     return (x->point > y->point) - (x->point < y->point);
 }
-/* Of a large archive the ends, the point taken and others at even steps. */
-static enum vl_err report_front(const struct plan *p, const struct plan_archive *a, uint32_t taken,
-                                struct plan_result *ret) {
-    uint32_t n = a->points.n, must[PLAN_OBJECTIVES + 1] = { 0 }, shown = 0;
-    struct ranked *v = malloc((n ? n : 1) * sizeof *v);
-    bool *show = calloc(n ? n : 1, sizeof *show);
-    if (v == NULL || show == NULL) {
-        free(v);
-        free(show);
-        return VL_ENOMEM;
-    }
-    for (uint32_t i = 0; i < n; i++) {
+static void show_point(const struct plan_archive *a, uint32_t point, const double scale[PLAN_OBJECTIVES],
+                       double *away) {
+    const double *x = a->points.f + (size_t)point * PLAN_OBJECTIVES;
+    for (uint32_t i = 0; i < a->points.n; i++) {
         const double *f = a->points.f + (size_t)i * PLAN_OBJECTIVES;
-        v[i] = (struct ranked){ f[PLAN_LATENCY], i };
-        for (uint32_t o = 0; o < PLAN_OBJECTIVES; o++)
-            if (f[o] < a->points.f[(size_t)must[o] * PLAN_OBJECTIVES + o]) must[o] = i;
+        double d = 0;
+        for (uint32_t o = 0; o < PLAN_OBJECTIVES; o++) d += (f[o] - x[o]) * (f[o] - x[o]) * scale[o] * scale[o];
+        if (d < away[i]) away[i] = d;
     }
-    qsort(v, n, sizeof *v, nearest_first);
-    must[PLAN_OBJECTIVES] = taken;
-    for (uint32_t o = 0; n > 0 && o <= PLAN_OBJECTIVES; o++) {
-        shown += !show[must[o]];
-        show[must[o]] = true;
+    away[point] = -1;
+}
+/* Of a large archive the ends and the point taken; then again and again the one that is farthest from those shown. */
+static enum vl_err report_front(const struct plan *p, const struct plan_archive *a, uint32_t taken,
+                                const double scale[PLAN_OBJECTIVES], struct plan_result *ret) {
+    uint32_t n = a->points.n, want = n < PLAN_FRONT_MAX ? n : PLAN_FRONT_MAX;
+    double *away = malloc(n * sizeof *away);
+    if (away == NULL) return VL_ENOMEM;
+    for (uint32_t i = 0; i < n; i++) away[i] = (double)INFINITY;
+    struct ranked v[PLAN_FRONT_MAX];
+    for (uint32_t k = 0; ret->n_front < want; k++) {
+        uint32_t next = k == 0 ? taken : 0;
+        for (uint32_t i = 1; k > 0 && i < n; i++)
+            if (k <= PLAN_OBJECTIVES ? a->points.f[(size_t)i * PLAN_OBJECTIVES + k - 1] <
+                                           a->points.f[(size_t)next * PLAN_OBJECTIVES + k - 1]
+                                     : away[i] > away[next])
+                next = i;
+        if (away[next] < 0) continue; /* one end in two objectives */
+        show_point(a, next, scale, away);
+        v[ret->n_front++] = (struct ranked){ a->points.f[(size_t)next * PLAN_OBJECTIVES + PLAN_LATENCY], next };
     }
-    uint32_t want = n < PLAN_FRONT_MAX ? n : PLAN_FRONT_MAX, others = want - shown;
-    for (uint32_t i = 0, seen = 0; i < n && others > 0; i++) { /* i of n: its share of the others */
-        if (show[v[i].point] || (uint64_t)(i + 1) * others / n <= seen) continue;
-        show[v[i].point] = true;
-        seen++;
+    free(away);
+    qsort(v, ret->n_front, sizeof *v, nearest_first);
+    for (uint32_t i = 0; i < ret->n_front; i++) {
+        if (v[i].point == taken) ret->taken = i;
+        memcpy(ret->front[i].f, a->points.f + (size_t)v[i].point * PLAN_OBJECTIVES, sizeof ret->front[i].f);
+        ret->front[i].placed = p->n_task + p->n_fixed;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        if (!show[v[i].point]) continue;
-        if (v[i].point == taken) ret->taken = ret->n_front;
-        memcpy(ret->front[ret->n_front].f, a->points.f + (size_t)v[i].point * PLAN_OBJECTIVES, sizeof ret->front[0].f);
-        ret->front[ret->n_front++].placed = p->n_task + p->n_fixed;
-    }
-    free(v);
-    free(show);
     return VL_OK;
 }
 
@@ -232,7 +234,7 @@ static enum vl_err finish(struct plan *p, struct plan_archive *a, const struct p
         for (uint32_t j = 0; j < p->n_task; j++)
             p->choice[p->task[j].index] =
                 (struct sched_choice){ .reason = SCHED_PLACED, .node = p->node[gene[j]].index };
-        if ((err = report_front(p, a, taken, ret)) != VL_OK) return err;
+        if ((err = report_front(p, a, taken, scale, ret)) != VL_OK) return err;
         report_volume(p, a, first, ret);
     }
     return place_rest(p, &ret->placed);

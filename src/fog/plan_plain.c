@@ -84,9 +84,9 @@ static void evaluate(struct plain *s, uint32_t i) {
 }
 
 static uint32_t parent(struct plain *s) {
-    uint32_t best = (uint32_t)vl_prng_below(&s->p->rng, s->n);
+    uint32_t best = plan_draw(s->p, s->n);
     for (uint32_t k = 1; k < s->p->config->tournament; k++) {
-        uint32_t x = (uint32_t)vl_prng_below(&s->p->rng, s->n);
+        uint32_t x = plan_draw(s->p, s->n);
         if (s->rank[x] < s->rank[best] || (s->rank[x] == s->rank[best] && s->crowd[x] > s->crowd[best])) best = x;
     }
     return best;
@@ -99,7 +99,7 @@ static void breed(struct plain *s, uint32_t i) {
     bool cross = vl_prng_unit(&p->rng) < p->config->crossover;
     for (uint32_t j = 0; j < p->n_task; j++) {
         child[j] = cross && (vl_prng_next(&p->rng) & 1) ? b[j] : a[j];
-        if (vl_prng_unit(&p->rng) < p->config->mutation) child[j] = (uint32_t)vl_prng_below(&p->rng, p->n_node);
+        if (vl_prng_unit(&p->rng) < p->config->mutation) child[j] = plan_draw(p, p->n_node);
     }
 }
 
@@ -157,8 +157,7 @@ enum vl_err plan_search_plain(struct plan *p, struct plan_archive *a, struct pla
     enum vl_err err = plain_init(&s, p);
     if (err) return err;
     for (uint32_t i = 0; i < s.n; i++) {
-        for (uint32_t j = 0; j < p->n_task; j++)
-            s.gene[(size_t)i * p->n_task + j] = (uint32_t)vl_prng_below(&p->rng, p->n_node);
+        for (uint32_t j = 0; j < p->n_task; j++) s.gene[(size_t)i * p->n_task + j] = plan_draw(p, p->n_node);
         evaluate(&s, i);
     }
     err = select_best(&s, s.n);

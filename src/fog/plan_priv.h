@@ -43,7 +43,7 @@ struct plan {
     struct plan_task *task;  /* those that are placed by search, all of which fit at once */
     uint32_t n_task, n_fixed;
     uint32_t *order, *longest; /* of the tasks: largest first, longest first */
-    uint8_t *fits;   /* n_task rows of n_node; NULL: too large */
+    uint8_t *fits;             /* n_task rows of n_node; NULL: too large */
     struct sched_ask *asks;
     double fixed_sum[PLAN_TERMS], load_sum, load_square;     /* of what is there before the search */
     double mean_hours;                                       /* of tasks that do not say */
@@ -92,6 +92,11 @@ uint32_t plan_any(struct plan_work *w, uint32_t task);
 uint32_t plan_sample_size(const struct plan *p); /* 0: all */
 /* All tasks by plan_best(), those first that matter most to the weights.  False: one found no room. */
 bool plan_greedy(struct plan_work *w, const double linear[PLAN_TERMS + 1]);
+
+/* Below n by one multiplication; the bias of 1 in 2^32/n harms no search. */
+static inline uint32_t plan_draw(struct plan *p, uint32_t n) {
+    return (uint32_t)((vl_prng_next(&p->rng) >> 32) * n >> 32);
+}
 
 /* What is kept of the search: the archive and the placements of its points. */
 struct plan_archive {

@@ -8,7 +8,7 @@
 #define REPLACED_MAX 2u /* neighbours that one child may take the place of: keeps them different (Li & Zhang 2009) */
 #define OUTSIDE 0.1     /* parents taken from everywhere */
 #define TRIES_TASKS 6u  /* single moves tried on a child: tasks, and nodes for each */
-#define TRIES_NODES 6u
+#define TRIES_NODES 5u
 #define FEW_TASKS 10u
 #define SAME_AXIS 0.95
 #define LEAST_WEIGHT 1e-3
@@ -204,8 +204,8 @@ static uint32_t parent(struct swarm *s, uint32_t i) {
     uint32_t best = PLAN_NOWHERE;
     double best_value = 0;
     for (uint32_t k = 0; k < p->config->tournament; k++) {
-        uint32_t x = outside ? (uint32_t)vl_prng_below(&p->rng, s->n)
-                             : s->neighbour[(size_t)i * s->n_neighbour + vl_prng_below(&p->rng, s->n_neighbour)];
+        uint32_t x =
+            outside ? plan_draw(p, s->n) : s->neighbour[(size_t)i * s->n_neighbour + plan_draw(p, s->n_neighbour)];
         double v = scalar(s, i, s->member[x].f);
         if (best != PLAN_NOWHERE && v >= best_value) continue;
         best = x;
@@ -216,7 +216,7 @@ static uint32_t parent(struct swarm *s, uint32_t i) {
 
 static void mutate(struct plan *p, uint32_t *gene, uint32_t j) {
     for (uint32_t k = 0; k < 8; k++) {
-        uint32_t n = (uint32_t)vl_prng_below(&p->rng, p->n_node);
+        uint32_t n = plan_draw(p, p->n_node);
         if (!plan_suits(p, j, n)) continue;
         gene[j] = n;
         return;
@@ -241,8 +241,7 @@ static void breed(struct swarm *s, uint32_t i) {
     /* At most one task in the mean, however many there are: three draws of a third. */
     double rate = p->config->mutation * p->n_task;
     for (uint32_t k = 0; k < 3; k++)
-        if (vl_prng_unit(&p->rng) < (rate < 1 ? rate : 1) / 3)
-            mutate(p, s->child, (uint32_t)vl_prng_below(&p->rng, p->n_task));
+        if (vl_prng_unit(&p->rng) < (rate < 1 ? rate : 1) / 3) mutate(p, s->child, plan_draw(p, p->n_task));
 }
 
 /* Moves of single tasks that bring the child nearer to what direction i wants. */
@@ -250,10 +249,10 @@ static double improve(struct swarm *s, uint32_t i, double f[PLAN_OBJECTIVES]) {
     struct plan *p = s->p;
     double now = scalar(s, i, f);
     for (uint32_t k = 0; k < TRIES_TASKS; k++) {
-        uint32_t j = (uint32_t)vl_prng_below(&p->rng, p->n_task), best = PLAN_NOWHERE;
+        uint32_t j = plan_draw(p, p->n_task), best = PLAN_NOWHERE;
         double best_f[PLAN_OBJECTIVES], g[PLAN_OBJECTIVES];
         for (uint32_t t = 0; t < TRIES_NODES; t++) {
-            uint32_t n = (uint32_t)vl_prng_below(&p->rng, p->n_node);
+            uint32_t n = plan_draw(p, p->n_node);
             if (n == s->w.gene[j] || !plan_has_room(&s->w, j, n) || !plan_suits(p, j, n)) continue;
             plan_objectives_moved(&s->w, j, n, g);
             double v = scalar(s, i, g);
@@ -278,7 +277,7 @@ static void step(struct swarm *s, uint32_t i) {
     plan_objectives(&s->w, f);
     (void)improve(s, i, f);
     widen(s, f);
-    uint32_t replaced = 0, from = (uint32_t)vl_prng_below(&p->rng, s->n_neighbour);
+    uint32_t replaced = 0, from = plan_draw(p, s->n_neighbour);
     for (uint32_t k = 0; k < s->n_neighbour && replaced < REPLACED_MAX; k++) {
         uint32_t x = s->neighbour[(size_t)i * s->n_neighbour + (from + k) % s->n_neighbour];
         if (scalar(s, x, f) >= scalar(s, x, s->member[x].f)) continue;
@@ -286,12 +285,13 @@ static void step(struct swarm *s, uint32_t i) {
         memcpy(s->member[x].gene, s->w.gene, p->n_task * sizeof *s->child);
         replaced++;
     }
-    plan_archive_add(s->archive, s->w.gene, f);
+    /* Of no use to any direction near: not worth comparing with the whole archive, which costs more than a child. */
+    if (replaced > 0) plan_archive_add(s->archive, s->w.gene, f);
 }
 
 static void shuffle(struct swarm *s) {
     for (uint32_t i = s->n; i > 1; i--) {
-        uint32_t k = (uint32_t)vl_prng_below(&s->p->rng, i), t = s->turn[i - 1];
+        uint32_t k = plan_draw(s->p, i), t = s->turn[i - 1];
         s->turn[i - 1] = s->turn[k];
         s->turn[k] = t;
     }
@@ -337,7 +337,7 @@ void plan_polish(struct plan_work *w, const double weights[PLAN_OBJECTIVES], con
         for (uint32_t k = 0; k < p->n_task; k++) {
             uint32_t j = p->order[k], best = PLAN_NOWHERE;
             for (uint32_t t = 0; t < n_tries; t++) {
-                uint32_t n = sample ? (uint32_t)vl_prng_below(&p->rng, p->n_node) : t;
+                uint32_t n = sample ? plan_draw(p, p->n_node) : t;
                 if (n == w->gene[j] || !plan_has_room(w, j, n) || !plan_suits(p, j, n)) continue;
                 plan_objectives_moved(w, j, n, g);
                 double v = plan_scalar(g, weights, ideal, scale);

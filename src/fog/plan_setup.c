@@ -87,14 +87,15 @@ static enum vl_err add_tasks(struct plan *p) {
     size_t room = in->n_tasks ? in->n_tasks : 1, rare = 0, used = 0;
     for (uint32_t i = 0; i < in->n_tasks; i++) {
         const struct sched_task *t = &in->tasks[i];
-        rare += t->n_avoid > 0 || t->n_exclude > 0 || t->region != 0 || t->class == SLA_S;
+        rare += sched_particular(t);
     }
     p->task = malloc(room * sizeof *p->task);
     p->order = malloc(room * sizeof *p->order);
     p->longest = malloc(room * sizeof *p->longest);
     p->first = malloc(room * sizeof *p->first);
     p->asks = malloc((rare ? rare : 1) * sizeof *p->asks);
-    if (p->task == NULL || p->order == NULL || p->longest == NULL || p->first == NULL || p->asks == NULL) return VL_ENOMEM;
+    if (p->task == NULL || p->order == NULL || p->longest == NULL || p->first == NULL || p->asks == NULL)
+        return VL_ENOMEM;
     for (uint32_t i = 0; i < in->n_tasks; i++) {
         const struct sched_task *t = &in->tasks[i];
         p->choice[i] = (struct sched_choice){ .reason = SCHED_NO_NODES };
@@ -112,7 +113,7 @@ static enum vl_err add_tasks(struct plan *p) {
             .index = i,
             .hours = t->cpu_milli ? t->cpu_milli / MS_PER_HOUR : p->mean_hours,
         };
-        if (t->n_avoid > 0 || t->n_exclude > 0 || t->region != 0 || t->class == SLA_S) {
+        if (sched_particular(t)) {
             sched_ask_of(in->nodes, in->n_nodes, t, 0, NULL, &p->asks[used]);
             x->ask = &p->asks[used++];
         }
@@ -190,7 +191,7 @@ static uint32_t newcomer(struct plan_work *w, uint32_t task) {
 /* Makes room for the task by moving one other to a third node; *budget bounds the nodes looked at for that. */
 static bool eject(struct plan_work *w, uint32_t task, uint32_t placed, uint32_t *budget) {
     struct plan *p = w->p;
-    uint32_t from = (uint32_t)vl_prng_below(&p->rng, p->n_node);
+    uint32_t from = plan_draw(p, p->n_node);
     for (uint32_t i = 0; i < p->n_node; i++) {
         uint32_t n = (from + i) % p->n_node;
         if (!plan_suits(p, task, n)) continue;

@@ -123,10 +123,10 @@ uint32_t plan_any(struct plan_work *w, uint32_t task) {
     struct plan *p = w->p;
     if (p->n_node == 0) return PLAN_NOWHERE;
     for (uint32_t i = 0; i < ANY_TRIALS; i++) {
-        uint32_t n = (uint32_t)vl_prng_below(&p->rng, p->n_node);
+        uint32_t n = plan_draw(p, p->n_node);
         if (plan_has_room(w, task, n) && plan_suits(p, task, n)) return n;
     }
-    uint32_t from = (uint32_t)vl_prng_below(&p->rng, p->n_node);
+    uint32_t from = plan_draw(p, p->n_node);
     for (uint32_t i = 0; i < p->n_node; i++) {
         uint32_t n = from + i < p->n_node ? from + i : from + i - p->n_node;
         if (plan_has_room(w, task, n) && plan_suits(p, task, n)) return n;
@@ -171,7 +171,7 @@ uint32_t plan_best(struct plan_work *w, uint32_t task, const double linear[PLAN_
     for (uint32_t round = sample > 0 ? 0 : 1; round < 2 && best == PLAN_NOWHERE; round++) {
         uint32_t n = round == 0 ? sample : p->n_node;
         for (uint32_t i = 0; i < n; i++) {
-            uint32_t x = round == 0 ? (uint32_t)vl_prng_below(&p->rng, p->n_node) : i;
+            uint32_t x = round == 0 ? plan_draw(p, p->n_node) : i;
             if (!plan_has_room(w, task, x) || !plan_suits(p, task, x)) continue;
             double value = linear_of(w, linear, hours, x);
             if (best != PLAN_NOWHERE && (value > best_value || (value == best_value && x >= best))) continue;

@@ -24,6 +24,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct evidence;         /* trust/evidence.h */
+struct reputation_score; /* trust/reputation.h, these two */
+struct reputation_state;
 struct job_spec; /* wire/job.h: the one definition of what a person may submit */
 struct plan_record; /* fog/plan_record.h */
 struct sched_why;   /* fog/sched.h */
@@ -50,6 +53,17 @@ struct view_node {
     vl_ms joined_ms, seen_ms;
     uint64_t done, failed; /* tasks, since it joined */
     uint32_t features;     /* VIEW_FEATURE_* */
+    bool rated;            /* its reputation is known here */
+    uint32_t trust_milli, doubt_milli;
+    bool flagged;
+};
+
+struct view_reputation {
+    struct vl_node_id id;
+    const char *name; /* "": no member any more */
+    const struct reputation_score *score;
+    uint32_t base_milli;
+    const struct reputation_state *state; /* NULL: in lists, and of a node of which nothing is known */
 };
 
 enum view_job_state {
@@ -266,6 +280,8 @@ typedef void (*view_topology_fn)(void *arg, const struct view_topology *v);
 typedef void (*view_ticket_fn)(void *arg, const struct view_ticket *v);
 typedef void (*view_metric_fn)(void *arg, const struct view_metric *v);
 typedef void (*view_spec_fn)(void *arg, const struct job_spec *v);
+typedef void (*view_reputation_fn)(void *arg, const struct view_reputation *v);
+typedef void (*view_evidence_fn)(void *arg, const struct evidence *v);
 /* tasks: how many of the job wait; why: how many nodes each reason stops, for the first of them. */
 typedef void (*view_wait_fn)(void *arg, uint32_t tasks, const struct sched_why *why);
 /* tasks: of this job in that batch. */
@@ -303,6 +319,12 @@ struct backend_ops {
     /* Nodes in order of id, those after *after (NULL: from the start); state < 0: every state; at most max. */
     void (*nodes)(void *self, int state, const struct vl_node_id *after, uint32_t max, view_node_fn sink, void *arg);
     enum vl_err (*node)(void *self, struct vl_node_id id, view_node_fn sink, void *arg); /* VL_ENOTFOUND */
+    /* Of members in order of id, as nodes() above.  Nothing where no reputations are kept: beside the coordinator. */
+    void (*reputations)(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink, void *arg);
+    /* `head` once, then its pieces with seq > after that are kept one by one.  VL_ENOTFOUND; VL_EUNSUPPORTED: none are
+     * kept here. */
+    enum vl_err (*reputation)(void *self, struct vl_node_id id, uint64_t after, uint32_t max, view_reputation_fn head,
+                              view_evidence_fn sink, void *arg);
     /* Oldest first, the last 100. */
     void (*topology)(void *self, view_topology_fn sink, void *arg);
 
@@ -320,14 +342,14 @@ struct backend_ops {
      * VL_ENOTFOUND: no such job.  VL_ESTATE: it is not done. */
     enum vl_err (*result)(void *self, struct vl_job_id id, view_output_fn sink, void *arg);
 
+    /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
+     * kept, at most max, newest first.  VL_ENOTFOUND. */
+    enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
     /* What a job with a tier would get, or why not.  VL_EUNSUPPORTED: only the coordinator knows. */
     enum vl_err (*quorum_check)(void *self, const struct job_spec *spec, struct view_quorum *ret);
     /* Falling by job id, as jobs. */
     void (*agreements)(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
     enum vl_err (*agreement)(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg); /* VL_ENOTFOUND */
-    /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
-     * kept, at most max, newest first.  VL_ENOTFOUND. */
-    enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
 
     void (*mix)(void *self, struct view_mix *ret);
     void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */

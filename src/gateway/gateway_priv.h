@@ -105,6 +105,8 @@ void api_nodes(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_expel(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_maintenance(struct gateway *g, struct http_req *r, const struct call *k);
+void api_reputations(struct gateway *g, struct http_req *r, const struct call *k);
+void api_reputation(struct gateway *g, struct http_req *r, const struct call *k);
 void api_topology(struct gateway *g, struct http_req *r, const struct call *k);
 void api_tickets(struct gateway *g, struct http_req *r, const struct call *k);
 void api_ticket_create(struct gateway *g, struct http_req *r, const struct call *k);

@@ -176,6 +176,7 @@ static void node_show(struct node *n, const struct node_record *r, view_node_fn 
                            .failed = r->failed,
                            .features = (r->caps.features & NODE_FEATURE_WASM ? VIEW_FEATURE_WASM : 0u) |
                                        (r->caps.features & NODE_FEATURE_NATIVE ? VIEW_FEATURE_NATIVE : 0u) };
+    node_backend_rate(n, &v);
     sink(arg, &v);
 }
 
@@ -669,6 +670,8 @@ struct backend node_backend(struct node_backend *b) {
         .metrics = be_metrics,
         .nodes = be_nodes,
         .node = be_node,
+        .reputations = node_backend_reputations,
+        .reputation = node_backend_reputation,
         .topology = be_topology,
         .jobs = be_jobs,
         .job = be_job,
@@ -682,10 +685,10 @@ struct backend node_backend(struct node_backend *b) {
         .job_cancel = be_job_cancel,
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
+        .explain = node_backend_explain,
         .quorum_check = node_backend_quorum_check,
         .agreements = node_backend_agreements,
         .agreement = node_backend_agreement,
-        .explain = node_backend_explain,
         .mix = node_backend_mix,
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,

@@ -22,13 +22,20 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_reputation.c */
+void node_backend_rate(struct node *n, struct view_node *v);
+void node_backend_reputations(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink,
+                              void *arg);
+enum vl_err node_backend_reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max,
+                                    view_reputation_fn head, view_evidence_fn sink, void *arg);
+
+/* node_load.c */
+void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);
+
 /* node_quorum.c */
 enum vl_err node_backend_quorum_check(void *self, const struct job_spec *spec, struct view_quorum *ret);
 void node_backend_agreements(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
 enum vl_err node_backend_agreement(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg);
-/* node_load.c */
-void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);
-
 /* node_mix.c */
 void node_backend_mix(void *self, struct view_mix *ret);
 enum vl_err node_backend_explain(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan,

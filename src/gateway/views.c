@@ -66,6 +66,11 @@ void emit_node(struct jw *j, const struct view_node *v) {
     jw_put_u64(j, "cost", v->cost);
     jw_put_u64(j, "ask", v->ask);
     if (v->harvest) jw_put_str(j, "harvest", v->harvest);
+    if (v->rated) {
+        jw_put_u64(j, "trust_milli", v->trust_milli);
+        jw_put_u64(j, "doubt_milli", v->doubt_milli);
+        jw_put_bool(j, "flagged", v->flagged);
+    }
     jw_obj_end(j);
 }
 

@@ -4,9 +4,11 @@
 #include "check.h"
 
 #include "base/prng.h"
+#include "base/text.h"
 #include "crypto/hash.h"
 #include "crypto/node_id.h"
 #include "gateway/router.h"
+#include "trust/reputation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +100,7 @@ TEST(api, answers_on_every_route_of_the_table) {
         char path[256] = "";
         const char *open = strchr(r->path, '{');
         /* An id of the right shape that nobody has. */
-        const char *id = strstr(r->path, "nodes/{")  ? "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
+        const char *id = strstr(r->path, "nodes/{") || strstr(r->path, "reputation/{") ? "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
                          : strstr(r->path, "{hash}") ? H64
                                                      : "0123456789abcdef0123456789abcdef";
         if (open)
@@ -197,6 +199,81 @@ TEST(api, refuses_unknown_paths_methods_parameters_and_bodies) {
     CHECK_STR("urn:village:problem:bad_request", json_text(a.json, "type"));
     answer_free(&a);
     CHECK_EQ(0, mem_jobs(h.mem));
+    house_close(&h);
+}
+
+static size_t unhex(const char *text, uint8_t *dst, size_t cap) {
+    size_t n = strlen(text) / 2;
+    CHECK(n <= cap && vl_hex_decode(text, dst, n) == VL_OK);
+    return n;
+}
+
+TEST(api, gives_reputations_with_the_evidence_that_they_follow_from) {
+    struct house h;
+    struct answer a;
+    char text[2][NODE_ID_TEXT], target[256], by[NODE_ID_TEXT], cursor[256] = "";
+    static uint8_t records[64 * EVIDENCE_BYTES], sums[REPUTATION_RECORD_MAX];
+    size_t records_n = 0, sums_n = 0;
+    house_open(&h, NULL);
+    struct vl_node_id id = add_node(&h, 1, VIEW_NODE_IDLE, text[0]);
+    add_node(&h, 2, VIEW_NODE_IDLE, text[1]);
+    for (unsigned i = 0; i < 11; i++) mem_tell(h.mem, id, EVIDENCE_AGREED);
+    mem_tell(h.mem, id, EVIDENCE_HANDED_BACK);
+
+    call_api(&h, "GET", "/v1/fog/reputation?limit=1", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    const json_t *item = json_array_get(json_object_get(a.json, "items"), 0);
+    CHECK_STR(text[0], json_text(item, "id"));
+    CHECK_EQ(805925, json_integer_value(json_object_get(json_object_get(json_object_get(item, "dimensions"), "correct"),
+                                                        "lower_ppm")));
+    CHECK(json_is_false(json_object_get(item, "flagged")));
+    snprintf(target, sizeof target, "/v1/fog/reputation?limit=1&cursor=%s", json_text(a.json, "next"));
+    answer_free(&a);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    item = json_array_get(json_object_get(a.json, "items"), 0);
+    CHECK_STR(text[1], json_text(item, "id")); /* a newcomer */
+    CHECK(json_is_true(json_object_get(item, "flagged")));
+    CHECK_EQ(1000000, json_integer_value(json_object_get(item, "doubt_ppm")));
+    answer_free(&a);
+
+    do { /* pages of five: all of it, then anyone's check */
+        size_t i = 0;
+        const json_t *e = NULL;
+        snprintf(target, sizeof target, "/v1/fog/reputation/%s?limit=5%s", text[0], cursor);
+        call_api(&h, "GET", target, NULL, NULL, &a);
+        CHECK_EQ(200, a.status);
+        sums_n = unhex(json_text(a.json, "state"), sums, sizeof sums);
+        json_array_foreach(json_object_get(a.json, "items"), i, e) {
+            records_n += unhex(json_text(e, "record"), records + records_n, sizeof records - records_n);
+            snprintf(by, sizeof by, "%s", json_text(e, "by"));
+        }
+        snprintf(cursor, sizeof cursor, "&cursor=%s", json_text(a.json, "next"));
+        if (!json_is_string(json_object_get(a.json, "next"))) cursor[0] = '\0';
+        if (cursor[0]) answer_free(&a);
+    } while (cursor[0]);
+    CHECK_EQ(12 * EVIDENCE_BYTES, records_n);
+    struct reputation_score s;
+    struct vl_node_id signer;
+    struct vl_errmsg why = { "" };
+    char signer_text[NODE_ID_TEXT];
+    CHECK_OK(reputation_check(vl_span(sums, sums_n), vl_span(records, records_n),
+                              (uint32_t)json_integer_value(json_object_get(a.json, "base_milli")),
+                              (vl_ms)json_integer_value(json_object_get(a.json, "at_ms")), &s, &signer, &why));
+    CHECK_EQ(s.trust_ppm, json_integer_value(json_object_get(a.json, "trust_ppm")));
+    CHECK_EQ(s.error_ppm, json_integer_value(json_object_get(a.json, "error_ppm")));
+    node_id_format(signer, signer_text);
+    CHECK_STR(by, signer_text);
+    answer_free(&a);
+
+    snprintf(target, sizeof target, "/v1/fog/reputation/%s", text[1]); /* a newcomer has a score and no evidence */
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_null(json_object_get(a.json, "state")));
+    CHECK_EQ(0, json_array_size(json_object_get(a.json, "items")));
+    answer_free(&a);
+    expect(&h, "GET", "/v1/fog/reputation/nonsense", NULL, 404);
+    snprintf(target, sizeof target, "/v1/fog/reputation/%s?cursor=abc", text[0]);
+    expect(&h, "GET", target, NULL, 400);
     house_close(&h);
 }
 
