@@ -279,7 +279,7 @@ struct brain_quorum {
 };
 /* What a job with a tier would get, or why not, without submitting it.  VL_EUNSUPPORTED: not the coordinator; VL_ERANGE:
  * no tier; VL_ENOMEM. */
-VL_MUST_CHECK enum vl_err brain_quorum_check(struct brain *b, vl_ms now, const struct job_spec *spec,
+VL_MUST_CHECK enum vl_err brain_quorum_check(const struct brain *b, const struct job_spec *spec,
                                              struct brain_quorum *ret);
 /* Of a job that has not ended; those that have are rows ITEM_AGREEMENT_ENDED.  NULL: none. */
 const struct agreement *brain_agreement(const struct brain *b, struct vl_job_id id);

@@ -143,7 +143,7 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
     struct vl_errmsg why = { "" };
     uint64_t retry_ms = 0;
     uint8_t wait[4];
-    struct brain_quorum quorum;
+    struct brain_quorum quorum = { 0 };
     struct vl_buf buf;
     struct job_spec own = *spec; /* a tier says how many replicas there are */
     spec = &own;
@@ -361,6 +361,7 @@ static void retention(struct brain *b) {
 }
 
 void coordinator_tick(struct brain *b) {
+    quorum_tick(b); /* before nodes are found silent: it may be us who slept */
     if (registry_deadline(b->registry) <= b->now)
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_TICK, .now = b->now });
     if (job_book_deadline(b->jobs) <= b->now)
@@ -370,7 +371,6 @@ void coordinator_tick(struct brain *b) {
         if (r) vl_ignore(member_step(b, &(struct membership_event){ .kind = MEMBERSHIP_TICK, .now = b->now }, r));
         free(r);
     }
-    quorum_tick(b);
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
     bench_tick(b);

@@ -374,8 +374,14 @@ void quorum_start(struct brain *b) {
     size_t it = 0;
     for (struct watched *w; (w = vl_map_next(&q->nodes, &it, NULL));) uptime_blind(&w->u, b->now);
     q->looked_ms = b->now;
-    for (struct promise *p = q->first; p; p = p->next) {
+    for (struct promise *p = q->first, *next; p; p = next) {
         uint32_t n;
+        struct job_view v;
+        next = p->next;
+        if (!job_book_job(b->jobs, p->a.job, &v) || job_state_final(v.state)) { /* a store put together by hand */
+            quorum_job_ended(b, p->a.job);
+            continue;
+        }
         agreement_look(&p->a, b->now);
         p->up = up_now(p, &n);
         agreement_put(b, ITEM_AGREEMENT, &p->a);
@@ -401,9 +407,8 @@ vl_ms quorum_deadline(const struct brain *b) { return b->quorum->look_at; }
 
 /* ---- for the API ----------------------------------------------------------------------------------------------------------- */
 
-enum vl_err brain_quorum_check(struct brain *b, vl_ms now, const struct job_spec *spec, struct brain_quorum *ret) {
+enum vl_err brain_quorum_check(const struct brain *b, const struct job_spec *spec, struct brain_quorum *ret) {
     if (b->quorum == NULL) return VL_EUNSUPPORTED;
-    if (now > b->now) b->now = now;
     return quorum_find(b, spec, ret);
 }
 

@@ -20,12 +20,11 @@ void quorum_task_of(const struct job_spec *s, struct sched_task *t) {
     memcpy(t->exclude, s->terms.exclude, sizeof t->exclude);
 }
 
-struct quorum_node *quorum_candidates(struct brain *b, const struct sched_task *t, const struct agreement *kept,
+struct quorum_node *quorum_candidates(const struct brain *b, const struct sched_task *t, const struct agreement *kept,
                                       uint32_t *ret_n) {
     struct quorum_node *v = calloc(registry_count(b->registry) + 1u, sizeof *v);
     const struct node_record *r = NULL;
     *ret_n = 0;
-    if (v == NULL) out_of_memory(b);
     while (v && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
         struct sched_node n;
         bool soft, up;
@@ -55,7 +54,7 @@ struct quorum_ask quorum_ask_of(const struct job_spec *s, const struct sched_tas
     return ask;
 }
 
-enum vl_err quorum_find(struct brain *b, const struct job_spec *s, struct brain_quorum *ret) {
+enum vl_err quorum_find(const struct brain *b, const struct job_spec *s, struct brain_quorum *ret) {
     struct sched_task t;
     quorum_task_of(s, &t);
     struct quorum_ask ask = quorum_ask_of(s, &t);

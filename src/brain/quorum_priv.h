@@ -10,9 +10,9 @@ void quorum_task_of(const struct job_spec *s, struct sched_task *t);
 struct quorum_ask quorum_ask_of(const struct job_spec *s, const struct sched_task *t);
 /* Nodes that are there and could run it if they were empty.  `kept` (may be NULL) are free of charge: the agreement has
  * them.  Owned by the caller; NULL: out of memory. */
-struct quorum_node *quorum_candidates(struct brain *b, const struct sched_task *t, const struct agreement *kept,
+struct quorum_node *quorum_candidates(const struct brain *b, const struct sched_task *t, const struct agreement *kept,
                                       uint32_t *ret_n);
 /* All of it together, for a new job.  Errors of quorum_choose(); VL_ENOMEM. */
-enum vl_err quorum_find(struct brain *b, const struct job_spec *s, struct brain_quorum *ret);
+enum vl_err quorum_find(const struct brain *b, const struct job_spec *s, struct brain_quorum *ret);
 
 #endif

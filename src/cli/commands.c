@@ -155,6 +155,22 @@ static const struct cli_option join_options[] = {
               "default: none" },
 };
 
+static const struct cli_option quorum_options[] = {
+    { .name = "tier",
+      .kind = VALUE_CHOICE,
+      .choices = "bronze|silver|gold|platinum",
+      .help = "with check: availability asked for" },
+    { .name = "class", .kind = VALUE_CHOICE, .choices = "B|A|S", .def = "B", .help = "with check: as of a job" },
+    { .name = "kind", .kind = VALUE_CHOICE, .choices = "wasm|native", .def = "wasm", .help = "with check: as of a job" },
+    { .name = "replicas",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 9,
+      .def = "1",
+      .help = "with check: at least so many; from 2 on results are compared, and more than half must be up" },
+    { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "with check: only nodes in this region" },
+};
 static const struct cli_option mix_options[] = {
     { .name = "epoch",
       .kind = VALUE_DURATION,
@@ -555,6 +571,21 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "quorum",
+      .group = GROUP_KEEP,
+      .summary = "promises of availability: what can be promised, what was, and how it was kept",
+      .operands = "[agreements|check]",
+      .most = 1,
+      .operand_choices = "agreements|check",
+      ROWS(quorum_options),
+      .json = "{\"items\": [agreement...]}; with check the answer of POST /v1/fog/quorum/check",
+      .run = command_quorum,
+      .exits = ASKS,
+      .about = "A job with --tier runs on nodes that keep its availability together, or is refused with the reason. Nodes are judged by "
+               "how long they were there, and by what they share: site, owner and the other labels of `village join`.\n"
+               "What was missed beyond what the tier allows is owed back: docs/fog.md. `check` exits with 1 when the tier cannot be "
+               "honoured.",
+      .example = "village quorum\nvillage quorum check --tier gold\nvillage quorum check --tier silver --replicas 3 --json" },
     { .name = "mix",
       .group = GROUP_KEEP,
       .summary = "the private network: its state, its relays, who keeps its directory",

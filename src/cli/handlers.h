@@ -20,6 +20,7 @@ int command_reputation(struct cli *cli);
 int command_maintenance(struct cli *cli);
 int command_expel(struct cli *cli);
 int command_mix(struct cli *cli);
+int command_quorum(struct cli *cli);
 int command_status(struct cli *cli);
 int command_help(struct cli *cli);
 int command_version(struct cli *cli);

@@ -1,4 +1,6 @@
 /* Configuration, names and weights of the multi-objective placement; and one batch from input to result. */
+#include "fog/plan.h"
+
 #include "fog/plan_priv.h"
 
 #include <math.h>

@@ -390,7 +390,8 @@ static bool few(const struct search *s, enum domain d, uint32_t need, const char
     if (have >= need) return false;
     for (uint32_t i = 0; i < s->n; i++) unknown += s->nodes[i].domain[d] == 0;
     char hint[64] = "";
-    if (unknown > 0) snprintf(hint, sizeof hint, " (%u nodes do not say: --label %s=NAME)", unknown, domain_name(d));
+    if (unknown > 0) snprintf(hint, sizeof hint, " (%u %s not say: --label %s=NAME)", unknown,
+                              unknown == 1 ? "does" : "do", domain_name(d));
     snprintf(why, QUORUM_TEXT, "%s needs nodes of %u %s; of those that fit there %s %u%s", sla_tier_name(s->ask->tier),
              need, need == 1 ? one : many, plural(have), have, hint);
     return true;

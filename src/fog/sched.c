@@ -1,3 +1,5 @@
+#include "fog/sched.h"
+
 #include "fog/sched_priv.h"
 
 #include "base/bounds.h"

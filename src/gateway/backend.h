@@ -237,6 +237,38 @@ struct backend_charter {
     uint32_t floor;        /* packets that should wait at each relay; 0: the default */
 };
 
+/* Promises of availability (docs/fog.md).  Shares and availabilities in parts of a billion, money in micro-credits. */
+#define VIEW_QUORUM_NODES 9u
+struct view_quorum {
+    bool possible, majority;
+    uint32_t promised_ppb, computed_ppb; /* what the tier asks for; what these nodes give, or the best there is */
+    const char *decided_by;              /* kind of failure domain; "" when there are no nodes */
+    uint32_t domains, candidates;        /* different ones among the nodes; nodes that fit the job */
+    uint64_t price;                      /* of an hour of all together */
+    char reason[200];                    /* when it is not possible */
+    uint32_t n;
+    struct {
+        struct vl_node_id id;
+        uint32_t availability_ppb;
+        uint64_t price;
+    } nodes[VIEW_QUORUM_NODES];
+};
+struct view_agreement {
+    struct vl_job_id job;
+    const char *tier;
+    bool open, majority, breach;
+    uint32_t promised_ppb, computed_ppb, measured_ppb, share_ppb;
+    vl_ms start_ms, end_ms; /* end 0: open */
+    uint64_t up_ms, down_ms, blind_ms, allowed_ms;
+    uint32_t outages;
+    uint64_t price, refund; /* once it has ended */
+    uint32_t n;
+    struct {
+        struct vl_node_id id;
+        bool up;
+    } nodes[VIEW_QUORUM_NODES];
+};
+
 /* ---- sinks: called once for each item, inside the read ---- */
 
 typedef void (*view_node_fn)(void *arg, const struct view_node *v);
@@ -255,6 +287,7 @@ typedef void (*view_wait_fn)(void *arg, uint32_t tasks, const struct sched_why *
 /* tasks: of this job in that batch. */
 typedef void (*view_plan_fn)(void *arg, const struct plan_record *v, uint32_t tasks);
 typedef void (*view_relay_fn)(void *arg, const struct view_relay *v);
+typedef void (*view_agreement_fn)(void *arg, const struct view_agreement *v);
 
 /* ---- commands ---- */
 
@@ -312,6 +345,11 @@ struct backend_ops {
     /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
      * kept, at most max, newest first.  VL_ENOTFOUND. */
     enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
+    /* What a job with a tier would get, or why not.  VL_EUNSUPPORTED: only the coordinator knows. */
+    enum vl_err (*quorum_check)(void *self, const struct job_spec *spec, struct view_quorum *ret);
+    /* Falling by job id, as jobs. */
+    void (*agreements)(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
+    enum vl_err (*agreement)(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg); /* VL_ENOTFOUND */
 
     void (*mix)(void *self, struct view_mix *ret);
     void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */

@@ -97,6 +97,9 @@ void api_mix(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_relays(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_ping(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_charter(struct gateway *g, struct http_req *r, const struct call *k);
+void api_quorum_check(struct gateway *g, struct http_req *r, const struct call *k);
+void api_agreements(struct gateway *g, struct http_req *r, const struct call *k);
+void api_agreement(struct gateway *g, struct http_req *r, const struct call *k);
 void api_openapi(struct gateway *g, struct http_req *r, const struct call *k);
 void api_nodes(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node(struct gateway *g, struct http_req *r, const struct call *k);
@@ -124,7 +127,7 @@ void api_ws(struct gateway *g, struct http_req *r, const struct call *k);
 /* assets.c: a file of the dashboard, or 404. */
 void assets_serve(struct gateway *g, struct http_req *r);
 
-extern const struct schema_row job_body_rows[];
+extern const struct schema_row job_body_rows[], quorum_rows[];
 
 /* http_req.server -> gateway */
 struct gateway *gateway_of(struct http_req *r);

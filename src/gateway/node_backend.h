@@ -32,6 +32,10 @@ enum vl_err node_backend_reputation(void *self, struct vl_node_id id, uint64_t a
 /* node_load.c */
 void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);
 
+/* node_quorum.c */
+enum vl_err node_backend_quorum_check(void *self, const struct job_spec *spec, struct view_quorum *ret);
+void node_backend_agreements(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
+enum vl_err node_backend_agreement(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg);
 /* node_mix.c */
 void node_backend_mix(void *self, struct view_mix *ret);
 enum vl_err node_backend_explain(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan,

@@ -497,6 +497,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
         return NULL;
     }
     sim_acknowledged_kept(v, n);
+    if (index == 0) sim_reputations_hold(v, n, now);
     brain_start(n->brain, now);
     brain_runner_ready(n->brain, now, NODE_FEATURE_WASM);
     if (index == 0) {

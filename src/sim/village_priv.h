@@ -98,6 +98,8 @@ void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id i
 /* In the store of a node that has just started. */
 void sim_acknowledged_kept(struct sim_village *v, struct sim_node *n);
 bool sim_job_stored(struct store *s, struct vl_job_id id);
+/* village_reputation.c: when the coordinator has come back, before it goes on. */
+void sim_reputations_hold(struct sim_village *v, struct sim_node *head, vl_ms now);
 
 /* village_mix.c: the private network */
 void sim_mix_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);

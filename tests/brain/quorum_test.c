@@ -346,6 +346,49 @@ TEST(quorum_brain, a_machine_its_owner_took_back_is_down) {
     rig_end(r);
 }
 
+TEST(quorum_brain, how_available_a_node_is_follows_from_when_it_was_heard) {
+    struct rig *r = rig_new();
+    join(r, 1, 1);
+    join(r, 2, 2);
+    age(r, 1, 2, 400);
+    uint32_t sound = quorum_lower_ppb(r->brain, node_n(1));
+    pass(r, 10 * HOUR, 2, 2, 2); /* 1 is silent for ten hours */
+    uint32_t weak = quorum_lower_ppb(r->brain, node_n(1));
+    CHECK(quorum_lower_ppb(r->brain, node_n(2)) >= sound - 1000);
+    /* 400 up (395 are left), 10 down: Beta(396, 11), mean .973, less 1.645 * .008 */
+    CHECK(weak > 955000000 && weak < 965000000);
+    beat(r, 1, 1, HARVEST_SAYS_ALWAYS);
+    pass(r, 50 * HOUR, 1, 2, 2);
+    CHECK(quorum_lower_ppb(r->brain, node_n(1)) > weak);
+    rig_end(r);
+}
+
+TEST(quorum_brain, a_coordinator_that_stood_still_blames_nobody_and_promises_nothing_for_that_time) {
+    struct rig *r = rig_new();
+    struct job_spec bronze = spec_of(TIER_BRONZE);
+    struct vl_job_id id = job_n(r, 1);
+    join(r, 1, 1);
+    age(r, 1, 1, 400);
+    CHECK_OK(submit(r, id, &bronze));
+    pass(r, 600000, 1, 1, 1);
+    uint32_t before = quorum_lower_ppb(r->brain, node_n(1));
+    r->now += 20 * HOUR; /* stopped, or its clock stepped */
+    brain_tick(r->brain, r->now);
+    beat(r, 1, 1, HARVEST_SAYS_ALWAYS);
+    uint32_t after = quorum_lower_ppb(r->brain, node_n(1));
+    CHECK(after + 1000 > before && after < before + 1000);
+    pass(r, 600000, 1, 1, 1);
+    brain_cancel_job(r->brain, r->now, 2, id);
+    effects(r);
+    const struct item *kept = item_of(r, ITEM_AGREEMENT_ENDED, id);
+    struct agreement end;
+    CHECK(kept != NULL);
+    CHECK_OK(agreement_decode(vl_span(kept->bytes, kept->n), &end));
+    CHECK(end.blind_ms >= 20 * HOUR && end.blind_ms <= 20 * HOUR + 60000);
+    CHECK(end.down_ms <= 30000); /* what it was silent before */
+    rig_end(r);
+}
+
 /* kill -9: a new brain gets what was committed, and nothing else. */
 static void restart(struct rig *r) {
     struct brain_config cfg = config(2);
@@ -407,14 +450,14 @@ TEST(quorum_brain, a_check_says_what_a_job_would_get_and_changes_nothing) {
     for (uint8_t n = 1; n <= 3; n++) join(r, n, n);
     age(r, 1, 3, 400);
     size_t before = r->log_n;
-    CHECK_OK(brain_quorum_check(r->brain, r->now, &s, &q));
+    CHECK_OK(brain_quorum_check(r->brain, &s, &q));
     CHECK(q.choice.ok && q.choice.n == 2 && q.candidates == 3 && q.choice.avail_ppb >= 995000000);
     s.terms.tier = TIER_PLATINUM;
-    CHECK_OK(brain_quorum_check(r->brain, r->now, &s, &q));
+    CHECK_OK(brain_quorum_check(r->brain, &s, &q));
     CHECK(!q.choice.ok);
     CHECK_STR("platinum needs nodes of 5 owners; of those that fit there are 3", q.choice.why);
     s.terms.tier = TIER_NONE;
-    CHECK_EQ(VL_ERANGE, brain_quorum_check(r->brain, r->now, &s, &q));
+    CHECK_EQ(VL_ERANGE, brain_quorum_check(r->brain, &s, &q));
     effects(r);
     CHECK_EQ(before, r->log_n);
     CHECK(brain_agreement_below(r->brain, NULL) == NULL);

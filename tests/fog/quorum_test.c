@@ -202,6 +202,17 @@ TEST(quorum, a_label_nobody_knows_is_taken_for_the_worst_one) {
     CHECK(unknown > apart);
     v[2].domain[DOMAIN_SITE] = 1;
     CHECK(unknown >= quorum_down(v, NULL, 3, false, &b, NULL));
+    struct quorum_node w[4]; /* sound ones at site 1, weak ones at site 2, and one that does not say */
+    spread(w, 4, 2, A95);
+    w[1].avail_ppb = 600000000;
+    double worst = 0;
+    for (uint64_t site = 1; site <= 2; site++) {
+        w[3].domain[DOMAIN_SITE] = site;
+        double down = quorum_down(w, NULL, 4, false, &b, NULL);
+        if (down > worst) worst = down;
+    }
+    w[3].domain[DOMAIN_SITE] = 0;
+    CHECK(quorum_down(w, NULL, 4, false, &b, NULL) == worst);
     for (uint32_t i = 0; i < 3; i++) v[i].domain[DOMAIN_SITE] = 0;
     double nobody = quorum_down(v, NULL, 3, false, &b, NULL);
     for (uint32_t i = 0; i < 3; i++) v[i].domain[DOMAIN_SITE] = 7;

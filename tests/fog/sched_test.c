@@ -113,6 +113,15 @@ TEST(sched, keeps_a_task_to_the_nodes_of_its_agreement) {
     CHECK_EQ(SCHED_NO_SLOT, c[1].reason);
     t[0].only[0] = node_n(7);
     CHECK_EQ(SCHED_EXCLUDED, reason_of(n, 3, &t[0]));
+    t[1].only[0] = node_n(2);
+    for (uint32_t s = 0; sched_strategy_at(s); s++) { /* that one found no place says nothing of the other */
+        struct sched_node fresh[3] = { free_node(0, 4), free_node(1, 1), free_node(2, 4) };
+        struct sched_state memory = { 0 };
+        CHECK_OK(sched_place(sched_strategy_at(s), &memory, fresh, 3, t, 2, c));
+        CHECK_EQ(SCHED_EXCLUDED, c[0].reason);
+        CHECK_EQ(SCHED_PLACED, c[1].reason);
+        CHECK_EQ(2, c[1].node);
+    }
 }
 
 TEST(sched, never_promises_more_than_a_node_has) {

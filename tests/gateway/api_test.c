@@ -112,7 +112,7 @@ TEST(api, answers_on_every_route_of_the_table) {
         call_api(&h, http_method_text(r->method), path, NULL, body, &a);
         int want = open ? 404 : r->success;
         if (strcmp(r->name, "openSocket") == 0) want = 426;
-        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter" };
+        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter", "checkQuorum" };
         for (size_t k = 0; k < sizeof need_fields / sizeof need_fields[0]; k++)
             if (strcmp(r->name, need_fields[k]) == 0) want = 400;
         if (strcmp(r->name, "putBlob") == 0) want = 411;
@@ -768,5 +768,67 @@ TEST(mix, names_the_field_of_a_wrong_ping_or_charter) {
         if (rows[i].field) CHECK_STR(rows[i].field, json_text(e, "field"));
         answer_free(&a);
     }
+    house_close(&h);
+}
+
+TEST(quorum, says_which_nodes_keep_a_tier_or_why_none_do) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "POST", "/v1/fog/quorum/check", NULL, "{\"tier\":\"bronze\",\"replicas\":2}", &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_true(json_object_get(a.json, "possible")) && json_is_null(json_object_get(a.json, "reason")));
+    CHECK(json_is_true(json_object_get(a.json, "majority")));
+    CHECK_EQ(970000000, json_integer_value(json_object_get(
+                            json_array_get(json_object_get(a.json, "nodes"), 0), "availability_ppb")));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/quorum/check", NULL, "{\"tier\":\"gold\"}", &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_false(json_object_get(a.json, "possible")));
+    CHECK_STR("no", json_text(a.json, "reason"));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/quorum/check", NULL, "{\"tier\":\"gold\",\"class\":\"S\"}", &a);
+    CHECK_EQ(422, a.status);
+    answer_free(&a);
+    static const char *const wrong[][2] = { { "{\"tier\":\"none\"}", "/tier" },
+                                            { "{\"tier\":\"gold\",\"replicas\":10}", "/replicas" },
+                                            { "{\"tier\":\"gold\",\"region\":\"\"}", "/region" } };
+    for (size_t i = 0; i < 3; i++) {
+        call_api(&h, "POST", "/v1/fog/quorum/check", NULL, wrong[i][0], &a);
+        CHECK_EQ(400, a.status);
+        CHECK_STR(wrong[i][1], json_text(json_array_get(json_object_get(a.json, "errors"), 0), "field"));
+        answer_free(&a);
+    }
+    house_close(&h);
+}
+
+TEST(quorum, lists_agreements_page_by_page_and_shows_one) {
+    struct house h;
+    struct answer a;
+    char path[256];
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/fog/agreements?limit=2", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    const json_t *items = json_object_get(a.json, "items");
+    CHECK_EQ(2, json_array_size(items));
+    CHECK_STR("open", json_text(json_array_get(items, 0), "state"));
+    CHECK_STR("missed", json_text(json_array_get(items, 1), "state"));
+    snprintf(path, sizeof path, "/v1/fog/agreements?limit=2&cursor=%s", json_text(a.json, "next"));
+    answer_free(&a);
+    call_api(&h, "GET", path, NULL, NULL, &a);
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "items")));
+    CHECK_STR("kept", json_text(json_array_get(json_object_get(a.json, "items"), 0), "state"));
+    CHECK(json_is_null(json_object_get(a.json, "next")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/agreements/00000000000000000000000000000002", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(7, json_integer_value(json_object_get(a.json, "refund")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/agreements/00000000000000000000000000000009", NULL, NULL, &a);
+    CHECK_EQ(404, a.status);
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/agreements/nonsense", NULL, NULL, &a);
+    CHECK_EQ(404, a.status);
+    answer_free(&a);
     house_close(&h);
 }

@@ -446,6 +446,38 @@ static enum vl_err explain(void *self, struct vl_job_id id, uint32_t max, view_w
     return VL_OK;
 }
 
+/* One node of 97 %: enough for bronze. */
+static enum vl_err quorum_check(void *self, const struct job_spec *spec, struct view_quorum *ret) {
+    (void)self;
+    if (spec->terms.class == SLA_S) return VL_EUNSUPPORTED;
+    *ret = (struct view_quorum){ .possible = spec->terms.tier == TIER_BRONZE,
+                                 .majority = spec->replicas > 1,
+                                 .promised_ppb = 950000000,
+                                 .computed_ppb = 970000000,
+                                 .decided_by = "site",
+                                 .domains = 1,
+                                 .candidates = 1,
+                                 .reason = "no",
+                                 .n = 1 };
+    ret->nodes[0].availability_ppb = 970000000;
+    return VL_OK;
+}
+
+static void agreements(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg) {
+    (void)self;
+    for (uint8_t i = before ? before->b[15] - 1u : 3; i > 0 && max > 0; i--, max--)
+        sink(arg, &(struct view_agreement){
+                      .job = { { [15] = i } }, .tier = "gold", .open = i == 3, .breach = i == 2, .up_ms = i, .refund = 7 });
+}
+
+static enum vl_err agreement(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg) {
+    struct vl_job_id above = job;
+    if (job.b[15] == 0 || job.b[15] > 3) return VL_ENOTFOUND;
+    above.b[15]++;
+    agreements(self, &above, 1, sink, arg);
+    return VL_OK;
+}
+
 static void mix(void *self, struct view_mix *ret) {
     (void)self;
     *ret = (struct view_mix){ .charter = true, .epoch = 7, .epoch_ms = 1800000, .authorities = 3, .threshold = 2 };
@@ -629,6 +661,9 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .reputations = reputations,
         .reputation = reputation,
         .explain = explain,
+        .quorum_check = quorum_check,
+        .agreements = agreements,
+        .agreement = agreement,
         .mix = mix,
         .relays = relays,
         .mix_ping = mix_ping,
