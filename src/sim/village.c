@@ -154,6 +154,7 @@ static const char *check(void *user, struct world *w, uint32_t node) {
     struct sim_village *v = user;
     struct sim_node *n = node == WORLD_NONE ? NULL : world_node(w, node);
     const char *wrong = n ? sim_mix_check(n) : NULL;
+    if (n && wrong == NULL) wrong = sim_quorum_check(n);
     return v->wrong ? v->wrong : wrong;
 }
 
@@ -421,6 +422,8 @@ static void submit(struct sim_node *n, vl_ms now) {
     spec->kind = TASK_WASM;
     if (v->cfg.mix && vl_prng_below(rng, 100) < v->cfg.private_percent) spec->privacy = MIX_PRIVATE;
     j->private = spec->privacy != MIX_OFF;
+    j->tier = n->index == 0 && v->stats.submitted % 2 == 0; /* may be refused while nodes are away */
+    if (j->tier) spec->terms.tier = TIER_BRONZE;
     spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
     spec->has_merge = merge;
@@ -469,6 +472,8 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
                                           .memory_bytes = 8ull << 30,
                                           .disk_bytes = 8ull << 30,
                                           .features = NODE_FEATURE_WASM } };
+    snprintf(cfg.caps.domain[DOMAIN_SITE], LABEL_MAX, "site%u", index);
+    snprintf(cfg.caps.domain[DOMAIN_OWNER], LABEL_MAX, "owner%u", index);
     cfg.snapshot_events = 100; /* often, so that crashes meet every mix of snapshot and log */
     struct crypto_sign_key root;
     struct vl_errmsg msg = { "" };
