@@ -238,6 +238,8 @@ static int daemon_run(const struct cli_up_options *o) {
                                .mix_rate = o->mix_rate,
                                .family = o->family,
                                .no_cover = o->no_cover,
+                               .harvest = o->harvest,
+                               .sensor_root = o->sensor_root,
                                .labels = o->labels,
                                .n_labels = o->n_labels,
                                .cost = o->cost,

@@ -29,6 +29,9 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
     case MSG_REPORT:
         if (b->cfg.coordinator) coordinator_report(b, fx->peer, fx->bytes);
         return;
+    case MSG_CONTRIBUTION:
+        if (b->cfg.coordinator) contribution_message(b, fx->peer, fx->bytes);
+        return;
     case MSG_SUBMIT:
     case MSG_DATA:
     case MSG_MISSING:

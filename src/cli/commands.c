@@ -116,6 +116,13 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .max = 64, \
       .help = "who runs this mix; no private path passes two mixes of one family" }, \
     FLAG("no-cover", 0, "send and receive nothing private, and no cover traffic"), \
+    FLAG("harvest", 0, "take work only while this machine is idle, cool and charged, as `village harvest policy` says"), \
+    { .name = "sensor-root", \
+      .kind = VALUE_FOLDER, \
+      .value = "DIR", \
+      .min = 1, \
+      .max = 255, \
+      .help = "with --harvest: where the machine's /sys, /proc, /dev and /run are; for nodes in a container" }, \
     { .name = "label", \
       .repeat = true, \
       .kind = VALUE_TEXT, \
@@ -603,6 +610,29 @@ const struct cli_command commands[] = {
                "What the private network hides from whom: docs/mixnet.md.",
       .example = "village mix\nvillage mix relays\nvillage mix authorities alder birch cedar --epoch 30m\n"
                  "village mix ping damson\nvillage mix capacity" },
+    { .name = "harvest",
+      .group = GROUP_KEEP,
+      .summary = "what this machine lends, and what is in the way",
+      .operands = "[status|policy [NAME=VALUE...]|pause [DURATION]|resume]",
+      .most = 40,
+      .json = "the answer of GET /v1/fog/harvest; with figures for policy {\"set\": n}; with pause and resume {\"paused\": bool}",
+      .run = command_harvest,
+      .exits = ASKS,
+      .about = "For nodes started with --harvest. Such a node works for the village only while every rule holds, and a person at "
+               "the machine stops it at once. `village harvest policy` shows the figures of the rules; new ones count at once and "
+               "are kept.\n"
+               "The rules, and what a machine lacks: docs/fog.md.",
+      .example = "village harvest\nvillage harvest policy\nvillage harvest policy cpu=30 window.from=23:00\nvillage harvest pause 2h\n"
+                 "village harvest resume" },
+    { .name = "contributions",
+      .group = GROUP_KEEP,
+      .summary = "what harvested machines gave, by session",
+      .operands = "",
+      .json = "the answer of GET /v1/fog/contributions",
+      .run = command_contributions,
+      .exits = ASKS,
+      .about = "On the first node: of all machines, with the processor time that their receipts prove. On a member: its own.",
+      .example = "village contributions" },
     { .name = "status",
       .group = GROUP_KEEP,
       .summary = "the village at a glance",

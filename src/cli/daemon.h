@@ -27,6 +27,8 @@ struct cli_up_options {
     unsigned n_labels;
     unsigned long long cost; /* of an hour of one slot, micro-credits */
     bool no_cover;      /* no part in the private network as a client */
+    bool harvest;       /* takes work only while its owner's rules allow it */
+    const char *sensor_root; /* with harvest: before the path of every sensor; NULL: none */
     enum vl_log_form log_form;
     enum vl_level log_level;
 };

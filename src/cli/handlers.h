@@ -19,6 +19,8 @@ int command_nodes(struct cli *cli);
 int command_reputation(struct cli *cli);
 int command_maintenance(struct cli *cli);
 int command_expel(struct cli *cli);
+int command_harvest(struct cli *cli);
+int command_contributions(struct cli *cli);
 int command_mix(struct cli *cli);
 int command_quorum(struct cli *cli);
 int command_status(struct cli *cli);

@@ -66,6 +66,7 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
+    case JOB_EV_FROZEN:
         pack_run(&w, ev);
         pack_u64(&w, ev->epoch);
         break;
@@ -120,7 +121,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
     enum vl_err err = unpack_message(&r, TAG_EVENT, VERSION);
     if (err) return err;
     struct job_event ev = { .kind = (enum job_event_kind)unpack_u8_in(&r, JOB_EV_SUBMIT, JOB_EV_PRICE) };
-    unpack_require(&r, ev.kind <= JOB_EV_FORGET || ev.kind == JOB_EV_PRICE);
+    unpack_require(&r, ev.kind <= JOB_EV_FROZEN || ev.kind == JOB_EV_PRICE);
     ev.now = vl_read_u64(&r);
     switch (ev.kind) {
     case JOB_EV_SUBMIT:
@@ -134,6 +135,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
+    case JOB_EV_FROZEN:
         unpack_run(&r, &ev);
         ev.epoch = vl_read_u64(&r);
         break;

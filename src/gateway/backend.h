@@ -190,6 +190,42 @@ struct view_metric {
     double value;
 };
 
+/* This machine as its owner lends it (docs/fog.md). */
+#define VIEW_SIGNALS_MAX 16u
+#define VIEW_POLICY_MAX 48u
+struct view_signal {
+    const char *name, *unit;
+    bool known;
+    int64_t value;
+};
+struct view_policy {
+    const char *name, *help;
+    char value[16];
+};
+struct view_contribution {
+    struct vl_node_id node;
+    vl_ms start_ms, end_ms;
+    bool open;
+    uint64_t cpu_us, believed_cpu_us, receipts_cpu_us, gpu_us, memory_byte_s, storage_bytes, network_bytes, frozen_ms, throttled_ms;
+    uint32_t receipts, done, failed, handed_back;
+};
+struct view_harvest {
+    bool harvested; /* false: nothing else is set */
+    const char *state, *rule, *says;
+    vl_ms since_ms, read_ms, cooldown_until_ms, pause_until_ms; /* 0: none; pause: VL_MS_NEVER until resumed */
+    bool rule_known;
+    int64_t rule_value, rule_limit;
+    char reason[128];
+    uint32_t cap_milli, memory_percent, running;
+    uint64_t bandwidth_bps;
+    uint32_t signals_n, policy_n;
+    struct view_signal signals[VIEW_SIGNALS_MAX];
+    struct view_policy policy[VIEW_POLICY_MAX];
+    bool in_session;
+    struct view_contribution session;
+};
+typedef void (*view_contribution_fn)(void *arg, const struct view_contribution *v);
+
 /* The private network as this node sees it (docs/mixnet.md). */
 #define VIEW_LEVELS 4u
 #define VIEW_DROPS_MAX 24u
@@ -354,6 +390,10 @@ struct backend_ops {
     void (*mix)(void *self, struct view_mix *ret);
     void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */
 
+    void (*harvest)(void *self, struct view_harvest *ret);
+    /* Sessions by node and start, past `after` (NULL: from the first): open ones of a node come with the same start once they are closed. */
+    void (*contributions)(void *self, const struct vl_node_id *after, vl_ms after_start, uint32_t max, view_contribution_fn sink, void *arg);
+
     void (*tickets)(void *self, const char *after_id, uint32_t max, view_ticket_fn sink, void *arg);
 
     /* -- durable commands -- */
@@ -373,6 +413,11 @@ struct backend_ops {
     /* rtt in milliseconds for `done`.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_EEXPIRED, VL_ETIMEOUT ... with the reason. */
     enum vl_err (*mix_ping)(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
     enum vl_err (*mix_charter)(void *self, const struct backend_charter *c, backend_done_fn done, void *arg);
+    /* Changes n figures of the owner's policy together.  VL_ENOTFOUND, VL_EPARSE, VL_ERANGE: `why` names the figure; VL_ESTATE: this
+     * node is not harvested. */
+    enum vl_err (*harvest_policy)(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
+                                  backend_done_fn done, void *arg);
+    enum vl_err (*harvest_pause)(void *self, bool pause, vl_ms duration /* VL_MS_NEVER */, backend_done_fn done, void *arg);
     enum vl_err (*ticket_create)(void *self, uint32_t uses, uint64_t ttl_s, backend_ticket_fn done, void *arg);
     enum vl_err (*ticket_revoke)(void *self, const char *id, backend_done_fn done, void *arg);
 

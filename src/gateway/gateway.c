@@ -157,10 +157,9 @@ static void on_request(void *user, struct http_req *r) {
         api_problem(r, 400, "bad_request", "A parameter is wrong.", NULL, &errors);
         return;
     }
-    if (route->method == HTTP_POST) {
-        if (!idem_begin(g, r, route)) return;
-        if (!read_body(r, route, &k)) return;
-    }
+    if (route->method == HTTP_POST && !idem_begin(g, r, route)) return;
+    bool json = route->body == ROUTE_JSON || route->body == ROUTE_JSON_OPTIONAL;
+    if ((route->method == HTTP_POST || json) && !read_body(r, route, &k)) return;
     route->handle(g, r, &k);
     json_decref(k.body);
 }

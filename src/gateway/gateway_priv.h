@@ -100,6 +100,10 @@ void api_mix_charter(struct gateway *g, struct http_req *r, const struct call *k
 void api_quorum_check(struct gateway *g, struct http_req *r, const struct call *k);
 void api_agreements(struct gateway *g, struct http_req *r, const struct call *k);
 void api_agreement(struct gateway *g, struct http_req *r, const struct call *k);
+void api_harvest(struct gateway *g, struct http_req *r, const struct call *k);
+void api_harvest_policy(struct gateway *g, struct http_req *r, const struct call *k);
+void api_harvest_pause(struct gateway *g, struct http_req *r, const struct call *k);
+void api_contributions(struct gateway *g, struct http_req *r, const struct call *k);
 void api_openapi(struct gateway *g, struct http_req *r, const struct call *k);
 void api_nodes(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node(struct gateway *g, struct http_req *r, const struct call *k);

@@ -22,6 +22,13 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_harvest.c */
+void node_backend_harvest(void *self, struct view_harvest *ret);
+void node_backend_contributions(void *self, const struct vl_node_id *after, vl_ms after_start, uint32_t max, view_contribution_fn sink,
+                                void *arg);
+enum vl_err node_backend_harvest_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
+                                        backend_done_fn done, void *arg);
+enum vl_err node_backend_harvest_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg);
 /* node_reputation.c */
 void node_backend_rate(struct node *n, struct view_node *v);
 void node_backend_reputations(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink,

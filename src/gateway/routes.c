@@ -49,6 +49,25 @@ static const struct schema_row node_id_row[] = {
     { .name = "id", .type = SCHEMA_STRING, .min = 1, .max = 64 },
     { 0 },
 };
+static const struct schema_row harvest_set_rows[] = {
+    { .name = "name", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 40, .doc = "Such as temperature.stop." },
+    { .name = "value", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 15, .doc = "A number, HH:MM, yes or no." },
+    { 0 },
+};
+static const struct schema_row harvest_set_row[] = { { .type = SCHEMA_OBJECT, .rows = harvest_set_rows }, { 0 } };
+static const struct schema_row harvest_policy_rows[] = {
+    { .name = "set", .type = SCHEMA_LIST, .required = true, .min = 1, .max = 48, .rows = harvest_set_row, .doc = "All or none of them." },
+    { 0 },
+};
+static const struct schema_row harvest_pause_rows[] = {
+    { .name = "on", .type = SCHEMA_BOOL, .fallback = "true", .doc = "False: lend the machine again." },
+    { .name = "duration_ms",
+      .type = SCHEMA_INT,
+      .min = 1000,
+      .max = 31536000000,
+      .doc = "How long; without it until it is lent again." },
+    { 0 },
+};
 static const char *const ping_levels[] = { "public", "private", "confidential", "secret", NULL };
 static const struct schema_row ping_rows[] = {
     { .name = "node", .type = SCHEMA_STRING, .required = true, .min = 1, .max = 64, .doc = "Node id." },
@@ -199,6 +218,46 @@ const struct route gateway_routes[] = {
       .answer = "Snapshots, oldest first.",
       .media_type = JSON,
       .handle = api_topology },
+
+    { .method = HTTP_GET,
+      .path = "/v1/fog/harvest",
+      .name = "getHarvest",
+      .tag = "harvest",
+      .summary = "This machine as its owner lends it: its sensors, the rule in the way, the policy.",
+      .success = 200,
+      .answer = "State, reason, signals, policy and the open session.",
+      .media_type = JSON,
+      .handle = api_harvest },
+    { .method = HTTP_PUT,
+      .path = "/v1/fog/harvest/policy",
+      .name = "setHarvestPolicy",
+      .tag = "harvest",
+      .body = ROUTE_JSON,
+      .rows = harvest_policy_rows,
+      .summary = "Change figures of the owner's policy; they count at once.",
+      .success = 204,
+      .answer = "They are stored.",
+      .handle = api_harvest_policy },
+    { .method = HTTP_POST,
+      .path = "/v1/fog/harvest/pause",
+      .name = "pauseHarvest",
+      .tag = "harvest",
+      .body = ROUTE_JSON,
+      .rows = harvest_pause_rows,
+      .summary = "Take this machine back for a while, or lend it again.",
+      .success = 204,
+      .answer = "It is stored.",
+      .handle = api_harvest_pause },
+    { .method = HTTP_GET,
+      .path = "/v1/fog/contributions",
+      .name = "listContributions",
+      .tag = "harvest",
+      .query = page_query,
+      .summary = "What harvested machines gave, by session: of all nodes on the coordinator, of this one on a member.",
+      .success = 200,
+      .answer = "A page of sessions.",
+      .media_type = JSON,
+      .handle = api_contributions },
 
     { .method = HTTP_GET,
       .path = "/v1/mix",

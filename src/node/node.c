@@ -158,6 +158,20 @@ void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_don
     node_pump(n);
 }
 
+void node_harvest_policy(struct node *n, const struct harvest_policy *p, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_harvest_policy(n->brain, node_now(n), token, p);
+    node_pump(n);
+}
+
+void node_harvest_pause(struct node *n, bool pause, vl_ms duration, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_harvest_pause(n->brain, node_now(n), token, pause, duration);
+    node_pump(n);
+}
+
 void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
@@ -299,6 +313,9 @@ static void effect(struct node *n, const struct brain_effect *e) {
         return;
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);
+        return;
+    case BRAIN_HARVEST:
+        harvest_order(n, e->index, e->length);
         return;
     }
 }

@@ -28,6 +28,8 @@ struct node_config {
                            that: 24 KiB of disk for each at epochs of 30 min, thrice */
     const char *family; /* operator, the same for all nodes of one; NULL: not declared */
     bool no_cover;      /* sends and receives nothing private */
+    bool harvest;       /* takes work only while its owner's rules allow it (fog/harvest.h) */
+    const char *sensor_root; /* with harvest: before the path of every sensor; NULL: "" */
     const char *const *labels; /* "KIND=NAME", n_labels of them: failure domains (enum domain); borrowed until node_create() returns */
     unsigned n_labels;
     uint64_t cost;               /* of an hour of one slot, micro-credits */
@@ -79,6 +81,9 @@ size_t node_mix_hand(struct node *n, uint32_t first, const uint8_t *packets, siz
 void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, node_done_fn done, void *arg);
 /* number and signature of `wanted` are filled in. */
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg);
+/* VL_ESTATE: not started with `harvest`; VL_ERANGE: the detail says which figure. */
+void node_harvest_policy(struct node *n, const struct harvest_policy *p, node_done_fn done, void *arg);
+void node_harvest_pause(struct node *n, bool pause, vl_ms duration, node_done_fn done, void *arg);
 void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, void *arg);
 
 /* ---- what the API reads ---- */

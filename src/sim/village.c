@@ -346,6 +346,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_MIX_KEY_DROP:
         sim_mix_key_drop(n, e->seq, e->index);
         return;
+    case BRAIN_HARVEST: /* its machines have no owners */
     case BRAIN_PLAN:
         brain_plan_run(e->plan, NULL, NULL);
         brain_plan_done(n->brain, now, e->plan, 0);

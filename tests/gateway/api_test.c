@@ -112,7 +112,7 @@ TEST(api, answers_on_every_route_of_the_table) {
         call_api(&h, http_method_text(r->method), path, NULL, body, &a);
         int want = open ? 404 : r->success;
         if (strcmp(r->name, "openSocket") == 0) want = 426;
-        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter", "checkQuorum" };
+        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter", "checkQuorum", "setHarvestPolicy" };
         for (size_t k = 0; k < sizeof need_fields / sizeof need_fields[0]; k++)
             if (strcmp(r->name, need_fields[k]) == 0) want = 400;
         if (strcmp(r->name, "putBlob") == 0) want = 411;
@@ -719,6 +719,61 @@ TEST(api, serves_the_dashboard_with_etags_gzip_and_a_tight_policy) {
 }
 
 #define NODE "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
+
+TEST(harvest, shows_the_machine_with_its_sensors_and_pages_through_sessions) {
+    struct house h;
+    struct answer a;
+    char path[256];
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/fog/harvest", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("paused", json_string_value(json_object_get(a.json, "state")));
+    CHECK_EQ(300000, json_integer_value(json_object_get(json_object_get(a.json, "reason"), "limit")));
+    const json_t *signals = json_object_get(a.json, "signals");
+    CHECK_EQ(-1, json_integer_value(json_object_get(json_array_get(signals, 0), "value")));
+    CHECK(json_is_false(json_object_get(json_array_get(signals, 1), "known")));
+    CHECK(json_object_get(json_array_get(signals, 1), "value") == NULL);
+    CHECK(json_is_null(json_object_get(a.json, "session")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/contributions?limit=2", NULL, NULL, &a);
+    CHECK_EQ(2, json_array_size(json_object_get(a.json, "items")));
+    snprintf(path, sizeof path, "/v1/fog/contributions?limit=2&cursor=%s", json_string_value(json_object_get(a.json, "next")));
+    answer_free(&a);
+    call_api(&h, "GET", path, NULL, NULL, &a);
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "items")));
+    CHECK_EQ(20, json_integer_value(json_object_get(json_array_get(json_object_get(a.json, "items"), 0), "cpu_us")));
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(harvest, names_the_figure_of_a_wrong_policy_and_says_when_the_node_is_not_harvested) {
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+    } rows[] = {
+        { "PUT", "/v1/fog/harvest/policy", "{\"set\":[{\"name\":\"cpu\",\"value\":\"40\"}]}", 204 },
+        { "PUT", "/v1/fog/harvest/policy", "{\"set\":[{\"name\":\"cpus\",\"value\":\"40\"}]}", 422 },
+        { "PUT", "/v1/fog/harvest/policy", "{\"set\":[]}", 400 },
+        { "PUT", "/v1/fog/harvest/policy", "{\"set\":[{\"name\":\"cpu\"}]}", 400 },
+        { "PUT", "/v1/fog/harvest/policy", "", 400 },
+        { "POST", "/v1/fog/harvest/pause", "{}", 204 },
+        { "POST", "/v1/fog/harvest/pause", "{\"duration_ms\":5000}", 204 },
+        { "POST", "/v1/fog/harvest/pause", "{\"duration_ms\":999}", 400 },
+        { "POST", "/v1/fog/harvest/pause", "{\"on\":false}", 409 },
+    };
+    struct house h;
+    house_open(&h, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct answer a;
+        call_api(&h, rows[i].method, rows[i].path, NULL, rows[i].body, &a);
+        if (a.status != rows[i].status) print_message("# %s: %d %s\n", rows[i].body, a.status, a.body);
+        CHECK_EQ(rows[i].status, a.status);
+        if (a.status == 422) CHECK(strstr(a.body, "there is no policy 'cpus'") != NULL);
+        if (a.status == 409) CHECK(strstr(a.body, "--harvest") != NULL);
+        answer_free(&a);
+    }
+    house_close(&h);
+}
 
 TEST(mix, shows_levels_relays_and_answers_of_a_ping) {
     struct house h;

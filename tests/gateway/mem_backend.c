@@ -396,6 +396,25 @@ static enum vl_err node_expel(void *self, struct vl_node_id id, backend_done_fn 
     return soon(m, VL_OK, done, arg);
 }
 
+static void harvest(void *self, struct view_harvest *ret) {
+    (void)self;
+    *ret = (struct view_harvest){ .harvested = true, .state = "paused", .rule = "idle", .says = "paused", .since_ms = 1, .rule_known = true,
+                                  .rule_value = 1000, .rule_limit = 300000, .reason = "in use", .signals_n = 2, .policy_n = 1 };
+    ret->signals[0] = (struct view_signal){ .name = "battery", .unit = "percent", .known = true, .value = -1 };
+    ret->signals[1] = (struct view_signal){ .name = "temperature", .unit = "milli_c" };
+    ret->policy[0] = (struct view_policy){ .name = "cpu", .help = "of all", .value = "50" };
+}
+
+static void contributions(void *self, const struct vl_node_id *after, vl_ms after_start, uint32_t max, view_contribution_fn sink, void *arg) {
+    (void)self;
+    for (uint32_t i = 0; i < 3 && max > 0; i++) { /* of the node with id zero, started in ms 1, 2, 3 */
+        struct view_contribution v = { .start_ms = i + 1, .end_ms = 100, .cpu_us = 10 * i };
+        if (after && v.start_ms <= after_start) continue;
+        sink(arg, &v);
+        max--;
+    }
+}
+
 void mem_tell(struct mem_backend *m, struct vl_node_id node, enum evidence_kind kind) {
     struct crypto_sign_key key;
     uint8_t seed[32] = { 7 };
@@ -418,6 +437,18 @@ static void reputations(void *self, const struct vl_node_id *after, uint32_t max
         sink(arg, &(struct view_reputation){ .id = n->id, .name = n->name, .score = &s, .base_milli = 500 });
         max--;
     }
+}
+
+static enum vl_err harvest_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
+                                  backend_done_fn done, void *arg) {
+    (void)values;
+    if (n != 1 || strcmp(names[0], "cpu") != 0) return vl_errmsg_set(why, VL_ENOTFOUND, "there is no policy '%s'", names[0]);
+    return soon(self, VL_OK, done, arg);
+}
+
+static enum vl_err harvest_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg) {
+    if (!pause) return VL_ESTATE;
+    return duration == VL_MS_NEVER || duration == 5000 ? soon(self, VL_OK, done, arg) : VL_ERANGE;
 }
 
 static enum vl_err reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max, view_reputation_fn head,
@@ -658,6 +689,10 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .job_cancel = job_cancel,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
+        .harvest = harvest,
+        .contributions = contributions,
+        .harvest_policy = harvest_policy,
+        .harvest_pause = harvest_pause,
         .reputations = reputations,
         .reputation = reputation,
         .explain = explain,
