@@ -22,6 +22,8 @@ int command_expel(struct cli *cli);
 int command_harvest(struct cli *cli);
 int command_contributions(struct cli *cli);
 int command_mix(struct cli *cli);
+int command_market(struct cli *cli);
+int command_bench(struct cli *cli);
 int command_quorum(struct cli *cli);
 int command_status(struct cli *cli);
 int command_help(struct cli *cli);

@@ -24,6 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct market; /* fog/market.h */
+struct market_order;
+struct price_series; /* fog/price.h */
+struct price_quote;
 struct evidence;         /* trust/evidence.h */
 struct reputation_score; /* trust/reputation.h, these two */
 struct reputation_state;
@@ -226,6 +230,28 @@ struct view_harvest {
 };
 typedef void (*view_contribution_fn)(void *arg, const struct view_contribution *v);
 
+/* A node's measured speed (fog/rate.h). */
+struct view_rate {
+    struct vl_node_id id;
+    const char *name;
+    bool known, running;
+    vl_ms due_ms;         /* VL_MS_NEVER: this build cannot measure */
+    const char *verdict;  /* when known: "good", "oversold", "false" */
+    uint64_t rate;        /* nH an hour of one slot; 0: unknown */
+    uint32_t rate_milli;  /* of the village's median; 0: unknown */
+    uint64_t hour_price;  /* of one slot, micro-credits */
+    uint32_t slots_claimed, slots_measured, cpus_claimed, wide;
+    uint64_t alone_ms, wide_ms;
+    vl_ms measured_ms;
+    const uint8_t *signature; /* of the record, 64 bytes */
+};
+typedef void (*view_rate_fn)(void *arg, const struct view_rate *v);
+
+/* Micro-credits since the village began: held = released + paid + slashed + now. */
+struct view_sums {
+    uint64_t held, released, paid, slashed, treasury, now;
+};
+
 /* The private network as this node sees it (docs/mixnet.md). */
 #define VIEW_LEVELS 4u
 #define VIEW_DROPS_MAX 24u
@@ -328,6 +354,7 @@ typedef void (*view_agreement_fn)(void *arg, const struct view_agreement *v);
 /* ---- commands ---- */
 
 /* `err` is VL_OK or why not; `detail` is a sentence for people or NULL, borrowed. */
+typedef void (*backend_auction_fn)(void *arg, enum vl_err err, const char *detail, struct vl_hash auction);
 typedef void (*backend_done_fn)(void *arg, enum vl_err err, const char *detail);
 /* As above; `text` is the whole secret ticket "vl1...", shown this once; NULL on error. */
 typedef void (*backend_ticket_fn)(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v,
@@ -378,6 +405,12 @@ struct backend_ops {
      * VL_ENOTFOUND: no such job.  VL_ESTATE: it is not done. */
     enum vl_err (*result)(void *self, struct vl_job_id id, view_output_fn sink, void *arg);
 
+    /* The market (fog/market.h, fog/price.h); both NULL when this is not the coordinator. */
+    const struct market *(*market)(void *self, struct view_sums *ret);
+    const struct price_series *(*prices)(void *self, enum sla_tier tier);
+    /* work: nH, or when 0 what slot_ms of one slot of median speed are.  VL_EUNSUPPORTED, VL_ERANGE. */
+    enum vl_err (*quote)(void *self, enum sla_tier tier, uint64_t work, uint64_t slot_ms, struct price_quote *ret);
+    void (*rates)(void *self, view_rate_fn sink, void *arg); /* nothing when this is not the coordinator */
     /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
      * kept, at most max, newest first.  VL_ENOTFOUND. */
     enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
@@ -402,6 +435,13 @@ struct backend_ops {
      * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_EOVERLOAD, VL_ELIMIT, VL_ENOSPC ... */
     enum vl_err (*job_submit)(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
                               const struct backend_answer *answer, backend_done_fn done, void *arg);
+    /* node NULL: every node.  VL_ENOTFOUND, VL_EUNSUPPORTED. */
+    enum vl_err (*measure)(void *self, const struct vl_node_id *node, backend_done_fn done, void *arg);
+    /* spec NULL: only a price is wanted; else a job that gets `id`.  Errors of brain_auction_open(), and VL_ENOTFOUND as
+     * job_submit(). */
+    enum vl_err (*auction_open)(void *self, const struct market_order *order, struct vl_job_id id,
+                                const struct job_spec *spec, backend_auction_fn done, void *arg);
+    enum vl_err (*auction_cancel)(void *self, struct vl_hash auction, backend_done_fn done, void *arg);
     /* While `done` hears VL_EOVERLOAD: the seconds after which to come back. */
     uint32_t (*retry_s)(void *self);
     /* VL_ENOTFOUND, VL_ESTATE: it has ended already. */

@@ -22,14 +22,14 @@ static const struct metric_def metric_table[] = {
       .help = "Requests answered, by route template and class of status.",
       .type = METRIC_COUNTER,
       .labels = { "route", "method", "code" },
-      .max_series = 256 },
+      .max_series = 768 },
     { .name = "village_http_request_duration_seconds",
       .help = "From the head of a request to its answer.",
       .type = METRIC_HISTOGRAM,
       .labels = { "route", "method" },
       .bounds = latency_bounds,
       .bounds_n = sizeof latency_bounds / sizeof latency_bounds[0],
-      .max_series = 64 },
+      .max_series = 128 },
 };
 
 vl_ms gateway_wall_ms(void) {

@@ -106,6 +106,28 @@ void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec 
     node_pump(n);
 }
 
+void node_auction_open(struct node *n, const struct market_order *order, struct vl_job_id id, const struct job_spec *spec,
+                       node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_auction_open(n->brain, node_now(n), token, order, id, spec);
+    node_pump(n);
+}
+
+void node_auction_cancel(struct node *n, struct vl_hash auction, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_auction_cancel(n->brain, node_now(n), token, auction);
+    node_pump(n);
+}
+
+void node_measure(struct node *n, struct vl_node_id id, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_measure(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;

@@ -33,6 +33,9 @@ struct node_config {
     const char *const *labels; /* "KIND=NAME", n_labels of them: failure domains (enum domain); borrowed until node_create() returns */
     unsigned n_labels;
     uint64_t cost;               /* of an hour of one slot, micro-credits */
+    uint64_t ask;                /* for an H200-hour, micro-credits; 0: the village's price */
+    uint64_t price_base;         /* founder: the village's price of an H200-hour, micro-credits; 0: the default */
+    struct vl_span bench;        /* the program that measures nodes, static storage; empty: none */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */
@@ -65,6 +68,12 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg);
 typedef void (*node_done_fn)(void *arg, enum vl_err err, const char *detail, struct vl_span bytes);
 void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec,
                      const struct record_answer *answer, node_done_fn done, void *arg);
+/* bytes of `done`: the auction's id. Errors of brain_auction_open(). */
+void node_auction_open(struct node *n, const struct market_order *order, struct vl_job_id id, const struct job_spec *spec,
+                       node_done_fn done, void *arg);
+void node_auction_cancel(struct node *n, struct vl_hash auction, node_done_fn done, void *arg);
+/* All zero: every node. */
+void node_measure(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg);
 void node_expel(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_maintenance(struct node *n, struct vl_node_id id, bool on, node_done_fn done, void *arg);

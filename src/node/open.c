@@ -152,6 +152,9 @@ static void brain_config_fill(struct node *n) {
                                   .features = NODE_FEATURE_WASM | NODE_FEATURE_NATIVE };
     mix_config_fill(n);
     c->caps.cost = n->cfg.cost;
+    c->caps.ask = n->cfg.ask;
+    c->price_base = n->cfg.price_base;
+    c->bench_program = n->cfg.bench;
     snprintf(c->caps.version, sizeof c->caps.version, "%s", VILLAGE_VERSION);
 }
 

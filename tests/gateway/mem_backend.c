@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "fog/market.h"
+#include "fog/price.h"
 #include "fog/plan_record.h"
 #include "trust/reputation.h"
 #include "wire/job.h"
@@ -72,6 +74,7 @@ struct mem_backend {
     struct backend_answer *answers;
     size_t answers_n, uploads;
     struct later *first, **last;
+    struct market *market;
     struct reputation *book;
     struct evidence *evidence; /* of all nodes, as it came; EVIDENCE of them at most */
     size_t evidence_n;
@@ -138,6 +141,7 @@ static void on_closed(uv_handle_t *h) {
     for (size_t i = 0; i < m->blobs_n; i++) free(m->blobs[i].p);
     free(m->jobs);
     free(m->answers);
+    market_destroy(m->market);
     free(m);
 }
 
@@ -524,6 +528,67 @@ static void relays(void *self, view_relay_fn sink, void *arg) {
     sink(arg, &(struct view_relay){ .number = 3, .addr = "192.0.2.1:8888" });
 }
 
+/* A real market, with nobody who bids. */
+static const struct market *market(void *self, struct view_sums *ret) {
+    struct mem_backend *m = self;
+    if (m->market == NULL) m->market = market_create(1);
+    *ret = (struct view_sums){ .held = 5, .now = 5 };
+    return m->market;
+}
+
+static const struct price_series *prices(void *self, enum sla_tier tier) {
+    static struct price_series s[SLA_TIERS];
+    (void)self;
+    if (tier == TIER_GOLD && s[tier].n == 0)
+        for (uint64_t h = 1; h <= 5; h++) price_add(&s[tier], h * PRICE_HOUR_MS, 1000000000, 4000000);
+    return &s[tier];
+}
+
+static enum vl_err quote(void *self, enum sla_tier tier, uint64_t work, uint64_t slot_ms, struct price_quote *ret) {
+    (void)self;
+    if (work > 1ull << 49) return VL_ERANGE;
+    *ret = (struct price_quote){ .tier = tier, .nh = work ? work : slot_ms, .hour_price = price_tier(4000000, tier) };
+    ret->price = price_of_work(ret->hour_price, ret->nh);
+    return VL_OK;
+}
+
+static void rates(void *self, view_rate_fn sink, void *arg) {
+    struct mem_backend *m = self;
+    for (size_t i = 0; i < m->nodes_n; i++)
+        sink(arg, &(struct view_rate){ .id = m->nodes[i].id, .name = m->nodes[i].name, .verdict = "unknown", .due_ms = VL_MS_NEVER });
+}
+
+static enum vl_err measure(void *self, const struct vl_node_id *node, backend_done_fn done, void *arg) {
+    return node && find_node(self, *node) == NULL ? VL_ENOTFOUND : soon(self, VL_OK, done, arg);
+}
+
+static enum vl_err market_event(struct mem_backend *m, const struct market_event *ev) {
+    struct market_effects fx = { 0 };
+    struct view_sums sums;
+    market(m, &sums);
+    enum vl_err err = market_step(m->market, ev, &fx);
+    market_effects_free(&fx);
+    return err;
+}
+
+static enum vl_err auction_open(void *self, const struct market_order *order, struct vl_job_id id,
+                                const struct job_spec *spec, backend_auction_fn done, void *arg) {
+    struct market_event ev = { .kind = MARKET_EV_OPEN, .now = 1000, .auction = { { 0xab } }, .order = *order };
+    struct vl_errmsg why = { "" };
+    ev.order.has_job = spec != NULL;
+    ev.order.job = id;
+    ev.order.period = 1;
+    if (spec && spec->program.b[0] == 0xff) return VL_ENOTFOUND;
+    enum vl_err err = market_order_check(&ev.order, &why);
+    done(arg, err ? err : market_event(self, &ev), why.text, ev.auction);
+    return VL_OK;
+}
+
+static enum vl_err auction_cancel(void *self, struct vl_hash auction, backend_done_fn done, void *arg) {
+    enum vl_err err = market_event(self, &(struct market_event){ .kind = MARKET_EV_CANCEL, .now = 2000, .auction = auction });
+    return err ? err : soon(self, VL_OK, done, arg);
+}
+
 static enum vl_err mix_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg) {
     (void)self;
     (void)to;
@@ -702,6 +767,13 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .mix = mix,
         .relays = relays,
         .mix_ping = mix_ping,
+        .market = market,
+        .prices = prices,
+        .quote = quote,
+        .rates = rates,
+        .measure = measure,
+        .auction_open = auction_open,
+        .auction_cancel = auction_cancel,
         .mix_charter = mix_charter,
         .ticket_create = ticket_create,
         .ticket_revoke = ticket_revoke,
