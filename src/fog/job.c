@@ -90,7 +90,7 @@ _Static_assert(JOB_COPIES_MAX > JOB_REPLICAS_MAX + JOB_EXTRA_VOTES + 1, "replica
 
 /* A new copy on node n fences off one that was lost: the one on n itself, as n must never hold two, else the oldest.  A
  * duplicate beside a full set of live copies replaces nothing elsewhere. */
-static void fence(struct job_book *b, struct task *t, const struct node_load *n) {
+static void fence(struct job_book *b, struct task *t, const struct node_load *n, struct job_effects *fx) {
     struct copy *oldest = NULL, *here = NULL;
     for (struct copy *c = t->copies; c != NULL; c = c->next) {
         if (c->state != COPY_AWAY) continue;
@@ -98,7 +98,9 @@ static void fence(struct job_book *b, struct task *t, const struct node_load *n)
         if (c->node == n) here = c;
     }
     if (here == NULL && (uint32_t)t->live + t->votes < t->target) here = oldest;
-    if (here != NULL) copy_set(b, here, COPY_GONE);
+    if (here == NULL) return;
+    fx_verdict(fx, here, VERDICT_LOST);
+    copy_set(b, here, COPY_GONE);
 }
 
 static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
@@ -120,8 +122,12 @@ static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, s
         return err;
     }
     n->refs++;
-    if (t->n_copies >= JOB_COPIES_MAX) copy_free(b, forgettable(t));
-    fence(b, t, n);
+    if (t->n_copies >= JOB_COPIES_MAX) {
+        struct copy *old = forgettable(t);
+        if (old->state == COPY_AWAY) fx_verdict(fx, old, VERDICT_LOST);
+        copy_free(b, old);
+    }
+    fence(b, t, n, fx);
     c->node = n;
     c->task = t;
     c->epoch = ++t->epoch;
@@ -225,6 +231,7 @@ static enum vl_err step_report(struct job_book *b, const struct job_event *ev, s
         copy_set(b, c, COPY_VOTE);
         task_judge(b, t, ev->now, fx);
     } else if (r->outcome == TASK_FAILED) {
+        fx_verdict(fx, c, VERDICT_FAILED);
         copy_set(b, c, COPY_FAILED);
         free(t->report);
         t->report = kept;
@@ -233,6 +240,7 @@ static enum vl_err step_report(struct job_book *b, const struct job_event *ev, s
         task_failed(b, t, ev->now, r->error, r->detail.n ? r->detail : vl_span_str(why), fx);
     } else {
         free(kept);
+        fx_verdict(fx, c, r->outcome == TASK_REFUSED ? VERDICT_HANDED_BACK : VERDICT_LOST);
         copy_set(b, c, COPY_GONE);
         t->error = r->error;
         fx_history(fx, j, r->task, r->outcome == TASK_REFUSED ? JOB_H_TASK_REFUSED : JOB_H_NODE_LOST, "%.*s",
@@ -346,10 +354,12 @@ static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, vl
     case LOSE:
         fx_history(fx, j, task_index(t), JOB_H_NODE_LOST, "epoch %llu: the node has it no more",
                    (unsigned long long)c->epoch);
+        fx_verdict(fx, c, VERDICT_LOST);
         copy_set(b, c, COPY_GONE);
         task_lost(b, t, now, fx);
         break;
     case DROP:
+        fx_verdict(fx, c, VERDICT_LOST);
         copy_set(b, c, COPY_GONE);
         task_settle(b, t, now, fx);
         break;
@@ -430,6 +440,7 @@ static void tick_task(struct job_book *b, struct task *t, vl_ms now, struct job_
         fx_revoke(fx, c->node->id, j->id, task_index(t), c->epoch);
         fx_history(fx, j, task_index(t), JOB_H_TIMEOUT, "epoch %llu: %s", (unsigned long long)c->epoch,
                    silent ? "not accepted" : "ran too long");
+        fx_verdict(fx, c, VERDICT_LATE);
         copy_set(b, c, silent ? COPY_GONE : COPY_FAILED);
         if (silent) {
             task_refused(b, t, now, fx);

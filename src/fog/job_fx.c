@@ -142,7 +142,7 @@ enum vl_err fx_reserve(struct job_effects *fx, size_t more) {
     return VL_OK;
 }
 
-size_t fx_of_job(const struct job *j) { return 16 + 4 * (size_t)j->live; }
+size_t fx_of_job(const struct job *j) { return 16 + 6 * (size_t)j->open; }
 
 /* NULL while a book is being restored: then nothing is to be carried out. */
 static struct job_effect *emit(struct job_effects *fx, enum job_effect_kind kind, struct vl_job_id job, uint32_t task) {
@@ -164,6 +164,14 @@ void fx_revoke(struct job_effects *fx, struct vl_node_id node, struct vl_job_id 
     if (f == NULL) return;
     f->node = node;
     f->epoch = epoch;
+}
+
+void fx_verdict(struct job_effects *fx, const struct copy *c, enum job_verdict verdict) {
+    struct job_effect *f = emit(fx, JOB_FX_VERDICT, c->task->job->id, task_index(c->task));
+    if (f == NULL) return;
+    f->node = c->node->id;
+    f->epoch = c->epoch;
+    f->verdict = verdict;
 }
 
 void fx_job(struct job_book *b, struct job_effects *fx, struct job *j) {

@@ -263,7 +263,10 @@ void job_end(struct job_book *b, struct job *j, enum job_state to, vl_ms now, in
         if (t->state >= JOB_TASK_DONE) continue;
         bool seen = t->live > 0;
         for (const struct copy *c = t->copies; c != NULL; c = c->next)
-            if (copy_live(c)) fx_revoke(fx, c->node->id, j->id, i, c->epoch);
+            if (copy_live(c))
+                fx_revoke(fx, c->node->id, j->id, i, c->epoch);
+            else if (c->state == COPY_AWAY)
+                fx_verdict(fx, c, VERDICT_LOST);
         task_drop_copies(b, t);
         task_queue(b, t, false);
         order_del(&b->task_timers, &t->timer);

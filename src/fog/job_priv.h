@@ -87,6 +87,7 @@ struct job {
     struct waiter *waiters;
     uint32_t n_waiters, after_left;
     uint32_t waiting, running, done, failed, voting, live; /* voting: unfinished tasks with a vote */
+    uint32_t open;           /* copies that owe a verdict: live, AWAY, VOTE */
     uint32_t attempts;
     vl_ms submitted_ms, started_ms, ended_ms, expires_ms;
     uint64_t memory_bytes, disk_bytes, timeout_ms;
@@ -121,6 +122,8 @@ void fx_job(struct job_book *b, struct job_effects *fx, struct job *j);
 void fx_task(struct job_effects *fx, const struct task *t);
 void fx_history(struct job_effects *fx, const struct job *j, uint32_t task, enum job_history what, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* What the copy says of its node: once per copy, when it leaves the state of being open. */
+void fx_verdict(struct job_effects *fx, const struct copy *c, enum job_verdict verdict);
 /* Effects that ending j, or settling it, can cause at most. */
 size_t fx_of_job(const struct job *j);
 

@@ -11,6 +11,10 @@ bool copy_live(const struct copy *c) {
     return c->state == COPY_PLACED || c->state == COPY_ACCEPTED || c->state == COPY_STARTED;
 }
 
+static bool copy_open(const struct copy *c) {
+    return copy_live(c) || c->state == COPY_AWAY || c->state == COPY_VOTE;
+}
+
 struct job *book_find(const struct job_book *b, struct vl_job_id id) {
     return vl_map_get(&b->jobs, id.b);
 }
@@ -54,6 +58,7 @@ void node_put(struct job_book *b, struct node_load *n) {
 void copy_link(struct job_book *b, struct copy *c) {
     struct task *t = c->task;
     struct job *j = t->job;
+    if (copy_open(c)) j->open++;
     if (copy_live(c) || c->state == COPY_AWAY)
         order_put(&c->node->copies, &c->on_node, j->seq, (uint64_t)task_index(t) << 48 | c->epoch);
     if (copy_live(c)) {
@@ -72,6 +77,7 @@ void copy_unlink(struct job_book *b, struct copy *c) {
     struct task *t = c->task;
     struct job *j = t->job;
     order_del(&c->node->copies, &c->on_node);
+    if (copy_open(c)) j->open--;
     if (copy_live(c)) {
         t->live--;
         j->live--;
@@ -191,6 +197,8 @@ static void fail_task(struct job_book *b, struct task *t, vl_ms now, int32_t err
                       struct job_effects *fx) {
     t->error = error;
     t->ended_ms = now;
+    for (const struct copy *c = t->copies; c != NULL; c = c->next)
+        if (c->state == COPY_AWAY) fx_verdict(fx, c, VERDICT_LOST);
     task_drop_copies(b, t);
     task_queue(b, t, false);
     order_del(&b->task_timers, &t->timer);
@@ -287,10 +295,14 @@ void task_lost(struct job_book *b, struct task *t, vl_ms now, struct job_effects
 static void task_done(struct job_book *b, struct task *t, struct copy *winner, vl_ms now, struct job_effects *fx) {
     struct job *j = t->job;
     uint32_t i = task_index(t);
+    fx_verdict(fx, winner, t->votes > 1 ? VERDICT_AGREED : VERDICT_ACCEPTED);
     for (struct copy *c = t->copies, *next; c != NULL; c = next) {
         next = c->next;
         if (c == winner) continue;
         if (copy_live(c)) fx_revoke(fx, c->node->id, j->id, i, c->epoch);
+        if (c->state == COPY_AWAY) fx_verdict(fx, c, VERDICT_LOST);
+        if (c->state == COPY_VOTE)
+            fx_verdict(fx, c, vl_hash_eq(c->root, winner->root) ? VERDICT_AGREED : VERDICT_WRONG);
         copy_free(b, c);
     }
     free(t->report);

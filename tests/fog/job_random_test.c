@@ -29,6 +29,8 @@ struct world {
     uint32_t done[JOBS][80];
     uint64_t epoch[JOBS][80];
     uint32_t seen[JOB_H_RELEASED + 1]; /* lines of history */
+    uint8_t verdict[JOBS][80][256];    /* by epoch: one at most */
+    uint32_t verdicts[VERDICT_SILENT + 1];
 };
 
 static uint32_t job_index(struct vl_job_id id) { return vl_get_u32(id.b) - 1; }
@@ -63,8 +65,10 @@ static void book_check(const struct job_book *b) {
     uint32_t tasks = 0, queued = 0, live = 0, ended = 0, by_state[10] = { 0 };
     size_t it = 0;
     for (struct job *j; (j = vl_map_next(&b->jobs, &it, NULL)) != NULL;) {
-        uint32_t count[7] = { 0 }, job_live = 0, job_queued = 0, voting = 0;
+        uint32_t count[7] = { 0 }, job_live = 0, job_queued = 0, voting = 0, open = 0;
         for (uint32_t i = 0; i < j->n_tasks; i++) {
+            for (const struct copy *c = j->tasks[i].copies; c != NULL; c = c->next)
+                open += copy_live(c) || c->state == COPY_AWAY || c->state == COPY_VOTE;
             check_task(b, &j->tasks[i]);
             count[j->tasks[i].state]++;
             job_live += j->tasks[i].live;
@@ -76,6 +80,7 @@ static void book_check(const struct job_book *b) {
         CHECK_EQ(count[JOB_TASK_DONE], j->done);
         CHECK_EQ(count[JOB_TASK_FAILED], j->failed);
         CHECK_EQ(job_live, j->live);
+        CHECK_EQ(open, j->open);
         CHECK_EQ(job_queued, j->n_queued);
         CHECK_EQ(voting, j->voting);
         bool final = job_state_final((enum job_state)j->state);
@@ -151,6 +156,12 @@ static void absorb(struct world *w) {
             CHECK(task_spec_ok(&a.spec));
             CHECK(w->n_runs < RUNS);
             w->runs[w->n_runs++] = (struct run){ f->job, f->task, f->epoch, f->node, true };
+        }
+        if (f->kind == JOB_FX_VERDICT) {
+            CHECK(f->epoch > 0 && f->epoch < 256 && f->epoch <= w->epoch[j][f->task]);
+            CHECK_EQ(0, w->verdict[j][f->task][f->epoch]); /* said once */
+            w->verdict[j][f->task][f->epoch] = (uint8_t)f->verdict;
+            w->verdicts[f->verdict]++;
         }
         if (f->kind == JOB_FX_REVOKE) forget_run(w, f->job, f->task, f->epoch);
         if (f->kind == JOB_FX_HISTORY) w->seen[f->history]++;
@@ -336,7 +347,7 @@ static void heal(struct world *w) {
     CHECK(!"every job ends once the faults have stopped");
 }
 
-static void one_history(uint64_t seed, uint32_t seen[JOB_H_RELEASED + 1]) {
+static void one_history(uint64_t seed, uint32_t seen[JOB_H_RELEASED + 1], uint32_t verdicts[VERDICT_SILENT + 1]) {
     struct world *w = calloc(1, sizeof *w);
     CHECK(w != NULL);
     w->d = desk_open();
@@ -361,6 +372,7 @@ static void one_history(uint64_t seed, uint32_t seen[JOB_H_RELEASED + 1]) {
     check_same(&end, book_from(vl_span(end.p, end.len)), vl_span(NULL, 0));
     heal(w);
     for (uint32_t h = 0; h <= JOB_H_RELEASED; h++) seen[h] += w->seen[h];
+    for (uint32_t v = 0; v <= VERDICT_SILENT; v++) verdicts[v] += w->verdicts[v];
     vl_buf_free(&w->log);
     vl_buf_free(&w->inputs);
     vl_buf_free(&middle);
@@ -371,18 +383,22 @@ static void one_history(uint64_t seed, uint32_t seen[JOB_H_RELEASED + 1]) {
 
 TEST(job, random_histories_keep_the_books_and_replay_to_the_same_bytes) {
     const char *only = getenv("VILLAGE_SEED");
-    uint32_t seen[JOB_H_RELEASED + 1] = { 0 };
+    uint32_t seen[JOB_H_RELEASED + 1] = { 0 }, verdicts[VERDICT_SILENT + 1] = { 0 };
     if (only != NULL) {
-        one_history(strtoull(only, NULL, 10), seen);
+        one_history(strtoull(only, NULL, 10), seen, verdicts);
         return;
     }
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         print_message("# seed %llu\n", (unsigned long long)seed);
-        one_history(seed, seen);
+        one_history(seed, seen, verdicts);
     }
     for (enum job_history h = JOB_H_SUBMITTED; h <= JOB_H_RELEASED; h++) {
         print_message("# %s %u\n", job_history_text(h), seen[h]);
         CHECK(seen[h] > 0); /* a story never told is a story not tested */
+    }
+    for (enum job_verdict v = VERDICT_AGREED; v <= VERDICT_FAILED; v++) {
+        print_message("# %s %u\n", job_verdict_text(v), verdicts[v]);
+        CHECK(verdicts[v] > 0);
     }
 }
 

@@ -260,6 +260,56 @@ TEST(job, majority_ends_the_task_and_revokes_who_still_runs) {
     CLOSE;
 }
 
+/* The verdict on that copy in the last step; 0: none. */
+static enum job_verdict verdict_on(const struct desk *d, uint64_t epoch) {
+    for (uint32_t i = 0; i < d->fx.n; i++)
+        if (d->fx.v[i].kind == JOB_FX_VERDICT && d->fx.v[i].epoch == epoch) return d->fx.v[i].verdict;
+    return (enum job_verdict)0;
+}
+
+TEST(job, says_of_every_compared_copy_whether_it_agreed) {
+    OPEN(0);
+    spec.replicas = 3;
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    for (uint32_t n = 0; n < 3; n++) CHECK_OK(desk_place(&d, 0, 0, n));
+    CHECK_OK(desk_report(&d, 0, 0, 0, 1, TASK_DONE, 1));
+    CHECK_OK(desk_report(&d, 0, 0, 1, 2, TASK_DONE, 9));
+    CHECK_EQ(0, fx_count(&d.fx, JOB_FX_VERDICT)); /* nobody can say yet */
+    CHECK_OK(desk_report(&d, 0, 0, 2, 3, TASK_DONE, 1));
+    CHECK_EQ(3, fx_count(&d.fx, JOB_FX_VERDICT));
+    CHECK_EQ(VERDICT_AGREED, verdict_on(&d, 1));
+    CHECK_EQ(VERDICT_WRONG, verdict_on(&d, 2));
+    CHECK_EQ(VERDICT_AGREED, verdict_on(&d, 3));
+    CLOSE;
+}
+
+TEST(job, says_of_every_other_copy_how_it_ended) {
+    OPEN(0);
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    CHECK_OK(desk_place(&d, 0, 0, 1));
+    CHECK_OK(desk_report(&d, 0, 0, 1, 1, TASK_REFUSED, 0));
+    CHECK_EQ(VERDICT_HANDED_BACK, verdict_on(&d, 1));
+    desk_tick(&d, d.now + JOB_RETRY_MS);
+    CHECK_OK(desk_place(&d, 0, 0, 2));
+    d.now = job_book_deadline(d.book);
+    CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_TICK })); /* never accepted */
+    CHECK_EQ(VERDICT_LATE, verdict_on(&d, 2));
+    desk_tick(&d, job_book_deadline(d.book));
+    CHECK_OK(desk_place(&d, 0, 0, 3));
+    CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_NODE_LOST, .node = node_n(3) }));
+    CHECK_EQ(0, fx_count(&d.fx, JOB_FX_VERDICT)); /* it may come back with it */
+    CHECK_OK(desk_place(&d, 0, 0, 4));
+    CHECK_EQ(VERDICT_LOST, verdict_on(&d, 3));
+    CHECK_OK(desk_report(&d, 0, 0, 4, 4, TASK_FAILED, 0));
+    CHECK_EQ(VERDICT_FAILED, verdict_on(&d, 4));
+    desk_tick(&d, d.now + JOB_RETRY_MS);
+    CHECK_OK(desk_place(&d, 0, 0, 5));
+    CHECK_OK(desk_report(&d, 0, 0, 5, 5, TASK_DONE, 1));
+    CHECK_EQ(VERDICT_ACCEPTED, verdict_on(&d, 5));
+    CHECK(vl_node_eq(node_n(5), fx_find(&d.fx, JOB_FX_VERDICT)->node));
+    CLOSE;
+}
+
 TEST(job, disagreeing_replicas_get_more_votes_and_then_fail) {
     OPEN(0);
     spec.replicas = 2;
