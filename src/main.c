@@ -237,6 +237,9 @@ static int daemon_run(const struct cli_up_options *o) {
                                .mix_rate = o->mix_rate,
                                .family = o->family,
                                .no_cover = o->no_cover,
+                               .labels = o->labels,
+                               .n_labels = o->n_labels,
+                               .cost = o->cost,
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
                                .log = &d.log };

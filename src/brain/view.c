@@ -32,6 +32,7 @@ bool view_task_row(const struct brain *b, struct vl_job_id id, uint32_t task, st
                               .node = v.node,
                               .attempt = v.attempt - (v.state == JOB_TASK_FAILED && v.attempt > 1), /* the last made */
                               .epoch = v.epoch,
+                              .batch = v.batch,
                               .started_ms = v.started_ms,
                               .ended_ms = v.ended_ms,
                               .error = v.error,

@@ -43,9 +43,15 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         .mix_rate = args_has(a, "mix-rate") ? (unsigned)args_number(a, "mix-rate") : 0,
         .family = args_text(a, "family"),
         .no_cover = args_has(a, "no-cover"),
+        .cost = args_has(a, "cost") ? (unsigned long long)args_number(a, "cost") : 0,
         .log_form = cli->json || strcmp(args_text(a, "log"), "json") == 0 ? VL_LOG_JSON : VL_LOG_FMT,
         .log_level = levels[args_has(a, "log-level") ? (size_t)args_number(a, "log-level") : 1],
     };
+    for (size_t i = 0; i < a->n_given; i++) {
+        if (strcmp(a->given[i].option->name, "label") != 0) continue;
+        if (ret->n_labels == CLI_LABELS_MAX) return cli_fail(cli, CLI_USAGE, "--label: at most %u", CLI_LABELS_MAX);
+        ret->labels[ret->n_labels++] = a->given[i].text;
+    }
     return CLI_OK;
 }
 

@@ -25,7 +25,10 @@ static int show_node(struct cli *cli, const char *id) {
     line(cli, "state", state);
     line(cli, "kind", json_text(node, "kind", ""));
     line(cli, "address", json_text(node, "addr", ""));
-    line(cli, "region", json_text(node, "region", ""));
+    const char *key;
+    json_t *label, *labels = json_object_get(node, "labels");
+    json_object_foreach(labels, key, label) if (json_is_string(label)) line(cli, key, json_string_value(label));
+    line(cli, "harvest", json_text(node, "harvest", ""));
     units_format_size(json_count(node, "memory_bytes", 0), size[0]);
     units_format_size(json_count(node, "disk_bytes", 0), size[1]);
     snprintf(text, sizeof text, "%llu CPUs, %s memory, %s disk", (unsigned long long)json_count(node, "cpus", 0),

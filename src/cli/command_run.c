@@ -106,6 +106,36 @@ static json_t *limits_of(const struct cli *cli) {
     return limits;
 }
 
+static void add_choice(json_t *job, const struct cli_args *a, const char *option) {
+    if (args_has(a, option)) json_object_set_new(job, option, json_string(args_text(a, option)));
+}
+
+/* What its nodes must be. */
+static int add_require(struct cli *cli, json_t *job) {
+    const struct cli_args *a = &cli->args;
+    json_t *require = json_object(), *exclude = json_array();
+    int code = json_object_set_new(job, "require", require) == 0 ? CLI_OK : cli_fail(cli, CLI_FAILED, "out of memory");
+    if (args_has(a, "min-trust"))
+        json_object_set_new(require, "min_trust", json_integer((json_int_t)args_number(a, "min-trust")));
+    if (args_has(a, "max-latency"))
+        json_object_set_new(require, "max_latency_ms", json_integer((json_int_t)args_number(a, "max-latency")));
+    if (args_has(a, "max-price"))
+        json_object_set_new(require, "max_price", json_integer((json_int_t)args_number(a, "max-price")));
+    add_choice(require, a, "region");
+    add_choice(require, a, "spread");
+    for (size_t i = 0; i < a->n_given && code == CLI_OK; i++) {
+        char id[CLI_NODE_ID_MAX];
+        if (strcmp(a->given[i].option->name, "exclude") != 0) continue;
+        code = cli_find_node(cli, a->given[i].text, id);
+        if (code == CLI_OK) code = add_text(cli, exclude, id, "--exclude");
+    }
+    if (json_array_size(exclude) > 0)
+        json_object_set(require, "exclude", exclude);
+    json_decref(exclude);
+    if (json_object_size(require) == 0) json_object_del(job, "require");
+    return code;
+}
+
 /* Everything about the job but its files. */
 static int describe(struct cli *cli, json_t *job, const char *program, enum program_kind kind) {
     const struct cli_args *a = &cli->args;
@@ -125,9 +155,13 @@ static int describe(struct cli *cli, json_t *job, const char *program, enum prog
     if (strcmp(args_text(a, "privacy"), "off") != 0)
         json_object_set_new(job, "privacy", json_string(args_text(a, "privacy")));
     json_object_set_new(job, "limits", limits_of(cli));
+    add_choice(job, a, "class");
+    add_choice(job, a, "tier");
+    add_choice(job, a, "strategy");
     if (args_has(a, "deterministic")) json_object_set_new(job, "deterministic", json_true());
     if (args_has(a, "no-map")) json_object_set_new(job, "map", json_false());
-    int code = add_args(cli, job);
+    int code = add_require(cli, job);
+    if (code == CLI_OK) code = add_args(cli, job);
     if (code == CLI_OK) code = add_env(cli, job);
     if (code == CLI_OK) code = add_merge(cli, job);
     return code == CLI_OK ? add_after(cli, job) : code;

@@ -115,7 +115,21 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .min = 1, \
       .max = 64, \
       .help = "who runs this mix; no private path passes two mixes of one family" }, \
-    FLAG("no-cover", 0, "send and receive nothing private, and no cover traffic"),
+    FLAG("no-cover", 0, "send and receive nothing private, and no cover traffic"), \
+    { .name = "label", \
+      .repeat = true, \
+      .kind = VALUE_TEXT, \
+      .value = "KIND=NAME", \
+      .min = 3, \
+      .max = 32, \
+      .help = "what this node shares with others when it fails: site, owner, power, isp, vendor, infra (cloud, edge, " \
+              "datacentre, hybrid) or region; replicas are kept apart by these; may be given again" }, \
+    { .name = "cost", \
+      .kind = VALUE_INTEGER, \
+      .value = "N", \
+      .min = 0, \
+      .max = 1ll << 50, \
+      .help = "what an hour of one task costs you here, in micro-credits" },
 
 static const struct cli_option up_options[] = {
     DAEMON_OPTIONS
@@ -262,6 +276,49 @@ static const struct cli_option run_options[] = {
       .choices = "off|public|private|confidential|secret",
       .def = "off",
       .help = "level of the private network at which tasks and results travel; `village mix` shows which can be had" },
+    { .name = "class",
+      .kind = VALUE_CHOICE,
+      .choices = "B|A|S",
+      .help = "B: one copy, audited; A: replicas on different owners; S: replicas on attested or audited nodes" },
+    { .name = "tier",
+      .kind = VALUE_CHOICE,
+      .choices = "none|bronze|silver|gold|platinum",
+      .help = "availability promised: 95, 99.5, 99.9 or 99.99 %; refused when this village cannot keep it" },
+    { .name = "strategy",
+      .kind = VALUE_CHOICE,
+      .choices = "default|nsga2|latency_first|load_balance|trust_first|cost|round_robin|least_loaded|affinity|proximity|"
+                 "privacy_aware|random",
+      .help = "how its tasks are placed" },
+    { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "only nodes in this region" },
+    { .name = "min-trust",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 0,
+      .max = 1000,
+      .help = "only nodes whose reputation is at least N thousandths" },
+    { .name = "max-latency",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 1,
+      .max = MINUTE,
+      .help = "only nodes that answer within this time" },
+    { .name = "max-price",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 1ll << 50,
+      .help = "only nodes that cost at most N micro-credits for an hour of one slot" },
+    { .name = "spread",
+      .kind = VALUE_CHOICE,
+      .choices = "host|site|owner|power|isp|platform|vendor|infra|region",
+      .help = "no two replicas in one failure domain of this kind; default: as the class says" },
+    { .name = "exclude",
+      .repeat = true,
+      .kind = VALUE_TEXT,
+      .value = "NODE",
+      .min = 1,
+      .max = 64,
+      .help = "never on this node; may be given again" },
     { .name = "after",
       .repeat = true,
       .kind = VALUE_TEXT,

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#define CLI_LABELS_MAX 9u
+
 /* Checked by the parser; every pointer is borrowed for the call and never NULL unless said so. */
 struct cli_up_options {
     const char *data_dir; /* made by the callee when absent */
@@ -20,6 +22,9 @@ struct cli_up_options {
     bool mix;           /* be a mix of the private network */
     unsigned mix_rate;  /* packets per second at most; 0: the default */
     const char *family; /* operator of this node; NULL: not declared */
+    const char *labels[CLI_LABELS_MAX]; /* "KIND=NAME" as typed, n_labels of them */
+    unsigned n_labels;
+    unsigned long long cost; /* of an hour of one slot, micro-credits */
     bool no_cover;      /* no part in the private network as a client */
     enum vl_log_form log_form;
     enum vl_level log_level;

@@ -20,6 +20,8 @@ static enum vl_err put_text(struct vl_buf *out, const char *text) {
             err = vl_buf_printf(out, "\\(aq");
         else if (*text == '\n')
             err = vl_buf_printf(out, "\n.PP\n");
+        else if (*text == '|')
+            err = vl_buf_printf(out, "|\\:"); /* a long list of choices may break here */
         else
             err = vl_buf_append(out, text, 1);
     }

@@ -131,6 +131,7 @@ static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, s
     c->node = n;
     c->task = t;
     c->epoch = ++t->epoch;
+    c->batch = ev->batch;
     c->placed_ms = c->touched_ms = ev->now;
     c->deadline_ms = vl_ms_add(ev->now, b->config.accept_ms + (j->privacy ? JOB_PRIVATE_MS : 0));
     c->state = COPY_PLACED;

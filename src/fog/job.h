@@ -82,7 +82,7 @@ void job_config_defaults(struct job_config *ret);
 /* Numbers are in the log. */
 enum job_event_kind {
     JOB_EV_SUBMIT = 1,    /* job (chosen by the caller), spec */
-    JOB_EV_PLACED = 2,    /* job, task, node: the scheduler's decision; the book gives the copy its epoch */
+    JOB_EV_PLACED = 2,    /* job, task, node, batch: the scheduler's decision; the book gives the copy its epoch */
     JOB_EV_ACCEPTED = 3,  /* job, task, epoch, node */
     JOB_EV_STARTED = 4,   /* job, task, epoch, node */
     JOB_EV_REPORT = 5,    /* node (authenticated sender), report; job, task, epoch are the report's */
@@ -99,6 +99,7 @@ struct job_event {
     uint32_t task;
     uint64_t epoch;
     struct vl_node_id node;
+    uint64_t batch; /* PLACED: number of the batch that was placed together, for people; 0: none */
     const struct job_spec *spec;      /* SUBMIT */
     const struct task_report *report; /* REPORT; inline bytes are not kept: store the blobs first */
     const struct task_ref *running;   /* NODE_BACK; ascending by task_ref_compare() */
@@ -234,6 +235,7 @@ struct job_task_view {
     struct vl_node_id node;     /* of the result, or of the newest live copy */
     uint32_t attempt;           /* 1.. */
     uint64_t epoch;             /* of that copy; 0: never placed */
+    uint64_t batch;             /* in which it was placed; 0: unknown */
     vl_ms started_ms, ended_ms; /* by our clock; 0: not yet */
     uint32_t copies;            /* live */
     uint32_t votes;             /* results waiting to be compared */

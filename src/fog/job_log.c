@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { TAG_EVENT = 0x50, TAG_HEAD = 0x51, TAG_JOB_RECORD = 0x52, VERSION = 1 };
+enum { TAG_EVENT = 0x50, TAG_HEAD = 0x51, TAG_JOB_RECORD = 0x52, VERSION = 2 };
 enum { EPOCH_BITS = 48, SEQ_BITS = 48 };
 
 /* Another codec's message inside ours, behind a 4-byte length. */
@@ -62,6 +62,7 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
         break;
     case JOB_EV_PLACED:
         pack_run(&w, ev);
+        pack_u64(&w, ev->batch);
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
@@ -122,6 +123,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
         break;
     case JOB_EV_PLACED:
         unpack_run(&r, &ev);
+        ev.batch = vl_read_u64(&r);
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
@@ -155,6 +157,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
 
 static void pack_copy(struct pack *w, const struct copy *c) {
     pack_u64(w, c->epoch);
+    pack_u64(w, c->batch);
     pack_u8(w, (uint8_t)c->state);
     pack_bytes(w, c->node->id.b, sizeof c->node->id.b);
     pack_u64(w, c->placed_ms);
@@ -249,6 +252,7 @@ static enum vl_err restore_copy(struct job_book *b, struct task *t, struct copy 
     uint64_t last = 0;
     for (const struct copy *c = t->copies; c != NULL; c = c->next) last = c->epoch;
     uint64_t epoch = unpack_u64_in(r, last + 1, t->epoch);
+    uint64_t batch = vl_read_u64(r);
     enum copy_state state = (enum copy_state)unpack_u8_in(r, COPY_PLACED, COPY_WON);
     struct vl_node_id node = unpack_node(r);
     if (r->failed || !copy_state_fits(t, state)) return VL_ECORRUPT;
@@ -260,7 +264,7 @@ static enum vl_err restore_copy(struct job_book *b, struct task *t, struct copy 
         return err;
     }
     n->refs++;
-    *c = (struct copy){ .node = n, .task = t, .epoch = epoch, .state = state };
+    *c = (struct copy){ .node = n, .task = t, .epoch = epoch, .batch = batch, .state = state };
     c->placed_ms = vl_read_u64(r);
     c->started_ms = vl_read_u64(r);
     c->touched_ms = vl_read_u64(r);

@@ -40,7 +40,7 @@ struct copy {
     struct copy *next; /* by epoch, ascending */
     struct node_load *node;
     struct task *task;
-    uint64_t epoch;
+    uint64_t epoch, batch;
     vl_ms placed_ms, started_ms, touched_ms; /* touched: its last event */
     vl_ms deadline_ms;                       /* live only */
     enum copy_state state;

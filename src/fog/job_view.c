@@ -213,6 +213,7 @@ bool job_book_task(const struct job_book *b, struct vl_job_id id, uint32_t task,
         ret->has_node = true;
         ret->node = c->node->id;
         ret->epoch = c->epoch;
+        ret->batch = c->batch;
         if (c->state != COPY_WON) ret->started_ms = c->started_ms;
     }
     return true;

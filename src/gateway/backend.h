@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/ms.h"
+#include "wire/terms.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +37,9 @@ enum view_node_state { VIEW_NODE_ACTIVE = 0, VIEW_NODE_IDLE, VIEW_NODE_BUSY, VIE
 struct view_node {
     struct vl_node_id id;
     const char *name, *kind, *addr, *region; /* "" when unknown; kind such as "compute_node" */
+    const char (*labels)[LABEL_MAX];         /* DOMAINS of them, in the order of enum domain; NULL: none known */
+    uint64_t cost, ask;                      /* micro-credits: an hour of a slot costs its owner; asked for an H200-hour */
+    const char *harvest;                     /* NULL: not harvested; else "ready", "throttled", "paused", "away" */
     enum view_node_state state;
     bool self;
     uint32_t cpus, free_slots, running;

@@ -4,12 +4,22 @@
 #include "gateway/gateway_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const kinds[] = { "wasm", "native", NULL };
 static const char *const priorities[] = { "critical", "high", "normal", "low", "bulk", NULL };
 
 static const char *const privacies[] = { "off", "public", "private", "confidential", "secret", NULL };
+
+static const char *const classes[] = { "B", "A", "S", NULL };
+static const char *const tiers[] = { "none", "bronze", "silver", "gold", "platinum", NULL };
+static const char *const strategies[] = { "default",      "nsga2",    "latency_first", "load_balance",
+                                          "trust_first",  "cost",     "round_robin",   "least_loaded",
+                                          "affinity",     "proximity", "privacy_aware", "random",
+                                          NULL }; /* names of wire/terms.h; a test holds them together */
+static const char *const spreads[] = { "host",     "site",   "owner", "power",  "isp",
+                                       "platform", "vendor", "infra", "region", NULL };
 
 static const struct schema_row arg_row[] = { { .name = "", .type = SCHEMA_TEXT, .max = VL_ARGS_BYTES - 1 } };
 static const struct schema_row input_rows[] = {
@@ -31,6 +41,32 @@ static const struct schema_row merge_rows[] = {
       .max = VL_ARGS_MAX,
       .rows = arg_row,
       .doc = "Arguments of the merging task." },
+    { 0 },
+};
+static const struct schema_row exclude_row[] = { { .name = "", .type = SCHEMA_STRING, .min = 1, .max = 64 } };
+static const struct schema_row require_rows[] = {
+    { .name = "region", .type = SCHEMA_STRING, .min = 1, .max = LABEL_MAX - 1, .doc = "Only nodes in this region." },
+    { .name = "min_trust",
+      .type = SCHEMA_INT,
+      .min = 0,
+      .max = 1000,
+      .doc = "Lower bound of a node's reputation, in thousandths." },
+    { .name = "max_latency_ms", .type = SCHEMA_INT, .min = 1, .max = 60000, .doc = "Round trip to the node." },
+    { .name = "max_price",
+      .type = SCHEMA_INT,
+      .min = 1,
+      .max = (int64_t)TERMS_PRICE_MAX,
+      .doc = "Micro-credits for an hour of one slot." },
+    { .name = "spread",
+      .type = SCHEMA_ENUM,
+      .values = spreads,
+      .doc = "Failure domain that no two replicas share; by default the class decides." },
+    { .name = "exclude",
+      .type = SCHEMA_LIST,
+      .max = TERMS_EXCLUDE_MAX,
+      .rows = exclude_row,
+      .fallback = "[]",
+      .doc = "Node ids that it must not run on." },
     { 0 },
 };
 static const struct schema_row limit_rows[] = {
@@ -90,6 +126,22 @@ const struct schema_row job_body_rows[] = {
       .rows = after_row,
       .fallback = "[]",
       .doc = "Jobs that must be done first." },
+    { .name = "class",
+      .type = SCHEMA_ENUM,
+      .values = classes,
+      .fallback = "\"B\"",
+      .doc = "B: one copy, checked by credibility and audits; A: replicated; S: replicated on attested or audited nodes." },
+    { .name = "tier",
+      .type = SCHEMA_ENUM,
+      .values = tiers,
+      .fallback = "\"none\"",
+      .doc = "Availability promised: 95, 99.5, 99.9 or 99.99 %." },
+    { .name = "strategy",
+      .type = SCHEMA_ENUM,
+      .values = strategies,
+      .fallback = "\"default\"",
+      .doc = "How its tasks are placed." },
+    { .name = "require", .type = SCHEMA_OBJECT, .rows = require_rows, .fallback = "{}", .doc = "What its nodes must be." },
     { .name = "network", .type = SCHEMA_BOOL, .fallback = "false", .doc = "Network inside the sandbox." },
     { 0 },
 };
@@ -207,6 +259,38 @@ static void read_after(struct job_spec *s, const json_t *list, struct schema_err
     }
 }
 
+static int by_id(const void *a, const void *b) { return memcmp(a, b, sizeof(struct vl_node_id)); }
+
+static void read_exclude(struct job_terms *t, const json_t *list, struct schema_errors *errors) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char at[40];
+        snprintf(at, sizeof at, "/require/exclude/%zu", i);
+        if (node_id_parse(json_string_value(json_array_get(list, i)), &t->exclude[t->n_exclude]) == VL_OK)
+            t->n_exclude++;
+        else
+            schema_error_add(errors, at, "is no node id");
+    }
+    qsort(t->exclude, t->n_exclude, sizeof t->exclude[0], by_id);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < t->n_exclude; i++)
+        if (kept == 0 || !vl_node_eq(t->exclude[kept - 1], t->exclude[i])) t->exclude[kept++] = t->exclude[i];
+    t->n_exclude = kept;
+}
+
+/* The schema knows no other names than wire/terms.h. */
+static void read_terms(struct job_terms *t, const json_t *root, struct schema_errors *errors) {
+    const json_t *o = json_object_get(root, "require"), *spread = json_object_get(o, "spread");
+    (void)sla_class_parse(schema_str(root, "class", "B"), &t->class);
+    (void)sla_tier_parse(schema_str(root, "tier", "none"), &t->tier);
+    (void)strategy_parse(schema_str(root, "strategy", "default"), &t->strategy);
+    t->spread_set = spread != NULL && domain_parse(json_string_value(spread), &t->spread);
+    t->min_trust_milli = (uint32_t)schema_u64(o, "min_trust", 0);
+    t->max_latency_us = (uint32_t)schema_u64(o, "max_latency_ms", 0) * 1000;
+    t->max_price = schema_u64(o, "max_price", 0);
+    snprintf(t->region, sizeof t->region, "%s", schema_str(o, "region", ""));
+    read_exclude(t, json_object_get(o, "exclude"), errors);
+}
+
 static enum task_priority priority_of(const char *name) {
     int i = 0;
     while (priorities[i] && strcmp(priorities[i], name) != 0) i++;
@@ -230,6 +314,7 @@ enum vl_err job_body_read(const json_t *root, struct job_body *ret, struct schem
     s->priority = priority_of(schema_str(root, "priority", "normal"));
     (void)mix_level_parse(schema_str(root, "privacy", "off"), &s->privacy); /* the schema knows no other names */
     read_after(s, json_object_get(root, "after"), errors);
+    read_terms(&s->terms, root, errors);
     enum vl_err err = pack_strings(ret, root, errors);
     if (err == VL_OK) err = pack_inputs(ret, root, errors);
     if (err != VL_OK || errors->n > 0) return err == VL_OK ? VL_EPARSE : err;

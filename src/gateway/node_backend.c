@@ -144,6 +144,11 @@ static enum view_node_state node_state_view(enum node_state s) {
     return VIEW_NODE_OFFLINE;
 }
 
+static const char *harvest_text(enum node_harvest h) {
+    static const char *const names[] = { NULL, "ready", "throttled", "paused", "away" };
+    return (unsigned)h <= HARVEST_SAYS_AWAY ? names[h] : NULL;
+}
+
 static void node_show(struct node *n, const struct node_record *r, view_node_fn sink, void *arg) {
     const struct job_book *jobs = brain_jobs(node_brain(n));
     uint32_t running = jobs ? job_book_on_node(jobs, r->id).running : r->running;
@@ -152,6 +157,10 @@ static void node_show(struct node *n, const struct node_record *r, view_node_fn 
                            .kind = node_kind_text(r->kind),
                            .addr = r->addr,
                            .region = r->caps.domain[DOMAIN_REGION],
+                           .labels = r->caps.domain,
+                           .cost = r->caps.cost,
+                           .ask = r->caps.ask,
+                           .harvest = harvest_text(r->harvest),
                            .state = node_state_view(r->state),
                            .self = vl_node_eq(r->id, brain_node_id(node_brain(n))),
                            .cpus = r->caps.cpus,

@@ -58,6 +58,14 @@ void emit_node(struct jw *j, const struct view_node *v) {
     if (v->features & VIEW_FEATURE_NATIVE) jw_str(j, "native");
     jw_arr_end(j);
     jw_put_str(j, "region", v->region);
+    jw_key(j, "labels");
+    jw_obj(j);
+    for (unsigned d = 0; v->labels && d < DOMAINS; d++)
+        if (v->labels[d][0]) jw_put_str(j, domain_name((enum domain)d), v->labels[d]);
+    jw_obj_end(j);
+    jw_put_u64(j, "cost", v->cost);
+    jw_put_u64(j, "ask", v->ask);
+    if (v->harvest) jw_put_str(j, "harvest", v->harvest);
     jw_obj_end(j);
 }
 
@@ -205,6 +213,28 @@ static void put_limits(struct jw *j, const struct task_limits *l) {
 }
 
 /* What a person could post again. */
+static void put_terms(struct jw *j, const struct job_terms *t) {
+    char id[NODE_ID_TEXT];
+    jw_put_str(j, "class", sla_class_name(t->class));
+    jw_put_str(j, "tier", sla_tier_name(t->tier));
+    jw_put_str(j, "strategy", strategy_name(t->strategy));
+    jw_key(j, "require");
+    jw_obj(j);
+    if (t->region[0]) jw_put_str(j, "region", t->region);
+    if (t->min_trust_milli) jw_put_u64(j, "min_trust", t->min_trust_milli);
+    if (t->max_latency_us) jw_put_u64(j, "max_latency_ms", t->max_latency_us / 1000);
+    if (t->max_price) jw_put_u64(j, "max_price", t->max_price);
+    if (t->spread_set) jw_put_str(j, "spread", domain_name(t->spread));
+    jw_key(j, "exclude");
+    jw_arr(j);
+    for (uint32_t i = 0; i < t->n_exclude; i++) {
+        node_id_format(t->exclude[i], id);
+        jw_str(j, id);
+    }
+    jw_arr_end(j);
+    jw_obj_end(j);
+}
+
 void emit_spec(struct jw *j, const struct job_spec *s) {
     struct vl_span rest = s->inputs;
     struct task_input in;
@@ -246,6 +276,7 @@ void emit_spec(struct jw *j, const struct job_spec *s) {
     jw_arr(j);
     for (uint32_t i = 0; i < s->n_after; i++) jw_hex(j, s->after[i].b, sizeof s->after[i].b);
     jw_arr_end(j);
+    put_terms(j, &s->terms);
     jw_put_bool(j, "network", s->network);
     jw_obj_end(j);
 }

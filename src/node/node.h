@@ -28,6 +28,9 @@ struct node_config {
                            that: 24 KiB of disk for each at epochs of 30 min, thrice */
     const char *family; /* operator, the same for all nodes of one; NULL: not declared */
     bool no_cover;      /* sends and receives nothing private */
+    const char *const *labels; /* "KIND=NAME", n_labels of them: failure domains (enum domain); borrowed until node_create() returns */
+    unsigned n_labels;
+    uint64_t cost;               /* of an hour of one slot, micro-credits */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */

@@ -150,6 +150,7 @@ static void brain_config_fill(struct node *n) {
                                   .disk_bytes = n->machine.disk_bytes,
                                   .features = NODE_FEATURE_WASM | NODE_FEATURE_NATIVE };
     mix_config_fill(n);
+    c->caps.cost = n->cfg.cost;
     snprintf(c->caps.version, sizeof c->caps.version, "%s", VILLAGE_VERSION);
 }
 
@@ -187,6 +188,9 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
     n->started_ms = node_now(n);
     if (err == VL_OK) {
         brain_config_fill(n);
+        err = node_labels_take(n, msg);
+    }
+    if (err == VL_OK) {
         err = handles_open(n);
     }
     if (err == VL_OK) err = node_brain_open(n, msg);

@@ -118,6 +118,8 @@ void node_pump(struct node *n); /* after every call into the brain */
 void node_fail(struct node *n, enum vl_err err, const char *why);
 void node_handle_closed(struct node *n);
 enum vl_err node_brain_open(struct node *n, struct vl_errmsg *msg); /* from the store */
+/* labels.c: fills the failure domains of brain_cfg.caps.  VL_ERANGE: what the owner says is no label. */
+enum vl_err node_labels_take(struct node *n, struct vl_errmsg *msg);
 void node_store_ready(uv_poll_t *p, int status, int events);
 void node_slow_fired(uv_timer_t *t);
 #define NODE_SLOW_MS 5000u

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Rows have no tag: their table names them. */
-enum { VIEW_VERSION = 1, VIEW_TEXT_MAX = 4096 };
+enum { VIEW_VERSION = 2, VIEW_TEXT_MAX = 4096 };
 
 static struct vl_span get_span(struct vl_reader *r) { return vl_read_span(r, vl_read_u32(r)); }
 
@@ -19,6 +19,7 @@ enum vl_err job_row_encode(const struct job_row *r, struct vl_buf *out) {
     const uint32_t small[] = { r->replicas, r->attempts, r->total,  r->waiting,
                                r->running,  r->done,     r->failed, r->history };
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) pack_u32(&w, small[i]);
+    pack_u8(&w, r->waits);
     pack_u64(&w, r->submitted_ms);
     pack_u64(&w, r->started_ms);
     pack_u64(&w, r->ended_ms);
@@ -39,6 +40,7 @@ enum vl_err job_row_decode(struct vl_span in, struct job_row *ret) {
     uint32_t *small[] = { &row.replicas, &row.attempts, &row.total,  &row.waiting,
                           &row.running,  &row.done,     &row.failed, &row.history };
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) *small[i] = vl_read_u32(&r);
+    row.waits = vl_read_u8(&r);
     row.submitted_ms = vl_read_u64(&r);
     row.started_ms = vl_read_u64(&r);
     row.ended_ms = vl_read_u64(&r);
@@ -60,6 +62,7 @@ enum vl_err task_row_encode(const struct task_row *r, struct vl_buf *out) {
     pack_bytes(&w, r->node.b, sizeof r->node.b);
     pack_u32(&w, r->attempt);
     pack_u64(&w, r->epoch);
+    pack_u64(&w, r->batch);
     pack_u64(&w, r->started_ms);
     pack_u64(&w, r->ended_ms);
     pack_u32(&w, (uint32_t)r->error);
@@ -81,6 +84,7 @@ enum vl_err task_row_decode(struct vl_span in, struct task_row *ret) {
     vl_read_bytes(&r, row.node.b, sizeof row.node.b);
     row.attempt = vl_read_u32(&r);
     row.epoch = vl_read_u64(&r);
+    row.batch = vl_read_u64(&r);
     row.started_ms = vl_read_u64(&r);
     row.ended_ms = vl_read_u64(&r);
     row.error = (int32_t)vl_read_u32(&r);

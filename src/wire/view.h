@@ -15,6 +15,7 @@ struct job_row {
     vl_ms submitted_ms, started_ms, ended_ms;       /* 0: not yet */
     int32_t error;                                  /* enum vl_err; 0: none */
     uint32_t history;                               /* lines of history so far */
+    uint8_t waits;                                  /* fog/sched.h enum sched_reason: what its tasks wait for; 0: nothing */
     struct vl_span name, error_text;
 };
 struct task_row {
@@ -22,7 +23,7 @@ struct task_row {
     bool merge, has_node;
     struct vl_node_id node;
     uint32_t attempt;
-    uint64_t epoch;
+    uint64_t epoch, batch; /* batch: struct plan_record of fog/plan_record.h; 0: unknown */
     vl_ms started_ms, ended_ms;
     int32_t error;
     struct vl_span input, error_text;

@@ -116,6 +116,18 @@ TEST(schema, takes_a_whole_job) {
     CHECK_STR("ok", first_error(WASM ",\"merge\":null}", &e));
 }
 
+/* The names are written twice: for the schema, and with the numbers that travel. */
+TEST(schema, knows_every_class_tier_strategy_and_domain_there_is) {
+    struct schema_errors e;
+    char text[512];
+    for (unsigned i = 0; i < STRATEGIES; i++) {
+        snprintf(text, sizeof text, WASM ",\"strategy\":\"%s\",\"class\":\"%s\",\"tier\":\"%s\",\"require\":{\"spread\":\"%s\"}}",
+                 strategy_name((enum strategy)i), sla_class_name((enum sla_class)(i % SLA_CLASSES)),
+                 sla_tier_name((enum sla_tier)(i % SLA_TIERS)), domain_name((enum domain)(i % DOMAINS)));
+        CHECK_STR("ok", first_error(text, &e));
+    }
+}
+
 TEST(schema, names_the_wrong_field_by_its_pointer) {
     static const struct {
         const char *text, *pointer;
@@ -160,6 +172,13 @@ TEST(schema, names_the_wrong_field_by_its_pointer) {
         { WASM ",\"name\":\"a\\u0001\"}", "/name" },
         { WASM ",\"priority\":\"urgent\"}", "/priority" },
         { WASM ",\"network\":\"no\"}", "/network" },
+        { WASM ",\"class\":\"C\"}", "/class" },
+        { WASM ",\"tier\":\"iron\"}", "/tier" },
+        { WASM ",\"strategy\":\"luck\"}", "/strategy" },
+        { WASM ",\"require\":{\"min_trust\":1001}}", "/require/min_trust" },
+        { WASM ",\"require\":{\"spread\":\"planet\"}}", "/require/spread" },
+        { WASM ",\"require\":{\"region\":\"sixteen-letters-\"}}", "/require/region" },
+        { WASM ",\"require\":{\"exclude\":[\"nobody\"]}}", "/require/exclude/0" },
     };
     struct schema_errors e;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) CHECK_STR(rows[i].pointer, first_error(rows[i].text, &e));
