@@ -105,6 +105,12 @@ const char *job_history_text(enum job_history h) {
         return "expired";
     case JOB_H_RELEASED:
         return "released";
+    case JOB_H_AUDITED:
+        return "audited";
+    case JOB_H_WRONG:
+        return "wrong";
+    case JOB_H_REFEREE:
+        return "referee";
     }
     return "unknown";
 }
@@ -142,7 +148,7 @@ enum vl_err fx_reserve(struct job_effects *fx, size_t more) {
     return VL_OK;
 }
 
-size_t fx_of_job(const struct job *j) { return 16 + 6 * (size_t)j->open; }
+size_t fx_of_job(const struct job *j) { return 24 + 8 * (size_t)j->open; }
 
 /* NULL while a book is being restored: then nothing is to be carried out. */
 static struct job_effect *emit(struct job_effects *fx, enum job_effect_kind kind, struct vl_job_id job, uint32_t task) {
@@ -154,6 +160,13 @@ static struct job_effect *emit(struct job_effects *fx, enum job_effect_kind kind
 
 void fx_assign(struct job_effects *fx, const struct copy *c) {
     struct job_effect *f = emit(fx, JOB_FX_ASSIGN, c->task->job->id, task_index(c->task));
+    if (f == NULL) return;
+    f->node = c->node->id;
+    f->epoch = c->epoch;
+}
+
+void fx_reveal(struct job_effects *fx, const struct copy *c) {
+    struct job_effect *f = emit(fx, JOB_FX_REVEAL, c->task->job->id, task_index(c->task));
     if (f == NULL) return;
     f->node = c->node->id;
     f->epoch = c->epoch;
@@ -184,6 +197,15 @@ void fx_task(struct job_effects *fx, const struct task *t) { emit(fx, JOB_FX_TAS
 
 void text_trim(char *s) {
     for (size_t n = strlen(s); n > 0 && !task_text_ok(vl_span(s, n), n); n--) s[n - 1] = 0;
+}
+
+void fx_history_of(struct job_effects *fx, const struct copy *c, enum job_history what, const char *text) {
+    struct job_effect *f = emit(fx, JOB_FX_HISTORY, c->task->job->id, task_index(c->task));
+    if (f == NULL) return;
+    f->history = what;
+    f->node = c->node->id;
+    snprintf(f->detail, sizeof f->detail, "epoch %llu: %s", (unsigned long long)c->epoch, text);
+    text_trim(f->detail);
 }
 
 void fx_history(struct job_effects *fx, const struct job *j, uint32_t task, enum job_history what, const char *fmt,

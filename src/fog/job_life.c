@@ -108,7 +108,10 @@ enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct 
     j->kind = (uint8_t)spec->kind;
     j->priority = (uint8_t)spec->priority;
     j->privacy = (uint8_t)spec->privacy;
-    j->replicas = (uint8_t)spec->replicas;
+    j->class = (uint8_t)spec->terms.class;
+    j->replicas = (uint8_t)job_spec_replicas(spec);
+    j->quorum = (uint8_t)(j->class == SLA_S && j->replicas < 6 ? 3 : j->replicas / 2 + 1);
+    if (j->class == SLA_A && j->quorum < 2) j->quorum = 2;
     j->max_attempts = (uint8_t)spec->max_attempts;
     j->memory_bytes = spec->limits.memory_bytes;
     j->disk_bytes = spec->limits.disk_bytes;
@@ -221,7 +224,7 @@ static vl_ms oldest_start(const struct task *t) {
     vl_ms oldest = VL_MS_NEVER;
     if (t->state != JOB_TASK_RUNNING || t->duplicate) return oldest;
     for (const struct copy *c = t->copies; c != NULL; c = c->next)
-        if (c->state == COPY_STARTED) oldest = vl_ms_min(oldest, c->started_ms);
+        if (c->state == COPY_STARTED && !c->committed) oldest = vl_ms_min(oldest, c->started_ms);
     return oldest;
 }
 

@@ -175,14 +175,56 @@ void task_queue(struct job_book *b, struct task *t, bool queued) {
     }
 }
 
+static bool round_can_settle(const struct task *t) {
+    uint32_t pool = t->votes;
+    for (const struct copy *c = t->copies; c != NULL; c = c->next) pool += copy_live(c) && c->committed;
+    return pool >= t->job->quorum;
+}
+
 void task_timer(struct job_book *b, struct task *t) {
     vl_ms at = VL_MS_NEVER;
     for (const struct copy *c = t->copies; c != NULL; c = c->next)
         if (copy_live(c)) at = vl_ms_min(at, c->deadline_ms);
     if (!t->queued && task_want(t) > 0) at = vl_ms_min(at, t->not_before);
+    if (t->until != 0 && t->live == 0) at = vl_ms_min(at, t->until);
+    if (t->round_ms != 0 && round_can_settle(t)) at = vl_ms_min(at, t->round_ms);
     if (order_has(&t->timer) && t->timer.key[0] == at) return;
     order_del(&b->task_timers, &t->timer);
     if (at != VL_MS_NEVER) order_put(&b->task_timers, &t->timer, at, t->job->seq << TASK_BITS | task_index(t));
+}
+
+vl_ms copy_deadline(const struct job_book *b, const struct copy *c, vl_ms now) {
+    const struct job *j = c->task->job;
+    uint64_t private = j->privacy ? JOB_PRIVATE_MS : 0;
+    if (c->asked) return vl_ms_add(now, JOB_REVEAL_MS + private);
+    if (c->committed) return VL_MS_NEVER; /* it has done its part and waits for others */
+    return vl_ms_add(now, j->timeout_ms + b->config.overtime_ms);
+}
+
+/* A round is over when as many have committed as results are wanted, or when it has lasted and those that have can settle
+ * the task by themselves: a straggler must not hold them up, and nobody tells before it is of use. */
+static void task_round(const struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
+    uint32_t pool = t->votes, waiting = 0;
+    vl_ms took = 0;
+    for (const struct copy *c = t->copies; c != NULL; c = c->next) {
+        if (!copy_live(c) || !c->committed) continue;
+        pool++;
+        if (c->asked) continue;
+        if (waiting++ == 0) took = c->touched_ms - (c->started_ms ? c->started_ms : c->placed_ms);
+    }
+    if (waiting == 0) {
+        t->round_ms = 0;
+        return;
+    }
+    if (t->round_ms == 0) t->round_ms = vl_ms_add(now, took > JOB_ROUND_MS ? took : JOB_ROUND_MS);
+    if (pool < t->target && !(now >= t->round_ms && pool >= t->job->quorum)) return;
+    t->round_ms = 0;
+    for (struct copy *c = t->copies; c != NULL; c = c->next) {
+        if (!copy_live(c) || !c->committed || c->asked) continue;
+        c->asked = true;
+        c->deadline_ms = copy_deadline(b, c, now);
+        fx_reveal(fx, c);
+    }
 }
 
 static enum job_task_state state_by_copies(const struct task *t) {
@@ -229,6 +271,11 @@ static void give_up(struct job_book *b, struct task *t, vl_ms now, struct job_ef
 
 void task_settle(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     if (t->state >= JOB_TASK_DONE) return;
+    task_round(b, t, now, fx);
+    if (t->judge && !task_revealing(t)) {
+        task_judge(b, t, now, fx);
+        return;
+    }
     uint32_t want = task_want(t);
     if (want == 0 && t->live == 0 && task_eligible(t)) {
         give_up(b, t, now, fx);
@@ -301,8 +348,9 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
         if (c == winner) continue;
         if (copy_live(c)) fx_revoke(fx, c->node->id, j->id, i, c->epoch);
         if (c->state == COPY_AWAY) fx_verdict(fx, c, VERDICT_LOST);
-        if (c->state == COPY_VOTE)
-            fx_verdict(fx, c, vl_hash_eq(c->root, winner->root) ? VERDICT_AGREED : VERDICT_WRONG);
+        bool equal = c->state == COPY_VOTE && vl_hash_eq(c->root, winner->root);
+        if (c->state == COPY_VOTE) fx_verdict(fx, c, equal ? VERDICT_AGREED : VERDICT_WRONG);
+        if (c->state == COPY_VOTE && !equal) fx_history_of(fx, c, JOB_H_WRONG, "its result is not the accepted one");
         copy_free(b, c);
     }
     free(t->report);
@@ -312,6 +360,8 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
     winner->report_len = 0;
     copy_set(b, winner, COPY_WON);
     t->error = 0;
+    t->judge = false;
+    t->until = t->round_ms = 0;
     t->started_ms = winner->started_ms ? winner->started_ms : winner->placed_ms;
     t->ended_ms = now;
     task_queue(b, t, false);
@@ -332,26 +382,63 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
     task_settle(b, &j->tasks[parent], now, fx);
 }
 
-void task_judge(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
-    struct job *j = t->job;
+bool task_revealing(const struct task *t) {
+    for (const struct copy *c = t->copies; c != NULL; c = c->next)
+        if (copy_live(c) && c->asked) return true;
+    return false;
+}
+
+void task_cheated(struct job_book *b, struct task *t, struct copy *c, enum job_verdict verdict, const char *why, vl_ms now,
+                  struct job_effects *fx) {
+    fx_verdict(fx, c, verdict);
+    fx_history_of(fx, c, JOB_H_WRONG, why);
+    copy_set(b, c, COPY_FAILED);
+    task_lost(b, t, now, fx); /* bounds how often; the program is not at fault */
+}
+
+static struct copy *vote_of(const struct task *t, uint64_t epoch) {
+    struct copy *c = task_copy(t, epoch);
+    return c != NULL && c->state == COPY_VOTE ? c : NULL;
+}
+
+/* The first to have come to what the referee came to, or the referee itself. */
+static struct copy *refereed(const struct task *t) {
+    const struct copy *r = t->copies;
+    while (r != NULL && !(r->referee && r->state == COPY_VOTE)) r = r->next;
+    for (struct copy *c = t->copies; r != NULL && c != NULL; c = c->next)
+        if (c->state == COPY_VOTE && vl_hash_eq(c->root, r->root)) return c;
+    return NULL;
+}
+
+static struct copy *most_equal(const struct task *t, uint32_t *ret_votes) {
     struct copy *best = NULL;
-    uint32_t best_votes = 0, needed = j->replicas / 2u + 1;
+    *ret_votes = 0;
     for (struct copy *c = t->copies; c != NULL; c = c->next) {
         if (c->state != COPY_VOTE) continue;
         uint32_t votes = 0;
         for (const struct copy *d = t->copies; d != NULL; d = d->next)
             votes += d->state == COPY_VOTE && vl_hash_eq(c->root, d->root);
-        if (votes > best_votes) {
+        if (votes > *ret_votes) {
             best = c;
-            best_votes = votes;
+            *ret_votes = votes;
         }
     }
-    if (best_votes >= needed) {
-        task_done(b, t, best, now, fx);
+    return best;
+}
+
+void task_judge(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
+    struct job *j = t->job;
+    uint32_t best_votes;
+    struct copy *best = most_equal(t, &best_votes), *decided = refereed(t);
+    t->judge = false;
+    if (decided == NULL && t->rule == JOB_RULE_ACCEPT) decided = vote_of(t, t->winner);
+    if (decided == NULL && t->rule == JOB_RULE_MAJORITY && !t->referee && best_votes >= j->quorum) decided = best;
+    if (decided != NULL) {
+        task_done(b, t, decided, now, fx);
         return;
     }
     uint32_t open = t->target > t->votes ? (uint32_t)t->target - t->votes : 0;
-    if (best_votes + open < needed) {
+    if (t->rule == JOB_RULE_MAJORITY && !t->referee && best_votes + open < j->quorum) {
         fx_history(fx, j, task_index(t), JOB_H_DISAGREED, "%u results, at most %u equal", t->votes, best_votes);
         if (t->target < j->replicas + JOB_EXTRA_VOTES) t->target++;
     }
