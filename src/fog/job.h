@@ -237,11 +237,9 @@ VL_MUST_CHECK enum vl_err job_book_assignment(const struct job_book *b, struct v
                                               uint64_t epoch, struct job_names *names, struct assignment *ret);
 /* The results of a task that are in, and what a report of `node` would add: for who rules (fog/verify.h). */
 struct job_votes {
-    uint32_t replicas;  /* as the job or its class wants */
-    uint32_t wanted;    /* results wanted in all, as things stand */
-    uint32_t coming;    /* copies that are at work, that of the report not counted */
-    uint32_t room;      /* results that may still be wanted: beyond it the task fails */
-    bool explicit_count; /* the job itself said how many */
+    uint32_t replicas;  /* as the job itself says; 0: as its class does */
+    uint32_t coming;    /* copies at work, that of the report not counted */
+    uint32_t room;      /* more results than those that may still be wanted */
     bool referee;       /* the report is that of the referee, or one is at work */
     bool deterministic; /* equal inputs give equal bits: a wasm program with virtual clock and randomness */
     enum sla_class class;
@@ -255,8 +253,6 @@ struct job_votes {
 };
 /* False: the report would not be taken as a result. */
 bool job_book_votes(const struct job_book *b, struct vl_node_id node, const struct task_report *report, struct job_votes *ret);
-/* Whether the copy has to commit before it reports; false also when it is not alive. */
-bool job_book_commit_due(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch);
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);

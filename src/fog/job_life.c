@@ -109,6 +109,8 @@ enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct 
     j->priority = (uint8_t)spec->priority;
     j->privacy = (uint8_t)spec->privacy;
     j->class = (uint8_t)spec->terms.class;
+    j->deterministic = spec->kind == TASK_WASM && spec->deterministic;
+    j->counted = spec->replicas != 0;
     j->replicas = (uint8_t)job_spec_replicas(spec);
     j->quorum = (uint8_t)(j->class == SLA_S && j->replicas < 6 ? 3 : j->replicas / 2 + 1);
     if (j->class == SLA_A && j->quorum < 2) j->quorum = 2;

@@ -108,6 +108,8 @@ struct job {
     int32_t error;
     uint8_t state, kind, priority, privacy, replicas, max_attempts, class;
     uint8_t quorum; /* equal results that settle a task when nobody rules otherwise */
+    bool deterministic; /* wasm with virtual clock and randomness: equal inputs give equal bits */
+    bool counted;       /* the job itself says how many replicas */
     bool has_merge, map, placed, release; /* placed: some task ever was; release: ended, its waiters are not told yet */
     char error_text[96];
 };

@@ -137,6 +137,9 @@ void task_set_state(struct task *t, enum job_task_state to) {
     if (from_count) --*from_count;
     if (to_count) ++*to_count;
     t->state = (uint8_t)to;
+    if (to < JOB_TASK_DONE) return;
+    t->judge = false;
+    t->until = t->round_ms = 0;
 }
 
 bool task_eligible(const struct task *t) {
@@ -206,8 +209,11 @@ vl_ms copy_deadline(const struct job_book *b, const struct copy *c, vl_ms now) {
 static void task_round(const struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     uint32_t pool = t->votes, waiting = 0;
     vl_ms took = 0;
+    bool last = task_want(t) == 0; /* nobody else will come */
     for (const struct copy *c = t->copies; c != NULL; c = c->next) {
-        if (!copy_live(c) || !c->committed) continue;
+        if (!copy_live(c)) continue;
+        last &= c->committed;
+        if (!c->committed) continue;
         pool++;
         if (c->asked) continue;
         if (waiting++ == 0) took = c->touched_ms - (c->started_ms ? c->started_ms : c->placed_ms);
@@ -217,7 +223,7 @@ static void task_round(const struct job_book *b, struct task *t, vl_ms now, stru
         return;
     }
     if (t->round_ms == 0) t->round_ms = vl_ms_add(now, took > JOB_ROUND_MS ? took : JOB_ROUND_MS);
-    if (pool < t->target && !(now >= t->round_ms && pool >= t->job->quorum)) return;
+    if (pool < t->target && !((last || now >= t->round_ms) && pool >= t->job->quorum)) return;
     t->round_ms = 0;
     for (struct copy *c = t->copies; c != NULL; c = c->next) {
         if (!copy_live(c) || !c->committed || c->asked) continue;
@@ -234,13 +240,27 @@ static enum job_task_state state_by_copies(const struct task *t) {
     return t->votes > 0 ? JOB_TASK_RUNNING : JOB_TASK_WAITING;
 }
 
+static struct copy *vote_of(const struct task *t, uint64_t epoch) {
+    struct copy *c = task_copy(t, epoch);
+    return c != NULL && c->state == COPY_VOTE ? c : NULL;
+}
+
+static void task_done(struct job_book *b, struct task *t, struct copy *winner, vl_ms now, struct job_effects *fx);
+
 /* The task is what its job fails of. */
 static void fail_task(struct job_book *b, struct task *t, vl_ms now, int32_t error, const char *text,
                       struct job_effects *fx) {
+    if (t->until != 0 && vote_of(t, t->winner) != NULL) { /* nobody could be had to compare a result with that was good enough */
+        task_done(b, t, vote_of(t, t->winner), now, fx);
+        return;
+    }
     t->error = error;
     t->ended_ms = now;
     for (const struct copy *c = t->copies; c != NULL; c = c->next)
-        if (c->state == COPY_AWAY) fx_verdict(fx, c, VERDICT_LOST);
+        if (c->state == COPY_AWAY)
+            fx_verdict(fx, c, VERDICT_LOST);
+        else if (copy_live(c))
+            fx_revoke(fx, c->node->id, t->job->id, task_index(t), c->epoch);
     task_drop_copies(b, t);
     task_queue(b, t, false);
     order_del(&b->task_timers, &t->timer);
@@ -269,6 +289,13 @@ static void give_up(struct job_book *b, struct task *t, vl_ms now, struct job_ef
     fail_task(b, t, now, failed ? t->error : VL_ESTATE, text, fx);
 }
 
+/* Whether anything may still come of the copies there are: those that wait for others do not count. */
+static bool task_moving(const struct task *t) {
+    for (const struct copy *c = t->copies; c != NULL; c = c->next)
+        if (copy_live(c) && (!c->committed || c->asked)) return true;
+    return false;
+}
+
 void task_settle(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     if (t->state >= JOB_TASK_DONE) return;
     task_round(b, t, now, fx);
@@ -277,7 +304,7 @@ void task_settle(struct job_book *b, struct task *t, vl_ms now, struct job_effec
         return;
     }
     uint32_t want = task_want(t);
-    if (want == 0 && t->live == 0 && task_eligible(t)) {
+    if (want == 0 && !task_moving(t) && task_eligible(t)) {
         give_up(b, t, now, fx);
         return;
     }
@@ -360,8 +387,6 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
     winner->report_len = 0;
     copy_set(b, winner, COPY_WON);
     t->error = 0;
-    t->judge = false;
-    t->until = t->round_ms = 0;
     t->started_ms = winner->started_ms ? winner->started_ms : winner->placed_ms;
     t->ended_ms = now;
     task_queue(b, t, false);
@@ -394,11 +419,6 @@ void task_cheated(struct job_book *b, struct task *t, struct copy *c, enum job_v
     fx_history_of(fx, c, JOB_H_WRONG, why);
     copy_set(b, c, COPY_FAILED);
     task_lost(b, t, now, fx); /* bounds how often; the program is not at fault */
-}
-
-static struct copy *vote_of(const struct task *t, uint64_t epoch) {
-    struct copy *c = task_copy(t, epoch);
-    return c != NULL && c->state == COPY_VOTE ? c : NULL;
 }
 
 /* The first to have come to what the referee came to, or the referee itself. */

@@ -44,6 +44,10 @@ static void describe(const struct task *t, struct sched_task *ret) {
         .program = j->program,
     };
     if (j->terms) terms_of(j->terms, ret);
+    if (t->target > 1 && !ret->spread_set && (j->class != SLA_B || t->target > j->replicas)) {
+        ret->spread_set = true; /* who owns two nodes can make both lie: a comparison of theirs says nothing */
+        ret->spread = DOMAIN_OWNER;
+    }
     for (const struct copy *c = t->copies; c != NULL && ret->n_avoid < SCHED_AVOID_MAX; c = c->next)
         ret->avoid[ret->n_avoid++] = (struct sched_avoid){ c->node->id, copy_live(c) || c->state == COPY_VOTE };
 }
@@ -119,6 +123,7 @@ enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, 
         .attempt = t->failures + 1u,
         .priority = spec.priority,
         .privacy = spec.privacy,
+        .commit = c->due,
         .spec = { .kind = spec.kind,
                   .deterministic = spec.deterministic,
                   .network = spec.network,

@@ -234,6 +234,11 @@ TEST(job, replicas_go_to_different_nodes_and_the_majority_wins) {
     CHECK_OK(desk_place(&d, 0, 0, 2));
     CHECK_OK(desk_place(&d, 0, 0, 3));
     CHECK_EQ(0, desk_ready(&d));
+    CHECK_OK(desk_commit(&d, 0, 0, 1, 1, 5));
+    CHECK_OK(desk_commit(&d, 0, 0, 2, 2, 6));
+    CHECK_EQ(0, fx_count(&d.fx, JOB_FX_REVEAL));
+    CHECK_OK(desk_commit(&d, 0, 0, 3, 3, 6));
+    CHECK_EQ(3, fx_count(&d.fx, JOB_FX_REVEAL));
     CHECK_OK(desk_report(&d, 0, 0, 1, 1, TASK_DONE, 5));
     CHECK_EQ(JOB_VERIFYING, desk_job(&d, 0).state);
     CHECK_OK(desk_report(&d, 0, 0, 2, 2, TASK_DONE, 6));
@@ -247,11 +252,18 @@ TEST(job, replicas_go_to_different_nodes_and_the_majority_wins) {
     CLOSE;
 }
 
-TEST(job, majority_ends_the_task_and_revokes_who_still_runs) {
+TEST(job, majority_ends_the_task_without_a_straggler_once_the_round_has_lasted) {
     OPEN(0);
     spec.replicas = 3;
     CHECK_OK(desk_submit(&d, 0, &spec));
     for (uint32_t i = 1; i <= 3; i++) CHECK_OK(desk_place(&d, 0, 0, i));
+    vl_ms from = d.now;
+    CHECK_OK(desk_commit(&d, 0, 0, 1, 1, 5));
+    CHECK_OK(desk_commit(&d, 0, 0, 2, 2, 5));
+    CHECK_EQ(from + JOB_ROUND_MS, job_book_deadline(d.book));
+    d.now = from + JOB_ROUND_MS;
+    CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_TICK }));
+    CHECK_EQ(2, fx_count(&d.fx, JOB_FX_REVEAL));
     CHECK_OK(desk_report(&d, 0, 0, 1, 1, TASK_DONE, 5));
     CHECK_OK(desk_report(&d, 0, 0, 2, 2, TASK_DONE, 5));
     CHECK_EQ(JOB_DONE, desk_job(&d, 0).state);
@@ -272,6 +284,7 @@ TEST(job, says_of_every_compared_copy_whether_it_agreed) {
     spec.replicas = 3;
     CHECK_OK(desk_submit(&d, 0, &spec));
     for (uint32_t n = 0; n < 3; n++) CHECK_OK(desk_place(&d, 0, 0, n));
+    for (uint32_t n = 0; n < 3; n++) CHECK_OK(desk_commit(&d, 0, 0, n, n + 1, n == 1 ? 9 : 1));
     CHECK_OK(desk_report(&d, 0, 0, 0, 1, TASK_DONE, 1));
     CHECK_OK(desk_report(&d, 0, 0, 1, 2, TASK_DONE, 9));
     CHECK_EQ(0, fx_count(&d.fx, JOB_FX_VERDICT)); /* nobody can say yet */
@@ -314,23 +327,27 @@ TEST(job, disagreeing_replicas_get_more_votes_and_then_fail) {
     OPEN(0);
     spec.replicas = 2;
     CHECK_OK(desk_submit(&d, 0, &spec));
-    uint32_t votes = 0;
+    uint32_t votes = 2;
+    for (uint32_t i = 1; i <= 2; i++) CHECK_OK(desk_place(&d, 0, 0, i));
+    for (uint32_t i = 1; i <= 2; i++) CHECK_OK(desk_commit(&d, 0, 0, i, i, (uint8_t)i));
+    for (uint32_t i = 1; i <= 2; i++) CHECK_OK(desk_report(&d, 0, 0, i, i, TASK_DONE, (uint8_t)i));
     while (desk_ready(&d) > 0) {
         votes++;
         CHECK_OK(desk_place(&d, 0, 0, votes));
+        CHECK_OK(desk_commit(&d, 0, 0, votes, votes, (uint8_t)votes));
         CHECK_OK(desk_report(&d, 0, 0, votes, votes, TASK_DONE, (uint8_t)votes));
     }
     CHECK_EQ(2 + JOB_EXTRA_VOTES, votes);
     CHECK_EQ(JOB_FAILED, desk_job(&d, 0).state);
     CHECK(vl_span_eq(desk_job(&d, 0).error_text, vl_span_str("task 0: the results of 5 replicas disagree")));
     CHECK_OK(desk_submit(&d, 1, &spec)); /* the third vote settles it */
-    for (uint32_t i = 1; i <= 2; i++) {
-        CHECK_OK(desk_place(&d, 1, 0, i));
-        CHECK_OK(desk_report(&d, 1, 0, i, i, TASK_DONE, (uint8_t)i));
-    }
+    for (uint32_t i = 1; i <= 2; i++) CHECK_OK(desk_place(&d, 1, 0, i));
+    for (uint32_t i = 1; i <= 2; i++) CHECK_OK(desk_commit(&d, 1, 0, i, i, (uint8_t)i));
+    for (uint32_t i = 1; i <= 2; i++) CHECK_OK(desk_report(&d, 1, 0, i, i, TASK_DONE, (uint8_t)i));
     CHECK(fx_history_has(&d.fx, JOB_H_DISAGREED));
     CHECK_EQ(1, desk_ready(&d));
     CHECK_OK(desk_place(&d, 1, 0, 3));
+    CHECK_OK(desk_commit(&d, 1, 0, 3, 3, 2));
     CHECK_OK(desk_report(&d, 1, 0, 3, 3, TASK_DONE, 2));
     CHECK_EQ(JOB_DONE, desk_job(&d, 1).state);
     CLOSE;
