@@ -34,7 +34,7 @@ enum vl_err coordinator_create(struct brain *b) {
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
     b->strategy = sched_strategy_find("least_loaded");
     assert(b->strategy != NULL);
-    return b->membership && b->registry && b->jobs && b->registry_fx ? VL_OK : VL_ENOMEM;
+    return b->membership && b->registry && b->jobs && b->registry_fx ? standing_create(b) : VL_ENOMEM;
 }
 
 void coordinator_destroy(struct brain *b) {
@@ -42,6 +42,7 @@ void coordinator_destroy(struct brain *b) {
     registry_destroy(b->registry);
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
+    standing_destroy(b);
     free(b->registry_fx);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
 }
@@ -114,6 +115,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
     case JOB_FX_JOB_ENDED:
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
+        standing_verdict(b, e);
         return;
     }
 }
@@ -350,6 +352,8 @@ static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_n
         v[n].slots = ahead;
         v[n].free_slots = ahead - held;
         slots += v[n].free_slots;
+        struct standing s = standing_of(b, r->id);
+        v[n].trust_milli = s.trust_milli, v[n].doubt_milli = s.doubt_milli;
         n++;
     }
     *ret_slots = slots;

@@ -357,10 +357,12 @@ void coordinator_tick(struct brain *b) {
         free(r);
     }
     if (b->schedule_at <= b->now) b->schedule_due = true;
+    standing_tick(b);
     retention(b);
 }
 
 vl_ms coordinator_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(registry_deadline(b->registry), job_book_deadline(b->jobs));
+    at = vl_ms_min(at, standing_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

@@ -7,7 +7,7 @@ struct item_kind {
     enum vl_err (*restore)(struct brain *b, const struct record *r);
 };
 static const struct item_kind kinds[] = {
-    { (enum record_item)0, NULL },
+    { ITEM_REPUTATION, standing_restore },
 };
 
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes) {

@@ -248,9 +248,7 @@ static bool describe(struct brain *b, uint64_t epoch, struct vl_buf *out) {
 
 /* What the village's books say of a node; only the coordinator has any. */
 static uint16_t reputation_of(const struct brain *b, struct vl_node_id node) {
-    const struct node_record *n = b->registry ? registry_get(b->registry, node) : NULL;
-    if (n == NULL) return 500;
-    return (uint16_t)(1000 * (n->done + 1) / (n->done + n->failed + 2));
+    return (uint16_t)standing_mix_milli(b, node);
 }
 
 static void authority_drain(struct brain *b) {

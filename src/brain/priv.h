@@ -179,6 +179,7 @@ struct brain {
     uint64_t history;
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
+    struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
 
@@ -306,6 +307,27 @@ const struct assignment *worker_assignment(const struct brain *b, uint64_t task)
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes);
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
+
+/* ---- standing.c: reputation, on the coordinator ---- */
+struct standing {
+    uint32_t trust_milli; /* lower bound, rounded down: 0..1000 */
+    uint32_t doubt_milli; /* uncertainty, rounded up */
+    uint32_t error_ppm;   /* upper 95 % bound of its rate of wrong results */
+    bool flagged;         /* its results want to be checked */
+    bool trusted;
+};
+enum vl_err standing_create(struct brain *b);
+void standing_destroy(struct brain *b);
+enum vl_err standing_restore(struct brain *b, const struct record *r);
+/* A newcomer's when nothing is known of it. */
+struct standing standing_of(const struct brain *b, struct vl_node_id node);
+/* For the directory of mixes: the smallest expectation of all its promises, presence too; 500: nothing known. */
+uint32_t standing_mix_milli(const struct brain *b, struct vl_node_id node);
+/* A verdict of the job book becomes evidence, with this step's commit. */
+void standing_verdict(struct brain *b, const struct job_effect *e);
+/* Presence, metered by the registry's own account once in a period. */
+void standing_tick(struct brain *b);
+vl_ms standing_deadline(const struct brain *b);
 
 /* ---- view.c: rows that the API reads ---- */
 /* From the job book; spans borrow from it.  False: no such job or task. */

@@ -190,6 +190,7 @@ struct job_effect {
     enum job_state state;
     enum job_history history;
     enum job_verdict verdict;
+    struct vl_hash receipt; /* VERDICT: BLAKE2b-256 of the encoded receipt; zeros: it left none */
     char detail[96]; /* NUL-terminated, UTF-8 of our own words and numbers */
 };
 /* Owned by the caller, reused from step to step; the step empties it first.  Grows to what one event needs: at most a

@@ -1,8 +1,6 @@
-#include "fog/sched.h"
+#include "fog/sched_priv.h"
 
 #include "base/bounds.h"
-
-#include <stdlib.h>
 
 const char *sched_reason_text(enum sched_reason r) {
     switch (r) {
@@ -64,6 +62,7 @@ enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task
     return SCHED_PLACED;
 }
 
+/* Callers have asked sched_fits(); figures of a node that lies never wrap. */
 void sched_take(struct sched_node *n, const struct sched_task *t) {
     n->free_slots--;
     n->running++;
@@ -73,169 +72,156 @@ void sched_take(struct sched_node *n, const struct sched_task *t) {
 
 bool sched_spread(const struct sched_task *t, enum domain *ret) {
     if (!t->spread_set && t->class == SLA_B) return false;
-    *ret = t->spread_set ? t->spread : DOMAIN_HOST;
+    *ret = t->spread_set ? t->spread : DOMAIN_OWNER;
     return true;
 }
 
-void sched_why(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *t, struct sched_why *ret) {
-    bool soft;
-    *ret = (struct sched_why){ .nodes = n_nodes };
-    for (uint32_t i = 0; i < n_nodes; i++) ret->by[sched_fits(&nodes[i], t, &soft)]++;
+static bool same_label(const struct sched_node *a, const struct sched_node *b, enum domain d) {
+    return a->domain[d] != 0 && a->domain[d] == b->domain[d];
+}
+bool sched_together(const struct sched_node *a, const struct sched_node *b, enum domain d) {
+    return same_label(a, b, d) || same_label(a, b, DOMAIN_HOST);
 }
 
-/* Fewer running per slot first; equal: smaller index, which is the smaller id. */
-static bool lighter(const struct sched_node *nodes, uint32_t a, uint32_t b) {
-    uint64_t x = (uint64_t)nodes[a].running * nodes[b].slots, y = (uint64_t)nodes[b].running * nodes[a].slots;
-    return x != y ? x < y : a < b;
+uint32_t sched_node_index(const struct sched_node *nodes, uint32_t n_nodes, const struct vl_node_id *id) {
+    uint32_t lo = 0, hi = n_nodes;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        int c = memcmp(nodes[mid].id.b, id->b, sizeof id->b);
+        if (c == 0) return mid;
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return n_nodes;
 }
 
-/* Indexes of nodes that may still take something, lightest first. */
-struct load_heap {
-    uint32_t *v, n;
-    const struct sched_node *nodes;
-};
+static bool same_task(const struct sched_task *a, const struct sched_task *b) {
+    return a->task == b->task && vl_job_eq(a->job, b->job);
+}
 
-static void sift_down(struct load_heap *h, uint32_t i) {
-    for (;;) {
-        uint32_t child = 2 * i + 1;
-        if (child >= h->n) return;
-        if (child + 1 < h->n && lighter(h->nodes, h->v[child + 1], h->v[child])) child++;
-        if (!lighter(h->nodes, h->v[child], h->v[i])) return;
-        uint32_t t = h->v[i];
-        h->v[i] = h->v[child];
-        h->v[child] = t;
-        i = child;
+void sched_ask_of(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *tasks, uint32_t k,
+                  const struct sched_choice *before, struct sched_ask *ret) {
+    const struct sched_task *t = &tasks[k];
+    ret->task = t;
+    ret->spread = ret->crowded = false;
+    ret->n_apart = ret->n_never = 0;
+    bool siblings = k > 0 && same_task(&tasks[k - 1], t);
+    if (t->n_avoid == 0 && !siblings) return;
+    ret->spread = sched_spread(t, &ret->domain);
+    for (uint32_t i = 0; i < t->n_avoid; i++) {
+        uint32_t x = t->avoid[i].hard ? sched_node_index(nodes, n_nodes, &t->avoid[i].node) : n_nodes;
+        if (x != n_nodes) ret->apart[ret->n_apart++] = x;
+    }
+    for (uint32_t i = k; siblings && i > 0 && same_task(&tasks[i - 1], t); i--) {
+        if (before[i - 1].reason != SCHED_PLACED) continue;
+        if (ret->n_never == SCHED_AVOID_MAX) {
+            ret->crowded = true;
+            return;
+        }
+        ret->never[ret->n_never++] = before[i - 1].node;
+        ret->apart[ret->n_apart++] = before[i - 1].node;
     }
 }
 
-/* Place in the heap of the lightest node that fits; soft ones only when there is no other.  h->n when none fits. */
-static uint32_t scan(const struct load_heap *h, const struct sched_task *t) {
-    uint32_t best = h->n, best_soft = h->n;
-    for (uint32_t i = 0; i < h->n; i++) {
-        bool soft;
-        if (sched_fits(&h->nodes[h->v[i]], t, &soft) != SCHED_PLACED) continue;
-        uint32_t *slot = soft ? &best_soft : &best;
-        if (*slot == h->n || lighter(h->nodes, h->v[i], h->v[*slot])) *slot = i;
-    }
-    return best != h->n ? best : best_soft;
+enum sched_reason sched_ask_apart(const struct sched_node *nodes, uint32_t node, const struct sched_ask *a) {
+    if (a->crowded) return SCHED_AVOIDED;
+    for (uint32_t i = 0; i < a->n_never; i++)
+        if (a->never[i] == node) return SCHED_AVOIDED;
+    if (!a->spread) return SCHED_PLACED;
+    for (uint32_t i = 0; i < a->n_apart; i++)
+        if (sched_together(&nodes[node], &nodes[a->apart[i]], a->domain)) return SCHED_SPREAD;
+    return SCHED_PLACED;
 }
 
-static enum sched_reason furthest(const struct sched_node *nodes, uint32_t n, const struct sched_task *t) {
+enum sched_reason sched_ask_fits(const struct sched_node *nodes, uint32_t node, const struct sched_ask *a,
+                                 bool *ret_soft) {
+    enum sched_reason r = sched_fits(&nodes[node], a->task, ret_soft);
+    return r == SCHED_PLACED ? sched_ask_apart(nodes, node, a) : r;
+}
+
+enum sched_reason sched_furthest(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_ask *a) {
     enum sched_reason r = SCHED_NO_NODES;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n_nodes; i++) {
         bool soft;
-        enum sched_reason one = sched_fits(&nodes[i], t, &soft);
+        enum sched_reason one = sched_ask_fits(nodes, i, a, &soft);
         if (one > r) r = one;
     }
     return r;
 }
 
-/* Room only shrinks within a batch: what did not fit for one task will not fit for the next that asks for the same.
- * Without this a long queue of unplaceable tasks would cost a full scan each. */
-struct refusal {
-    bool set;
-    uint32_t features;
-    uint64_t memory_bytes, disk_bytes;
-    enum sched_reason reason;
-};
-static bool refused_before(const struct refusal *r, const struct sched_task *t) {
-    return r->set && t->features == r->features && t->memory_bytes == r->memory_bytes && t->disk_bytes == r->disk_bytes;
+void sched_why(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *t, struct sched_why *ret) {
+    bool soft;
+    struct sched_ask a;
+    *ret = (struct sched_why){ .nodes = n_nodes };
+    sched_ask_of(nodes, n_nodes, t, 0, NULL, &a);
+    for (uint32_t i = 0; i < n_nodes; i++) ret->by[sched_ask_fits(nodes, i, &a, &soft)]++;
 }
-static enum sched_reason refuse(struct refusal *r, const struct sched_node *nodes, uint32_t n,
-                                const struct sched_task *t) {
-    enum sched_reason reason = furthest(nodes, n, t);
-    if (reason != SCHED_AVOIDED) *r = (struct refusal){ true, t->features, t->memory_bytes, t->disk_bytes, reason };
+
+uint64_t sched_mix(uint64_t x) { /* the finish of splitmix64 */
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+uint64_t sched_task_hash(const struct sched_task *t, uint64_t seed) {
+    uint64_t w[2];
+    memcpy(w, t->job.b, sizeof w);
+    return sched_mix(sched_mix(seed ^ w[0]) ^ w[1] ^ (uint64_t)t->task * 0x9e3779b97f4a7c15u);
+}
+bool sched_explores(const struct sched_task *t, uint64_t seed) {
+    return t->class == SLA_B && !t->privacy && sched_task_hash(t, seed) % SCHED_EXPLORE_ONE_IN == 0;
+}
+
+static bool same_wish(const struct sched_task *a, const struct sched_task *b) {
+    return a->features == b->features && a->memory_bytes == b->memory_bytes && a->disk_bytes == b->disk_bytes &&
+           (a->class == SLA_S) == (b->class == SLA_S) && a->min_trust_milli == b->min_trust_milli &&
+           a->max_latency_us == b->max_latency_us && a->max_price == b->max_price && a->region == b->region &&
+           a->n_exclude == b->n_exclude && memcmp(a->exclude, b->exclude, a->n_exclude * sizeof *a->exclude) == 0;
+}
+static uint32_t wish_slot(const struct sched_task *t) {
+    uint64_t h = t->features ^ t->memory_bytes * 3 ^ sched_mix(t->disk_bytes ^ t->max_price) ^ t->region;
+    h ^= (uint64_t)t->min_trust_milli << 32 ^ (uint64_t)t->max_latency_us << 16 ^ (t->class == SLA_S) ^
+         t->n_exclude * 8u;
+    return (uint32_t)(sched_mix(h) % SCHED_REFUSALS);
+}
+enum sched_reason sched_refused(const struct sched_refusals *r, const struct sched_task *t) {
+    uint32_t s = wish_slot(t);
+    return r->v[s].task != NULL && same_wish(r->v[s].task, t) ? r->v[s].reason : SCHED_PLACED;
+}
+enum sched_reason sched_refuse(struct sched_refusals *r, const struct sched_node *nodes, uint32_t n_nodes,
+                               const struct sched_ask *a) {
+    enum sched_reason reason = sched_furthest(nodes, n_nodes, a);
+    uint32_t s = wish_slot(a->task);
+    if (reason < SCHED_AVOIDED) { /* else it is this task's own replicas, and no other's matter */
+        r->v[s].task = a->task;
+        r->v[s].reason = reason;
+    }
     return reason;
 }
 
-static enum vl_err place_least_loaded(struct sched_state *state, struct sched_node *nodes, uint32_t n_nodes,
-                                      const struct sched_task *tasks, uint32_t n_tasks, struct sched_choice *ret) {
-    (void)state;
-    struct load_heap h = { .v = malloc((n_nodes ? n_nodes : 1) * sizeof *h.v), .nodes = nodes };
-    if (h.v == NULL) return VL_ENOMEM;
+uint32_t sched_worst_latency(const struct sched_node *nodes, uint32_t n_nodes) {
+    uint32_t worst = 1;
     for (uint32_t i = 0; i < n_nodes; i++)
-        if (nodes[i].blocked == 0 && nodes[i].slots > 0 && nodes[i].free_slots > 0) h.v[h.n++] = i;
-    for (uint32_t i = h.n / 2; i-- > 0;) sift_down(&h, i);
-    struct refusal no = { 0 };
-    for (uint32_t k = 0; k < n_tasks; k++) {
-        if (refused_before(&no, &tasks[k])) {
-            ret[k] = (struct sched_choice){ .reason = no.reason };
-            continue;
-        }
-        bool soft = false;
-        bool top = h.n > 0 && sched_fits(&nodes[h.v[0]], &tasks[k], &soft) == SCHED_PLACED && !soft;
-        uint32_t at = top ? 0 : scan(&h, &tasks[k]);
-        if (at == h.n) {
-            ret[k] = (struct sched_choice){ .reason = refuse(&no, nodes, n_nodes, &tasks[k]) };
-            continue;
-        }
-        ret[k] = (struct sched_choice){ .reason = SCHED_PLACED, .node = h.v[at] };
-        sched_take(&nodes[h.v[at]], &tasks[k]);
-        if (nodes[h.v[at]].free_slots == 0) {
-            /* Gone for this batch; the last one moves in, and may be lighter than its new parent. */
-            h.v[at] = h.v[--h.n];
-            for (uint32_t i = at; i > 0 && i < h.n && lighter(nodes, h.v[i], h.v[(i - 1) / 2]); i = (i - 1) / 2) {
-                uint32_t t = h.v[i];
-                h.v[i] = h.v[(i - 1) / 2];
-                h.v[(i - 1) / 2] = t;
-            }
-        }
-        if (at < h.n) sift_down(&h, at);
-    }
-    free(h.v);
-    return VL_OK;
+        if (nodes[i].latency_us > worst) worst = nodes[i].latency_us;
+    return worst;
 }
-
-/* First index whose id is above the last one used. */
-static uint32_t resume(const struct sched_state *state, const struct sched_node *nodes, uint32_t n) {
-    if (!state->used) return 0;
-    uint32_t lo = 0, hi = n;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if (memcmp(nodes[mid].id.b, state->last.b, sizeof state->last.b) <= 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < n ? lo : 0;
-}
-
-static enum vl_err place_round_robin(struct sched_state *state, struct sched_node *nodes, uint32_t n_nodes,
-                                     const struct sched_task *tasks, uint32_t n_tasks, struct sched_choice *ret) {
-    uint32_t at = resume(state, nodes, n_nodes);
-    struct refusal no = { 0 };
-    for (uint32_t k = 0; k < n_tasks; k++) {
-        if (refused_before(&no, &tasks[k])) {
-            ret[k] = (struct sched_choice){ .reason = no.reason };
-            continue;
-        }
-        uint32_t found = n_nodes, found_soft = n_nodes;
-        for (uint32_t i = 0; i < n_nodes && found == n_nodes; i++) {
-            uint32_t x = (at + i) % n_nodes;
-            bool soft;
-            if (sched_fits(&nodes[x], &tasks[k], &soft) != SCHED_PLACED) continue;
-            if (!soft)
-                found = x;
-            else if (found_soft == n_nodes)
-                found_soft = x;
-        }
-        if (found == n_nodes) found = found_soft;
-        if (found == n_nodes) {
-            ret[k] = (struct sched_choice){ .reason = refuse(&no, nodes, n_nodes, &tasks[k]) };
-            continue;
-        }
-        ret[k] = (struct sched_choice){ .reason = SCHED_PLACED, .node = found };
-        sched_take(&nodes[found], &tasks[k]);
-        state->last = nodes[found].id;
-        state->used = true;
-        at = (found + 1) % n_nodes;
-    }
-    return VL_OK;
+double sched_price_of_work(uint64_t per_hour, uint32_t rate_milli) {
+    return (double)per_hour * 1000.0 / (rate_milli ? rate_milli : 1000);
 }
 
 static const struct sched_strategy strategies[] = {
-    { "least_loaded", place_least_loaded },
-    { "round_robin", place_round_robin },
+    { "default", sched_place_default },
+    { "latency_first", sched_place_latency_first },
+    { "load_balance", sched_place_load_balance },
+    { "trust_first", sched_place_trust_first },
+    { "cost", sched_place_cost },
+    { "round_robin", sched_place_round_robin },
+    { "least_loaded", sched_place_least_loaded },
+    { "affinity", sched_place_affinity },
+    { "proximity", sched_place_proximity },
+    { "privacy_aware", sched_place_privacy_aware },
+    { "random", sched_place_random },
 };
 
 const struct sched_strategy *sched_strategy_at(uint32_t i) {
@@ -249,12 +235,25 @@ const struct sched_strategy *sched_strategy_find(const char *name) {
     return NULL;
 }
 
+bool sched_nodes_ok(const struct sched_node *nodes, uint32_t n_nodes) {
+    if (n_nodes > VL_NODES_MAX) return false;
+    for (uint32_t i = 1; i < n_nodes; i++)
+        if (memcmp(nodes[i - 1].id.b, nodes[i].id.b, sizeof nodes[i].id.b) >= 0) return false;
+    return true;
+}
+bool sched_tasks_ok(const struct sched_task *tasks, uint32_t n_tasks) {
+    if (n_tasks > SCHED_BATCH_MAX) return false;
+    for (uint32_t i = 0; i < n_tasks; i++)
+        if (tasks[i].n_avoid > SCHED_AVOID_MAX || tasks[i].n_exclude > TERMS_EXCLUDE_MAX ||
+            (unsigned)tasks[i].spread >= DOMAINS || (unsigned)tasks[i].class >= SLA_CLASSES)
+            return false;
+    return true;
+}
+
 enum vl_err sched_place(const struct sched_strategy *s, struct sched_state *state, struct sched_node *nodes,
                         uint32_t n_nodes, const struct sched_task *tasks, uint32_t n_tasks, struct sched_choice *ret) {
-    if (n_nodes > VL_NODES_MAX || n_tasks > SCHED_BATCH_MAX) return VL_ERANGE;
-    for (uint32_t i = 1; i < n_nodes; i++)
-        if (memcmp(nodes[i - 1].id.b, nodes[i].id.b, sizeof nodes[i].id.b) >= 0) return VL_ERANGE;
-    for (uint32_t i = 0; i < n_tasks; i++)
-        if (tasks[i].n_avoid > SCHED_AVOID_MAX) return VL_ERANGE;
-    return s->place(state, nodes, n_nodes, tasks, n_tasks, ret);
+    if (!sched_nodes_ok(nodes, n_nodes) || !sched_tasks_ok(tasks, n_tasks)) return VL_ERANGE;
+    enum vl_err err = s->place(state, nodes, n_nodes, tasks, n_tasks, ret);
+    if (err == VL_OK) state->batches++;
+    return err;
 }

@@ -1,6 +1,11 @@
 /* sched.h - places a batch of tasks on nodes by one of several single strategies (FOG-03, FOG-07; fog.md 2.5 items 1, 2
  * and 6); the multi-objective one is in plan.h.  Pure and deterministic: the same input gives the same answer; ties go
- * to the smaller node id.  To add a strategy: a number in wire/terms.h, one function and one row in sched.c. */
+ * to the smaller node id.  To add a strategy: a number in wire/terms.h, one function and one row in sched.c.
+ *
+ * Spread: two nodes share a failure domain when their labels in it are known and equal, or their hosts are: an unknown
+ * label proves nothing and keeps nobody apart, one machine always does.  Nodes that hold replicas must be in the list,
+ * blocked and full ones too, or their labels are not seen.  Entries of a batch for the same job and task that follow
+ * each other are replicas of each other. */
 #ifndef VL_FOG_SCHED_H
 #define VL_FOG_SCHED_H
 
@@ -61,12 +66,11 @@ struct sched_task {
     enum domain spread;
     bool privacy; /* travels through the private network */
     uint32_t min_trust_milli, max_latency_us;
-    uint64_t max_price, region; /* 0: any; region: label_hash() */
-    uint64_t program;           /* of what it runs, for affinity */
-    uint32_t cpu_milli;         /* work expected, for costs: slot-milliseconds; 0: unknown, taken as equal for all */
-    uint32_t n_exclude;
+    uint64_t max_price, region;  /* 0: any; region: label_hash() */
+    uint64_t program;            /* of what it runs, for affinity */
+    uint32_t cpu_milli;          /* work expected, for costs: slot-milliseconds; 0: unknown, taken as equal for all */
+    uint32_t n_exclude, n_avoid; /* both before their lists: what placing reads of most tasks lies in two cache lines */
     struct vl_node_id exclude[TERMS_EXCLUDE_MAX]; /* ascending */
-    uint32_t n_avoid;
     struct sched_avoid avoid[SCHED_AVOID_MAX];
 };
 
@@ -95,9 +99,11 @@ const char *sched_reason_text(enum sched_reason r);
 enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task *t, bool *ret_soft);
 /* Lowers the node's free figures by the task. */
 void sched_take(struct sched_node *n, const struct sched_task *t);
-/* Domain by which the replicas of a task are kept apart; false: by none. */
+/* Domain by which the replicas of a task are kept apart: as asked, else by owner for class A and S; false: by none. */
 bool sched_spread(const struct sched_task *t, enum domain *ret);
-/* How many nodes each reason stops: what people are told of a job that waits.  One full scan. */
+/* Whether a failure of that domain takes both at once, as far as is known. */
+bool sched_together(const struct sched_node *a, const struct sched_node *b, enum domain d);
+/* How many nodes each reason stops: what people are told of a job that waits.  One full scan; nodes sorted by id. */
 struct sched_why {
     uint32_t nodes, by[SCHED_REASONS]; /* by[SCHED_PLACED]: nodes that would take it */
 };
@@ -108,10 +114,20 @@ struct sched_choice {
     uint32_t node; /* index into nodes; only when placed */
 };
 
+/* Newcomers: so doubtful a node has had fewer than 8 results.  This share of class B tasks that no privacy binds goes
+ * to them first under the strategies that look at reputation, else they never start (fog.md 5). */
+#define SCHED_DOUBT_MILLI 200u
+#define SCHED_EXPLORE_ONE_IN 20u
+/* Is this one of them?  By hash: the same task is always, or never. */
+bool sched_explores(const struct sched_task *t, uint64_t seed);
+
 /* What a strategy remembers between batches: zero it once, keep it. */
 struct sched_state {
     struct vl_node_id last; /* round robin: last node used */
     bool used;
+    uint64_t seed;        /* for random, for samples and for exploration; set it once */
+    uint64_t batches;     /* draws of one batch are not those of the next */
+    uint64_t home_region; /* label_hash() of where the village is run; 0: unknown, proximity looks at latency alone */
 };
 
 struct sched_strategy {
@@ -130,5 +146,22 @@ const struct sched_strategy *sched_strategy_at(uint32_t i);
 VL_MUST_CHECK enum vl_err sched_place(const struct sched_strategy *s, struct sched_state *state,
                                       struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *tasks,
                                       uint32_t n_tasks, struct sched_choice *ret);
+
+/* ---- the default path: the best of a sample ------------------------------------------------------------------------
+ * For each task the best of SCHED_SAMPLE nodes with room by the weights of its class (plan_weights()); all of them when
+ * none of the sample fits.  Millions of placements a second with ten thousand nodes.  sched_strategy_find("default")
+ * builds one for a batch; who places one by one keeps it. */
+#define SCHED_SAMPLE 32u
+struct sched_fast;
+/* Borrows nodes (as for sched_place()) until sched_fast_destroy() and lowers their free figures as it places.
+ * VL_ERANGE: nodes not sorted or too many.  VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err sched_fast_create(struct sched_node *nodes, uint32_t n_nodes, uint64_t seed,
+                                            struct sched_fast **ret);
+void sched_fast_destroy(struct sched_fast *f);
+/* nodes[node] was changed by the caller (a task ended there, it was heard): look at it again. */
+void sched_fast_update(struct sched_fast *f, uint32_t node);
+/* As sched_place(). */
+VL_MUST_CHECK enum vl_err sched_fast_place(struct sched_fast *f, const struct sched_task *tasks, uint32_t n_tasks,
+                                           struct sched_choice *ret);
 
 #endif

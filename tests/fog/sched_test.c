@@ -22,6 +22,11 @@ static struct sched_node free_node(uint32_t n, uint32_t slots) {
 static struct sched_task small_task(void) {
     return (struct sched_task){ .features = 1, .memory_bytes = 10, .disk_bytes = 10 };
 }
+static struct sched_task small_task_n(uint32_t n) {
+    struct sched_task t = small_task();
+    t.task = n; /* two entries for one task would be its replicas */
+    return t;
+}
 static enum sched_reason reason_of(struct sched_node *nodes, uint32_t n, const struct sched_task *t) {
     struct sched_choice c;
     struct sched_state memory_of = { 0 };
@@ -32,7 +37,7 @@ static enum sched_reason reason_of(struct sched_node *nodes, uint32_t n, const s
 TEST(sched, least_loaded_fills_by_running_per_slot_and_breaks_ties_by_id) {
     struct sched_node nodes[3] = { free_node(0, 2), free_node(1, 4), free_node(2, 2) };
     struct sched_task t[9];
-    for (int i = 0; i < 9; i++) t[i] = small_task();
+    for (uint32_t i = 0; i < 9; i++) t[i] = small_task_n(i);
     struct sched_choice c[9];
     struct sched_state memory_of = { 0 };
     CHECK_OK(sched_place(sched_strategy_find("least_loaded"), &memory_of, nodes, 3, t, 9, c));
@@ -44,7 +49,7 @@ TEST(sched, least_loaded_fills_by_running_per_slot_and_breaks_ties_by_id) {
 TEST(sched, round_robin_goes_on_where_the_last_batch_stopped_and_skips_what_does_not_fit) {
     struct sched_node nodes[4] = { free_node(0, 9), free_node(1, 9), free_node(2, 9), free_node(3, 9) };
     nodes[2].blocked = SCHED_MAINTENANCE;
-    struct sched_task t[2] = { small_task(), small_task() };
+    struct sched_task t[2] = { small_task_n(0), small_task_n(1) };
     struct sched_choice c[2];
     struct sched_state memory_of = { 0 };
     const struct sched_strategy *s = sched_strategy_find("round_robin");
@@ -84,9 +89,9 @@ TEST(sched, node_where_it_failed_is_used_only_when_nothing_else_fits) {
     struct sched_node n[2] = { free_node(0, 4), free_node(1, 4) };
     n[1].running = 3;
     n[1].free_slots = 1;
-    struct sched_task t[2] = { small_task(), small_task() };
+    struct sched_task t[2] = { small_task_n(0), small_task_n(1) };
     for (int i = 0; i < 2; i++) t[i].avoid[t[i].n_avoid++] = (struct sched_avoid){ node_n(0), false };
-    for (uint32_t k = 0; k < 2; k++) {
+    for (uint32_t k = 0; k < 11; k++) {
         struct sched_choice c[2];
         struct sched_state memory_of = { 0 };
         struct sched_node copy[2] = { n[0], n[1] };
@@ -110,12 +115,12 @@ TEST(sched, never_promises_more_than_a_node_has) {
             before[i] = n[i];
         }
         for (uint32_t i = 0; i < 60; i++) {
-            t[i] = small_task();
+            t[i] = small_task_n(i);
             t[i].features = 1u << vl_prng_below(&rng, 2);
             t[i].memory_bytes = vl_prng_below(&rng, 60);
         }
         struct sched_state memory_of = { 0 };
-        CHECK_OK(sched_place(sched_strategy_at(round % 2), &memory_of, n, 20, t, 60, c));
+        CHECK_OK(sched_place(sched_strategy_at(round % 11), &memory_of, n, 20, t, 60, c));
         uint64_t memory[20] = { 0 }, disk[20] = { 0 };
         uint32_t count[20] = { 0 };
         for (uint32_t i = 0; i < 60; i++) {
@@ -140,12 +145,13 @@ TEST(sched, never_promises_more_than_a_node_has) {
 
 TEST(sched, task_kept_off_by_its_replicas_does_not_keep_the_next_one_off) {
     struct sched_node n[1] = { free_node(0, 4) };
-    struct sched_task t[2] = { small_task(), small_task() };
+    struct sched_task t[2] = { small_task_n(0), small_task_n(1) };
     t[0].avoid[t[0].n_avoid++] = (struct sched_avoid){ node_n(0), true };
-    for (uint32_t k = 0; k < 2; k++) {
+    for (uint32_t k = 0; k < 11; k++) {
         struct sched_choice c[2];
+        struct sched_node copy[1] = { n[0] };
         struct sched_state memory_of = { 0 };
-        CHECK_OK(sched_place(sched_strategy_at(k), &memory_of, n, 1, t, 2, c));
+        CHECK_OK(sched_place(sched_strategy_at(k), &memory_of, copy, 1, t, 2, c));
         CHECK_EQ(SCHED_AVOIDED, c[0].reason);
         CHECK_EQ(SCHED_PLACED, c[1].reason);
     }
@@ -158,7 +164,7 @@ TEST(sched, refuses_nodes_out_of_order) {
     struct sched_state memory_of = { 0 };
     CHECK_EQ(VL_ERANGE, sched_place(sched_strategy_at(0), &memory_of, n, 2, &t, 1, &c));
     CHECK_EQ(77, c.node);
-    CHECK(sched_strategy_find("none") == NULL && sched_strategy_at(2) == NULL);
+    CHECK(sched_strategy_find("none") == NULL && sched_strategy_at(11) == NULL);
 }
 
 TEST(breaker, opens_at_five_in_a_row_and_closes_after_a_good_probe) {
