@@ -186,6 +186,9 @@ static bool release(struct brain *b) {
         case OUT_SELF_REVOKE:
             worker_revoke(b, bytes);
             break;
+        case OUT_SELF_REVEAL:
+            worker_reveal(b, bytes);
+            break;
         }
         free(o);
         inside = true;

@@ -20,6 +20,7 @@
 #include "brain/record.h"
 #include "fog/job.h"
 #include "fog/registry.h"
+#include "fog/verify.h"
 #include "mix/audit.h"
 #include "mix/authority.h"
 #include "mix/channel.h"
@@ -71,6 +72,7 @@ struct brain_config {
     vl_ms heartbeat_ms;    /* 0: the default of fog/registry.h */
     vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
     struct brain_mix_config mix;
+    struct verify_policy verify; /* coordinator; faulty_ppm 0: verify_policy_defaults() */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
 };
 

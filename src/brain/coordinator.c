@@ -34,7 +34,7 @@ enum vl_err coordinator_create(struct brain *b) {
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
     b->strategy = sched_strategy_find("least_loaded");
     assert(b->strategy != NULL);
-    return b->membership && b->registry && b->jobs && b->registry_fx ? standing_create(b) : VL_ENOMEM;
+    return b->membership && b->registry && b->jobs && b->registry_fx && verify_create(b) == VL_OK ? standing_create(b) : VL_ENOMEM;
 }
 
 void coordinator_destroy(struct brain *b) {
@@ -43,6 +43,7 @@ void coordinator_destroy(struct brain *b) {
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
     standing_destroy(b);
+    verify_destroy(b);
     free(b->registry_fx);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
 }
@@ -116,6 +117,10 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
         standing_verdict(b, e);
+        verify_verdict(b, e);
+        return;
+    case JOB_FX_REVEAL:
+        verify_reveal(b, e);
         return;
     }
 }
@@ -302,13 +307,17 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
+    struct job_ruling ruling = { 0 };
+    if (r->outcome == TASK_DONE) ruling = verify_ruling(b, node, r);
     err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT,
                                                   .now = b->now,
                                                   .job = r->job,
                                                   .task = r->task,
                                                   .epoch = r->epoch,
                                                   .node = node,
-                                                  .report = r });
+                                                  .report = r,
+                                                  .ruling = ruling });
+    if (err == VL_OK && ruling.rule == JOB_RULE_REFEREE) verify_referee(b, r);
     if (err) {
         b->counters.reports_stale++;
     } else {
@@ -354,6 +363,7 @@ static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_n
         slots += v[n].free_slots;
         struct standing s = standing_of(b, r->id);
         v[n].trust_milli = s.trust_milli, v[n].doubt_milli = s.doubt_milli;
+        v[n].attested |= verify_audited(b, r->id);
         n++;
     }
     *ret_slots = slots;

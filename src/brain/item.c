@@ -8,6 +8,8 @@ struct item_kind {
 };
 static const struct item_kind kinds[] = {
     { ITEM_REPUTATION, standing_restore },
+    { ITEM_VERIFY, verify_restore },
+    { ITEM_HELD, held_restore },
 };
 
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes) {

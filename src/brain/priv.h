@@ -28,6 +28,8 @@ enum brain_message {
     MSG_NEWS = 7,
     MSG_TASK = 8,
     MSG_CANCEL = 9,
+    MSG_COMMIT = 10, /* wire/task.h */
+    MSG_REVEAL = 11,
 };
 #define MESSAGE_TYPE 0xffffu      /* enum brain_message in the type of an envelope; above it the privacy level */
 #define MESSAGE_LEVEL_SHIFT 16u
@@ -72,7 +74,7 @@ struct way {
 enum way_use { WAY_AUTHORITY = 1, WAY_RELAY = 2, WAY_PROVIDER = 4 };
 
 /* Something to do once the batch `after` is durable; what the shell sees is an effect, the rest happens inside. */
-enum out_kind { OUT_EFFECT, OUT_SEND, OUT_PRIVATE, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE };
+enum out_kind { OUT_EFFECT, OUT_SEND, OUT_PRIVATE, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE, OUT_SELF_REVEAL };
 struct out {
     struct out *next;
     enum out_kind kind;
@@ -92,13 +94,14 @@ struct record_slot { /* a record whose spans are offsets into the step's arena *
     size_t text_at, bytes_at;
 };
 
-enum worker_state { W_FETCHING = 1, W_READY, W_RUNNING, W_UPLOADING, W_REPORTED };
+enum worker_state { W_FETCHING = 1, W_READY, W_RUNNING, W_UPLOADING, W_REPORTED, W_COMMITTED };
 struct wtask {
     struct wtask *next;
     uint64_t id;
     enum worker_state state;
     uint32_t missing; /* blobs not here yet, or outputs the coordinator has not got yet */
     bool started;
+    bool salted, held, revealed; /* held.c: the report opens a commitment; is on disk; was asked for */
     vl_ms started_ms;
     struct assignment a; /* borrows from `bytes` */
     uint8_t *bytes;
@@ -179,6 +182,7 @@ struct brain {
     uint64_t history;
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
+    struct verify *verify;       /* verify.c; the same */
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
@@ -290,6 +294,8 @@ void mix_private_peer(struct brain *b, struct vl_node_id to);
 /* ---- worker.c ---- */
 void worker_assign(struct brain *b, struct vl_span bytes);
 void worker_revoke(struct brain *b, struct vl_span bytes);
+/* Sends a result on its way: the commitment to it, or the report. */
+void worker_report(struct brain *b, struct wtask *t);
 void worker_blob_here(struct brain *b, struct vl_hash hash, enum vl_err err);
 void worker_blob_found(struct brain *b, struct vl_hash hash, bool complete, uint64_t partial);
 void worker_output_taken(struct brain *b, struct vl_hash hash, enum vl_err err);
@@ -307,6 +313,31 @@ const struct assignment *worker_assignment(const struct brain *b, uint64_t task)
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes);
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
+
+/* ---- held.c: results that are committed to before they are told, at the worker ---- */
+void held_salt(const struct brain *b, const struct wtask *t, uint8_t ret[TASK_SALT]);
+bool held_due(const struct wtask *t);
+void held_commit(struct brain *b, struct wtask *t);
+void held_forget(struct brain *b, struct wtask *t);
+enum vl_err held_restore(struct brain *b, const struct record *r);
+void worker_reveal(struct brain *b, struct vl_span bytes);
+/* On the coordinator, at start: asking itself is not in any outbox. */
+void held_start(struct brain *b);
+
+/* ---- verify.c: whose results are believed, on the coordinator ---- */
+enum vl_err verify_create(struct brain *b);
+void verify_destroy(struct brain *b);
+enum vl_err verify_restore(struct brain *b, const struct record *r);
+/* A verdict changes the node's account, with this step's commit. */
+void verify_verdict(struct brain *b, const struct job_effect *e);
+/* What is to be done now that this result is in; to be part of the event. */
+struct job_ruling verify_ruling(struct brain *b, struct vl_node_id node, const struct task_report *report);
+/* After a ruling that wants a referee. */
+void verify_referee(struct brain *b, const struct task_report *r);
+void verify_reveal(struct brain *b, const struct job_effect *e);
+/* Its results were compared with others' and right, lately: class S may go there. */
+bool verify_audited(const struct brain *b, struct vl_node_id node);
+void coordinator_commit(struct brain *b, struct vl_node_id node, struct vl_span body);
 
 /* ---- standing.c: reputation, on the coordinator ---- */
 struct standing {

@@ -49,6 +49,7 @@ enum record_item {
     ITEM_AGREEMENT = 6,  /* availability promised and measured: fog/quorum.h */
     ITEM_HARVEST = 7,    /* this machine's own: cool-down, pause (fog/harvest.h) */
     ITEM_SESSION = 8,    /* open contribution sessions */
+    ITEM_HELD = 10,      /* worker: key: job, task; number: epoch; a result it has committed to and not told yet */
     ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
     ITEM_VIEWS = 64,
     ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */

@@ -1,11 +1,13 @@
 /* The worker's side of a task.
  *
- *   assignment -> FETCHING -> READY -> RUNNING -> UPLOADING -> REPORTED -> gone
+ *   assignment -> FETCHING -> READY -> RUNNING -> UPLOADING -> [COMMITTED ->] REPORTED -> gone
  *                 blobs come   slot     runner     outputs go    report is
  *                 from the     is       has it     to the        in the outbox
  *                 coordinator  free                coordinator
  *
- * Nothing here is durable but the report in the outbox: after a crash the coordinator sees from the first heartbeat
+ * COMMITTED: others run it too; the result is told when asked for (held.c).
+ *
+ * Nothing here is durable but the report in the outbox and what held.c keeps: after a crash the coordinator sees from the first heartbeat
  * which runs are gone and places them anew. */
 #include "brain/priv.h"
 
@@ -48,10 +50,15 @@ static bool task_is(const struct wtask *t, struct vl_job_id job, uint32_t task, 
 
 /* ---- the report ------------------------------------------------------------------------------------------------ */
 
-static void report_send(struct brain *b, struct wtask *t) {
+void worker_report(struct brain *b, struct wtask *t) {
     struct vl_span bytes = vl_span(t->report, t->report_n);
+    if (held_due(t)) {
+        held_commit(b, t);
+        return;
+    }
     t->state = W_REPORTED;
     if (b->cfg.coordinator) { /* its own worker: the job book's log makes it durable */
+        held_forget(b, t);
         coordinator_report(b, b->self, bytes);
         task_drop(b, t);
         return;
@@ -59,6 +66,8 @@ static void report_send(struct brain *b, struct wtask *t) {
     if (message_send(b, b->coordinator, t->a.privacy, MSG_REPORT, ENVELOPE_HIGH, bytes, &t->message)) {
         t->state = W_UPLOADING; /* the outbox is full: worker_tick() tries again */
         b->reoffer_at = vl_ms_min(b->reoffer_at, b->now + 1000);
+    } else {
+        held_forget(b, t);
     }
 }
 
@@ -113,6 +122,9 @@ static void report_fill(struct brain *b, struct wtask *t, const struct brain_tas
                                    .input_root = receipt_input_root(&t->a.spec),
                                    .output_root = receipt_output_root(r->outputs, r->n_outputs) };
     if (receipt_sign(&r->receipt, &b->key)) r->has_receipt = false;
+    if (!t->a.commit || !r->has_receipt) return;
+    r->has_salt = t->salted = true;
+    held_salt(b, t, r->salt);
 }
 
 static void task_finish(struct brain *b, struct wtask *t, const struct brain_task_end *end) {
@@ -126,7 +138,7 @@ static void task_finish(struct brain *b, struct wtask *t, const struct brain_tas
         r.error = err;
         r.detail = vl_span_str("the outputs of this task cannot be described");
         r.n_outputs = 0;
-        r.has_receipt = false;
+        r.has_receipt = r.has_salt = t->salted = false;
         vl_buf_clear(&buf);
         err = task_report_encode(&r, &buf);
     }
@@ -151,7 +163,7 @@ static void task_finish(struct brain *b, struct wtask *t, const struct brain_tas
     }
     t->state = W_UPLOADING;
     if (t->missing == 0)
-        report_send(b, t);
+        worker_report(b, t);
     else
         outputs_offer(b, t);
 }
@@ -240,7 +252,9 @@ void worker_assign(struct brain *b, struct vl_span bytes) {
             return;
         }
         if (o->state == W_RUNNING) effect_now(b, BRAIN_TASK_KILL, (struct vl_span){ 0 }, NULL)->task = o->id;
-        if (o->state != W_REPORTED) task_drop(b, o);
+        if (o->state == W_REPORTED) continue;
+        held_forget(b, o);
+        task_drop(b, o);
     }
     t->waits = calloc(t->a.spec.n_inputs + 1, sizeof *t->waits);
     t->wait_sizes = calloc(t->a.spec.n_inputs + 1, sizeof *t->wait_sizes);
@@ -272,6 +286,7 @@ void worker_revoke(struct brain *b, struct vl_span bytes) {
     for (struct wtask *t = b->tasks; t; t = t->next) {
         if (!task_is(t, r.job, r.task, r.epoch) || t->state == W_REPORTED) continue;
         if (t->state == W_RUNNING) effect_now(b, BRAIN_TASK_KILL, (struct vl_span){ 0 }, NULL)->task = t->id;
+        held_forget(b, t);
         task_drop(b, t);
         run_ready(b);
         return;
@@ -337,7 +352,7 @@ void worker_output_taken(struct brain *b, struct vl_hash hash, enum vl_err err) 
     for (struct wtask *t = b->tasks, *next; t; t = next) {
         next = t->next;
         if (t->state != W_UPLOADING || err || !arrived(t, hash)) continue; /* a failed fetch is offered again later */
-        if (t->missing == 0) report_send(b, t);
+        if (t->missing == 0) worker_report(b, t);
     }
 }
 
@@ -382,7 +397,7 @@ void worker_tick(struct brain *b) {
         if (t->missing > 0)
             outputs_offer(b, t);
         else
-            report_send(b, t);
+            worker_report(b, t);
     }
 }
 

@@ -254,6 +254,8 @@ struct job_votes {
 };
 /* False: the report would not be taken as a result. */
 bool job_book_votes(const struct job_book *b, struct vl_node_id node, const struct task_report *report, struct job_votes *ret);
+/* The copy was told to reveal and has not: whoever sends the asking out again after a restart wants to know. */
+bool job_book_asked(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch);
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);

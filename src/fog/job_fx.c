@@ -1,3 +1,4 @@
+#include "crypto/hash.h"
 #include "fog/job_priv.h"
 
 #include <assert.h>
@@ -185,6 +186,12 @@ void fx_verdict(struct job_effects *fx, const struct copy *c, enum job_verdict v
     f->node = c->node->id;
     f->epoch = c->epoch;
     f->verdict = verdict;
+    struct task_report r;
+    struct vl_buf buf;
+    if (c->report == NULL || task_report_decode(vl_span(c->report, c->report_len), &r) != VL_OK || !r.has_receipt) return;
+    vl_buf_init(&buf, 1024);
+    if (receipt_encode(&r.receipt, &buf) == VL_OK) crypto_blake2b256(vl_span(buf.p, buf.len), &f->receipt);
+    vl_buf_free(&buf);
 }
 
 void fx_job(struct job_book *b, struct job_effects *fx, struct job *j) {

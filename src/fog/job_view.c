@@ -44,7 +44,7 @@ static void describe(const struct task *t, struct sched_task *ret) {
         .program = j->program,
     };
     if (j->terms) terms_of(j->terms, ret);
-    if (t->target > 1 && !ret->spread_set && (j->class != SLA_B || t->target > j->replicas)) {
+    if (t->target > 1 && !ret->spread_set && (j->class != SLA_B || j->replicas == 1)) {
         ret->spread_set = true; /* who owns two nodes can make both lie: a comparison of theirs says nothing */
         ret->spread = DOMAIN_OWNER;
     }
@@ -140,6 +140,13 @@ enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, 
         map_inputs(j, task, &spec, &ret->spec);
     if (spec.deterministic) ret->spec.seed = seed_of(&ret->spec, task);
     return VL_OK;
+}
+
+bool job_book_asked(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch) {
+    const struct job *j = book_find(b, job);
+    const struct task *t = j ? job_task(j, task) : NULL;
+    const struct copy *c = t ? task_copy(t, epoch) : NULL;
+    return c != NULL && copy_live(c) && c->asked;
 }
 
 struct sched_load job_book_on_node(const struct job_book *b, struct vl_node_id node) {

@@ -406,6 +406,8 @@ static void submit(struct sim_node *n, vl_ms now) {
     j->private = spec->privacy != MIX_OFF;
     spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
+    spec->deterministic = true;
+    if (vl_prng_below(rng, 3) == 0) spec->replicas = 2 + (uint32_t)vl_prng_below(rng, 2);
     spec->has_merge = merge;
     for (uint32_t i = 0; i + merge < tasks; i++) {
         char name[16];
