@@ -29,6 +29,7 @@
 #include "mix/path.h"
 #include "mix/relay.h"
 #include "trust/membership.h"
+#include "trust/merkle_log.h"
 #include "wire/task.h"
 
 #include <stdbool.h>
@@ -126,6 +127,13 @@ void brain_revoke_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8
 void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool on);
 void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct record_answer *answer);
+
+/* The head of the log of receipts, signed; BRAIN_REPLY with bytes for brain_log_head_open(), once all that it covers is
+ * durable. */
+void brain_log_head(struct brain *b, vl_ms now, uint64_t token);
+/* VL_EPARSE, VL_EVERSION; VL_ECRYPTO: not signed by `signer`. */
+VL_MUST_CHECK enum vl_err brain_log_head_open(struct vl_span bytes, struct vl_node_id signer, struct merkle_checkpoint *ret_head,
+                                              char ret_text[MERKLE_CHECKPOINT_MAX], struct merkle_log *ret_log);
 
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);

@@ -34,7 +34,7 @@ enum vl_err coordinator_create(struct brain *b) {
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
     b->strategy = sched_strategy_find("least_loaded");
     assert(b->strategy != NULL);
-    return b->membership && b->registry && b->jobs && b->registry_fx && verify_create(b) == VL_OK ? standing_create(b) : VL_ENOMEM;
+    return b->membership && b->registry && b->jobs && b->registry_fx && verify_create(b) == VL_OK && receipts_create(b) == VL_OK ? standing_create(b) : VL_ENOMEM;
 }
 
 void coordinator_destroy(struct brain *b) {
@@ -44,6 +44,7 @@ void coordinator_destroy(struct brain *b) {
     job_effects_free(&b->job_fx);
     standing_destroy(b);
     verify_destroy(b);
+    receipts_destroy(b);
     free(b->registry_fx);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
 }
@@ -328,6 +329,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
                                             vl_span(buf.p, buf.len));
             rec->index = r->task;
             rec->number = r->epoch;
+            receipts_add(b, &r->receipt, vl_span(buf.p, buf.len));
         }
         vl_buf_free(&buf);
         if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) /* a program's own failure is not the node's */

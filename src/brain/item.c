@@ -9,6 +9,7 @@ struct item_kind {
 static const struct item_kind kinds[] = {
     { ITEM_REPUTATION, standing_restore },
     { ITEM_VERIFY, verify_restore },
+    { ITEM_LOG_HEAD, receipts_restore },
     { ITEM_HELD, held_restore },
 };
 

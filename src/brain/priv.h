@@ -183,6 +183,7 @@ struct brain {
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
     struct verify *verify;       /* verify.c; the same */
+    struct merkle_log *receipts; /* receipts.c; the same */
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
@@ -313,6 +314,13 @@ const struct assignment *worker_assignment(const struct brain *b, uint64_t task)
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes);
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
+
+/* ---- receipts.c: the log of receipts, on the coordinator ---- */
+enum vl_err receipts_create(struct brain *b);
+void receipts_destroy(struct brain *b);
+enum vl_err receipts_restore(struct brain *b, const struct record *r);
+/* One more leaf, with this step's commit. */
+void receipts_add(struct brain *b, const struct receipt *r, struct vl_span encoded);
 
 /* ---- held.c: results that are committed to before they are told, at the worker ---- */
 void held_salt(const struct brain *b, const struct wtask *t, uint8_t ret[TASK_SALT]);

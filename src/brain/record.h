@@ -60,6 +60,8 @@ enum record_item {
     ITEM_CONTRIBUTION = 69, /* key: node; number: start of the session; what was metered */
     ITEM_REFUND = 70,       /* key: job or agreement; what was owed for a promise not kept */
     ITEM_DISPUTE = 71,      /* key: job; number: task */
+    ITEM_TILE = 72,         /* key: level in the first byte; number: index; a full tile of the receipt log */
+    ITEM_LEAF_OF = 73,      /* key: job; number: task above 48 bits of epoch; index of its receipt in the log */
 };
 
 #define RECORD_ANSWER_MAX 4096u

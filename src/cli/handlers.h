@@ -14,6 +14,7 @@ int command_revoke(struct cli *cli);
 int command_run(struct cli *cli);
 int command_jobs(struct cli *cli);
 int command_job(struct cli *cli);
+int command_receipts(struct cli *cli);
 int command_nodes(struct cli *cli);
 int command_maintenance(struct cli *cli);
 int command_expel(struct cli *cli);

@@ -122,6 +122,7 @@ struct task_status {
     enum task_phase phase;
 };
 
+#define RECEIPT_CONTEXT "village-receipt-1:" /* under which it is signed (crypto/sign.h) */
 /* A worker's signed statement of what it ran; see fog/receipt.h for signing and checking. */
 struct receipt {
     struct vl_job_id job;
