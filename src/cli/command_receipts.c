@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define LEAF_MAX 1024u
+#define RECEIPTS_MAX 100000u /* listed at once: more than a job's tasks and votes */
 
 struct proved {
     json_t *json; /* the answer */
@@ -112,21 +113,21 @@ int command_receipts(struct cli *cli) {
     bool check = args_has(&cli->args, "check"), bad = false;
     char job[33], path[96];
     struct proved p = { .signer = "" };
-    json_t *answer = NULL;
+    json_t *items = NULL;
     int code = cli_find_job(cli, cli->args.operands[0], job);
     if (code != CLI_OK) return code;
     snprintf(path, sizeof path, "/v1/fog/jobs/%s/receipts", job);
-    code = cli_call(cli, "GET", path, NULL, &answer);
+    code = cli_list(cli, path, RECEIPTS_MAX, &items);
     if (code != CLI_OK) return code;
     struct term_table *table = term_table_create(plain, check ? 6 : 5);
-    json_t *items = json_object_get(answer, "items"), *item = NULL;
+    json_t *item = NULL;
     size_t i = 0;
     json_array_foreach(items, i, item) {
         code = one(cli, job, item, check, table, &p, &bad);
         if (code != CLI_OK) break;
     }
     if (code == CLI_OK && cli->json) {
-        code = cli_print_json(cli, json_incref(answer));
+        code = cli_print_json(cli, json_pack("{s:O}", "items", items));
     } else if (code == CLI_OK) {
         if (json_array_size(items) == 0)
             cli_note(cli, "no receipts of this job yet");
@@ -135,7 +136,7 @@ int command_receipts(struct cli *cli) {
         if (check && !bad && p.signer[0]) cli_note(cli, "all are in the log of %llu receipts that %s signs", (unsigned long long)p.head.size, p.signer);
     }
     term_table_destroy(table);
-    json_decref(answer);
+    json_decref(items);
     if (code == CLI_OK && bad) return cli_fail(cli, CLI_FAILED, "a receipt is not what it should be: see above; do not pay for it");
     return code;
 }

@@ -2,13 +2,12 @@
 #include "gateway/gateway_priv.h"
 
 #include "base/text.h"
+#include "crypto/node_id.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define RECEIPTS_MAX 20000u /* of one job: two for each task, or half of them with all votes */
 
 struct asked {
     struct gateway *g;
@@ -109,37 +108,31 @@ void api_log_consistency(struct gateway *g, struct http_req *r, const struct cal
     api_problem(r, 400, "bad_request", "A parameter is wrong.", NULL, &e);
 }
 
-struct list {
-    struct jw j;
-    uint32_t n;
-};
-
-static void receipt_item(void *arg, uint32_t task, uint64_t epoch, uint64_t index) {
-    struct list *l = arg;
-    l->n++;
-    jw_obj(&l->j);
-    jw_put_u64(&l->j, "task", task);
-    jw_put_u64(&l->j, "epoch", epoch);
-    jw_put_u64(&l->j, "index", index);
-    jw_obj_end(&l->j);
+static void receipt_item(void *arg, uint64_t run, uint32_t task, uint64_t epoch, uint64_t index) {
+    struct page *p = arg;
+    uint8_t key[8];
+    vl_put_u64(key, run);
+    if (!page_takes(p, key, sizeof key)) return;
+    jw_obj(&p->j);
+    jw_put_u64(&p->j, "task", task);
+    jw_put_u64(&p->j, "epoch", epoch);
+    jw_put_u64(&p->j, "index", index);
+    jw_obj_end(&p->j);
 }
 
 void api_job_receipts(struct gateway *g, struct http_req *r, const struct call *k) {
     struct vl_job_id id;
+    uint8_t key[CURSOR_KEY_MAX];
+    size_t n = 0;
     if (job_id_parse(k->param, &id) != VL_OK) {
         api_not_found(r, "No job has this id.");
         return;
     }
-    struct list l = { .j = api_json(r) };
-    jw_obj(&l.j);
-    jw_key(&l.j, "items");
-    jw_arr(&l.j);
-    enum vl_err err = g->backend->ops->receipts(g->backend->self, id, RECEIPTS_MAX, receipt_item, &l);
-    jw_arr_end(&l.j);
-    jw_put_str(&l.j, "next", NULL);
-    jw_obj_end(&l.j);
+    if (!page_cursor(g, r, k, CURSOR_RECEIPTS, 8, key, &n)) return;
+    struct page p = page_begin(r, k);
+    enum vl_err err = g->backend->ops->receipts(g->backend->self, id, n ? vl_get_u64(key) : 0, k->limit + 1, receipt_item, &p);
     if (err == VL_OK)
-        api_send(g, r, 200, &l.j, NULL);
+        page_send(g, r, &p, CURSOR_RECEIPTS);
     else
         api_error(r, err, NULL);
 }

@@ -256,7 +256,8 @@ struct view_log {
     struct vl_hash proof[MERKLE_PROOF_MAX + 1];
 };
 typedef void (*backend_log_fn)(void *arg, enum vl_err err, const char *detail, const struct view_log *v);
-typedef void (*view_receipt_fn)(void *arg, uint32_t task, uint64_t epoch, uint64_t index);
+/* run: names task and epoch for `after_run`. */
+typedef void (*view_receipt_fn)(void *arg, uint64_t run, uint32_t task, uint64_t epoch, uint64_t index);
 
 /* As above; `text` is the whole secret ticket "vl1...", shown this once; NULL on error. */
 typedef void (*backend_ticket_fn)(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v,
@@ -322,7 +323,7 @@ struct backend_ops {
     /* VL_EUNSUPPORTED: only the coordinator has it; VL_ENOTFOUND: beyond its end; VL_ERANGE: sizes. */
     enum vl_err (*log)(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
     /* Where the receipts of a job are in the log; nothing when there are none. */
-    enum vl_err (*receipts)(void *self, struct vl_job_id id, uint32_t max, view_receipt_fn sink, void *arg);
+    enum vl_err (*receipts)(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
     enum vl_err (*mix_ping)(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
     enum vl_err (*mix_charter)(void *self, const struct backend_charter *c, backend_done_fn done, void *arg);
     enum vl_err (*ticket_create)(void *self, uint32_t uses, uint64_t ttl_s, backend_ticket_fn done, void *arg);

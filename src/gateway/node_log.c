@@ -93,12 +93,18 @@ enum vl_err node_backend_log(void *self, const struct backend_log_query *q, back
 }
 
 /* Task, epoch and place in the log of each receipt of a job, in the order of tasks. */
-enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint32_t max, view_receipt_fn sink, void *arg) {
+enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink,
+                                  void *arg) {
     struct store *s = node_store(((struct node_backend *)self)->node);
     uint8_t job[32] = { 0 };
     memcpy(job, id.b, sizeof id.b);
-    struct store_value prefix[] = { store_int(ITEM_LEAF_OF), store_blob(job, sizeof job) };
-    struct store_query q = { .table = STORE_ITEMS, .prefix = prefix, .n_prefix = 2, .limit = max };
+    struct store_value prefix[] = { store_int(ITEM_LEAF_OF), store_blob(job, sizeof job) }, from = store_int((int64_t)after_run);
+    struct store_query q = { .table = STORE_ITEMS,
+                             .prefix = prefix,
+                             .n_prefix = 2,
+                             .from = &from,
+                             .n_from = after_run ? 1 : 0,
+                             .limit = max };
     struct store_iter *it;
     struct store_row row;
     enum vl_err err = store_scan(s, &q, &it);
@@ -106,7 +112,7 @@ enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint32_t max,
     while (store_next(it, &row)) {
         struct vl_span at = store_row_blob(&row, STORE_ITEMS_RECORD);
         uint64_t run = (uint64_t)store_row_int(&row, STORE_ITEMS_SEQ);
-        if (at.n == 8) sink(arg, (uint32_t)(run >> 48), run & ((1ull << 48) - 1), vl_get_u64(at.p));
+        if (at.n == 8) sink(arg, run, (uint32_t)(run >> 48), run & ((1ull << 48) - 1), vl_get_u64(at.p));
     }
     return store_end(it);
 }

@@ -347,6 +347,7 @@ const struct route gateway_routes[] = {
       .path = "/v1/fog/jobs/{id}/receipts",
       .name = "listReceipts",
       .tag = "receipts",
+      .query = page_query,
       .summary = "Where the receipts of a job are in the log of receipts.",
       .success = 200,
       .answer = "The receipts, by task and epoch.",

@@ -417,9 +417,9 @@ static enum vl_err log_ask(void *self, const struct backend_log_query *q, backen
     return VL_OK;
 }
 
-static enum vl_err receipts(void *self, struct vl_job_id id, uint32_t max, view_receipt_fn sink, void *arg) {
+static enum vl_err receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg) {
     (void)self, (void)id, (void)max;
-    sink(arg, 0, 1, 0);
+    if (after_run == 0) sink(arg, 1, 0, 1, 0);
     return VL_OK;
 }
 
