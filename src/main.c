@@ -11,6 +11,7 @@
 #include "os/file.h"
 #include "sandbox/request.h"
 #include "sandbox/runner.h"
+#include "trust/reputation.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -303,9 +304,27 @@ static int capacity_run(struct cli_capacity *c, void (*progress)(void *arg, cons
     return err ? 1 : 0;
 }
 
+static int reputation_run(struct cli_reputation *r, char problem[256]) {
+    struct reputation_score s = { 0 };
+    struct vl_node_id by = { 0 };
+    struct vl_errmsg msg = { "" };
+    enum vl_err err = crypto_init();
+    if (err == VL_OK)
+        err = reputation_check(vl_span(r->state, r->state_n), vl_span(r->records, r->records_n), r->base_milli, r->at_ms,
+                               &s, &by, &msg);
+    snprintf(problem, 256, "%.255s", msg.text[0] || err == VL_OK ? msg.text : vl_err_text(err));
+    r->trust_ppm = s.trust_ppm;
+    r->doubt_ppm = s.doubt_ppm;
+    r->error_ppm = s.error_ppm;
+    memcpy(r->by, by.b, sizeof r->by);
+    return err ? 1 : 0;
+}
+
 int main(int argc, char **argv) {
-    static const struct cli_hooks hooks = {
-        .up = daemon_run, .join = daemon_run, .runner = runner_run_main, .capacity = capacity_run
-    };
+    static const struct cli_hooks hooks = { .up = daemon_run,
+                                            .join = daemon_run,
+                                            .runner = runner_run_main,
+                                            .capacity = capacity_run,
+                                            .reputation = reputation_run };
     return cli_main(argc, argv, &hooks);
 }

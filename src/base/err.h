@@ -38,7 +38,8 @@ enum vl_class {
     X(VL_EUNSUPPORTED, -20, VL_CLASS_DROP, "not supported on this machine")                                            \
     X(VL_EBUSY, -21, VL_CLASS_RETRY, "in use")                                                                         \
     X(VL_EUSED, -22, VL_CLASS_DROP, "already used")                                                                    \
-    X(VL_EINTERNAL, -23, VL_CLASS_STOP, "internal error")
+    X(VL_EINTERNAL, -23, VL_CLASS_STOP, "internal error")                                                              \
+    X(VL_EOVERLOAD, -24, VL_CLASS_RETRY, "overloaded, come back later")
 
 enum vl_err {
 #define VL_ERR_ENUM(name, number, class, text) name = (number),

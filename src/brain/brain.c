@@ -78,6 +78,12 @@ void reply(struct brain *b, uint64_t token, enum vl_err err, const char *detail,
     e->err = err;
 }
 
+void reply_now(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes) {
+    struct brain_effect *e = effect_now(b, BRAIN_REPLY, bytes, detail);
+    e->token = token;
+    e->err = err;
+}
+
 void note(struct brain *b, enum vl_err err, struct vl_node_id node, const char *detail) {
     struct brain_effect *e = effect_now(b, BRAIN_NOTE, (struct vl_span){ 0 }, detail);
     e->err = err;
@@ -140,6 +146,7 @@ static void step_commit(struct brain *b) {
     }
     o->kind = OUT_EFFECT;
     o->effect = (struct brain_effect){ .kind = BRAIN_COMMIT, .seq = ++b->seq, .records = v, .records_n = b->slots_n };
+    load_committing(b, head + b->arena.len);
     list_push(&b->due, o);
     b->slots_n = 0;
     vl_buf_clear(&b->arena);
@@ -147,7 +154,11 @@ static void step_commit(struct brain *b) {
 
 /* Closes a step: its records become one commit, and what it holds back waits for that. */
 static void step_close(struct brain *b) {
-    if (b->schedule_due) coordinator_schedule(b);
+    if (b->schedule_due && load_may_place(b))
+        coordinator_schedule(b);
+    else if (b->schedule_due)
+        b->schedule_at = VL_MS_NEVER; /* what becomes durable is a step of its own, and ends here */
+    if (b->changed_n > 0) coordinator_views(b);
     if (b->slots_n > 0 && !b->out_of_memory) step_commit(b);
     for (struct out *o = b->step_first; o; o = o->next) {
         o->after = b->seq;
@@ -203,11 +214,14 @@ void step_end(struct brain *b) {
         mix_pump(b);
         step_close(b);
     } while (release(b));
+    if (b->load) load_look(b);
 }
 
 void brain_committed(struct brain *b, vl_ms now, uint64_t seq) {
     step_begin(b, now);
+    uint64_t before = b->durable;
     if (seq > b->durable) b->durable = seq;
+    load_committed(b, before);
     step_end(b);
 }
 
@@ -257,13 +271,14 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     vl_map_init(&b->by_conn, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
     vl_map_init(&b->by_node, sizeof(struct vl_node_id), VL_LINKS_MAX, vl_prng_next(&b->rng));
     b->heartbeat_at = b->reoffer_at = b->guest_at = VL_MS_NEVER;
-    b->home.at = b->ways_at = b->schedule_at = VL_MS_NEVER;
+    b->home.at = b->ways_at = b->schedule_at = b->load_at = VL_MS_NEVER;
     memcpy(b->home.addr, cfg->coordinator_addr, sizeof b->home.addr);
     enum vl_err err = link_create(b);
     if (err == VL_OK) err = message_create(b);
     if (err == VL_OK) err = blobs_create(b);
     if (err == VL_OK) err = mix_create(b);
     if (err == VL_OK) err = remote_create(b);
+    if (err == VL_OK) err = trade_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -274,7 +289,10 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
 }
 
 static void list_free(struct out_list *l) {
-    for (struct out *o; (o = list_pop(l));) free(o);
+    for (struct out *o; (o = list_pop(l));) {
+        if (o->kind == OUT_EFFECT && o->effect.kind == BRAIN_PLAN) brain_plan_free(o->effect.plan);
+        free(o);
+    }
 }
 
 void brain_destroy(struct brain *b) {
@@ -282,6 +300,7 @@ void brain_destroy(struct brain *b) {
     worker_destroy(b);
     mix_destroy(b);
     remote_destroy(b);
+    trade_destroy(b);
     coordinator_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
@@ -350,6 +369,7 @@ void brain_start(struct brain *b, vl_ms now) {
     step_begin(b, now);
     b->started = true;
     if (b->cfg.coordinator) coordinator_start(b);
+    trade_start(b);
     link_start(b);
     mix_start(b);
     remote_start(b);
@@ -360,10 +380,12 @@ vl_ms brain_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(link_deadline(b), worker_deadline(b));
     at = vl_ms_min(at, vl_ms_min(delivery_deadline(b->delivery), remote_deadline(b)));
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
+    at = vl_ms_min(at, trade_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
 
 void brain_tick(struct brain *b, vl_ms now) {
+    if (b->load) load_tick(b, now, brain_deadline(b));
     step_begin(b, now);
     link_tick(b);
     if (delivery_deadline(b->delivery) <= b->now)
@@ -371,6 +393,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     if (blob_deadline(b->blob) <= b->now) blobs_step(b, &(struct blob_event){ .kind = BLOB_TICK, .now = b->now });
     worker_tick(b);
     mix_tick(b);
+    trade_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
     remote_tick(b);
     step_end(b);
@@ -393,4 +416,5 @@ void brain_village_id(const struct brain *b, uint8_t ret[16]) {
 const struct registry *brain_registry(const struct brain *b) { return b->registry; }
 const struct job_book *brain_jobs(const struct brain *b) { return b->jobs; }
 const struct membership *brain_members(const struct brain *b) { return b->membership; }
+const struct reputation *brain_reputation(const struct brain *b) { return standing_book(b); }
 void brain_counters(const struct brain *b, struct brain_counters *ret) { *ret = b->counters; }

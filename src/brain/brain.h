@@ -18,7 +18,12 @@
 #include "base/id.h"
 #include "base/ms.h"
 #include "brain/record.h"
+#include "fog/agreement.h"
 #include "fog/job.h"
+#include "fog/quorum.h"
+#include "fog/market.h"
+#include "fog/price.h"
+#include "fog/rate.h"
 #include "fog/registry.h"
 #include "fog/verify.h"
 #include "mix/audit.h"
@@ -30,6 +35,7 @@
 #include "mix/relay.h"
 #include "trust/membership.h"
 #include "trust/merkle_log.h"
+#include "trust/reputation.h"
 #include "wire/task.h"
 
 #include <stdbool.h>
@@ -39,6 +45,7 @@
 #define BRAIN_SLOTS_MAX 48u /* of a node: below what a runner holds, with those whose outputs are being stored */
 
 struct brain;
+struct brain_plan;
 
 /* The private network (docs/mixnet.md). */
 struct brain_mix_config {
@@ -74,6 +81,10 @@ struct brain_config {
     vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
     struct brain_mix_config mix;
     struct verify_policy verify; /* coordinator; faulty_ppm 0: verify_policy_defaults() */
+    enum strategy strategy;   /* coordinator: of jobs that name none; STRATEGY_DEFAULT: NSGA-II with its fast path */
+    struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
+                                     empty: rates stay unknown */
+    uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
 };
 
@@ -114,7 +125,8 @@ void brain_committed(struct brain *b, vl_ms now, uint64_t seq);
 /* ---- commands; each is answered by one BRAIN_REPLY with its token.  The coordinator's alone, but for submit, cancel
  * and what concerns this node: VL_EUNSUPPORTED on others ---- */
 
-/* On a member: goes to the coordinator in durable messages at the job's level; VL_ERANGE: larger than members may
+/* On the coordinator: VL_EOVERLOAD, bytes of the reply: u32 milliseconds to stay away.
+ * On a member: goes to the coordinator in durable messages at the job's level; VL_ERANGE: larger than members may
  * send (wire/remote.h), VL_ELIMIT: too many of this member's jobs have not ended, VL_ESTATE: not a member yet, or why
  * that level cannot be had (errors of paths_level()). */
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
@@ -126,6 +138,14 @@ void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8
 void brain_revoke_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t id[8]);
 void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool on);
+/* Opens an auction; order->requester, period and has_job are filled in here.  spec NULL: only capacity is bought; else
+ * that job is submitted as `id`, waits for the end of the auction, runs on its winners alone and is cancelled when it
+ * fails.  BRAIN_REPLY with the auction's id (32 bytes).  Errors of market_step() and brain_submit_job(). */
+void brain_auction_open(struct brain *b, vl_ms now, uint64_t token, const struct market_order *order, struct vl_job_id id,
+                        const struct job_spec *spec);
+void brain_auction_cancel(struct brain *b, vl_ms now, uint64_t token, struct vl_hash auction);
+/* Measure that node as soon as it has nothing to do; all zero: every node. VL_EUNSUPPORTED: this build has no benchmark. */
+void brain_measure(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct record_answer *answer);
 
 /* The head of the log of receipts, signed; BRAIN_REPLY with bytes for brain_log_head_open(), once all that it covers is
@@ -156,6 +176,16 @@ void brain_mix_key(struct brain *b, vl_ms now, uint64_t epoch, enum vl_err err, 
 void brain_mix_batch_run(struct relay_batch *batch);
 /* Gives it back.  A brain may be destroyed only when no batch is out. */
 void brain_mix_batch_done(struct brain *b, vl_ms now, struct relay_batch *batch);
+
+/* ---- placing on another thread ---- */
+
+/* A batch of BRAIN_PLAN, which owns all it needs.  `expired` is asked now and then: true ends the search with the best
+ * found so far; NULL: never. */
+void brain_plan_run(struct brain_plan *p, bool (*expired)(void *arg), void *arg);
+/* Gives it back: what it found is placed. */
+void brain_plan_done(struct brain *b, vl_ms now, struct brain_plan *p, uint32_t took_us);
+/* Its brain is gone. */
+void brain_plan_free(struct brain_plan *p);
 
 /* ---- the runner and the blob directory answer ---- */
 
@@ -208,6 +238,7 @@ enum brain_effect_kind {
                            ones; length: tags its replay table must hold; answer with brain_mix_key() */
     BRAIN_MIX_KEY_DROP, /* seq: epoch: destroy key and table; index 1: of all epochs up to it, but for those that this
                            brain was given */
+    BRAIN_PLAN,         /* plan: brain_plan_run() on the pool, then brain_plan_done() */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
 };
 /* All pointers are borrowed until the next call into the brain. */
@@ -226,6 +257,7 @@ struct brain_effect {
     struct vl_job_id job;
     struct vl_node_id node;
     struct relay_batch *batch;
+    struct brain_plan *plan;
 };
 bool brain_next_effect(struct brain *b, struct brain_effect *ret);
 bool brain_pending(const struct brain *b); /* an effect waits to be taken */
@@ -240,14 +272,70 @@ void brain_village_id(const struct brain *b, uint8_t ret[16]);
 const struct registry *brain_registry(const struct brain *b);  /* NULL when not the coordinator */
 const struct job_book *brain_jobs(const struct brain *b);      /* same */
 const struct membership *brain_members(const struct brain *b); /* same */
+const struct reputation *brain_reputation(const struct brain *b); /* same */
+
+/* Why the tasks of a job wait, looked at now: how many nodes each reason stops.  ret_tasks: tasks that wait.  VL_ENOTFOUND:
+ * no such job here, or nothing of it waits; VL_EUNSUPPORTED: not the coordinator. */
+VL_MUST_CHECK enum vl_err brain_explain(const struct brain *b, struct vl_job_id job, struct sched_why *ret,
+                                        uint32_t *ret_tasks);
+
+/* ---- availability (fog/quorum.h), on the coordinator ---- */
+
+struct brain_quorum {
+    struct quorum_choice choice;
+    struct quorum_node node[QUORUM_NODES_MAX]; /* the chosen ones; choice.node is of no use here */
+    bool majority;
+    uint32_t candidates; /* nodes that fit the job */
+};
+/* What a job with a tier would get, or why not, without submitting it.  VL_EUNSUPPORTED: not the coordinator; VL_ERANGE:
+ * no tier; VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err brain_quorum_check(const struct brain *b, const struct job_spec *spec,
+                                             struct brain_quorum *ret);
+/* Of a job that has not ended; those that have are rows ITEM_AGREEMENT_ENDED.  NULL: none. */
+const struct agreement *brain_agreement(const struct brain *b, struct vl_job_id id);
+/* The one with the largest job id below *below (NULL: of all). */
+const struct agreement *brain_agreement_below(const struct brain *b, const struct vl_job_id *below);
+/* The market as the coordinator knows it; NULL elsewhere. */
+const struct market *brain_market(const struct brain *b);
+/* Clearing prices of a tier; NULL when not the coordinator. */
+const struct price_series *brain_prices(const struct brain *b, enum sla_tier tier);
+struct brain_market_sums { /* micro-credits since the village began; held = released + paid + slashed + now */
+    uint64_t held, released, paid, slashed, treasury, now;
+};
+void brain_market_sums(const struct brain *b, struct brain_market_sums *ret);
+/* A signed quote for nh of work; VL_ERANGE: beyond TERMS_PRICE_MAX; VL_EUNSUPPORTED: not the coordinator. */
+VL_MUST_CHECK enum vl_err brain_quote(const struct brain *b, vl_ms now, enum sla_tier tier, uint64_t nh,
+                                      struct price_quote *ret);
+/* What that much time of one slot of median speed is in nH. */
+uint64_t brain_work_of(const struct brain *b, uint64_t slot_ms);
+struct brain_rate { /* one node */
+    bool known;     /* a record is there */
+    bool running;   /* being measured now */
+    vl_ms due_ms;   /* to be measured again; VL_MS_NEVER: this build cannot */
+    uint32_t rate_milli;
+    uint64_t hour_price; /* of one slot, micro-credits */
+    struct rate_record record;
+};
+/* False: no such node, or not the coordinator. */
+bool brain_rate(const struct brain *b, struct vl_node_id node, struct brain_rate *ret);
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;
+    uint64_t batches, plans, plan_conflicts; /* placed together; those by NSGA-II; placements that others had forestalled */
     uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
     uint64_t remote_taken, remote_refused; /* coordinator: jobs of members */
     uint64_t remote_stale;                 /* of both: late, doubled or unasked, without harm */
 };
 void brain_counters(const struct brain *b, struct brain_counters *ret);
+
+/* Overload of the coordinator (fog/shed.h); zeros on other members. */
+struct brain_load {
+    uint32_t level;              /* 0: all jobs are taken, 1: not those of class B, 2: those of class S only */
+    uint64_t taken[SLA_CLASSES], refused[SLA_CLASSES]; /* jobs that asked to come in, by class */
+    uint64_t commit_ms, loop_ms; /* last samples of both gauges */
+    uint64_t paced;              /* times that placing waited for the disk */
+};
+void brain_load(const struct brain *b, struct brain_load *ret);
 
 struct brain_mix_counters {
     uint64_t documents_sent, consensuses, consensus_refused, equivocations, equivocation_epoch, keys_failed;

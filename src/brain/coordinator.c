@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE_BATCH 256u     /* tasks placed in one step: bounds the step and its transaction */
-#define PLACE_PAGES 16u      /* of as many tasks looked at in one step */
-#define PLACE_AGAIN_MS 1000u /* the private network is busy */
 
 enum vl_err coordinator_create(struct brain *b) {
     struct registry_config rc;
@@ -32,12 +29,18 @@ enum vl_err coordinator_create(struct brain *b) {
     b->registry = registry_create(&rc);
     b->jobs = job_book_create(&jc);
     b->registry_fx = calloc(1, sizeof *b->registry_fx);
-    b->strategy = sched_strategy_find("least_loaded");
-    assert(b->strategy != NULL);
-    return b->membership && b->registry && b->jobs && b->registry_fx && verify_create(b) == VL_OK && receipts_create(b) == VL_OK ? standing_create(b) : VL_ENOMEM;
+    enum vl_err err = load_create(b);
+    if (err == VL_OK) err = placing_create(b);
+    if (err == VL_OK) err = standing_create(b);
+    if (err == VL_OK) err = quorum_create(b);
+    if (err == VL_OK) err = bench_create(b);
+    if (err == VL_OK) err = verify_create(b);
+    if (err == VL_OK) err = receipts_create(b);
+    return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
 
 void coordinator_destroy(struct brain *b) {
+    quorum_destroy(b);
     membership_destroy(b->membership);
     registry_destroy(b->registry);
     job_book_destroy(b->jobs);
@@ -45,7 +48,11 @@ void coordinator_destroy(struct brain *b) {
     standing_destroy(b);
     verify_destroy(b);
     receipts_destroy(b);
+    bench_destroy(b);
     free(b->registry_fx);
+    placing_destroy(b);
+    free(b->changed);
+    load_destroy(b);
     for (struct offer *o; (o = b->offers); free(o)) b->offers = o->next;
 }
 
@@ -84,11 +91,39 @@ static void revoke_run(struct brain *b, const struct job_effect *fx) {
 
 static void forgotten(struct brain *b, struct vl_job_id id) {
     record_add(b, RECORD_JOB, id.b, sizeof id.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })->remove = true;
+    quorum_job_forgotten(b, id);
     remote_in_forgotten(b, id);
+}
+
+/* A step that places a page of tasks changes few jobs many times: only the last word is worth a row. */
+static void changed(struct brain *b, struct vl_job_id job) {
+    enum { LOOK_BACK = 8 }; /* jobs come in order; a row written twice does no harm */
+    for (size_t i = b->changed_n; i > 0 && i + LOOK_BACK > b->changed_n; i--)
+        if (vl_job_eq(b->changed[i - 1], job)) return;
+    if (b->changed_n == b->changed_cap) {
+        size_t cap = b->changed_cap ? b->changed_cap * 2 : 16;
+        struct vl_job_id *v = realloc(b->changed, cap * sizeof *v);
+        if (v == NULL) {
+            out_of_memory(b);
+            return;
+        }
+        b->changed = v;
+        b->changed_cap = cap;
+    }
+    b->changed[b->changed_n++] = job;
+}
+
+void coordinator_views(struct brain *b) {
+    for (size_t i = 0; i < b->changed_n; i++) {
+        view_job(b, b->changed[i]);
+        remote_in_changed(b, b->changed[i]);
+    }
+    b->changed_n = 0;
 }
 
 static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i) {
     const struct job_effect *e = &fx->v[i];
+    if (e->kind == JOB_FX_ASSIGN || e->kind == JOB_FX_REVOKE || e->kind == JOB_FX_VERDICT) placing_touch(b, e->node);
     switch (e->kind) {
     case JOB_FX_ASSIGN:
         assign(b, e);
@@ -97,10 +132,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         revoke_run(b, e);
         return;
     case JOB_FX_JOB_CHANGED:
-        for (uint32_t k = i + 1; k < fx->n; k++) /* only the last word of a step is worth a row */
-            if (fx->v[k].kind == JOB_FX_JOB_CHANGED && vl_job_eq(fx->v[k].job, e->job)) return;
-        view_job(b, e->job);
-        remote_in_changed(b, e->job);
+        changed(b, e->job);
         return;
     case JOB_FX_TASK_CHANGED:
         for (uint32_t k = i + 1; k < fx->n; k++)
@@ -115,10 +147,14 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         forgotten(b, e->job);
         return;
     case JOB_FX_JOB_ENDED:
+        placing_forget(b, e->job);
+        quorum_job_ended(b, e->job);
+        trade_job_ended(b, e->job, e->state);
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
         standing_verdict(b, e);
         verify_verdict(b, e);
+        trade_verdict(b, e);
         return;
     case JOB_FX_REVEAL:
         verify_reveal(b, e);
@@ -141,6 +177,7 @@ enum vl_err coordinator_job(struct brain *b, const struct job_event *ev) {
         vl_buf_free(&buf);
         b->log_events++;
         for (uint32_t i = 0; i < fx.n; i++) job_effect(b, &fx, i);
+        if (ev->kind == JOB_EV_SUBMIT) trade_job_submitted(b, ev->job, ev->spec);
         b->schedule_due = true;
     }
     job_effects_free(&b->job_fx);
@@ -194,21 +231,29 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
     if (err && err != VL_ENOTFOUND) b->counters.messages_bad++;
     for (uint32_t i = 0; err == VL_OK && i < fx->n; i++) {
         const struct registry_effect *e = &fx->v[i];
+        if (e->kind != REGISTRY_PARTITION && e->kind != REGISTRY_TOPOLOGY) placing_touch(b, e->node);
         switch (e->kind) {
         case REGISTRY_NODE_CHANGED:
             if (e->persist) node_put(b, e->node);
+            quorum_node(b, e->node);
+            if (e->persist) quorum_node_save(b, e->node);
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
             b->schedule_due = true;
             break;
         case REGISTRY_NODE_REMOVED:
+            trade_node_lost(b, e->node);
             record_add(b, RECORD_NODE, e->node.b, sizeof e->node.b, (struct vl_span){ 0 }, (struct vl_span){ 0 })
                 ->remove = true;
+            item_remove(b, ITEM_STANDING, e->node.b, 0);
+            quorum_node(b, e->node);
             effect_held(b, BRAIN_NODE_CHANGED, (struct vl_span){ 0 }, NULL)->node = e->node;
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
         case REGISTRY_NODE_LOST:
             note(b, VL_ETIMEOUT, e->node, "node lost: its tasks are moved");
+            quorum_node(b, e->node);
+            trade_node_lost(b, e->node);
             vl_ignore(
                 coordinator_job(b, &(struct job_event){ .kind = JOB_EV_NODE_LOST, .now = b->now, .node = e->node }));
             break;
@@ -223,6 +268,9 @@ void coordinator_registry(struct brain *b, const struct registry_event *ev) {
             break;
         case REGISTRY_TOPOLOGY:
             topology_put(b);
+            break;
+        case REGISTRY_NODE_STANDING:
+            conduct_put(b, e->node);
             break;
         }
     }
@@ -310,6 +358,9 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
     b->counters.reports++;
     struct job_ruling ruling = { 0 };
     if (r->outcome == TASK_DONE) ruling = verify_ruling(b, node, r);
+    standing_metered(b, node, r);
+    struct sched_load held = job_book_on_node(b->jobs, node);
+    uint64_t limit = conduct_limit(b, r);
     err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_REPORT,
                                                   .now = b->now,
                                                   .job = r->job,
@@ -323,6 +374,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         b->counters.reports_stale++;
     } else {
         outputs_keep(b, r);
+        bench_report(b, node, r);
         vl_buf_init(&buf, 1024);
         if (r->has_receipt && receipt_encode(&r->receipt, &buf) == VL_OK) {
             struct record *rec = record_add(b, RECORD_RECEIPT, r->job.b, sizeof r->job.b, (struct vl_span){ 0 },
@@ -332,119 +384,9 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
             receipts_add(b, &r->receipt, vl_span(buf.p, buf.len));
         }
         vl_buf_free(&buf);
-        if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) /* a program's own failure is not the node's */
-            coordinator_registry(
-                b, &(struct registry_event){
-                       .kind = REGISTRY_RESULT, .now = b->now, .node = node, .flag = r->outcome == TASK_DONE });
+        conduct(b, node, r, &held, limit);
     }
+    placing_touch(b, node);
     b->schedule_due = true;
     free(r);
-}
-
-/* ---- placing ------------------------------------------------------------------------------------------------------
- */
-
-/* Nodes with room, sorted by id; a worker holds a few assignments ahead of its slots, so that it never waits for us.
- * `pardon`: SCHED_* bits that do not count.  *ret_sound: nodes without any other, whether they have room or not. */
-static uint32_t nodes_with_room(struct brain *b, uint32_t pardon, struct sched_node *v, uint32_t max,
-                                uint32_t *ret_slots, uint32_t *ret_sound) {
-    uint32_t n = 0, slots = 0, sound = 0;
-    const struct node_record *r = NULL;
-    while (n < max && (r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
-        struct sched_load load = job_book_on_node(b->jobs, r->id);
-        uint32_t held = load.running, ahead = r->caps.slots * BRAIN_QUEUE_FACTOR;
-        registry_sched_node(r, b->now, &load, &v[n]);
-        v[n].blocked &= ~pardon;
-        v[n].features &= ~NODE_FEATURE_PRIVATE;
-        if (mix_reaches(b, r->id)) v[n].features |= NODE_FEATURE_PRIVATE;
-        if (v[n].blocked || ahead == 0) continue;
-        sound++;
-        if (held >= ahead) continue;
-        v[n].slots = ahead;
-        v[n].free_slots = ahead - held;
-        slots += v[n].free_slots;
-        struct standing s = standing_of(b, r->id);
-        v[n].trust_milli = s.trust_milli, v[n].doubt_milli = s.doubt_milli;
-        v[n].attested |= verify_audited(b, r->id);
-        n++;
-    }
-    *ret_slots = slots;
-    *ret_sound = sound;
-    return n;
-}
-
-/* Nodes that come and go are left out while there are others; where all do, as in a house with bad radio, they are what
- * there is. */
-static uint32_t nodes_for_placing(struct brain *b, struct sched_node *v, uint32_t max, uint32_t *ret_slots) {
-    uint32_t sound = 0, n = nodes_with_room(b, 0, v, max, ret_slots, &sound);
-    return sound > 0 ? n : nodes_with_room(b, SCHED_FLAPPING, v, max, ret_slots, &sound);
-}
-
-struct placing {
-    struct sched_node *nodes;
-    uint32_t nodes_n, private_room; /* private_room: assignments that the private network takes now */
-    struct sched_task *tasks;
-    struct sched_choice *choice;
-    uint32_t placed;
-    bool again; /* something waits for the private network to get through what it has */
-};
-
-static bool private_task(const struct sched_task *t) { return (t->features & NODE_FEATURE_PRIVATE) != 0; }
-
-static void place(struct brain *b, struct placing *p, uint32_t got) {
-    for (uint32_t i = 0; i < got; i++) {
-        if (p->choice[i].reason != SCHED_PLACED) continue;
-        if (private_task(&p->tasks[i]) && p->private_room == 0) {
-            p->again = true;
-            continue;
-        }
-        if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED,
-                                                    .now = b->now,
-                                                    .job = p->tasks[i].job,
-                                                    .task = p->tasks[i].task,
-                                                    .node = p->nodes[p->choice[i].node].id }))
-            continue;
-        p->private_room -= private_task(&p->tasks[i]);
-        b->counters.placed++;
-        p->placed++;
-    }
-}
-
-/* Pages of the queue until the slots are given away: tasks that nobody can take now (there is no private network, no node of
- * that kind) must not keep those behind them waiting. */
-static void place_pages(struct brain *b, struct placing *p, uint32_t slots) {
-    struct job_cursor cursor = { 0 };
-    for (uint32_t page = 0; page < PLACE_PAGES && p->placed < slots && p->placed < PLACE_BATCH; page++) {
-        uint32_t got = job_book_ready(b->jobs, &cursor, p->tasks, PLACE_BATCH);
-        if (got == 0 ||
-            sched_place(b->strategy, &b->sched_state, p->nodes, p->nodes_n, p->tasks, got, p->choice) != VL_OK)
-            return;
-        place(b, p, got);
-        if (got < PLACE_BATCH) return;
-    }
-}
-
-void coordinator_schedule(struct brain *b) {
-    struct job_stats stats;
-    b->schedule_due = false;
-    if (!b->started) return;
-    job_book_stats(b->jobs, &stats);
-    if (stats.ready == 0) return;
-    uint32_t count = registry_count(b->registry), slots = 0;
-    struct placing p = { .nodes = calloc(count ? count : 1, sizeof *p.nodes), .private_room = mix_room(b) };
-    if (p.nodes) p.nodes_n = nodes_for_placing(b, p.nodes, count, &slots);
-    for (uint32_t i = 0; p.private_room == 0 && i < p.nodes_n; i++) {
-        p.nodes[i].features &= ~NODE_FEATURE_PRIVATE;
-        p.again = true;
-    }
-    if (slots > 0) {
-        p.tasks = calloc(PLACE_BATCH, sizeof *p.tasks);
-        p.choice = calloc(PLACE_BATCH, sizeof *p.choice);
-        if (p.tasks && p.choice) place_pages(b, &p, slots);
-    }
-    b->schedule_due = false; /* placing itself is no reason to place again in this step */
-    b->schedule_at = p.placed >= PLACE_BATCH ? b->now : p.again ? b->now + PLACE_AGAIN_MS : VL_MS_NEVER;
-    free(p.nodes);
-    free(p.tasks);
-    free(p.choice);
 }

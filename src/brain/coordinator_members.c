@@ -141,21 +141,32 @@ static const struct vl_span nothing;
 void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec,
                       uint64_t program_size, const struct record_answer *answer) {
     struct vl_errmsg why = { "" };
+    uint64_t retry_ms = 0;
+    uint8_t wait[4];
+    struct brain_quorum quorum;
     struct vl_buf buf;
+    struct job_spec own = *spec; /* a tier says how many replicas there are */
+    spec = &own;
     step_begin(b, now);
     vl_buf_init(&buf, JOB_SPEC_MAX);
     enum vl_err err = job_spec_check(spec, &why);
+    if (err == VL_OK && b->cfg.coordinator) err = quorum_admit(b, &own, &quorum, &why);
     if (err == VL_OK) err = job_spec_encode(spec, &buf);
     if (err == VL_OK && !b->cfg.coordinator)
         err = remote_submit(b, id, spec, vl_span(buf.p, buf.len), program_size, &why);
-    else if (err == VL_OK)
+    else if (err == VL_OK && (err = load_admit(b, spec->terms.class, &why, &retry_ms)) == VL_OK)
         err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = b->now, .job = id, .spec = spec });
     if (err == VL_OK) {
         record_add(b, RECORD_SPEC, id.b, sizeof id.b, nothing, vl_span(buf.p, buf.len));
+        if (b->cfg.coordinator) quorum_open(b, id, spec, &quorum);
         if (answer) record_answer_add(b, answer);
     }
     vl_buf_free(&buf);
-    reply(b, token, err, why.text[0] ? why.text : NULL, nothing);
+    vl_put_u32(wait, (uint32_t)retry_ms);
+    if (err == VL_EOVERLOAD)
+        reply_now(b, token, err, why.text, vl_span(wait, sizeof wait));
+    else
+        reply(b, token, err, why.text[0] ? why.text : NULL, nothing);
     step_end(b);
 }
 
@@ -221,6 +232,7 @@ void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id n
     if (err == VL_OK) {
         message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
         remote_in_expelled(b, node);
+        standing_gone(b, node);
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
         held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
     }
@@ -293,6 +305,7 @@ void coordinator_start(struct brain *b) {
     struct membership_result *r = result_new(b);
     struct membership_event ev = { .kind = MEMBERSHIP_ADMIT, .now = b->now };
     if (r == NULL) return;
+    quorum_start(b);
     crypto_dh_key_from_seed(b->cfg.static_secret, &key);
     ev.u.join.node = b->self;
     ev.u.join.name = b->cfg.name;
@@ -310,6 +323,7 @@ void coordinator_start(struct brain *b) {
                .kind = REGISTRY_JOINED, .now = b->now, .node = b->self, .name = b->cfg.name, .addr = b->cfg.addr });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
     held_start(b);
+    bench_start(b);
     free(r);
 }
 
@@ -348,6 +362,7 @@ static void retention(struct brain *b) {
 }
 
 void coordinator_tick(struct brain *b) {
+    quorum_tick(b); /* before nodes are found silent: it may be us who slept */
     if (registry_deadline(b->registry) <= b->now)
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_TICK, .now = b->now });
     if (job_book_deadline(b->jobs) <= b->now)
@@ -359,11 +374,14 @@ void coordinator_tick(struct brain *b) {
     }
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
+    bench_tick(b);
     retention(b);
 }
 
 vl_ms coordinator_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(registry_deadline(b->registry), job_book_deadline(b->jobs));
-    at = vl_ms_min(at, standing_deadline(b));
+    at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
+    at = vl_ms_min(at, quorum_deadline(b));
+    at = vl_ms_min(at, bench_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

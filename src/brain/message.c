@@ -43,6 +43,13 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
     case MSG_CANCEL:
         remote_message(b, fx->peer, level, type, fx->bytes);
         return;
+    case MSG_MARKET_CALL:
+    case MSG_MARKET_SEAL:
+    case MSG_MARKET_OPEN:
+    case MSG_MARKET_SHOW:
+    case MSG_MARKET_AWARD:
+        trade_message(b, fx->peer, type, fx->bytes);
+        return;
     }
     b->counters.messages_bad++;
 }
@@ -70,6 +77,11 @@ static void transmit(struct brain *b, const struct delivery_effect *fx) {
         held_inside(b, OUT_SEND, fx->peer, ack ? LANE_CONTROL : LANE_MESSAGE, ack ? LINK_ACK : LINK_ENVELOPE, fx->bytes);
 }
 
+static bool of_remote(uint32_t typed) {
+    uint32_t type = typed & MESSAGE_TYPE;
+    return type >= MSG_SUBMIT && type <= MSG_CANCEL;
+}
+
 static void carry_out(struct brain *b, const struct delivery_effect *fx) {
     struct vl_span none = { 0 };
     struct record *r;
@@ -95,12 +107,12 @@ static void carry_out(struct brain *b, const struct delivery_effect *fx) {
         return;
     case DELIVERY_DELIVERED:
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
-        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
+        if (of_remote(fx->type)) remote_posted(b, fx->id);
         return;
     case DELIVERY_DROPPED:
         note(b, fx->err, fx->peer, "a durable message was given up");
         if ((fx->type & MESSAGE_TYPE) == MSG_REPORT) worker_reported(b, fx->id);
-        if ((fx->type & MESSAGE_TYPE) >= MSG_SUBMIT) remote_posted(b, fx->id);
+        if (of_remote(fx->type)) remote_posted(b, fx->id);
         return;
     case DELIVERY_TRANSMIT:
         transmit(b, fx);

@@ -8,6 +8,7 @@
 #include "crypto/dh.h"
 #include "crypto/sign.h"
 #include "fog/sched.h"
+#include "fog/shed.h"
 #include "net/blob.h"
 #include "net/delivery.h"
 #include "net/htx.h"
@@ -30,6 +31,11 @@ enum brain_message {
     MSG_CANCEL = 9,
     MSG_COMMIT = 10, /* wire/task.h */
     MSG_REVEAL = 11,
+    MSG_MARKET_CALL = 20, /* these: wire/market.h */
+    MSG_MARKET_SEAL = 21,
+    MSG_MARKET_OPEN = 22,
+    MSG_MARKET_SHOW = 23,
+    MSG_MARKET_AWARD = 24,
 };
 #define MESSAGE_TYPE 0xffffu      /* enum brain_message in the type of an envelope; above it the privacy level */
 #define MESSAGE_LEVEL_SHIFT 16u
@@ -172,8 +178,7 @@ struct brain {
     struct job_book *jobs;
     struct job_effects job_fx;
     struct registry_effects *registry_fx;
-    const struct sched_strategy *strategy;
-    struct sched_state sched_state;
+    struct placing *placing;
     struct offer *offers;
     uint32_t offers_n;
     bool schedule_due;
@@ -184,6 +189,13 @@ struct brain {
 
     struct verify *verify;       /* verify.c; the same */
     struct merkle_log *receipts; /* receipts.c; the same */
+    struct load *load; /* load.c; NULL: not the coordinator */
+    vl_ms load_at;     /* when it is looked at */
+    struct vl_job_id *changed; /* jobs whose rows this step writes */
+    size_t changed_n, changed_cap;
+    struct quorum *quorum; /* quorum.c; on the coordinator */
+    struct trade *trade; /* trade.c: the market; on a member its own bids */
+    struct bench *bench; /* bench.c: measured rates; NULL: not the coordinator */
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
@@ -201,6 +213,8 @@ struct brain_effect *effect_held(struct brain *b, enum brain_effect_kind kind, s
 void held_inside(struct brain *b, enum out_kind kind, struct vl_node_id node, enum lane lane, uint8_t link_kind,
                  struct vl_span bytes);
 void reply(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes);
+/* A refusal promises nothing: it does not queue behind a disk that is the reason for it. */
+void reply_now(struct brain *b, uint64_t token, enum vl_err err, const char *detail, struct vl_span bytes);
 void note(struct brain *b, enum vl_err err, struct vl_node_id node, const char *detail);
 /* Adds a record to the step; `text` and `bytes` are copied.  The pointer is valid until the next one. */
 struct record *record_add(struct brain *b, enum record_kind kind, const void *key, size_t key_n, struct vl_span text,
@@ -309,6 +323,19 @@ void worker_destroy(struct brain *b);
 /* NULL when there is no such task (any more). */
 const struct assignment *worker_assignment(const struct brain *b, uint64_t task);
 
+/* ---- placing.c: tasks to nodes ---- */
+enum vl_err placing_create(struct brain *b);
+void placing_destroy(struct brain *b);
+void coordinator_schedule(struct brain *b);
+/* What the scheduler knows of a node: registry, books, link, reputation, rate, price. */
+void placing_node(const struct brain *b, const struct node_record *r, struct sched_node *ret);
+/* Something about the node changed: what it holds, how it is. */
+void placing_touch(struct brain *b, struct vl_node_id node);
+/* The job ended. */
+void placing_forget(struct brain *b, struct vl_job_id job);
+/* What its tasks wait for, as far as the last batch saw; SCHED_PLACED: nothing. */
+enum sched_reason placing_waits(const struct brain *b, struct vl_job_id job);
+
 /* ---- item.c: facts of the fog's cores, as rows of one table ---- */
 /* Adds or replaces the item (kind, key, seq) with this step's commit. */
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes);
@@ -346,6 +373,69 @@ void verify_reveal(struct brain *b, const struct job_effect *e);
 /* Its results were compared with others' and right, lately: class S may go there. */
 bool verify_audited(const struct brain *b, struct vl_node_id node);
 void coordinator_commit(struct brain *b, struct vl_node_id node, struct vl_span body);
+/* ---- quorum.c: promises of availability, on the coordinator ---- */
+enum vl_err quorum_create(struct brain *b);
+void quorum_destroy(struct brain *b);
+enum vl_err quorum_restore_agreement(struct brain *b, const struct record *r);
+enum vl_err quorum_restore_uptime(struct brain *b, const struct record *r);
+void quorum_start(struct brain *b);
+void quorum_tick(struct brain *b);
+vl_ms quorum_deadline(const struct brain *b);
+/* Before a job is taken: replicas and class of a spec with a tier become what the tier needs.  VL_EUNSUPPORTED: cannot
+ * be honoured, with the reason; VL_ELIMIT, VL_ENOMEM.  Without a tier: VL_OK, and nothing changes. */
+enum vl_err quorum_admit(struct brain *b, struct job_spec *spec, struct brain_quorum *ret, struct vl_errmsg *why);
+/* In the step that took it, with what quorum_admit() found. */
+void quorum_open(struct brain *b, struct vl_job_id id, const struct job_spec *spec, const struct brain_quorum *q);
+/* Keeps a task to the nodes of its job's agreement, as long as one of them is free of it. */
+void quorum_only(const struct brain *b, struct sched_task *t);
+/* The registry's word on a node may differ; its record is written. */
+void quorum_node(struct brain *b, struct vl_node_id node);
+void quorum_node_save(struct brain *b, struct vl_node_id node);
+void quorum_job_ended(struct brain *b, struct vl_job_id id);
+void quorum_job_forgotten(struct brain *b, struct vl_job_id id);
+/* Lower bound of the node's availability, ppb (fog/uptime.h): the one measure of it. */
+uint32_t quorum_lower_ppb(const struct brain *b, struct vl_node_id node);
+/* ---- trade.c, trade_bid.c: the market (FOG-15) ---- */
+enum vl_err trade_create(struct brain *b);
+void trade_destroy(struct brain *b);
+enum vl_err trade_restore(struct brain *b, const struct record *r);
+void trade_start(struct brain *b);
+void trade_tick(struct brain *b);
+vl_ms trade_deadline(const struct brain *b);
+/* One of MSG_MARKET_* from a member or the coordinator. */
+void trade_message(struct brain *b, struct vl_node_id from, enum brain_message type, struct vl_span bytes);
+/* The job book took this event: a new job gets its quote; an end settles what was bought for it. */
+void trade_job_submitted(struct brain *b, struct vl_job_id job, const struct job_spec *spec);
+void trade_job_ended(struct brain *b, struct vl_job_id job, enum job_state state);
+void trade_verdict(struct brain *b, const struct job_effect *e);
+/* The node is gone: with it whatever it had won. */
+void trade_node_lost(struct brain *b, struct vl_node_id node);
+/* Places the tasks of jobs whose auction has cleared on its winners, and nowhere else. */
+void trade_place(struct brain *b);
+/* What an hour of one slot of that node is sold for at present, micro-credits. */
+uint64_t market_price(const struct brain *b, struct vl_node_id node);
+/* Whether that job is placed by the market or measures a node: others must leave its tasks alone. */
+bool market_holds(const struct brain *b, struct vl_job_id job);
+
+/* ---- bench.c: measured rates, on the coordinator ---- */
+enum vl_err bench_create(struct brain *b);
+void bench_destroy(struct brain *b);
+enum vl_err bench_restore(struct brain *b, const struct record *r);
+void bench_start(struct brain *b);
+void bench_tick(struct brain *b);
+vl_ms bench_deadline(const struct brain *b);
+/* A report was taken; one of a measurement's tasks is noted. */
+void bench_report(struct brain *b, struct vl_node_id node, const struct task_report *r);
+bool bench_owns(const struct brain *b, struct vl_job_id job);
+/* True while the node is measured: nothing else goes there. */
+bool bench_on(const struct brain *b, struct vl_node_id node);
+/* Measured speed of a slot, 1000: the village's median; 0: unknown. */
+uint32_t rate_of(const struct brain *b, struct vl_node_id node);
+/* nH an hour of one slot of that node; of nodes not measured the median, or a cautious guess where none is. */
+uint64_t bench_rate(const struct brain *b, struct vl_node_id node);
+uint64_t bench_median(const struct brain *b);
+/* Slots that may be filled: the claimed ones, or those that were found to be there. */
+uint32_t bench_slots(const struct brain *b, struct vl_node_id node, uint32_t claimed);
 
 /* ---- standing.c: reputation, on the coordinator ---- */
 struct standing {
@@ -364,6 +454,11 @@ struct standing standing_of(const struct brain *b, struct vl_node_id node);
 uint32_t standing_mix_milli(const struct brain *b, struct vl_node_id node);
 /* A verdict of the job book becomes evidence, with this step's commit. */
 void standing_verdict(struct brain *b, const struct job_effect *e);
+/* A report is about to be taken: evidence when its receipt claims more work than can have been. */
+void standing_metered(struct brain *b, struct vl_node_id node, const struct task_report *r);
+/* A node is no member any more.  What is known of its key stays: a new ticket does not wash it off. */
+void standing_gone(struct brain *b, struct vl_node_id node);
+const struct reputation *standing_book(const struct brain *b); /* NULL: not the coordinator */
 /* Presence, metered by the registry's own account once in a period. */
 void standing_tick(struct brain *b);
 vl_ms standing_deadline(const struct brain *b);
@@ -405,7 +500,31 @@ void remote_in_changed(struct brain *b, struct vl_job_id job);
 void remote_in_forgotten(struct brain *b, struct vl_job_id job);
 void remote_in_expelled(struct brain *b, struct vl_node_id node);
 
+/* ---- load.c: overload, at the coordinator; all but the last two are no-ops elsewhere ---- */
+enum vl_err load_create(struct brain *b);
+void load_destroy(struct brain *b);
+/* The batch b->seq goes to the disk; those above `before` and up to b->durable have arrived there. */
+void load_committing(struct brain *b, size_t bytes);
+void load_committed(struct brain *b, uint64_t before);
+/* A tick at `now` that was due at `due`, before the step begins. */
+void load_tick(struct brain *b, vl_ms now, vl_ms due);
+/* May more be placed, or has the disk enough to do?  Asked again when something is durable. */
+bool load_may_place(struct brain *b);
+void load_look(struct brain *b); /* at b->load_at, and after each step */
+/* VL_OK, or VL_EOVERLOAD with a sentence for people and how long to stay away. */
+VL_MUST_CHECK enum vl_err load_admit(struct brain *b, enum sla_class class, struct vl_errmsg *why, uint64_t *ret_retry_ms);
+
+/* ---- conduct.c: what reports say of a node, and what of that survives a restart ---- */
+/* Memory that the task of a report may use by its job; 0: not known. */
+uint64_t conduct_limit(const struct brain *b, const struct task_report *r);
+/* held: what the node had before the report, this task among it. */
+void conduct(struct brain *b, struct vl_node_id node, const struct task_report *r, const struct sched_load *held, uint64_t limit);
+void conduct_put(struct brain *b, struct vl_node_id node);
+enum vl_err conduct_restore(struct brain *b, const struct record *r);
+
 /* ---- coordinator.c, coordinator_members.c ---- */
+/* Rows of the jobs that changed in this step, each once. */
+void coordinator_views(struct brain *b);
 enum vl_err coordinator_create(struct brain *b);
 void coordinator_destroy(struct brain *b);
 enum vl_err coordinator_restore(struct brain *b, const struct record *r);
@@ -418,7 +537,6 @@ void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span 
 void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span body);
 void coordinator_registry(struct brain *b, const struct registry_event *ev);
 enum vl_err coordinator_job(struct brain *b, const struct job_event *ev);
-void coordinator_schedule(struct brain *b);
 void coordinator_tick(struct brain *b);
 void coordinator_snapshot(struct brain *b);
 vl_ms coordinator_deadline(const struct brain *b);

@@ -45,12 +45,14 @@ enum record_item {
     ITEM_VERIFY = 2,     /* what fog/verify.h remembers of nodes and programs */
     ITEM_LOG_HEAD = 3,   /* key: zeros; frontier of the receipt log (trust/merkle_log.h) */
     ITEM_RATE = 4,       /* key: node; its measured rate (fog/rate.h) */
-    ITEM_MARKET = 5,     /* open auctions, deposits, prices: fog/market.h records */
-    ITEM_AGREEMENT = 6,  /* availability promised and measured: fog/quorum.h */
+    ITEM_MARKET = 5,     /* coordinator: key: auction; number: n-th event (fog/market.h); key zeros: 0 sums, 1 + tier prices.
+                            member: key: auction; its own sealed bid */
+    ITEM_AGREEMENT = 6,  /* key: job; availability promised and measured: fog/agreement.h */
     ITEM_HARVEST = 7,    /* this machine's own: cool-down, pause (fog/harvest.h) */
     ITEM_SESSION = 8,    /* open contribution sessions */
-    ITEM_HELD = 10,      /* worker: key: job, task; number: epoch; a result it has committed to and not told yet */
     ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
+    ITEM_UPTIME = 10,    /* key: node; when it was there: fog/uptime.h */
+    ITEM_HELD = 30,      /* worker: key: job, task; number: epoch; a result it has committed to and not told yet */
     ITEM_VIEWS = 64,
     ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */
     ITEM_EVIDENCE = 65,     /* key: node; number: sequence; one piece of evidence */
@@ -58,10 +60,12 @@ enum record_item {
     ITEM_PRICE = 67,        /* key: what is sold; number: time; a clearing price */
     ITEM_AUCTION = 68,      /* key: auction; how it ended */
     ITEM_CONTRIBUTION = 69, /* key: node; number: start of the session; what was metered */
-    ITEM_REFUND = 70,       /* key: job or agreement; what was owed for a promise not kept */
+    ITEM_REFUND = 70,       /* key: job; what was owed for a promise not kept: fog/agreement.h */
+    ITEM_MOVE = 74,         /* key: auction; number: event * 1024 + n; one movement of money, for the ledger */
     ITEM_DISPUTE = 71,      /* key: job; number: task */
-    ITEM_TILE = 72,         /* key: level in the first byte; number: index; a full tile of the receipt log */
-    ITEM_LEAF_OF = 73,      /* key: job; number: task above 48 bits of epoch; index of its receipt in the log */
+    ITEM_TILE = 80,         /* key: level in the first byte; number: index; a full tile of the receipt log */
+    ITEM_LEAF_OF = 81,      /* key: job; number: task above 48 bits of epoch; index of its receipt in the log */
+    ITEM_AGREEMENT_ENDED = 72, /* key: job; an agreement as it ended: fog/agreement.h */
 };
 
 #define RECORD_ANSWER_MAX 4096u

@@ -170,6 +170,8 @@ static enum vl_err may_take(struct brain *b, struct vl_node_id from, const struc
         live++;
         pending += j->state == REMOTE_SUBMITTING;
     }
+    uint64_t later = 0; /* too busy: it comes back by its own back-off, half a minute at first, two at most */
+    if (load_admit(b, spec->terms.class, why, &later)) return VL_EAGAIN;
     if (live >= REMOTE_LIVE_MAX) return vl_errmsg_set(why, VL_ELIMIT, "%u jobs of this member have not ended", live);
     return pending >= REMOTE_PENDING_MAX ? VL_EAGAIN : VL_OK; /* says nothing: it will ask again */
 }
@@ -189,16 +191,28 @@ static void pending_submit(struct brain *b, struct remote_job *j) {
         out_of_memory(b);
         return;
     }
+    struct vl_errmsg why = { "" };
+    struct brain_quorum quorum;
+    struct vl_buf buf;
+    vl_buf_init(&buf, JOB_SPEC_MAX);
     struct job_event ev = { .kind = JOB_EV_SUBMIT, .now = b->now, .job = j->job, .spec = spec };
-    enum vl_err err = coordinator_job(b, &ev);
+    enum vl_err err = quorum_admit(b, spec, &quorum, &why);
+    if (err == VL_OK) err = job_spec_encode(spec, &buf);
+    if (err == VL_OK) err = coordinator_job(b, &ev);
+    if (err == VL_OK) {
+        record_add(b, RECORD_SPEC, j->job.b, sizeof j->job.b, nothing, vl_span(buf.p, buf.len));
+        quorum_open(b, j->job, spec, &quorum);
+    }
+    vl_buf_free(&buf);
     free(spec);
     if (err) {
         refuse(b, j->peer, j->level, j->job, err,
-               err == VL_ENOTFOUND ? "a job it comes after is unknown to the coordinator" : vl_err_text(err));
+               err == VL_ENOTFOUND ? "a job it comes after is unknown to the coordinator"
+               : why.text[0]       ? why.text
+                                   : vl_err_text(err));
         remote_drop(b, j);
         return;
     }
-    record_add(b, RECORD_SPEC, j->job.b, sizeof j->job.b, nothing, vl_span(j->spec, j->spec_n));
     remote_need_free(j);
     free(j->spec);
     j->spec = NULL;

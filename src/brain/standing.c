@@ -3,6 +3,7 @@
 #include "brain/priv.h"
 
 #include "base/bounds.h"
+#include "crypto/hash.h"
 #include "trust/reputation.h"
 
 #include <stdlib.h>
@@ -144,6 +145,7 @@ static void give(struct brain *b, struct evidence *e) {
     } else {
         struct mark *m = vl_map_get(&b->standings->marks, e->node.b);
         if (m) m->fresh_until = 0;
+        if (registry_get(b->registry, e->node)) placing_touch(b, e->node);
         rows_put(b, e, first, n);
     }
 }
@@ -169,6 +171,46 @@ void standing_verdict(struct brain *b, const struct job_effect *e) {
     if (e->verdict == VERDICT_AGREED || e->verdict == VERDICT_ACCEPTED) v.weight_milli = quality_milli(b, e);
     give(b, &v);
 }
+
+/* Processor time cannot pass faster than time: one processor for WebAssembly, all of the node's for native programs. Our
+ * clock may run slower by 1/64 while it follows the wall (os/clock.h); a second covers what starts around the run. */
+static bool overstated(const struct brain *b, struct vl_node_id node, const struct task_report *r) {
+    struct job_view v;
+    vl_ms placed = 0;
+    const struct node_record *n = registry_get(b->registry, node);
+    if (!r->has_receipt || n == NULL || !job_book_placed(b->jobs, r->job, r->task, r->epoch, node, &placed) ||
+        !job_book_job(b->jobs, r->job, &v))
+        return false;
+    uint64_t cpus = v.kind == TASK_NATIVE && n->caps.cpus > 1 ? n->caps.cpus : 1, went = b->now - placed;
+    return r->receipt.cpu_us / 1000 / cpus > went + went / 32 + 1000;
+}
+
+static struct vl_hash receipt_hash(const struct receipt *r) {
+    struct vl_hash ret = { 0 };
+    struct vl_buf buf;
+    vl_buf_init(&buf, 1024);
+    if (receipt_encode(r, &buf) == VL_OK) crypto_blake2b256(vl_span(buf.p, buf.len), &ret);
+    vl_buf_free(&buf);
+    return ret;
+}
+
+void standing_metered(struct brain *b, struct vl_node_id node, const struct task_report *r) {
+    if (b->standings == NULL || !overstated(b, node, r)) return;
+    note(b, VL_ERANGE, node, "a receipt claims more processor time than has passed");
+    give(b, &(struct evidence){ .node = node,
+                                .kind = EVIDENCE_FALSE_METER,
+                                .weight_milli = EVIDENCE_WEIGHT_MAX,
+                                .job = r->job,
+                                .task = r->task,
+                                .epoch = r->epoch,
+                                .receipt = receipt_hash(&r->receipt) });
+}
+
+void standing_gone(struct brain *b, struct vl_node_id node) {
+    if (b->standings) free(vl_map_del(&b->standings->marks, node.b));
+}
+
+const struct reputation *standing_book(const struct brain *b) { return b->standings ? b->standings->book : NULL; }
 
 /* ---- presence ----------------------------------------------------------------------------------------------------- */
 

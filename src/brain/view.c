@@ -18,6 +18,7 @@ bool view_job_row(const struct brain *b, struct vl_job_id id, struct job_row *re
                              .started_ms = v.started_ms,
                              .ended_ms = v.ended_ms,
                              .error = v.error,
+                             .waits = v.waiting > 0 ? (uint8_t)placing_waits(b, id) : 0,
                              .name = v.name,
                              .error_text = v.error_text };
     return true;

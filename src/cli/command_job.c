@@ -106,6 +106,7 @@ static int show_job(struct cli *cli, const char *path) {
              (unsigned long long)json_count(tasks, "running", 0), (unsigned long long)json_count(tasks, "waiting", 0),
              (unsigned long long)json_count(tasks, "failed", 0));
     line(cli, "tasks", text);
+    line(cli, "waiting for", json_text(job, "waits_for", ""));
     line(cli, "error", error_text(job));
     snprintf(text, sizeof text, "%s, %llu replica%s, priority %s", json_text(job, "kind", "?"),
              (unsigned long long)json_count(job, "replicas", 1), json_count(job, "replicas", 1) == 1 ? "" : "s",

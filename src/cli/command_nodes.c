@@ -61,6 +61,7 @@ int command_nodes(struct cli *cli) {
         { .title = "MEMORY", .right = true },
         { .title = "DONE", .right = true },
         { .title = "FAILED", .right = true },
+        { .title = "TRUST", .right = true },
         { .title = "SEEN" },
     };
     char path[96] = "/v1/fog/nodes", id[CLI_NODE_ID_MAX];
@@ -92,6 +93,7 @@ int command_nodes(struct cli *cli) {
         term_table_cell(table, memory, TERM_PLAIN);
         term_table_cellf(table, TERM_PLAIN, "%llu", (unsigned long long)json_count(n, "done", 0));
         term_table_cellf(table, TERM_PLAIN, "%llu", (unsigned long long)json_count(n, "failed", 0));
+        cli_trust_cell(table, n, "trust_milli", 1000);
         term_table_cell(table, ago, TERM_PLAIN);
     }
     if (json_array_size(items) == 0)

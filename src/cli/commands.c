@@ -155,6 +155,22 @@ static const struct cli_option join_options[] = {
               "default: none" },
 };
 
+static const struct cli_option quorum_options[] = {
+    { .name = "tier",
+      .kind = VALUE_CHOICE,
+      .choices = "bronze|silver|gold|platinum",
+      .help = "with check: availability asked for" },
+    { .name = "class", .kind = VALUE_CHOICE, .choices = "B|A|S", .def = "B", .help = "with check: as of a job" },
+    { .name = "kind", .kind = VALUE_CHOICE, .choices = "wasm|native", .def = "wasm", .help = "with check: as of a job" },
+    { .name = "replicas",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 9,
+      .def = "1",
+      .help = "with check: at least so many; from 2 on results are compared, and more than half must be up" },
+    { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "with check: only nodes in this region" },
+};
 static const struct cli_option mix_options[] = {
     { .name = "epoch",
       .kind = VALUE_DURATION,
@@ -375,6 +391,10 @@ static const struct cli_option nodes_options[] = {
       .help = "only nodes in this state" },
 };
 
+static const struct cli_option reputation_options[] = {
+    FLAG("check", 0, "compute NODE's score anew from its evidence, and see whether the signatures and the score are right"),
+};
+
 static const struct cli_option ticket_options[] = {
     { .name = "uses",
       .letter = 'u',
@@ -507,6 +527,18 @@ const struct cli_command commands[] = {
                "--check verifies here each worker's signature, that each receipt is in the log, and that the log is signed; it "
                "exits with 1 when one is not.",
       .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --proof --json" },
+    { .name = "explain",
+      .group = GROUP_RUN,
+      .summary = "say why a job's tasks are where they are, or what they wait for",
+      .operands = "ID",
+      .least = 1,
+      .most = 1,
+      .json = "{\"job\", \"waiting\": {\"tasks\", \"reason\", \"nodes\", \"nodes_by_reason\"}, \"batches\": [batch...]}",
+      .run = command_explain,
+      .exits = "0 1 2 3 4 5",
+      .about = "Tasks are placed in batches. For each the front is shown: placements of which none is better in everything, "
+               "and which of them was taken. The gap says how far the best found is at most from what no placement can beat.",
+      .example = "village explain 9b1e44c2\nvillage explain 9b1e44c2 --json" },
 
     { .name = "nodes",
       .group = GROUP_KEEP,
@@ -519,6 +551,20 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "NODE is a name, an id, or as much of the end of an id as is unique.",
       .example = "village nodes\nvillage nodes attic\nvillage nodes --state offline" },
+    { .name = "reputation",
+      .group = GROUP_KEEP,
+      .summary = "how far nodes are trusted, and what for",
+      .operands = "[NODE]",
+      .most = 1,
+      ROWS(reputation_options),
+      .json = "{\"items\": [score...]}, or the answer of GET /v1/fog/reputation/NODE; with --check also \"check\": "
+              "{\"matches\": bool, \"detail\"}",
+      .run = command_reputation,
+      .exits = "0 1 2 3 4 5",
+      .about = "Ask the gateway of the first node, which keeps them. NODE is as for `village nodes`, or the whole id of a node "
+               "that was expelled. TRUST is the lower bound of the worst of three promises: results that are right, in time, "
+               "honestly metered. Nodes of which little is known are `new`: their results are checked.",
+      .example = "village reputation\nvillage reputation attic\nvillage reputation attic --check" },
     { .name = "maintenance",
       .group = GROUP_KEEP,
       .summary = "stop or resume giving tasks to a node",
@@ -542,6 +588,21 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "quorum",
+      .group = GROUP_KEEP,
+      .summary = "promises of availability: what can be promised, what was, and how it was kept",
+      .operands = "[agreements|check]",
+      .most = 1,
+      .operand_choices = "agreements|check",
+      ROWS(quorum_options),
+      .json = "{\"items\": [agreement...]}; with check the answer of POST /v1/fog/quorum/check",
+      .run = command_quorum,
+      .exits = ASKS,
+      .about = "A job with --tier runs on nodes that keep its availability together, or is refused with the reason. Nodes are judged by "
+               "how long they were there, and by what they share: site, owner and the other labels of `village join`.\n"
+               "What was missed beyond what the tier allows is owed back: docs/fog.md. `check` exits with 1 when the tier cannot be "
+               "honoured.",
+      .example = "village quorum\nvillage quorum check --tier gold\nvillage quorum check --tier silver --replicas 3 --json" },
     { .name = "mix",
       .group = GROUP_KEEP,
       .summary = "the private network: its state, its relays, who keeps its directory",

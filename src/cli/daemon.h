@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define CLI_LABELS_MAX 9u
 
@@ -39,13 +40,25 @@ struct cli_capacity {
     bool one_core;
 };
 
+/* A reputation and the evidence for it, as the gateway gave them; trust/reputation.h has the rules. */
+struct cli_reputation {
+    const unsigned char *state, *records; /* borrowed: "state"; every "record", one behind the other */
+    size_t state_n, records_n;
+    unsigned base_milli;
+    vl_ms at_ms;
+    /* out: what the evidence gives */
+    unsigned trust_ppm, doubt_ppm, error_ppm;
+    unsigned char by[32]; /* who signed it; zeros: there is none */
+};
+
 /* Each runs until the daemon ends and returns the exit code of the process (cli.h, enum cli_exit). */
 struct cli_hooks {
     int (*up)(const struct cli_up_options *options);
     int (*join)(const struct cli_up_options *options);
     /* The hidden command `village runner ...`; argv[0] is "runner". */
     int (*runner)(int argc, char **argv);
-    /* 0, or 1 with what went wrong in `problem`; `progress` gets lines for people. */
+    /* These two: 0, or 1 with what went wrong in `problem`; `progress` gets lines for people. */
+    int (*reputation)(struct cli_reputation *r, char problem[256]);
     int (*capacity)(struct cli_capacity *c, void (*progress)(void *arg, const char *text), void *arg, char problem[256]);
 };
 

@@ -31,10 +31,12 @@ static void show(struct term_progress *bar, const json_t *job) {
     uint64_t failed = json_count(tasks, "failed", 0);
     char bad[40] = "";
     if (failed > 0) snprintf(bad, sizeof bad, ", %llu failed", (unsigned long long)failed);
-    term_progress_show(bar, now, "%.16s: %llu of %llu tasks done, %llu running%s  %s", json_text(job, "state", "?"),
+    bool idle = json_count(tasks, "running", 0) == 0 && json_is_string(json_object_get(job, "waits_for"));
+    term_progress_show(bar, now, "%.16s: %llu of %llu tasks done, %llu running%s%s%.100s  %s", json_text(job, "state", "?"),
                        (unsigned long long)json_count(tasks, "done", 0),
                        (unsigned long long)json_count(tasks, "total", 0),
-                       (unsigned long long)json_count(tasks, "running", 0), bad, elapsed);
+                       (unsigned long long)json_count(tasks, "running", 0), bad, idle ? ", waiting: " : "",
+                       idle ? json_text(job, "waits_for", "") : "", elapsed);
 }
 
 static int tell_interrupted(struct cli *cli, const char *id) {

@@ -256,6 +256,7 @@ static enum vl_err of_status(int status) {
     case 409:
         return VL_ESTATE;
     case 429:
+        return VL_EOVERLOAD;
     case 503:
         return VL_EAGAIN;
     default:

@@ -9,6 +9,7 @@
 
 #define ASK_TIMES 4u     /* how often "later" is believed */
 #define ASK_WAIT_S 10u   /* the longest wait that a person sits through */
+#define ASK_OVERLOAD_S 900u /* together, when an overloaded village says when to come back, as scripts need it */
 #define PAGES_MAX 10000u /* a gateway that pages for ever is cut off */
 #define PAGE "1000"
 
@@ -47,7 +48,7 @@ int cli_fail(struct cli *cli, enum cli_exit code, const char *fmt, ...) {
         if (term_sanitise(&b, text, strlen(text), false) == VL_OK) {
             json_t *o =
                 json_pack("{s:{s:i,s:s%}}", "error", "exit", (int)code, "detail", b.p ? (char *)b.p : "", b.len);
-            if (o != NULL && json_dumpf(o, stdout, JSON_COMPACT) == 0) fputc('\n', stdout);
+            if (o != NULL && json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15)) == 0) fputc('\n', stdout);
             json_decref(o);
         }
         vl_buf_free(&b);
@@ -66,7 +67,7 @@ void cli_note(struct cli *cli, const char *fmt, ...) {
 }
 
 int cli_print_json(struct cli *cli, json_t *value) {
-    bool ok = value != NULL && json_dumpf(value, cli->out.file, JSON_COMPACT | JSON_ENCODE_ANY) == 0 &&
+    bool ok = value != NULL && json_dumpf(value, cli->out.file, JSON_COMPACT | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY) == 0 &&
               fputc('\n', cli->out.file) != EOF && fflush(cli->out.file) == 0;
     json_decref(value);
     return ok ? CLI_OK : CLI_FAILED;
@@ -89,6 +90,7 @@ enum cli_exit cli_exit_of(enum vl_err err) {
     case VL_ERANGE:
     case VL_ELIMIT:
     case VL_EAGAIN:
+    case VL_EOVERLOAD:
     case VL_EPARSE:
     case VL_EVERSION:
     case VL_ECRYPTO:
@@ -123,11 +125,18 @@ int cli_open(struct cli *cli) {
 
 enum vl_err cli_ask(struct cli *cli, const struct rest_request *q, struct rest_reply *ret, struct vl_errmsg *msg) {
     bool again = strcmp(q->method, "POST") != 0 || q->idempotency_key != NULL;
+    unsigned waited_s = 0;
     for (unsigned i = 0;; i++) {
         enum vl_err err = rest_call(cli->rest, q, ret, msg);
-        if (err != VL_EAGAIN || !again || i + 1 >= ASK_TIMES || ret->retry_after_s > ASK_WAIT_S) return err;
-        unsigned wait_s = ret->retry_after_s > 0 ? ret->retry_after_s : 1u << i;
-        cli_note(cli, "the gateway is busy; asking again in %u s", wait_s);
+        unsigned wait_s = ret->retry_after_s > 0 ? ret->retry_after_s : 1u << (i < ASK_TIMES ? i : ASK_TIMES);
+        bool busy = err == VL_EAGAIN && i + 1 < ASK_TIMES && ret->retry_after_s <= ASK_WAIT_S;
+        bool overload = err == VL_EOVERLOAD && waited_s + wait_s <= ASK_OVERLOAD_S;
+        if (!again || !(busy || overload)) return err;
+        if (overload)
+            cli_note(cli, "%s (waiting; Ctrl-C gives up)", msg->text);
+        else
+            cli_note(cli, "the gateway is busy; asking again in %u s", wait_s);
+        waited_s += wait_s;
         rest_reply_free(ret);
         cli_sleep(wait_s * 1000ull);
         if (cli_interrupted()) return vl_errmsg_set(msg, VL_ECLOSED, "interrupted");

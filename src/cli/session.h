@@ -37,7 +37,8 @@ enum cli_exit cli_exit_of(enum vl_err err);
 /* Finds the gateway and gets ready to talk; does not connect yet. An exit code; has said why. */
 int cli_open(struct cli *cli);
 /* One request after cli_open() was called here when needed; waits and asks again up to 4 times when the gateway says
- * "later" and the request may be repeated. Errors are not printed. */
+ * "later" and the request may be repeated, and for a quarter of an hour when it says "overloaded" (429), each time for as
+ * long as it says. Errors are not printed. */
 VL_MUST_CHECK enum vl_err cli_ask(struct cli *cli, const struct rest_request *request, struct rest_reply *ret,
                                   struct vl_errmsg *msg);
 /* Says why a request failed: the problem's fields and the next step. Returns the exit code. */
@@ -62,6 +63,8 @@ vl_ms cli_now(void);
 /* "3m 05s ago", "-" for 0, "now" for the future. */
 void cli_ago(uint64_t at_ms, char dst[CLI_AGO_TEXT]);
 enum term_style cli_state_style(const char *state);
+/* A cell ".812" of a share `key` of `whole`, dimmed where the node is flagged; "-" where there is none. */
+void cli_trust_cell(struct term_table *t, const json_t *node, const char *key, uint64_t whole);
 
 /* Ctrl-C: after cli_catch_interrupt() it sets a flag instead of ending the program; a second one ends it. */
 void cli_catch_interrupt(void);

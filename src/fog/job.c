@@ -70,7 +70,7 @@ static enum vl_err step_submit(struct job_book *b, const struct job_event *ev, s
     b->next_seq++;
     fx_history(fx, j, UINT32_MAX, JOB_H_SUBMITTED, "%u tasks", j->n_tasks);
     job_set_state(b, j, JOB_PRICED);
-    fx_history(fx, j, UINT32_MAX, JOB_H_PRICED, "price 0: there is no market yet");
+    fx_history(fx, j, UINT32_MAX, JOB_H_PRICED, "no price yet");
     fx_job(b, fx, j);
     if (broken != NULL && !broken->release) {
         job_end(b, j, JOB_FAILED, ev->now, VL_ESTATE, "a job it waits for has ended without success", fx);
@@ -142,7 +142,7 @@ static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, s
     c->placed_ms = c->touched_ms = ev->now;
     c->deadline_ms = vl_ms_add(ev->now, b->config.accept_ms + (j->privacy ? JOB_PRIVATE_MS : 0));
     c->referee = t->referee && !has_referee(t);
-    c->due = t->target > 1 && !c->referee; /* a referee's word is not compared, so nobody's can be copied into it */
+    c->due = t->target > (j->standby ? j->replicas : 1) && !c->referee; /* a referee's word is not compared, so nobody's can be copied into it */
     c->state = COPY_PLACED;
     struct copy **end = &t->copies;
     while (*end != NULL) end = &(*end)->next;
@@ -264,7 +264,7 @@ bool job_book_votes(const struct job_book *b, struct vl_node_id node, const stru
     const struct copy *mine = t ? task_copy(t, r->epoch) : NULL;
     if (r->outcome != TASK_DONE || mine == NULL || !vl_node_eq(mine->node->id, node)) return false;
     if (!(copy_live(mine) || mine->state == COPY_AWAY) || refusal(mine, r) != NULL) return false;
-    *ret = (struct job_votes){ .replicas = j->counted ? j->replicas : 0,
+    *ret = (struct job_votes){ .replicas = j->counted && !j->standby ? j->replicas : 0,
                                .referee = t->referee,
                                .deterministic = j->deterministic,
                                .class = (enum sla_class)j->class,
@@ -301,7 +301,7 @@ static void take_result(struct job_book *b, struct copy *c, const struct job_eve
         fx_history(fx, t->job, task_index(t), JOB_H_AUDITED, "%u results are wanted, %u are here", t->target, t->votes);
     } else if (r->rule == JOB_RULE_REFEREE && !t->referee) {
         t->referee = true;
-        t->target = (uint8_t)(t->votes + t->live + 1);
+        if (t->target < t->votes + t->live + 1) t->target = (uint8_t)(t->votes + t->live + 1);
         fx_history(fx, t->job, task_index(t), JOB_H_REFEREE, "%u results disagree: one more run decides", t->votes);
     }
     task_settle(b, t, ev->now, fx);
@@ -640,6 +640,20 @@ static enum vl_err step_tick(struct job_book *b, vl_ms now, struct job_effects *
     return VL_OK;
 }
 
+static enum vl_err step_price(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct job *j = book_find(b, ev->job);
+    if (j == NULL) return VL_ENOTFOUND;
+    if (ev->price > TERMS_PRICE_MAX) return VL_ERANGE;
+    if (job_state_final((enum job_state)j->state)) return VL_ESTATE;
+    enum vl_err err = fx_reserve(fx, fx_of_job(j));
+    if (err) return err;
+    j->price = ev->price;
+    fx_history(fx, j, UINT32_MAX, JOB_H_PRICED, ev->cleared ? "auction cleared at %llu micro-credits" : "at most %llu micro-credits",
+               (unsigned long long)ev->price);
+    fx_job(b, fx, j);
+    return VL_OK;
+}
+
 enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
     fx->n = 0;
     fx->changed = true;
@@ -676,6 +690,9 @@ enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct
         break;
     case JOB_EV_COMMIT:
         err = step_commit(b, ev, fx);
+        break;
+    case JOB_EV_PRICE:
+        err = step_price(b, ev, fx);
         break;
     }
     if (err) {

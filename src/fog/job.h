@@ -8,7 +8,8 @@
  *
  *   SUBMITTED -> PRICED -> PLACED -> RUNNING <-> VERIFYING -> DONE
  *        any of these but DONE -> FAILED | CANCELLED | EXPIRED          (the last four are final)
- *   SUBMITTED and PRICED happen in one step: the price is 0 until there is a market, as an explicit line of history.
+ *   SUBMITTED and PRICED happen in one step, without a price; what a quote or an auction says comes as PRICE, as a
+ *   line of history with each.
  *   A job with `after` rests in PRICED until all of those are DONE; if one ends otherwise, so does this, as FAILED.
  *
  * Tasks: map tasks 0..n-1, one per input; then merge tasks.  A merge takes at most JOB_MERGE_FANIN inputs, so more map
@@ -103,6 +104,7 @@ enum job_event_kind {
     JOB_EV_TICK = 9,      /* at job_book_deadline() or later */
     JOB_EV_FORGET = 10,   /* job: ended, drop it */
     JOB_EV_COMMIT = 11,   /* job, task, epoch, node, commitment */
+    JOB_EV_PRICE = 20,    /* job, price, cleared */
 };
 /* What is to be done with the results of a task once a new one is in.  Numbers are in the log. */
 enum job_rule {
@@ -125,6 +127,8 @@ struct job_event {
     uint64_t epoch;
     struct vl_node_id node;
     uint64_t batch; /* PLACED: number of the batch that was placed together, for people; 0: none */
+    uint64_t price; /* PRICE: micro-credits, <= TERMS_PRICE_MAX */
+    bool cleared;   /* PRICE: an auction said so; false: a quote, the most that it will cost */
     const struct job_spec *spec;      /* SUBMIT */
     const struct task_report *report; /* REPORT; inline bytes are not kept: store the blobs first */
     struct job_ruling ruling;         /* REPORT of a result */
@@ -211,7 +215,7 @@ void job_book_destroy(struct job_book *b);
  * VL_EEXISTS     SUBMIT: the id is known.
  * VL_ELIMIT      SUBMIT: too many jobs, tasks, dependents, or inputs for one task; PLACED: too many copies to remember.
  * VL_ENOTFOUND   no such job; SUBMIT: a job in `after` is unknown.
- * VL_ESTATE      PLACED: the task wants no copy, or another replica is on that node; CANCEL: ended; FORGET: not ended;
+ * VL_ESTATE      PLACED: the task wants no copy, or another replica is on that node; CANCEL, PRICE: ended; FORGET: not;
  *                COMMIT: none is due, or it committed to something else; REPORT: the ruling names no result.
  * VL_ESTALE      ACCEPTED, STARTED, COMMIT, REPORT: the epoch is not alive.
  * VL_EDENIED     the same: the copy belongs to another node.
@@ -228,6 +232,9 @@ struct job_cursor {
     uint32_t task;
 };
 uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
+
+/* The first task of the job that wants a copy.  False: none does. */
+bool job_book_waiting(const struct job_book *b, struct vl_job_id job, struct sched_task *ret);
 
 /* What to send for a live copy.  Spans borrow from the book until the next step; merge inputs get names "00012.stdout"
  * that live in `names`.  No inline bytes, no sources: the caller adds them.  VL_ENOTFOUND: no such live copy. */
@@ -259,6 +266,9 @@ bool job_book_asked(const struct job_book *b, struct vl_job_id job, uint32_t tas
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);
+/* When a live copy was given to its node; false: there is no such copy on that node. */
+bool job_book_placed(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch,
+                     struct vl_node_id node, vl_ms *ret_at);
 /* What the live copies on the node were promised. */
 struct sched_load job_book_on_node(const struct job_book *b, struct vl_node_id node);
 
@@ -277,7 +287,7 @@ struct job_view {
     struct vl_span error_text;
     uint32_t attempts;   /* failed runs of all tasks */
     uint32_t after_left; /* jobs it still waits for */
-    uint64_t price;      /* 0 until there is a market */
+    uint64_t price;      /* micro-credits; 0: none was asked for */
     struct vl_span spec; /* encoded job_spec */
 };
 struct job_task_view {

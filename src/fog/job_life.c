@@ -114,6 +114,8 @@ enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct 
     j->replicas = (uint8_t)job_spec_replicas(spec);
     j->quorum = (uint8_t)(j->class == SLA_S && j->replicas < 6 ? 3 : j->replicas / 2 + 1);
     if (j->class == SLA_A && j->quorum < 2) j->quorum = 2;
+    j->standby = j->class == SLA_B && spec->terms.tier != TIER_NONE;
+    if (j->standby) j->quorum = 1;
     j->max_attempts = (uint8_t)spec->max_attempts;
     j->memory_bytes = spec->limits.memory_bytes;
     j->disk_bytes = spec->limits.disk_bytes;

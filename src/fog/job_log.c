@@ -93,6 +93,12 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
     case JOB_EV_FORGET:
         pack_bytes(&w, ev->job.b, sizeof ev->job.b);
         break;
+    case JOB_EV_PRICE:
+        pack_bytes(&w, ev->job.b, sizeof ev->job.b);
+        if (ev->price > TERMS_PRICE_MAX) pack_fail(&w, VL_ERANGE);
+        pack_u64(&w, ev->price);
+        pack_bool(&w, ev->cleared);
+        break;
     case JOB_EV_TICK:
         break;
     }
@@ -122,7 +128,8 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
     struct vl_reader r = vl_reader(in.p, in.n);
     enum vl_err err = unpack_message(&r, TAG_EVENT, VERSION);
     if (err) return err;
-    struct job_event ev = { .kind = (enum job_event_kind)unpack_u8_in(&r, JOB_EV_SUBMIT, JOB_EV_COMMIT) };
+    struct job_event ev = { .kind = (enum job_event_kind)unpack_u8_in(&r, JOB_EV_SUBMIT, JOB_EV_PRICE) };
+    unpack_require(&r, ev.kind <= JOB_EV_COMMIT || ev.kind == JOB_EV_PRICE);
     ev.now = vl_read_u64(&r);
     switch (ev.kind) {
     case JOB_EV_SUBMIT:
@@ -163,6 +170,11 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
     case JOB_EV_CANCEL:
     case JOB_EV_FORGET:
         ev.job = unpack_job(&r);
+        break;
+    case JOB_EV_PRICE:
+        ev.job = unpack_job(&r);
+        ev.price = unpack_u64_in(&r, 0, TERMS_PRICE_MAX);
+        ev.cleared = unpack_bool(&r);
         break;
     case JOB_EV_TICK:
         break;
@@ -230,6 +242,7 @@ static void pack_job(struct pack *w, const struct job *j) {
     pack_u64(w, j->started_ms);
     pack_u64(w, j->ended_ms);
     pack_u64(w, j->expires_ms);
+    pack_u64(w, j->price);
     pack_u32(w, (uint32_t)j->error);
     pack_span8(w, vl_span_str(j->error_text));
     pack_span32(w, vl_span(j->spec, j->spec_len));
@@ -330,7 +343,7 @@ static enum vl_err restore_task(struct job_book *b, struct task *t, struct vl_re
     unpack_require(r, t->failures <= JOB_ATTEMPTS_MAX + JOB_COPIES_MAX);
     t->refusals = vl_read_u16(r);
     t->losses = vl_read_u16(r);
-    t->target = unpack_u8_in(r, t->job->replicas, (uint8_t)(t->job->replicas + JOB_EXTRA_VOTES + 1));
+    t->target = unpack_u8_in(r, t->job->replicas, (uint8_t)(t->job->replicas + JOB_EXTRA_VOTES + 2)); /* a duplicate and a referee */
     t->judge = unpack_bool(r);
     t->referee = unpack_bool(r);
     t->rule = unpack_u8_in(r, JOB_RULE_MAJORITY, JOB_RULE_REFEREE);
@@ -403,6 +416,7 @@ static enum vl_err restore_job(struct job_book *b, struct vl_reader *r) {
     bool placed = unpack_bool(r), release = unpack_bool(r);
     uint32_t attempts = vl_read_u32(r);
     vl_ms submitted = vl_read_u64(r), started = vl_read_u64(r), ended = vl_read_u64(r), expires = vl_read_u64(r);
+    uint64_t price = unpack_u64_in(r, 0, TERMS_PRICE_MAX);
     int32_t error = (int32_t)vl_read_u32(r);
     struct vl_span text = unpack_span8(r, sizeof((struct job *)0)->error_text - 1),
                    encoded = unpack_span32(r, JOB_SPEC_MAX);
@@ -426,6 +440,7 @@ static enum vl_err restore_job(struct job_book *b, struct vl_reader *r) {
     j->started_ms = started;
     j->ended_ms = ended;
     j->expires_ms = expires;
+    j->price = price;
     j->error = error;
     if (text.n) memcpy(j->error_text, text.p, text.n);
     if (job_state_final((enum job_state)state)) spec.n_after = 0; /* it waits for nothing any more */

@@ -104,12 +104,14 @@ struct job {
     uint64_t memory_bytes, disk_bytes, timeout_ms;
     struct job_terms *terms; /* NULL: nothing asked */
     uint64_t program;        /* first bytes of what it runs: tasks of one program are drawn to the same nodes */
+    uint64_t price;          /* micro-credits; 0: none */
     uint64_t step; /* of the last JOB_CHANGED, to give it once per step */
     int32_t error;
     uint8_t state, kind, priority, privacy, replicas, max_attempts, class;
     uint8_t quorum; /* equal results that settle a task when nobody rules otherwise */
     bool deterministic; /* wasm with virtual clock and randomness: equal inputs give equal bits */
     bool counted;       /* the job itself says how many replicas */
+    bool standby;       /* class B with a tier: replicas stand by for each other, the first result counts */
     bool has_merge, map, placed, release; /* placed: some task ever was; release: ended, its waiters are not told yet */
     char error_text[96];
 };

@@ -75,6 +75,13 @@ uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, str
     return n;
 }
 
+bool job_book_waiting(const struct job_book *b, struct vl_job_id job, struct sched_task *ret) {
+    const struct job *j = book_find(b, job);
+    uint32_t i = j && j->n_queued > 0 ? next_queued(j, 0) : UINT32_MAX;
+    if (i != UINT32_MAX) describe(&j->tasks[i], ret);
+    return i != UINT32_MAX;
+}
+
 static struct vl_span program_name(const struct job_spec *s) {
     struct vl_span name = s->name.n ? s->name : vl_span_str("program");
     if (s->kind == TASK_NATIVE) {
@@ -179,6 +186,7 @@ static void view_of(const struct job *j, struct job_view *ret) {
         .error_text = vl_span_str(j->error_text),
         .attempts = j->attempts,
         .after_left = j->after_left,
+        .price = j->price,
         .spec = vl_span(j->spec, j->spec_len),
     };
 }
@@ -253,4 +261,14 @@ void job_book_stats(const struct job_book *b, struct job_stats *ret) {
                                .stale = b->stale,
                                .denied = b->denied };
     memcpy(ret->by_state, b->by_state, sizeof ret->by_state);
+}
+
+bool job_book_placed(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch,
+                     struct vl_node_id node, vl_ms *ret_at) {
+    const struct job *j = book_find(b, job);
+    const struct task *t = j ? job_task(j, task) : NULL;
+    const struct copy *c = t ? task_copy(t, epoch) : NULL;
+    if (c == NULL || !copy_live(c) || !vl_node_eq(c->node->id, node)) return false;
+    *ret_at = c->placed_ms;
+    return true;
 }

@@ -5,6 +5,7 @@
 
 #include "base/heap.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,7 @@ static enum vl_err prune(struct run *r, uint32_t n, uint32_t keep, uint32_t *tak
             if (b != PARETO_NONE) r->lower[j][b] = a;
         }
         for (uint32_t j = 0; j < r->m && err == VL_OK; j++) {
+            if (r->scale[j] < 0) continue;
             err = requeue(r, r->lower[j][slot]);
             if (err == VL_OK) err = requeue(r, r->upper[j][slot]);
         }
@@ -197,6 +199,7 @@ static enum vl_err select_parents(struct run *r, uint32_t from) {
         taken += n;
     }
     if (err != VL_OK) return err;
+    assert(taken == r->n);
     uint32_t *parent = r->order, n_free = 0;
     memset(parent, 0, 2 * (size_t)r->n * sizeof *parent);
     for (uint32_t k = 0; k < r->n; k++) {

@@ -17,7 +17,7 @@ struct nsga2_variation {
     const double *lo, *hi;
     double crossover;
     struct nsga2_power spread, shift; /* of crossover and mutation */
-    double gap_scale;                 /* 1 / log(1 - mutation); 0: every variable mutates */
+    double gap_scale;                 /* 1 / log(1 - mutation) */
     uint64_t until_mutation;          /* variables to pass before the next one that mutates */
 };
 void nsga2_variation_init(struct nsga2_variation *v, const struct nsga2_config *c, const struct nsga2_problem *p,

@@ -24,7 +24,6 @@ static double root(const struct nsga2_power *p, double x) {
 
 /* Variables to pass until the next that mutates: geometric, one logarithm instead of a draw for each variable. */
 static uint64_t next_gap(struct nsga2_variation *v) {
-    if (v->gap_scale >= 0) return 0;
     double gap = floor(log1p(-vl_prng_unit(v->rng)) * v->gap_scale);
     return gap < 0x1p62 ? (uint64_t)gap : (uint64_t)1 << 62;
 }
@@ -39,7 +38,7 @@ void nsga2_variation_init(struct nsga2_variation *v, const struct nsga2_config *
                                    .crossover = c->crossover,
                                    .spread = power_of(c->eta_crossover),
                                    .shift = power_of(c->eta_mutation),
-                                   .gap_scale = mutation < 1 ? 1 / log1p(-mutation) : 0 };
+                                   .gap_scale = 1 / log1p(-mutation) }; /* -0 for all */
     v->until_mutation = next_gap(v);
 }
 

@@ -22,7 +22,7 @@ struct plan_config {
     uint32_t sweep;                               /* weighted greedy placements to begin with; 50 */
     uint32_t sample;                              /* nodes looked at for a task when there are more than full_scan; 32 */
     uint32_t full_scan;                           /* 200 */
-    uint32_t archive;                             /* points kept; 512 */
+    uint32_t archive;                             /* points kept; 256 */
     bool plain; /* benches and tests only: random first population, no repair, no seeds, no archive, crowding */
 };
 struct plan_config plan_config_default(void);

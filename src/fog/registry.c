@@ -10,7 +10,6 @@
 enum { TAG_RECORD = 0x40, RECORD_VERSION = 2 };
 enum { LOSS_SECONDS = REGISTRY_PARTITION_WINDOW_MS / 1000 };
 enum { EFFECTS_PER_NODE = 4 }; /* of one step, for one node */
-enum { FLAPS_MAX = 16 };
 enum { LOAD_STEP_MILLI = 50 }; /* smaller changes of load are not worth an event */
 
 struct entry {
@@ -298,7 +297,7 @@ static enum vl_err step_joined(struct registry *r, const struct registry_event *
 }
 
 static void note_flap(struct node_record *n, vl_ms now) {
-    if (n->flaps < FLAPS_MAX) n->flaps++;
+    if (n->flaps < REGISTRY_FLAPS_MAX) n->flaps++;
     n->flap_ms = now;
     if (n->flaps < 2) return; /* anyone may fall once */
     uint64_t hold = (uint64_t)REGISTRY_FLAP_HOLD_MS << (n->flaps - 2);
@@ -371,6 +370,7 @@ static enum vl_err step_heartbeat(struct registry *r, const struct registry_even
     bool moved = h->addr[0] != '\0' && strcmp(n->addr, h->addr) != 0;
     bool durable = first || was_offline || moved || n->kind != h->kind || n->protocol != h->protocol ||
                    !caps_equal(&n->caps, &h->caps) || ev->now >= vl_ms_add(e->persisted_ms, REGISTRY_PERSIST_MS);
+    uint32_t flaps = n->flaps;
     if (was_offline && !first) note_flap(n, ev->now);
     if (n->flaps > 0 && ev->now >= vl_ms_add(n->flap_ms, REGISTRY_FLAP_FORGET_MS)) {
         n->flaps--;
@@ -398,6 +398,7 @@ static enum vl_err step_heartbeat(struct registry *r, const struct registry_even
         move_to(r, e, state_by_figures(n), ev->now);
     set_timer(r, e);
     if (durable || seen || was_suspect || n->state != before) emit_changed(fx, e, ev->now, durable);
+    if (n->flaps != flaps) emit(fx, REGISTRY_NODE_STANDING, n->id);
     if (first || was_offline || restarted) emit(fx, REGISTRY_NODE_BACK, n->id);
     return VL_OK;
 }
@@ -414,6 +415,7 @@ static enum vl_err step_link(struct registry *r, const struct registry_event *ev
     if (up && e->rec.suspect && !silent) {
         set_suspect(r, e, false);
         note_flap(&e->rec, ev->now);
+        emit(fx, REGISTRY_NODE_STANDING, e->rec.id);
     } else if (!up && !e->rec.suspect) {
         set_suspect(r, e, true);
         emit(fx, REGISTRY_NODE_SUSPECT, e->rec.id);
@@ -443,14 +445,35 @@ static enum vl_err step_expelled(struct registry *r, const struct registry_event
     return VL_OK;
 }
 
-static enum vl_err step_breaker(struct registry *r, const struct registry_event *ev, struct registry_effects *fx) {
+static enum vl_err step_conduct(struct registry *r, const struct registry_event *ev, struct registry_effects *fx) {
     struct entry *e = find(r, &ev->node);
     if (e == NULL) return VL_ENOTFOUND;
-    if (ev->kind == REGISTRY_SENT)
-        breaker_sent(&e->rec.breaker, ev->now);
-    else if (breaker_result(&e->rec.breaker, ev->now, ev->flag))
-        emit_changed(fx, e, ev->now, false);
+    struct node_record *n = &e->rec;
+    uint32_t held = ev->load ? ev->load->running : 0, before = registry_slots(n);
+    bool broke = false, learned = false;
+    switch ((int)ev->kind) {
+    case REGISTRY_SENT:
+        breaker_sent(&n->breaker, ev->now);
+        return VL_OK;
+    case REGISTRY_RESULT:
+        broke = breaker_result(&n->breaker, ev->now, ev->flag);
+        learned = ev->flag && window_good(&n->window, n->caps.slots, n->caps.memory_bytes, held);
+        break;
+    case REGISTRY_LACK:
+        /* Who has no room for a single task is broken, not full. */
+        if (before <= 1) broke = breaker_result(&n->breaker, ev->now, false);
+        learned = window_lack(&n->window, ev->now, n->caps.slots, held, ev->load ? ev->load->memory_bytes : 0, ev->flag);
+        break;
+    }
+    if (broke || registry_slots(n) != before) emit_changed(fx, e, ev->now, false);
+    if (broke || learned) emit(fx, REGISTRY_NODE_STANDING, n->id);
     return VL_OK;
+}
+
+static enum vl_err step_standing(struct registry *r, const struct registry_event *ev) {
+    struct node_record scrap;
+    struct entry *e = find(r, &ev->node);
+    return registry_standing_decode(ev->record, e ? &e->rec : &scrap);
 }
 
 static enum vl_err take_snapshot(struct registry *r, vl_ms now, struct registry_effects *fx) {
@@ -605,7 +628,10 @@ enum vl_err registry_step(struct registry *r, const struct registry_event *ev, s
         return step_tick(r, ev->now, ret);
     case REGISTRY_SENT:
     case REGISTRY_RESULT:
-        return step_breaker(r, ev, ret);
+    case REGISTRY_LACK:
+        return step_conduct(r, ev, ret);
+    case REGISTRY_STANDING:
+        return step_standing(r, ev);
     }
     return VL_ERANGE;
 }
@@ -641,6 +667,8 @@ static uint64_t left_of(uint64_t total, uint64_t promised, uint64_t reported) {
     return left < reported ? left : reported;
 }
 
+uint32_t registry_slots(const struct node_record *n) { return window_slots(&n->window, n->caps.slots); }
+
 void registry_sched_node(const struct node_record *n, vl_ms now, const struct sched_load *promised,
                          struct sched_node *ret) {
     static const struct sched_load none = { 0 };
@@ -651,7 +679,8 @@ void registry_sched_node(const struct node_record *n, vl_ms now, const struct sc
     if (!breaker_allows(&n->breaker, now)) blocked |= SCHED_BREAKER;
     if (now < n->hold_until_ms) blocked |= SCHED_FLAPPING;
     if (n->harvest > HARVEST_SAYS_READY) blocked |= SCHED_HARVEST;
-    uint32_t slots = n->caps.slots, reported = slots - n->free_slots;
+    uint32_t slots = registry_slots(n), reported = n->caps.slots - n->free_slots;
+    uint64_t memory = window_memory(&n->window, n->caps.memory_bytes);
     uint32_t running = promised->running > n->running ? promised->running : n->running;
     uint32_t used = running > reported ? running : reported, free_slots = slots > used ? slots - used : 0;
     if (free_slots > 1 && breaker_state(&n->breaker, now) == BREAKER_HALF_OPEN) free_slots = 1; /* the probe */
@@ -663,9 +692,9 @@ void registry_sched_node(const struct node_record *n, vl_ms now, const struct sc
         .free_slots = free_slots,
         .running = running,
         .load_milli = n->load_milli,
-        .memory_free = left_of(n->caps.memory_bytes, promised->memory_bytes, n->memory_free_bytes),
+        .memory_free = left_of(memory, promised->memory_bytes, n->memory_free_bytes),
         .disk_free = left_of(n->caps.disk_bytes, promised->disk_bytes, n->disk_free_bytes),
-        .memory_total = n->caps.memory_bytes,
+        .memory_total = memory,
         .disk_total = n->caps.disk_bytes,
         .cost = n->caps.cost,
         .price = n->caps.ask,

@@ -24,6 +24,7 @@
 #include "base/prng.h"
 #include "fog/breaker.h"
 #include "fog/sched.h"
+#include "fog/window.h"
 #include "wire/heartbeat.h"
 
 #define REGISTRY_HEARTBEAT_MS 30000u
@@ -40,7 +41,9 @@
 #define REGISTRY_EFFECTS_MAX 256u       /* of one step; TICK leaves the rest for the next call (deadline stays due) */
 #define REGISTRY_FLAP_HOLD_MS 30000u    /* doubles with each further return, up to 10 min */
 #define REGISTRY_FLAP_FORGET_MS 600000u /* a node that stays this long is forgiven one flap */
+#define REGISTRY_FLAPS_MAX 16u
 #define REGISTRY_RECORD_MAX 512u
+#define REGISTRY_STANDING_MAX 64u
 
 enum node_state { NODE_ACTIVE = 1, NODE_IDLE = 2, NODE_BUSY = 3, NODE_OFFLINE = 4, NODE_MAINTENANCE = 5 };
 const char *node_state_text(enum node_state s); /* "active" ... as in the API */
@@ -69,6 +72,7 @@ struct node_record {
     uint64_t online_ms;    /* summed time online, for uptime; up to the last change of state */
     vl_ms online_since_ms; /* 0: offline */
     struct breaker breaker;
+    struct window window; /* what is believed of caps */
     uint32_t flaps;
     vl_ms flap_ms, hold_until_ms; /* last flap; no tasks before */
 };
@@ -94,7 +98,9 @@ enum registry_event_kind {
     REGISTRY_RESTORE = 7,     /* record: at start, before others */
     REGISTRY_TICK = 8,        /* at registry_deadline() or later */
     REGISTRY_SENT = 9,        /* node: a task was assigned to it */
-    REGISTRY_RESULT = 10,     /* node, flag: a task it ran ended well (true), or badly by the node's fault */
+    REGISTRY_RESULT = 10,     /* node, flag: a task it ran ended well (true), or badly by the node's fault; load */
+    REGISTRY_LACK = 11,       /* node, load, flag: a task found no room there; true: no memory */
+    REGISTRY_STANDING = 12,   /* node, record: at start, after RESTORE; nothing happens when there is no such node */
 };
 struct registry_event {
     enum registry_event_kind kind;
@@ -104,6 +110,7 @@ struct registry_event {
     const char *name,
         *addr; /* NUL-terminated, task_name_ok() and printable ASCII < VL_ADDR_MAX; NULL: unchanged, or empty */
     struct vl_span record;
+    const struct sched_load *load; /* what it held, this task among it; NULL: not known */
     bool flag;
 };
 
@@ -116,6 +123,7 @@ enum registry_effect_kind {
         5, /* id: after LOST, or after a restart of its process: compare its running list with the job book */
     REGISTRY_PARTITION = 6, /* count lost of total: NODE_LOST is held back until `until_ms` */
     REGISTRY_TOPOLOGY = 7,  /* a new snapshot: registry_topology_at(r, 0) */
+    REGISTRY_NODE_STANDING = 8, /* id: write registry_standing_encode() of it, or delete it when it is blank */
 };
 struct registry_effect {
     enum registry_effect_kind kind;
@@ -164,6 +172,16 @@ void registry_sched_node(const struct node_record *n, vl_ms now, const struct sc
 
 /* Durable form, <= REGISTRY_RECORD_MAX bytes.  VL_ELIMIT, VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err registry_record_encode(const struct node_record *n, struct vl_buf *out);
+
+/* Conduct that outlives the coordinator's process: an open breaker, flapping, what is believed of the claim.  Written only
+ * when one of these changes.  <= REGISTRY_STANDING_MAX bytes. */
+VL_MUST_CHECK enum vl_err registry_standing_encode(const struct node_record *n, struct vl_buf *out);
+/* Into *n, untouched on error.  VL_EPARSE, VL_EVERSION. */
+VL_MUST_CHECK enum vl_err registry_standing_decode(struct vl_span in, struct node_record *n);
+/* Nothing to remember: no row. */
+bool registry_standing_blank(const struct node_record *n);
+/* Slots believed of a node: what it may be given, whatever it claims. */
+uint32_t registry_slots(const struct node_record *n);
 
 /* Time of the next heartbeat: period +-10 %, so that nodes started together do not beat together. */
 vl_ms heartbeat_next(struct vl_prng *rng, vl_ms now, uint64_t period_ms);

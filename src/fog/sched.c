@@ -1,3 +1,5 @@
+#include "fog/sched.h"
+
 #include "fog/sched_priv.h"
 
 #include "base/bounds.h"
@@ -39,7 +41,9 @@ const char *sched_reason_text(enum sched_reason r) {
 static bool excluded(const struct sched_task *t, const struct vl_node_id *id) {
     for (uint32_t i = 0; i < t->n_exclude; i++)
         if (vl_node_eq(t->exclude[i], *id)) return true;
-    return false;
+    for (uint32_t i = 0; i < t->n_only; i++)
+        if (vl_node_eq(t->only[i], *id)) return false;
+    return t->n_only > 0;
 }
 
 enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task *t, bool *ret_soft) {
@@ -177,7 +181,8 @@ static bool same_wish(const struct sched_task *a, const struct sched_task *b) {
     return a->features == b->features && a->memory_bytes == b->memory_bytes && a->disk_bytes == b->disk_bytes &&
            (a->class == SLA_S) == (b->class == SLA_S) && a->min_trust_milli == b->min_trust_milli &&
            a->max_latency_us == b->max_latency_us && a->max_price == b->max_price && a->region == b->region &&
-           a->n_exclude == b->n_exclude && memcmp(a->exclude, b->exclude, a->n_exclude * sizeof *a->exclude) == 0;
+           a->n_exclude == b->n_exclude && memcmp(a->exclude, b->exclude, a->n_exclude * sizeof *a->exclude) == 0 &&
+           a->n_only == b->n_only && memcmp(a->only, b->only, a->n_only * sizeof *a->only) == 0;
 }
 static uint32_t wish_slot(const struct sched_task *t) {
     uint64_t h = t->features ^ t->memory_bytes * 3 ^ sched_mix(t->disk_bytes ^ t->max_price) ^ t->region;
@@ -245,6 +250,7 @@ bool sched_tasks_ok(const struct sched_task *tasks, uint32_t n_tasks) {
     if (n_tasks > SCHED_BATCH_MAX) return false;
     for (uint32_t i = 0; i < n_tasks; i++)
         if (tasks[i].n_avoid > SCHED_AVOID_MAX || tasks[i].n_exclude > TERMS_EXCLUDE_MAX ||
+            tasks[i].n_only > SCHED_ONLY_MAX ||
             (unsigned)tasks[i].spread >= DOMAINS || (unsigned)tasks[i].class >= SLA_CLASSES)
             return false;
     return true;

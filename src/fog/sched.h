@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define SCHED_AVOID_MAX 24u
+#define SCHED_ONLY_MAX 9u     /* JOB_REPLICAS_MAX */
 #define SCHED_BATCH_MAX 4096u /* tasks of one call: bounds the time the loop is away */
 
 /* Why a node takes nothing now; bits. */
@@ -69,8 +70,10 @@ struct sched_task {
     uint64_t max_price, region;  /* 0: any; region: label_hash() */
     uint64_t program;            /* of what it runs, for affinity */
     uint32_t cpu_milli;          /* work expected, for costs: slot-milliseconds; 0: unknown, taken as equal for all */
-    uint32_t n_exclude, n_avoid; /* both before their lists: what placing reads of most tasks lies in two cache lines */
+    uint32_t n_exclude, n_only, n_avoid; /* before their lists: what placing reads of most tasks lies in two cache lines;
+                                            n_only 0: anywhere */
     struct vl_node_id exclude[TERMS_EXCLUDE_MAX]; /* ascending */
+    struct vl_node_id only[SCHED_ONLY_MAX]; /* nowhere else: they keep a promise of availability together (fog/quorum.h) */
     struct sched_avoid avoid[SCHED_AVOID_MAX];
 };
 
@@ -81,7 +84,7 @@ enum sched_reason {
     SCHED_NO_READY = 2,   /* all are in maintenance, offline, broken or flapping */
     SCHED_NO_FEATURE = 3, /* none has wasm or native as needed */
     SCHED_TOO_LARGE = 4,  /* none has that much memory or disk even when empty */
-    SCHED_EXCLUDED = 5,   /* the job rules it out by name */
+    SCHED_EXCLUDED = 5,   /* the job rules it out by name, or its agreement is on other nodes */
     SCHED_NO_REGION = 6,  /* none in that region */
     SCHED_NO_TRUST = 7,   /* reputation below what the job or its class asks; class S: not attested */
     SCHED_TOO_FAR = 8,    /* round trip above max_latency_us */

@@ -183,7 +183,7 @@ static struct need need_of(const struct sched_fast *f, const struct sched_task *
                                      : t->max_latency_us == FAR ? FAR - 1
                                                                 : t->max_latency_us,
                           .load_weight = (float)f->weight[t->class][PLAN_BALANCE],
-                          .rare = t->class == SLA_S || t->region != 0 || t->n_exclude > 0 };
+                          .rare = sched_particular(t) };
 }
 
 static inline bool meets(const struct hot *h, const struct need *w) {
@@ -198,7 +198,7 @@ struct found {
 
 static void look(const struct sched_fast *f, uint32_t from, uint32_t to, const struct need *w,
                  const struct sched_ask *a, struct found *best) {
-    bool rare = w->rare || a->task->n_avoid > 0 || a->n_never > 0 || a->crowded;
+    bool rare = w->rare || a->n_never > 0 || a->crowded;
     enum sla_class class = a->task->class;
     for (uint32_t p = from; p < to; p++) {
         const struct hot *h = &f->hot[p];

@@ -140,6 +140,8 @@ static uint16_t status_of(enum vl_err err) {
         return 422;
     case VL_ENOSPC:
         return 507;
+    case VL_EOVERLOAD:
+        return 429;
     case VL_ELIMIT:
     case VL_ENOMEM:
     case VL_EAGAIN:
@@ -164,7 +166,7 @@ void api_error(struct http_req *r, enum vl_err err, const char *detail) {
         code[n++] = *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p;
     code[n] = '\0';
     api_problem(r, status, code, detail && *detail ? detail : vl_err_text(err),
-                status == 503 ? "Retry-After: 1\r\n" : NULL, NULL);
+                status == 503 || status == 429 ? "Retry-After: 1\r\n" : NULL, NULL);
 }
 
 void api_not_found(struct http_req *r, const char *what) { api_problem(r, 404, "notfound", what, NULL, NULL); }

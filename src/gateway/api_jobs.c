@@ -60,6 +60,14 @@ static void first_summary(struct jw *j, const struct job_spec *s, struct vl_job_
     emit_job(j, &v);
 }
 
+/* RFC 6585 section 4; the time is another for everybody, so that they do not all come back at once. */
+static void overloaded(struct submit *s, const char *detail) {
+    char field[40];
+    uint32_t wait_s = s->g->backend->ops->retry_s(s->g->backend->self);
+    snprintf(field, sizeof field, "Retry-After: %u\r\n", wait_s ? wait_s : 1);
+    api_problem(s->r, 429, "overload", detail ? detail : vl_err_text(VL_EOVERLOAD), field, NULL);
+}
+
 static void on_submitted(void *arg, enum vl_err err, const char *detail) {
     struct submit *s = arg;
     struct http_answer a = {
@@ -67,6 +75,8 @@ static void on_submitted(void *arg, enum vl_err err, const char *detail) {
     };
     if (err == VL_OK)
         http_reply(s->r, &a);
+    else if (err == VL_EOVERLOAD)
+        overloaded(s, detail);
     else if (err == VL_ENOTFOUND)
         api_problem(s->r, 422, "notfound", detail ? detail : "A blob or job it names is unknown here.", NULL, NULL);
     else

@@ -134,5 +134,5 @@ void api_job_receipts(struct gateway *g, struct http_req *r, const struct call *
     if (err == VL_OK)
         page_send(g, r, &p, CURSOR_RECEIPTS);
     else
-        api_error(r, err, NULL);
+        api_error(r, err, err == VL_ENOTFOUND ? "No job has this id." : NULL);
 }

@@ -9,7 +9,7 @@
  * sink for the length of the call; spans given to an operation are borrowed for the length of that operation.
  *
  * Errors that reach people: VL_ENOTFOUND 404, VL_EEXISTS VL_ESTATE VL_ESTALE VL_EBUSY 409, VL_ERANGE VL_EPARSE
- * VL_EUNSUPPORTED 422, VL_EDENIED 403, VL_ENOSPC 507, VL_ELIMIT VL_ENOMEM VL_EAGAIN VL_ETIMEOUT 503 with Retry-After,
+ * VL_EUNSUPPORTED 422, VL_EDENIED 403, VL_EOVERLOAD 429, VL_ENOSPC 507, VL_ELIMIT VL_ENOMEM VL_EAGAIN VL_ETIMEOUT 503 with Retry-After,
  * the rest 500. */
 #ifndef VL_GATEWAY_BACKEND_H
 #define VL_GATEWAY_BACKEND_H
@@ -25,7 +25,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct evidence;         /* trust/evidence.h */
+struct reputation_score; /* trust/reputation.h, these two */
+struct reputation_state;
 struct job_spec; /* wire/job.h: the one definition of what a person may submit */
+struct plan_record; /* fog/plan_record.h */
+struct sched_why;   /* fog/sched.h */
 
 /* ---- views: what a read hands to its sink ---- */
 
@@ -49,6 +54,17 @@ struct view_node {
     vl_ms joined_ms, seen_ms;
     uint64_t done, failed; /* tasks, since it joined */
     uint32_t features;     /* VIEW_FEATURE_* */
+    bool rated;            /* its reputation is known here */
+    uint32_t trust_milli, doubt_milli;
+    bool flagged;
+};
+
+struct view_reputation {
+    struct vl_node_id id;
+    const char *name; /* "": no member any more */
+    const struct reputation_score *score;
+    uint32_t base_milli;
+    const struct reputation_state *state; /* NULL: in lists, and of a node of which nothing is known */
 };
 
 enum view_job_state {
@@ -79,6 +95,7 @@ struct view_job {
     uint32_t attempts;                        /* task attempts begun so far, all tasks together */
     vl_ms submitted_ms, started_ms, ended_ms; /* 0: not yet */
     struct view_error error;
+    const char *waits; /* what its tasks wait for; NULL: nothing */
 };
 
 enum view_task_state {
@@ -109,7 +126,7 @@ struct view_task {
     bool has_node;
     struct vl_node_id node;
     uint32_t attempt;
-    uint64_t epoch;
+    uint64_t epoch, batch; /* batch: see explain; 0: unknown */
     bool has_exit_code;
     int32_t exit_code;
     vl_ms started_ms, ended_ms; /* 0: not yet */
@@ -221,6 +238,38 @@ struct backend_charter {
     uint32_t floor;        /* packets that should wait at each relay; 0: the default */
 };
 
+/* Promises of availability (docs/fog.md).  Shares and availabilities in parts of a billion, money in micro-credits. */
+#define VIEW_QUORUM_NODES 9u
+struct view_quorum {
+    bool possible, majority;
+    uint32_t promised_ppb, computed_ppb; /* what the tier asks for; what these nodes give, or the best there is */
+    const char *decided_by;              /* kind of failure domain; "" when there are no nodes */
+    uint32_t domains, candidates;        /* different ones among the nodes; nodes that fit the job */
+    uint64_t price;                      /* of an hour of all together */
+    char reason[200];                    /* when it is not possible */
+    uint32_t n;
+    struct {
+        struct vl_node_id id;
+        uint32_t availability_ppb;
+        uint64_t price;
+    } nodes[VIEW_QUORUM_NODES];
+};
+struct view_agreement {
+    struct vl_job_id job;
+    const char *tier;
+    bool open, majority, breach;
+    uint32_t promised_ppb, computed_ppb, measured_ppb, share_ppb;
+    vl_ms start_ms, end_ms; /* end 0: open */
+    uint64_t up_ms, down_ms, blind_ms, allowed_ms;
+    uint32_t outages;
+    uint64_t price, refund; /* once it has ended */
+    uint32_t n;
+    struct {
+        struct vl_node_id id;
+        bool up;
+    } nodes[VIEW_QUORUM_NODES];
+};
+
 /* ---- sinks: called once for each item, inside the read ---- */
 
 typedef void (*view_node_fn)(void *arg, const struct view_node *v);
@@ -232,7 +281,14 @@ typedef void (*view_topology_fn)(void *arg, const struct view_topology *v);
 typedef void (*view_ticket_fn)(void *arg, const struct view_ticket *v);
 typedef void (*view_metric_fn)(void *arg, const struct view_metric *v);
 typedef void (*view_spec_fn)(void *arg, const struct job_spec *v);
+typedef void (*view_reputation_fn)(void *arg, const struct view_reputation *v);
+typedef void (*view_evidence_fn)(void *arg, const struct evidence *v);
+/* tasks: how many of the job wait; why: how many nodes each reason stops, for the first of them. */
+typedef void (*view_wait_fn)(void *arg, uint32_t tasks, const struct sched_why *why);
+/* tasks: of this job in that batch. */
+typedef void (*view_plan_fn)(void *arg, const struct plan_record *v, uint32_t tasks);
 typedef void (*view_relay_fn)(void *arg, const struct view_relay *v);
+typedef void (*view_agreement_fn)(void *arg, const struct view_agreement *v);
 
 /* ---- commands ---- */
 
@@ -285,6 +341,12 @@ struct backend_ops {
     /* Nodes in order of id, those after *after (NULL: from the start); state < 0: every state; at most max. */
     void (*nodes)(void *self, int state, const struct vl_node_id *after, uint32_t max, view_node_fn sink, void *arg);
     enum vl_err (*node)(void *self, struct vl_node_id id, view_node_fn sink, void *arg); /* VL_ENOTFOUND */
+    /* Of members in order of id, as nodes() above.  Nothing where no reputations are kept: beside the coordinator. */
+    void (*reputations)(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink, void *arg);
+    /* `head` once, then its pieces with seq > after that are kept one by one.  VL_ENOTFOUND; VL_EUNSUPPORTED: none are
+     * kept here. */
+    enum vl_err (*reputation)(void *self, struct vl_node_id id, uint64_t after, uint32_t max, view_reputation_fn head,
+                              view_evidence_fn sink, void *arg);
     /* Oldest first, the last 100. */
     void (*topology)(void *self, view_topology_fn sink, void *arg);
 
@@ -302,6 +364,15 @@ struct backend_ops {
      * VL_ENOTFOUND: no such job.  VL_ESTATE: it is not done. */
     enum vl_err (*result)(void *self, struct vl_job_id id, view_output_fn sink, void *arg);
 
+    /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
+     * kept, at most max, newest first.  VL_ENOTFOUND. */
+    enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
+    /* What a job with a tier would get, or why not.  VL_EUNSUPPORTED: only the coordinator knows. */
+    enum vl_err (*quorum_check)(void *self, const struct job_spec *spec, struct view_quorum *ret);
+    /* Falling by job id, as jobs. */
+    void (*agreements)(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
+    enum vl_err (*agreement)(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg); /* VL_ENOTFOUND */
+
     void (*mix)(void *self, struct view_mix *ret);
     void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */
 
@@ -310,9 +381,11 @@ struct backend_ops {
     /* -- durable commands -- */
 
     /* Accepts the job under the id the gateway chose, and `answer` (NULL: none) in the same transaction.
-     * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_ELIMIT, VL_ENOSPC ... */
+     * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_EOVERLOAD, VL_ELIMIT, VL_ENOSPC ... */
     enum vl_err (*job_submit)(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
                               const struct backend_answer *answer, backend_done_fn done, void *arg);
+    /* While `done` hears VL_EOVERLOAD: the seconds after which to come back. */
+    uint32_t (*retry_s)(void *self);
     /* VL_ENOTFOUND, VL_ESTATE: it has ended already. */
     enum vl_err (*job_cancel)(void *self, struct vl_job_id id, backend_done_fn done, void *arg);
     enum vl_err (*node_expel)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
@@ -322,7 +395,7 @@ struct backend_ops {
     /* rtt in milliseconds for `done`.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_EEXPIRED, VL_ETIMEOUT ... with the reason. */
     /* VL_EUNSUPPORTED: only the coordinator has it; VL_ENOTFOUND: beyond its end; VL_ERANGE: sizes. */
     enum vl_err (*log)(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
-    /* Where the receipts of a job are in the log; nothing when there are none. */
+    /* Where the receipts of a job are in the log.  VL_ENOTFOUND: no such job. */
     enum vl_err (*receipts)(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
     enum vl_err (*mix_ping)(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
     enum vl_err (*mix_charter)(void *self, const struct backend_charter *c, backend_done_fn done, void *arg);

@@ -97,11 +97,16 @@ void api_mix(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_relays(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_ping(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_charter(struct gateway *g, struct http_req *r, const struct call *k);
+void api_quorum_check(struct gateway *g, struct http_req *r, const struct call *k);
+void api_agreements(struct gateway *g, struct http_req *r, const struct call *k);
+void api_agreement(struct gateway *g, struct http_req *r, const struct call *k);
 void api_openapi(struct gateway *g, struct http_req *r, const struct call *k);
 void api_nodes(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_expel(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_maintenance(struct gateway *g, struct http_req *r, const struct call *k);
+void api_reputations(struct gateway *g, struct http_req *r, const struct call *k);
+void api_reputation(struct gateway *g, struct http_req *r, const struct call *k);
 void api_topology(struct gateway *g, struct http_req *r, const struct call *k);
 void api_tickets(struct gateway *g, struct http_req *r, const struct call *k);
 void api_ticket_create(struct gateway *g, struct http_req *r, const struct call *k);
@@ -111,6 +116,7 @@ void api_blob_put(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_submit(struct gateway *g, struct http_req *r, const struct call *k);
 void api_jobs(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job(struct gateway *g, struct http_req *r, const struct call *k);
+void api_job_explain(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_tasks(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_output(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_events(struct gateway *g, struct http_req *r, const struct call *k);
@@ -125,7 +131,7 @@ void api_ws(struct gateway *g, struct http_req *r, const struct call *k);
 /* assets.c: a file of the dashboard, or 404. */
 void assets_serve(struct gateway *g, struct http_req *r);
 
-extern const struct schema_row job_body_rows[];
+extern const struct schema_row job_body_rows[], quorum_rows[];
 
 /* http_req.server -> gateway */
 struct gateway *gateway_of(struct http_req *r);

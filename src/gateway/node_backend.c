@@ -122,6 +122,7 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         sink(arg, &(struct view_metric){
                       .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
+    node_backend_load_metrics(self, sink, arg);
     node_backend_mix_metrics(self, sink, arg);
 }
 
@@ -175,6 +176,7 @@ static void node_show(struct node *n, const struct node_record *r, view_node_fn 
                            .failed = r->failed,
                            .features = (r->caps.features & NODE_FEATURE_WASM ? VIEW_FEATURE_WASM : 0u) |
                                        (r->caps.features & NODE_FEATURE_NATIVE ? VIEW_FEATURE_NATIVE : 0u) };
+    node_backend_rate(n, &v);
     sink(arg, &v);
 }
 
@@ -242,7 +244,8 @@ static void job_show(struct vl_job_id id, const struct job_row *r, view_job_fn s
                           .attempts = r->attempts,
                           .submitted_ms = r->submitted_ms,
                           .started_ms = r->started_ms,
-                          .ended_ms = r->ended_ms };
+                          .ended_ms = r->ended_ms,
+                          .waits = r->waits ? sched_reason_text((enum sched_reason)r->waits) : NULL };
     v.error = error_view(r->error, r->error_text, error);
     sink(arg, &v);
 }
@@ -309,6 +312,7 @@ static void task_show(uint32_t index, const struct task_row *r, view_task_fn sin
                            .node = r->node,
                            .attempt = r->attempt,
                            .epoch = r->epoch,
+                           .batch = r->batch,
                            .started_ms = r->started_ms,
                            .ended_ms = r->ended_ms,
                            .input = r->input.n ? text_copy(input, sizeof input, r->input) : NULL };
@@ -470,7 +474,7 @@ static struct call *call_new(void *self, backend_done_fn done, void *arg) {
 
 static void call_done(void *arg, enum vl_err err, const char *detail, struct vl_span bytes) {
     struct call *c = arg;
-    (void)bytes;
+    if (err == VL_EOVERLOAD && bytes.n == 4) ((struct node_backend *)c->self)->retry_s = (vl_get_u32(bytes.p) + 999) / 1000;
     c->done(c->arg, err, detail);
     free(c);
 }
@@ -503,6 +507,8 @@ static enum vl_err be_job_submit(void *self, struct vl_job_id id, vl_ms submitte
     node_submit_job(node_of(self), id, spec, answer ? &kept : NULL, call_done, c);
     return VL_OK;
 }
+
+static uint32_t be_retry_s(void *self) { return ((struct node_backend *)self)->retry_s; }
 
 static enum vl_err be_job_cancel(void *self, struct vl_job_id id, backend_done_fn done, void *arg) {
     struct call *c = call_new(self, done, arg);
@@ -664,6 +670,8 @@ struct backend node_backend(struct node_backend *b) {
         .metrics = be_metrics,
         .nodes = be_nodes,
         .node = be_node,
+        .reputations = node_backend_reputations,
+        .reputation = node_backend_reputation,
         .topology = be_topology,
         .jobs = be_jobs,
         .job = be_job,
@@ -673,9 +681,14 @@ struct backend node_backend(struct node_backend *b) {
         .result = be_result,
         .tickets = be_tickets,
         .job_submit = be_job_submit,
+        .retry_s = be_retry_s,
         .job_cancel = be_job_cancel,
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
+        .explain = node_backend_explain,
+        .quorum_check = node_backend_quorum_check,
+        .agreements = node_backend_agreements,
+        .agreement = node_backend_agreement,
         .mix = node_backend_mix,
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,

@@ -12,6 +12,7 @@ struct node_backend {
     struct node *node;
     struct gateway *gateway; /* set once it exists: changes are published to it */
     char village_text[33];   /* private */
+    uint32_t retry_s;        /* private: of the last command that was turned away */
 };
 
 /* The operations with `self` = b. */
@@ -25,8 +26,24 @@ void node_backend_node_changed(void *arg, struct vl_node_id id);
 enum vl_err node_backend_log(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
 enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
 
+/* node_reputation.c */
+void node_backend_rate(struct node *n, struct view_node *v);
+void node_backend_reputations(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink,
+                              void *arg);
+enum vl_err node_backend_reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max,
+                                    view_reputation_fn head, view_evidence_fn sink, void *arg);
+
+/* node_load.c */
+void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);
+
+/* node_quorum.c */
+enum vl_err node_backend_quorum_check(void *self, const struct job_spec *spec, struct view_quorum *ret);
+void node_backend_agreements(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg);
+enum vl_err node_backend_agreement(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg);
 /* node_mix.c */
 void node_backend_mix(void *self, struct view_mix *ret);
+enum vl_err node_backend_explain(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan,
+                                 void *arg);
 void node_backend_relays(void *self, view_relay_fn sink, void *arg);
 enum vl_err node_backend_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
 void node_backend_mix_metrics(void *self, view_metric_fn sink, void *arg);

@@ -107,7 +107,9 @@ enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t afte
                              .limit = max };
     struct store_iter *it;
     struct store_row row;
-    enum vl_err err = store_scan(s, &q, &it);
+    struct store_value known = store_blob(id.b, sizeof id.b);
+    enum vl_err err = store_get(s, STORE_JOBS, &known, &row);
+    if (err == VL_OK) err = store_scan(s, &q, &it);
     if (err) return err;
     while (store_next(it, &row)) {
         struct vl_span at = store_row_blob(&row, STORE_ITEMS_RECORD);

@@ -66,6 +66,11 @@ void emit_node(struct jw *j, const struct view_node *v) {
     jw_put_u64(j, "cost", v->cost);
     jw_put_u64(j, "ask", v->ask);
     if (v->harvest) jw_put_str(j, "harvest", v->harvest);
+    if (v->rated) {
+        jw_put_u64(j, "trust_milli", v->trust_milli);
+        jw_put_u64(j, "doubt_milli", v->doubt_milli);
+        jw_put_bool(j, "flagged", v->flagged);
+    }
     jw_obj_end(j);
 }
 
@@ -89,6 +94,7 @@ void emit_job_members(struct jw *j, const struct view_job *v) {
     jw_put_u64(j, "replicas", v->replicas);
     jw_put_str(j, "priority", v->priority);
     jw_put_u64(j, "attempts", v->attempts);
+    if (v->waits) jw_put_str(j, "waits_for", v->waits);
 }
 
 void emit_job(struct jw *j, const struct view_job *v) {
@@ -134,6 +140,7 @@ void emit_task(struct jw *j, const struct view_task *v) {
         jw_null(j);
     jw_put_u64(j, "attempt", v->attempt);
     jw_put_u64(j, "epoch", v->epoch);
+    if (v->batch) jw_put_u64(j, "batch", v->batch);
     jw_key(j, "exit_code");
     if (v->has_exit_code)
         jw_i64(j, v->exit_code);

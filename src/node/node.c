@@ -301,6 +301,9 @@ static void effect(struct node *n, const struct brain_effect *e) {
     case BRAIN_MIX_KEY_DROP:
         mix_key_drop(n, e->seq, e->index);
         return;
+    case BRAIN_PLAN:
+        plan_batch(n, e->plan);
+        return;
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);
         return;

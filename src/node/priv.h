@@ -142,6 +142,9 @@ void runner_stop(struct node *n);
 void runner_run(struct node *n, uint64_t task, const struct assignment *a);
 void runner_kill(struct node *n, uint64_t task);
 
+/* plan.c */
+void plan_batch(struct node *n, struct brain_plan *plan);
+
 /* mix.c */
 void mix_key(struct node *n, uint64_t epoch, bool make, uint64_t capacity);
 /* earlier: all up to that epoch that are not open */

@@ -94,10 +94,23 @@ static void part_write(struct sim_node *n, struct vl_hash h, uint64_t offset, st
 /* ---- runs
  * --------------------------------------------------------------------------------------------------------------- */
 
+static uint32_t runs_held(const struct sim_node *n) {
+    uint32_t held = 0;
+    for (const struct sim_run *r = n->runs; r; r = r->next) held++;
+    return held;
+}
+
 static void run_start(struct sim_node *n, uint64_t task, const struct assignment *a, vl_ms now) {
     struct sim_run *r = calloc(1, sizeof *r);
     const struct sim_village_cfg *c = &n->v->cfg;
     if (r == NULL) return;
+    if (n->index >= 1 && n->index <= c->liars && runs_held(n) >= c->slots) {
+        free(r);
+        n->v->stats.lies++;
+        brain_task_ended(n->brain, now,
+                         &(struct brain_task_end){ .task = task, .outcome = TASK_REFUSED, .err = VL_ELIMIT, .detail = "no room after all" });
+        return;
+    }
     vl_buf_init(&r->bytes, 1u << 20);
     if (task_spec_encode(&a->spec, &r->bytes) || task_spec_decode(vl_span(r->bytes.p, r->bytes.len), &r->spec)) abort();
     r->task = task;
@@ -332,6 +345,10 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_MIX_KEY_DROP:
         sim_mix_key_drop(n, e->seq, e->index);
         return;
+    case BRAIN_PLAN:
+        brain_plan_run(e->plan, NULL, NULL);
+        brain_plan_done(n->brain, now, e->plan, 0);
+        return;
     case BRAIN_MIX_BATCH:
         brain_mix_batch_run(e->batch);
         brain_mix_batch_done(n->brain, now, e->batch);
@@ -448,7 +465,9 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
                                 .heartbeat_ms = v->cfg.heartbeat_ms,
                                 .lost_ms = v->cfg.lost_ms,
                                 .caps = { .cpus = 2,
-                                          .slots = index == 0 ? 0 : v->cfg.slots,
+                                          .slots = index == 0               ? 0
+                                                   : index <= v->cfg.liars ? v->cfg.liar_slots
+                                                                           : v->cfg.slots,
                                           .memory_bytes = 8ull << 30,
                                           .disk_bytes = 8ull << 30,
                                           .features = NODE_FEATURE_WASM } };
@@ -637,6 +656,11 @@ void sim_village_destroy(struct sim_village *v) {
 
 struct world *sim_village_world(struct sim_village *v) {
     return v->world;
+}
+
+const struct brain *sim_village_coordinator(const struct sim_village *v) {
+    const struct sim_node *n = world_node(v->world, 0);
+    return n ? n->brain : NULL;
 }
 
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret) {

@@ -21,6 +21,7 @@ struct sim_village; /* owns the world */
 struct sim_village_cfg {
     struct world_cfg world;         /* ops, user and check are set by this module */
     uint32_t slots;                 /* of each worker */
+    uint32_t liars, liar_slots;     /* nodes 1..liars claim liar_slots and refuse what is above `slots` */
     vl_ms heartbeat_ms, lost_ms;    /* 0: defaults */
     vl_ms submit_every_ms;          /* mean time between jobs; 0: none */
     bool submit_at_members;         /* every second job, at one of them; the others at the coordinator */
@@ -43,9 +44,11 @@ struct world *sim_village_world(struct sim_village *v);
 
 struct sim_village_stats {
     uint32_t submitted, acknowledged, refused, done, failed, members, ended_at_members, private_done, consensuses;
-    uint64_t runs, commits, events;
+    uint64_t runs, lies, commits, events; /* runs: begun; lies: refused by those that had claimed room for them */
 };
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);
+/* The coordinator's, for figures; NULL while it is down. */
+const struct brain *sim_village_coordinator(const struct sim_village *v);
 /* All nodes are members, every acknowledged job has ended, and every link that is wanted is up.  For world_run_until(). */
 bool sim_village_settled(void *user, struct world *w);
 /* What has not ended, and why: for a person who looks at a seed. */

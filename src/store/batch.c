@@ -138,7 +138,9 @@ void store_batch_snapshot(struct store_batch *b, unsigned stream, uint64_t up_to
         [STORE_SNAPSHOTS_BYTES] = store_blob(bytes.p, bytes.n),
     };
     struct store_op *op = add(b, STORE_OP_SNAPSHOT, STORE_SNAPSHOTS, row, STORE_SNAPSHOTS_COLUMNS);
-    if (op != NULL) op->at_head = at_head;
+    if (op == NULL) return;
+    op->at_head = at_head;
+    b->snapshot_bytes += bytes.n;
 }
 
 void store_batch_put(struct store_batch *b, enum store_table table, const struct store_value *row) {

@@ -35,6 +35,7 @@ struct store_batch {
     struct store_op *first, **last;
     struct store_chunk *chunks;
     size_t n_ops, n_appends, n_numbered, bytes;
+    size_t snapshot_bytes; /* of bytes: beside the queue's budget, see STORE_QUEUE_BYTES */
     uint64_t *seqs;   /* n_appends */
     enum vl_err err;  /* while building: the sticky error; later: the outcome */
     uint64_t epoch;   /* of the store when submitted, see store_submit()'s prefix rule */

@@ -184,7 +184,7 @@ static enum vl_err open_db(const char *path, bool writer, sqlite3 **ret, struct 
     (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* The savepoint journal of a large batch stays in memory; checkpoints are sqlite_writer.c's. */
-    err = sqlite_run(*ret, writer ? "PRAGMA cache_size=-1024; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
+    err = sqlite_run(*ret, writer ? "PRAGMA cache_size=-4096; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
                                     "PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=0"
                                   : "PRAGMA cache_size=-512; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
                                     "PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=0; PRAGMA query_only=ON");

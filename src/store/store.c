@@ -64,7 +64,7 @@ static enum vl_err enqueue(struct store *s, struct store_batch *b, store_done *d
     b->arg = arg;
     b->epoch = s->epoch;
     s->pending++;
-    s->pending_bytes += b->bytes;
+    s->pending_bytes += b->bytes - b->snapshot_bytes;
     s->ops->submit(s, b);
     return VL_OK;
 }
@@ -84,7 +84,7 @@ size_t store_pending(const struct store *s) { return s->pending; }
 
 static void deliver(struct store *s, struct store_batch *b) {
     s->pending--;
-    s->pending_bytes -= b->bytes;
+    s->pending_bytes -= b->bytes - b->snapshot_bytes;
     if (b->path != NULL) s->backing_up = false;
     /* From here on the owner knows: what it submits next is no longer built on what failed. */
     if (b->path == NULL && b->err != VL_OK && !store_err_is_own(b->err) && b->epoch == s->epoch) s->epoch++;

@@ -29,7 +29,9 @@
 #define STORE_GROUP_BATCHES 64u        /* architecture.md section 2: batches of one commit at most ... */
 #define STORE_GROUP_US 2000u           /* ... or what arrives in this time */
 #define STORE_QUEUE_BATCHES 8192u      /* submitted and not yet delivered */
-#define STORE_QUEUE_BYTES (8u << 20)   /* same, memory: half the resident budget of a daemon */
+/* Same, memory: half the resident budget of a daemon.  Snapshots are beside it: they are rare, bounded by their own limit,
+ * and one of a large book would leave no room for what comes after it. */
+#define STORE_QUEUE_BYTES (8u << 20)
 #define STORE_BATCH_OPS 32768u         /* a job of VL_JOB_TASKS_MAX tasks with receipts is one event */
 #define STORE_VALUE_MAX (8u << 20)     /* one value, one event */
 #define STORE_SNAPSHOT_MAX (64u << 20) /* one snapshot */

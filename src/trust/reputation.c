@@ -1,3 +1,5 @@
+#include "trust/reputation.h"
+
 #include "trust/reputation_priv.h"
 
 #include "base/map.h"
@@ -93,56 +95,6 @@ enum vl_err reputation_state_decode(struct vl_span in, struct reputation_state *
         reputation_state_free(&s);
     else
         *ret = s;
-    return err;
-}
-
-/* ---- anyone's check ----------------------------------------------------------------------------------------------- */
-
-/* Puts the pieces in their order: at[i] is the piece number folded + 1 + i. */
-static enum vl_err order(const struct reputation_state *s, const struct evidence *v, uint32_t n, vl_ms now,
-                         const struct evidence **at) {
-    for (uint32_t i = 0; i < n; i++) {
-        if (!vl_node_eq(v[i].node, s->node) || evidence_kind_text(v[i].kind) == NULL || v[i].weight_milli == 0 ||
-            v[i].weight_milli > EVIDENCE_WEIGHT_MAX || v[i].at_ms > now || now > EVIDENCE_TIME_MAX)
-            return VL_ERANGE;
-        if (v[i].seq <= s->folded || v[i].seq - s->folded > n) return VL_ENOTFOUND;
-        if (at[v[i].seq - s->folded - 1] != NULL) return VL_EEXISTS;
-        at[v[i].seq - s->folded - 1] = &v[i];
-    }
-    return VL_OK;
-}
-
-static enum vl_err chain(const struct reputation_state *s, const struct evidence *const *at, uint32_t n,
-                         struct vl_hash *ret_head) {
-    struct vl_hash head = s->folded_head;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!vl_hash_eq(at[i]->previous, head)) return VL_ECRYPTO;
-        head = evidence_hash(at[i]);
-    }
-    *ret_head = head;
-    return VL_OK;
-}
-
-enum vl_err reputation_recompute(const struct reputation_state *s, const struct evidence *v, uint32_t n,
-                                 uint32_t base_milli, vl_ms now, struct reputation_score *ret,
-                                 struct vl_hash *ret_head) {
-    struct reputation_state t = { .node = s->node, .seq = s->folded + n };
-    struct vl_hash head = { 0 };
-    const struct evidence **at = calloc(n ? n : 1, sizeof *at);
-    enum vl_err err = at ? order(s, v, n, now, at) : VL_ENOMEM;
-    if (err == VL_OK) err = chain(s, at, n, &head);
-    for (uint32_t i = 0; err == VL_OK && i < s->n_cells; i++) {
-        if (s->cells[i].part != PART_FOLDED) continue;
-        if ((err = cells_reserve(&t)) == VL_OK) t.cells[t.n_cells++] = s->cells[i];
-    }
-    for (uint32_t i = 0; err == VL_OK && i < n; i++)
-        if ((err = cells_reserve(&t)) == VL_OK) cells_add(&t, PART_FOLDED, &v[i]);
-    if (err == VL_OK) {
-        reputation_state_score(&t, base_milli, now, ret);
-        *ret_head = head;
-    }
-    reputation_state_free(&t);
-    free(at);
     return err;
 }
 
@@ -249,3 +201,5 @@ enum vl_err reputation_forget(struct reputation *r, struct vl_node_id node) {
 }
 
 uint32_t reputation_count(const struct reputation *r) { return (uint32_t)r->by_node.len; }
+
+uint32_t reputation_base_milli(const struct reputation *r) { return r->config.base_milli; }

@@ -94,6 +94,14 @@ VL_MUST_CHECK enum vl_err reputation_recompute(const struct reputation_state *s,
                                                uint32_t base_milli, vl_ms now, struct reputation_score *ret,
                                                struct vl_hash *ret_head);
 
+bool reputation_score_same(const struct reputation_score *a, const struct reputation_score *b);
+/* The same from bytes, signatures too: `state` is an encoded state, `records` its pieces, EVIDENCE_BYTES each.  VL_OK:
+ * all pieces are signed by one key (*ret_by), form a chain that ends with the state's head, and the state's score is what
+ * they give; else `why` says what is wrong.  Errors as above; VL_EPARSE, VL_EVERSION. */
+VL_MUST_CHECK enum vl_err reputation_check(struct vl_span state, struct vl_span records, uint32_t base_milli, vl_ms now,
+                                           struct reputation_score *ret, struct vl_node_id *ret_by,
+                                           struct vl_errmsg *why);
+
 /* ---- opinions of others ------------------------------------------------------------------------------------------- */
 
 /* Subjective logic (Josang 2001); the first three add up to a million. */
@@ -132,5 +140,6 @@ const struct reputation_state *reputation_state(const struct reputation *r, stru
 /* All that is known of it is gone; VL_ENOTFOUND. */
 VL_MUST_CHECK enum vl_err reputation_forget(struct reputation *r, struct vl_node_id node);
 uint32_t reputation_count(const struct reputation *r);
+uint32_t reputation_base_milli(const struct reputation *r);
 
 #endif

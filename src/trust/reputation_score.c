@@ -124,8 +124,8 @@ static uint64_t decayed(const struct reputation_state *s, unsigned slot, vl_ms n
         *age = add_saturating(*age, c->sum);
     }
     for (unsigned i = 0; i <= REPUTATION_HALF_LIVES; i++) sum = add_saturating(sum, by_age[i] >> i);
-    u128 v = (u128)sum * (phase ? power_q30(65536 - phase) / 2 : ONE_Q30) >> 30; /* times 2^-phase */
-    v = v * (MICRO / 1000) >> SUM_SHIFT;
+    u128 v = (u128)sum * (phase ? power_q30(65536 - phase) : 2ull * ONE_Q30) * (MICRO / 1000); /* 2^-phase, in 2^-31 */
+    v = (v + ((u128)1 << (30 + SUM_SHIFT))) >> (31 + SUM_SHIFT); /* to the nearest: eight pieces are eight */
     return v > WEIGHT_MAX_MICRO ? WEIGHT_MAX_MICRO : (uint64_t)v;
 }
 

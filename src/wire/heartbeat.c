@@ -97,7 +97,10 @@ enum vl_err heartbeat_decode(struct vl_span in, struct heartbeat *ret) {
     struct vl_reader r = vl_reader(in.p, in.n);
     enum vl_err err = unpack_message(&r, TAG_HEARTBEAT, VERSION);
     if (err) return err;
-    struct heartbeat h = { .kind = (enum node_kind)unpack_u8_in(&r, NODE_EDGE, NODE_GATEWAY) };
+    /* The list of runs is 16 KiB and mostly empty: it is neither cleared nor copied beyond what is in it. */
+    struct heartbeat h;
+    memset(&h, 0, offsetof(struct heartbeat, running));
+    h.kind = (enum node_kind)unpack_u8_in(&r, NODE_EDGE, NODE_GATEWAY);
     h.protocol = vl_read_u32(&r);
     h.caps.cpus = vl_read_u32(&r);
     h.caps.slots = vl_read_u32(&r);
@@ -129,6 +132,6 @@ enum vl_err heartbeat_decode(struct vl_span in, struct heartbeat *ret) {
     }
     err = vl_reader_end(&r);
     if (err == VL_OK && !heartbeat_ok(&h)) err = VL_EPARSE;
-    if (err == VL_OK) *ret = h;
+    if (err == VL_OK) memcpy(ret, &h, offsetof(struct heartbeat, running) + h.n_running * sizeof h.running[0]);
     return err;
 }

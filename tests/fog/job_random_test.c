@@ -322,6 +322,9 @@ static void any_step(struct world *w) {
         break;
     case 13:
         if (below(w, 6) == 0) (void)!act(w, (struct job_event){ .kind = JOB_EV_CANCEL, .job = job_n(below(w, JOBS)) });
+        if (below(w, 3) == 0)
+            (void)!act(w, (struct job_event){
+                .kind = JOB_EV_PRICE, .job = job_n(below(w, JOBS)), .price = below(w, 1000), .cleared = below(w, 2) });
         if (below(w, 6) == 0) (void)!act(w, (struct job_event){ .kind = JOB_EV_FORGET, .job = job_n(below(w, JOBS)) });
         break;
     default:

@@ -272,6 +272,24 @@ TEST(job, majority_ends_the_task_without_a_straggler_once_the_round_has_lasted) 
     CLOSE;
 }
 
+TEST(job, of_replicas_that_stand_by_for_each_other_the_first_result_counts) {
+    OPEN(0);
+    spec.replicas = 3;
+    spec.terms.tier = TIER_GOLD;
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    spec.terms.class = SLA_A; /* these are compared */
+    CHECK_OK(desk_submit(&d, 1, &spec));
+    for (uint32_t j = 0; j < 2; j++)
+        for (uint32_t n = 1; n <= 3; n++) CHECK_OK(desk_place(&d, j, 0, n));
+    CHECK_OK(desk_report(&d, 0, 0, 2, 2, TASK_DONE, 5)); /* no commitment is due: nothing is compared */
+    CHECK_EQ(JOB_DONE, desk_job(&d, 0).state);
+    CHECK_EQ(2, fx_count(&d.fx, JOB_FX_REVOKE));
+    for (uint32_t n = 1; n <= 3; n++) CHECK_OK(desk_commit(&d, 1, 0, n, n, 5));
+    CHECK_OK(desk_report(&d, 1, 0, 2, 2, TASK_DONE, 5));
+    CHECK_EQ(JOB_VERIFYING, desk_job(&d, 1).state);
+    CLOSE;
+}
+
 /* The verdict on that copy in the last step; 0: none. */
 static enum job_verdict verdict_on(const struct desk *d, uint64_t epoch) {
     for (uint32_t i = 0; i < d->fx.n; i++)

@@ -1,5 +1,6 @@
 /* Every allocation of the fog cores refused once: the answer is VL_ENOMEM, nothing has changed, nothing leaks, and the
  * same event succeeds afterwards. */
+#include "fog/pareto.h"
 #include "fog/registry.h"
 #include "fog_help.h"
 
@@ -145,4 +146,39 @@ TEST(oom, registry_refuses_a_node_and_keeps_a_snapshot_due) {
     CHECK(registry_topology_at(r, 0, &t) && t.nodes == 1);
     free(fx);
     registry_destroy(r);
+}
+
+static double sphere(const void *arg, const double *x, double *f) {
+    (void)arg;
+    f[0] = x[0] * x[0];
+    f[1] = (x[0] - 1) * (x[0] - 1);
+    return 0;
+}
+
+TEST(oom, optimiser_archive_and_hypervolume_refuse_whole_and_leak_nothing) {
+    const double lo = -1, hi = 2, reference[3] = { 9, 9, 9 }, f[6] = { 1, 2, 3, 3, 2, 1 };
+    struct nsga2_problem p = { .variables = 1, .objectives = 2, .lo = &lo, .hi = &hi, .evaluate = sphere };
+    struct nsga2_config c = nsga2_config_default();
+    struct nsga2_result r = { .n = 7 };
+    struct pareto_archive a = { .n = 7 };
+    double volume = 7;
+    enum vl_err err = VL_ENOMEM;
+    for (uint32_t k = 1; err != VL_OK; k++) {
+        countdown = k;
+        err = nsga2_run(&c, &p, &r);
+        if (err != VL_OK) CHECK_EQ(7, r.n);
+        if (k <= 10) CHECK_EQ(VL_ENOMEM, err);
+    }
+    nsga2_result_free(&r);
+    for (uint32_t k = 1; k <= 4; k++) {
+        countdown = k;
+        CHECK_EQ(VL_ENOMEM, pareto_archive_init(&a, 2, 9));
+        CHECK_EQ(7, a.n);
+    }
+    for (uint32_t k = 1; k <= 2; k++) {
+        countdown = k;
+        CHECK_EQ(VL_ENOMEM, pareto_hypervolume(f, 2, 3, reference, &volume));
+        CHECK(volume == 7);
+    }
+    countdown = 0;
 }

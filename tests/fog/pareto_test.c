@@ -398,6 +398,25 @@ TEST(pareto_archive, of_two_near_points_gives_up_the_one_with_the_nearer_third) 
     CHECK_EQ(0, n);
     CHECK_EQ(4, a.n);
     pareto_archive_free(&a);
+    CHECK_OK(pareto_archive_init(&a, 2, 4));
+    const double g[][2] = { { 0, 10 }, { 10, 0 }, { 5, 5 }, { 6, 4 }, { 3, 7 } };
+    for (uint32_t i = 0; i < 5; i++) CHECK(pareto_archive_add(&a, g[i], i, dropped, &n));
+    CHECK_EQ(1, n);
+    CHECK_EQ(2, dropped[0]); /* the older of the pair */
+    pareto_archive_free(&a);
+}
+
+TEST(pareto_archive, measures_by_the_box_of_what_it_holds_now) {
+    struct pareto_archive a;
+    CHECK_OK(pareto_archive_init(&a, 2, 5));
+    const double f[][2] = { { 0, 10 }, { 1000, 0 }, { 2.5, 5.1 }, { 5, 5 }, { 8, 2 }, { 10, 0 }, { 8.2, 1 } };
+    uint32_t dropped[5], n;
+    for (uint32_t i = 0; i < 5; i++) CHECK(pareto_archive_add(&a, f[i], i, dropped, &n));
+    CHECK(pareto_archive_add(&a, f[5], 5, dropped, &n)); /* dominates (1000,0), beside which 2.5 and 5 were the same */
+    CHECK(n == 1 && dropped[0] == 1);
+    CHECK(!pareto_archive_add(&a, f[6], 6, dropped, &n));
+    CHECK_EQ(0, n);
+    pareto_archive_free(&a);
 }
 
 TEST(pareto_archive, refuses_equal_dominated_and_nan_points_and_a_cap_below_its_objectives) {

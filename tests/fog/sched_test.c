@@ -101,6 +101,29 @@ TEST(sched, node_where_it_failed_is_used_only_when_nothing_else_fits) {
     }
 }
 
+TEST(sched, keeps_a_task_to_the_nodes_of_its_agreement) {
+    struct sched_node n[3] = { free_node(0, 4), free_node(1, 1), free_node(2, 4) };
+    struct sched_task t[2] = { small_task(), small_task() };
+    struct sched_choice c[2];
+    struct sched_state memory_of = { 0 };
+    for (uint32_t i = 0; i < 2; i++) t[i].only[t[i].n_only++] = node_n(1);
+    CHECK_OK(sched_place(sched_strategy_find("least_loaded"), &memory_of, n, 3, t, 2, c));
+    CHECK_EQ(SCHED_PLACED, c[0].reason);
+    CHECK_EQ(1, c[0].node);
+    CHECK_EQ(SCHED_NO_SLOT, c[1].reason);
+    t[0].only[0] = node_n(7);
+    CHECK_EQ(SCHED_EXCLUDED, reason_of(n, 3, &t[0]));
+    t[1].only[0] = node_n(2);
+    for (uint32_t s = 0; sched_strategy_at(s); s++) { /* that one found no place says nothing of the other */
+        struct sched_node fresh[3] = { free_node(0, 4), free_node(1, 1), free_node(2, 4) };
+        struct sched_state memory = { 0 };
+        CHECK_OK(sched_place(sched_strategy_at(s), &memory, fresh, 3, t, 2, c));
+        CHECK_EQ(SCHED_EXCLUDED, c[0].reason);
+        CHECK_EQ(SCHED_PLACED, c[1].reason);
+        CHECK_EQ(2, c[1].node);
+    }
+}
+
 TEST(sched, never_promises_more_than_a_node_has) {
     struct vl_prng rng;
     vl_prng_seed(&rng, 5);

@@ -4,10 +4,12 @@
 #include "check.h"
 
 #include "base/prng.h"
+#include "base/text.h"
 #include "crypto/hash.h"
 #include "crypto/node_id.h"
 #include "base/text.h"
 #include "gateway/router.h"
+#include "trust/reputation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,7 +101,7 @@ TEST(api, answers_on_every_route_of_the_table) {
         char path[256] = "";
         const char *open = strchr(r->path, '{');
         /* An id of the right shape that nobody has. */
-        const char *id = strstr(r->path, "nodes/{")  ? "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
+        const char *id = strstr(r->path, "nodes/{") || strstr(r->path, "reputation/{") ? "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
                          : strstr(r->path, "{hash}") ? H64
                                                      : "0123456789abcdef0123456789abcdef";
         if (open)
@@ -111,7 +113,7 @@ TEST(api, answers_on_every_route_of_the_table) {
         call_api(&h, http_method_text(r->method), path, NULL, body, &a);
         int want = open ? 404 : r->success;
         if (strcmp(r->name, "openSocket") == 0) want = 426;
-        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter" };
+        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter", "checkQuorum", "proveLogConsistency" };
         for (size_t k = 0; k < sizeof need_fields / sizeof need_fields[0]; k++)
             if (strcmp(r->name, need_fields[k]) == 0) want = 400;
         if (strcmp(r->name, "putBlob") == 0) want = 411;
@@ -198,6 +200,81 @@ TEST(api, refuses_unknown_paths_methods_parameters_and_bodies) {
     CHECK_STR("urn:village:problem:bad_request", json_text(a.json, "type"));
     answer_free(&a);
     CHECK_EQ(0, mem_jobs(h.mem));
+    house_close(&h);
+}
+
+static size_t unhex(const char *text, uint8_t *dst, size_t cap) {
+    size_t n = strlen(text) / 2;
+    CHECK(n <= cap && vl_hex_decode(text, dst, n) == VL_OK);
+    return n;
+}
+
+TEST(api, gives_reputations_with_the_evidence_that_they_follow_from) {
+    struct house h;
+    struct answer a;
+    char text[2][NODE_ID_TEXT], target[256], by[NODE_ID_TEXT], cursor[256] = "";
+    static uint8_t records[64 * EVIDENCE_BYTES], sums[REPUTATION_RECORD_MAX];
+    size_t records_n = 0, sums_n = 0;
+    house_open(&h, NULL);
+    struct vl_node_id id = add_node(&h, 1, VIEW_NODE_IDLE, text[0]);
+    add_node(&h, 2, VIEW_NODE_IDLE, text[1]);
+    for (unsigned i = 0; i < 11; i++) mem_tell(h.mem, id, EVIDENCE_AGREED);
+    mem_tell(h.mem, id, EVIDENCE_HANDED_BACK);
+
+    call_api(&h, "GET", "/v1/fog/reputation?limit=1", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    const json_t *item = json_array_get(json_object_get(a.json, "items"), 0);
+    CHECK_STR(text[0], json_text(item, "id"));
+    CHECK_EQ(805925, json_integer_value(json_object_get(json_object_get(json_object_get(item, "dimensions"), "correct"),
+                                                        "lower_ppm")));
+    CHECK(json_is_false(json_object_get(item, "flagged")));
+    snprintf(target, sizeof target, "/v1/fog/reputation?limit=1&cursor=%s", json_text(a.json, "next"));
+    answer_free(&a);
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    item = json_array_get(json_object_get(a.json, "items"), 0);
+    CHECK_STR(text[1], json_text(item, "id")); /* a newcomer */
+    CHECK(json_is_true(json_object_get(item, "flagged")));
+    CHECK_EQ(1000000, json_integer_value(json_object_get(item, "doubt_ppm")));
+    answer_free(&a);
+
+    do { /* pages of five: all of it, then anyone's check */
+        size_t i = 0;
+        const json_t *e = NULL;
+        snprintf(target, sizeof target, "/v1/fog/reputation/%s?limit=5%s", text[0], cursor);
+        call_api(&h, "GET", target, NULL, NULL, &a);
+        CHECK_EQ(200, a.status);
+        sums_n = unhex(json_text(a.json, "state"), sums, sizeof sums);
+        json_array_foreach(json_object_get(a.json, "items"), i, e) {
+            records_n += unhex(json_text(e, "record"), records + records_n, sizeof records - records_n);
+            snprintf(by, sizeof by, "%s", json_text(e, "by"));
+        }
+        snprintf(cursor, sizeof cursor, "&cursor=%s", json_text(a.json, "next"));
+        if (!json_is_string(json_object_get(a.json, "next"))) cursor[0] = '\0';
+        if (cursor[0]) answer_free(&a);
+    } while (cursor[0]);
+    CHECK_EQ(12 * EVIDENCE_BYTES, records_n);
+    struct reputation_score s;
+    struct vl_node_id signer;
+    struct vl_errmsg why = { "" };
+    char signer_text[NODE_ID_TEXT];
+    CHECK_OK(reputation_check(vl_span(sums, sums_n), vl_span(records, records_n),
+                              (uint32_t)json_integer_value(json_object_get(a.json, "base_milli")),
+                              (vl_ms)json_integer_value(json_object_get(a.json, "at_ms")), &s, &signer, &why));
+    CHECK_EQ(s.trust_ppm, json_integer_value(json_object_get(a.json, "trust_ppm")));
+    CHECK_EQ(s.error_ppm, json_integer_value(json_object_get(a.json, "error_ppm")));
+    node_id_format(signer, signer_text);
+    CHECK_STR(by, signer_text);
+    answer_free(&a);
+
+    snprintf(target, sizeof target, "/v1/fog/reputation/%s", text[1]); /* a newcomer has a score and no evidence */
+    call_api(&h, "GET", target, NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_null(json_object_get(a.json, "state")));
+    CHECK_EQ(0, json_array_size(json_object_get(a.json, "items")));
+    answer_free(&a);
+    expect(&h, "GET", "/v1/fog/reputation/nonsense", NULL, 404);
+    snprintf(target, sizeof target, "/v1/fog/reputation/%s?cursor=abc", text[0]);
+    expect(&h, "GET", target, NULL, 400);
     house_close(&h);
 }
 
@@ -386,6 +463,27 @@ TEST(api, gives_the_kept_answer_for_an_idempotency_key) {
     call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k3\r\n", JOB, &b); /* failures are not kept */
     CHECK_EQ(201, b.status);
     answer_free(&b);
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(api, turns_a_job_away_with_429_and_the_time_to_come_back_and_takes_it_then) {
+    struct house h;
+    struct answer a;
+    char field[512];
+    house_open(&h, NULL);
+    mem_overload(h.mem, 17);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", JOB, &a);
+    CHECK_EQ(429, a.status);
+    CHECK_STR("17", answer_field(&a, "Retry-After", field));
+    CHECK_STR("application/problem+json", answer_field(&a, "Content-Type", field));
+    CHECK_STR("overload", json_text(a.json, "code"));
+    CHECK_EQ(0, mem_jobs(h.mem));
+    answer_free(&a);
+    mem_overload(h.mem, 0);
+    call_api(&h, "POST", "/v1/fog/jobs", "Idempotency-Key: k1\r\n", JOB, &a); /* being turned away is no answer to keep */
+    CHECK_EQ(201, a.status);
+    CHECK_EQ(1, mem_jobs(h.mem));
     answer_free(&a);
     house_close(&h);
 }
@@ -709,5 +807,67 @@ TEST(mix, names_the_field_of_a_wrong_ping_or_charter) {
         if (rows[i].field) CHECK_STR(rows[i].field, json_text(e, "field"));
         answer_free(&a);
     }
+    house_close(&h);
+}
+
+TEST(quorum, says_which_nodes_keep_a_tier_or_why_none_do) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "POST", "/v1/fog/quorum/check", NULL, "{\"tier\":\"bronze\",\"replicas\":2}", &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_true(json_object_get(a.json, "possible")) && json_is_null(json_object_get(a.json, "reason")));
+    CHECK(json_is_true(json_object_get(a.json, "majority")));
+    CHECK_EQ(970000000, json_integer_value(json_object_get(
+                            json_array_get(json_object_get(a.json, "nodes"), 0), "availability_ppb")));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/quorum/check", NULL, "{\"tier\":\"gold\"}", &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_false(json_object_get(a.json, "possible")));
+    CHECK_STR("no", json_text(a.json, "reason"));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/quorum/check", NULL, "{\"tier\":\"gold\",\"class\":\"S\"}", &a);
+    CHECK_EQ(422, a.status);
+    answer_free(&a);
+    static const char *const wrong[][2] = { { "{\"tier\":\"none\"}", "/tier" },
+                                            { "{\"tier\":\"gold\",\"replicas\":10}", "/replicas" },
+                                            { "{\"tier\":\"gold\",\"region\":\"\"}", "/region" } };
+    for (size_t i = 0; i < 3; i++) {
+        call_api(&h, "POST", "/v1/fog/quorum/check", NULL, wrong[i][0], &a);
+        CHECK_EQ(400, a.status);
+        CHECK_STR(wrong[i][1], json_text(json_array_get(json_object_get(a.json, "errors"), 0), "field"));
+        answer_free(&a);
+    }
+    house_close(&h);
+}
+
+TEST(quorum, lists_agreements_page_by_page_and_shows_one) {
+    struct house h;
+    struct answer a;
+    char path[256];
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/fog/agreements?limit=2", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    const json_t *items = json_object_get(a.json, "items");
+    CHECK_EQ(2, json_array_size(items));
+    CHECK_STR("open", json_text(json_array_get(items, 0), "state"));
+    CHECK_STR("missed", json_text(json_array_get(items, 1), "state"));
+    snprintf(path, sizeof path, "/v1/fog/agreements?limit=2&cursor=%s", json_text(a.json, "next"));
+    answer_free(&a);
+    call_api(&h, "GET", path, NULL, NULL, &a);
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "items")));
+    CHECK_STR("kept", json_text(json_array_get(json_object_get(a.json, "items"), 0), "state"));
+    CHECK(json_is_null(json_object_get(a.json, "next")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/agreements/00000000000000000000000000000002", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(7, json_integer_value(json_object_get(a.json, "refund")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/agreements/00000000000000000000000000000009", NULL, NULL, &a);
+    CHECK_EQ(404, a.status);
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/agreements/nonsense", NULL, NULL, &a);
+    CHECK_EQ(404, a.status);
+    answer_free(&a);
     house_close(&h);
 }

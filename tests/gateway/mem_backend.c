@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "fog/plan_record.h"
+#include "trust/reputation.h"
 #include "wire/job.h"
 
 #include <stdio.h>
@@ -13,6 +15,8 @@
 #define BLOBS 256u
 #define TICKETS 64u
 #define ANSWERS 256u
+#define EVIDENCE REPUTATION_FOLD /* fewer: nothing is folded */
+#define EVIDENCE_AT ((vl_ms)1700000000000u)
 
 struct mem_job {
     struct vl_job_id id;
@@ -56,6 +60,7 @@ struct later {
 struct mem_backend {
     uv_timer_t timer;
     bool healthy, hold;
+    uint32_t retry_s; /* jobs are turned away */
     struct mem_job *jobs;
     size_t jobs_n;
     struct mem_node nodes[NODES];
@@ -67,6 +72,9 @@ struct mem_backend {
     struct backend_answer *answers;
     size_t answers_n, uploads;
     struct later *first, **last;
+    struct reputation *book;
+    struct evidence *evidence; /* of all nodes, as it came; EVIDENCE of them at most */
+    size_t evidence_n;
 };
 
 static void view_ticket_of(const struct mem_ticket *t, struct view_ticket *v) {
@@ -113,6 +121,8 @@ struct mem_backend *mem_create(uv_loop_t *loop) {
     struct mem_backend *m = calloc(1, sizeof *m);
     m->jobs = calloc(JOBS, sizeof *m->jobs);
     m->answers = calloc(ANSWERS, sizeof *m->answers);
+    m->evidence = calloc(EVIDENCE, sizeof *m->evidence);
+    m->book = reputation_create(&(struct reputation_config){ .max_nodes = NODES, .base_milli = 500 });
     m->healthy = true;
     m->last = &m->first;
     uv_timer_init(loop, &m->timer);
@@ -123,6 +133,8 @@ struct mem_backend *mem_create(uv_loop_t *loop) {
 static void on_closed(uv_handle_t *h) {
     struct mem_backend *m = h->data;
     for (size_t i = 0; i < m->jobs_n; i++) vl_buf_free(&m->jobs[i].spec);
+    reputation_destroy(m->book);
+    free(m->evidence);
     for (size_t i = 0; i < m->blobs_n; i++) free(m->blobs[i].p);
     free(m->jobs);
     free(m->answers);
@@ -350,6 +362,7 @@ static enum vl_err keep_answer(struct mem_backend *m, const struct backend_answe
 static enum vl_err job_submit(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
                               const struct backend_answer *answer, backend_done_fn done, void *arg) {
     struct mem_backend *m = self;
+    if (m->retry_s) return soon(m, VL_EOVERLOAD, done, arg);
     if (m->jobs_n == JOBS) return VL_ELIMIT;
     if (find_job(m, id)) return VL_EEXISTS;
     for (uint32_t i = 0; i < spec->n_after; i++)
@@ -363,6 +376,9 @@ static enum vl_err job_submit(void *self, struct vl_job_id id, vl_ms submitted_m
     if (err == VL_OK && answer) err = keep_answer(m, answer);
     return soon(m, err, done, arg);
 }
+
+static uint32_t retry_s(void *self) { return ((struct mem_backend *)self)->retry_s; }
+void mem_overload(struct mem_backend *m, uint32_t retry_s_now) { m->retry_s = retry_s_now; }
 
 static enum vl_err job_cancel(void *self, struct vl_job_id id, backend_done_fn done, void *arg) {
     struct mem_job *j = find_job(self, id);
@@ -378,6 +394,88 @@ static enum vl_err node_expel(void *self, struct vl_node_id id, backend_done_fn 
     if (n == NULL) return VL_ENOTFOUND;
     memmove(n, n + 1, (size_t)(&m->nodes[--m->nodes_n] - n) * sizeof *n);
     return soon(m, VL_OK, done, arg);
+}
+
+void mem_tell(struct mem_backend *m, struct vl_node_id node, enum evidence_kind kind) {
+    struct crypto_sign_key key;
+    uint8_t seed[32] = { 7 };
+    uint64_t first, n;
+    struct evidence *e = &m->evidence[m->evidence_n++];
+    *e = (struct evidence){
+        .node = node, .kind = kind, .weight_milli = 1000, .at_ms = EVIDENCE_AT, .job = { { 1 } }, .epoch = 2
+    };
+    crypto_sign_key_from_seed(seed, &key);
+    vl_ignore(reputation_add(m->book, &key, e, &first, &n));
+}
+
+static void reputations(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink, void *arg) {
+    const struct mem_backend *m = self;
+    for (size_t i = 0; i < m->nodes_n && max > 0; i++) {
+        const struct mem_node *n = &m->nodes[i];
+        struct reputation_score s;
+        if (after && memcmp(n->id.b, after->b, 32) <= 0) continue;
+        (void)reputation_get(m->book, n->id, EVIDENCE_AT, &s);
+        sink(arg, &(struct view_reputation){ .id = n->id, .name = n->name, .score = &s, .base_milli = 500 });
+        max--;
+    }
+}
+
+static enum vl_err reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max, view_reputation_fn head,
+                              view_evidence_fn sink, void *arg) {
+    struct mem_backend *m = self;
+    const struct mem_node *n = find_node(m, id);
+    struct reputation_score s;
+    if (n == NULL) return VL_ENOTFOUND;
+    (void)reputation_get(m->book, id, EVIDENCE_AT, &s);
+    head(arg, &(struct view_reputation){
+                  .id = id, .name = n->name, .score = &s, .base_milli = 500, .state = reputation_state(m->book, id) });
+    for (size_t i = 0; i < m->evidence_n && max > 0; i++) {
+        if (!vl_node_eq(m->evidence[i].node, id) || m->evidence[i].seq <= after) continue;
+        sink(arg, &m->evidence[i]);
+        max--;
+    }
+    return VL_OK;
+}
+
+static enum vl_err explain(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg) {
+    struct plan_record r = { .batch = 9, .strategy = STRATEGY_NSGA2, .class = SLA_A, .tasks = 2, .placed = 2, .n_front = 2, .taken = 1 };
+    struct sched_why why = { .nodes = 3, .by = { [SCHED_NO_READY] = 1, [SCHED_TOO_LARGE] = 2 } };
+    if (find_job(self, id) == NULL) return VL_ENOTFOUND;
+    wait(arg, 1, &why);
+    if (max > 0) plan(arg, &r, 1);
+    return VL_OK;
+}
+
+/* One node of 97 %: enough for bronze. */
+static enum vl_err quorum_check(void *self, const struct job_spec *spec, struct view_quorum *ret) {
+    (void)self;
+    if (spec->terms.class == SLA_S) return VL_EUNSUPPORTED;
+    *ret = (struct view_quorum){ .possible = spec->terms.tier == TIER_BRONZE,
+                                 .majority = spec->replicas > 1,
+                                 .promised_ppb = 950000000,
+                                 .computed_ppb = 970000000,
+                                 .decided_by = "site",
+                                 .domains = 1,
+                                 .candidates = 1,
+                                 .reason = "no",
+                                 .n = 1 };
+    ret->nodes[0].availability_ppb = 970000000;
+    return VL_OK;
+}
+
+static void agreements(void *self, const struct vl_job_id *before, uint32_t max, view_agreement_fn sink, void *arg) {
+    (void)self;
+    for (uint8_t i = before ? before->b[15] - 1u : 3; i > 0 && max > 0; i--, max--)
+        sink(arg, &(struct view_agreement){
+                      .job = { { [15] = i } }, .tier = "gold", .open = i == 3, .breach = i == 2, .up_ms = i, .refund = 7 });
+}
+
+static enum vl_err agreement(void *self, struct vl_job_id job, view_agreement_fn sink, void *arg) {
+    struct vl_job_id above = job;
+    if (job.b[15] == 0 || job.b[15] > 3) return VL_ENOTFOUND;
+    above.b[15]++;
+    agreements(self, &above, 1, sink, arg);
+    return VL_OK;
 }
 
 static void mix(void *self, struct view_mix *ret) {
@@ -418,7 +516,8 @@ static enum vl_err log_ask(void *self, const struct backend_log_query *q, backen
 }
 
 static enum vl_err receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg) {
-    (void)self, (void)id, (void)max;
+    (void)self, (void)max;
+    if (id.b[0] != 0) return VL_ENOTFOUND;
     if (after_run == 0) sink(arg, 1, 0, 1, 0);
     return VL_OK;
 }
@@ -584,9 +683,16 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .result = result,
         .tickets = tickets,
         .job_submit = job_submit,
+        .retry_s = retry_s,
         .job_cancel = job_cancel,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
+        .reputations = reputations,
+        .reputation = reputation,
+        .explain = explain,
+        .quorum_check = quorum_check,
+        .agreements = agreements,
+        .agreement = agreement,
         .mix = mix,
         .relays = relays,
         .log = log_ask,

@@ -532,6 +532,23 @@ CONTRACT(refuses_a_batch_when_the_queue_is_full_and_takes_it_after_delivery) {
     CHECK_EQ(STORE_QUEUE_BATCHES + n, m.batches);
 }
 
+CONTRACT(a_snapshot_larger_than_the_queue_leaves_room_for_what_comes_after_it) {
+    static uint8_t book[STORE_QUEUE_BYTES + 1];
+    struct store_batch *b = store_batch_create();
+    store_batch_append(b, 1, vl_span_str("event"));
+    store_batch_snapshot(b, 1, STORE_SEQ_HEAD, vl_span(book, sizeof book));
+    CHECK_OK(store_submit(s, b, NULL, NULL));
+    CHECK_EQ(STORE_QUEUE_BATCHES - 1, store_room(s));
+    b = store_batch_create();
+    put_meta(b, "k", "v");
+    CHECK_OK(store_submit(s, b, NULL, NULL));
+    store_flush(s);
+    struct store_metrics m;
+    store_metrics_get(s, &m);
+    CHECK_EQ(0, m.queue_bytes);
+    CHECK_EQ(0, m.refused);
+}
+
 CONTRACT(counts_what_it_did) {
     struct store_batch *b = store_batch_create();
     put_meta(b, "a", "1");

@@ -22,6 +22,8 @@ export interface VillageNode {
   failed: number;
   features: string[];
   region: string;
+  labels?: Record<string, string>;
+  harvest?: string;
 }
 
 export type JobState =
@@ -53,6 +55,7 @@ export interface Job {
   replicas: number;
   priority: string;
   attempts: number;
+  waits_for?: string;
 }
 
 export interface JobSpec {
@@ -105,6 +108,36 @@ export interface JobEvent {
   detail?: string;
   task?: number | null;
   node?: string | null;
+}
+
+export type Objective = "latency" | "balance" | "trust" | "cost" | "price";
+export type Objectives = Record<Objective, number | null>;
+
+export interface Batch {
+  batch: number;
+  at_ms: number;
+  strategy: string;
+  sampled: boolean;
+  class: string;
+  tasks: number;
+  tasks_of_job: number;
+  placed: number;
+  conflicts: number;
+  nodes: number;
+  left_by_reason: Record<string, number>;
+  generations: number;
+  cut: boolean;
+  hypervolume: number | null;
+  hypervolume_first: number | null;
+  bound: Objectives;
+  gap: Objectives;
+  front: { objectives: Objectives; placed: number; taken: boolean }[];
+}
+
+export interface Explain {
+  job: string;
+  waiting?: { tasks: number; reason: string; nodes: number; nodes_by_reason: Record<string, number> };
+  batches: Batch[];
 }
 
 export interface Health {

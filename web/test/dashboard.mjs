@@ -212,6 +212,21 @@ await test("a done job shows its result, and its files can be saved", async (ope
   assert.match(saved.suggestedFilename(), /stdout$/);
 });
 
+await test("a job that fits no node says what it waits for", async (open) => {
+  const page = await open(wide, `/jobs/${await backend.job("stuck")}`);
+  await page.locator('[data-test="waits"]').waitFor();
+  assert.match(await page.locator('[data-test="waits"]').innerText(), /memory or disk/);
+});
+
+await test("a planned job shows the front it was chosen from", async (open) => {
+  const page = await open(wide, `/jobs/${await backend.job("planned")}`);
+  const front = page.locator('[data-test="front"]').first();
+  await front.waitFor();
+  assert.match(await front.getAttribute("aria-label"), /taken: latency/);
+  assert.ok(await front.locator("polyline.taken").count());
+  await front.screenshot({ path: `${ARTEFACTS}/front.png` });
+});
+
 await test("cancelling asks first, and Escape keeps the job", async (open) => {
   const id = await backend.job("running");
   const page = await open(wide, `/jobs/${id}`);

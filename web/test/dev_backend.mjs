@@ -138,6 +138,16 @@ class Village {
   }
 }
 
+/** Invented: a front of twelve points between two extremes. */
+function explanation(job) {
+  const at = (t) => ({ latency: 4 + 30 * t, balance: 0.02 + 0.05 * (1 - t) ** 2, trust: 0.1 + 0.2 * t ** 2, cost: 900 - 500 * t, price: 1200 - 600 * t });
+  const front = Array.from({ length: 12 }, (_, i) => ({ objectives: at(i / 11), placed: 3, taken: i === 3 }));
+  const none = { latency: null, balance: null, trust: null, cost: null, price: null };
+  const batch = { batch: 7, at_ms: job.submitted_ms, strategy: "nsga2", sampled: false, class: "A", tasks: 3, tasks_of_job: 3, placed: 3, conflicts: 0, nodes: 6, left_by_reason: {}, generations: 100, cut: false, hypervolume: 0.61, hypervolume_first: 0.42, bound: { ...none, latency: 3.5, cost: 380 }, gap: { ...none, latency: 0.14, cost: 0.05 }, front };
+  const waiting = job.name === "too-large" ? { tasks: 1, reason: "no ready node has that much memory or disk", nodes: 6, nodes_by_reason: { too_large: 6 } } : undefined;
+  return { job: job.id, waiting, batches: waiting ? [] : [batch] };
+}
+
 export async function startBackend({ port = 0, stepMs = 400 } = {}) {
   const village = new Village();
   village.clients = new Set();
@@ -198,6 +208,7 @@ export async function startBackend({ port = 0, stepMs = 400 } = {}) {
       }
       if (path[4] === "tasks") return page(res, url, job.list);
       if (path[4] === "events") return page(res, url, job.events);
+      if (path[4] === "explain") return json(res, explanation(job));
       if (path[4] === "output") {
         res.writeHead(200, { "content-type": "text/plain; charset=utf-8" });
         return res.end(job.list.map((t) => (t.outputs[0] ? blobs.get(t.outputs[0].hash) : "")).join(""));

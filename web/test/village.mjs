@@ -45,6 +45,8 @@ export async function startVillage(program) {
   const make = {
     running: begin,
     done: async () => (await read("run", "wc", "-i", one, "--", "-w")).job.id,
+    stuck: async () => (await read("run", "wc", "--name", "too-large", "--memory", "1000G", "-i", one, "--detach")).id,
+    planned: async () => (await read("run", "wc", "--name", "planned", "--strategy", "nsga2", "-i", texts, "--", "-w")).job.id,
     failed: async () => {
       const { id } = await read("run", "sh", "--name", "broken", "-i", one, "--detach", "--", "-c", "echo no >&2; exit 3");
       await village("job", id, "--follow");
@@ -56,12 +58,14 @@ export async function startVillage(program) {
     url: where.url,
     token: where.token,
     stateOf,
-    async job(state) {
-      const old = known.get(state);
-      if (old && (await stateOf(old)) === state) return old;
-      const id = await make[state]();
-      known.set(state, id);
-      for (let i = 0; i < 100 && (await stateOf(id)) !== state; i++) await sleep(50);
+    /** A job that is, or was made, as that name of `make` says; states are waited for. */
+    async job(what) {
+      const state = ["running", "done", "failed"].includes(what);
+      const old = known.get(what);
+      if (old && (!state || (await stateOf(old)) === what)) return old;
+      const id = await make[what]();
+      known.set(what, id);
+      for (let i = 0; i < 100 && state && (await stateOf(id)) !== what; i++) await sleep(50);
       return id;
     },
     node: async () => (await read("nodes")).items[0].id,

@@ -3,6 +3,7 @@ import { download, get, peek, Problem, send, serverNow } from "../api";
 import { bytes, count, duration, moment, plural, short, timeOfDay } from "../format";
 import { watch } from "../live";
 import { IconBack, IconDownload, IconStop } from "../parts/icons";
+import { Placement } from "../parts/explain";
 import { Table, type Column } from "../parts/table";
 import { Age, Ago, Bar, Confirm, Copy, Empty, Fact, Notice, State, useTick } from "../parts/ui";
 import { href, setQuery, type Route } from "../route";
@@ -234,11 +235,13 @@ export function JobPage({ id, route }: { id: string; route: Route }) {
           {job.tasks.running > 0 && <>, <b>{count(job.tasks.running)}</b> running</>}
           {job.tasks.waiting > 0 && <>, {count(job.tasks.waiting)} waiting</>}
           {job.tasks.failed > 0 && <span class="bad">, {count(job.tasks.failed)} failed</span>}
+          {job.waits_for && <span class="faint">; waiting: {job.waits_for}</span>}
         </p>
       </div>
       <Facts job={job} spec={spec} />
       <Result job={job} />
       <Tasks job={job} route={route} />
+      <Placement job={job} />
       <History job={job} />
     </>
   );
