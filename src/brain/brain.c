@@ -279,6 +279,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = mix_create(b);
     if (err == VL_OK) err = remote_create(b);
     if (err == VL_OK) err = trade_create(b);
+    if (err == VL_OK) err = dispute_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -302,6 +303,7 @@ void brain_destroy(struct brain *b) {
     remote_destroy(b);
     trade_destroy(b);
     coordinator_destroy(b);
+    dispute_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);

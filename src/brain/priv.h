@@ -31,6 +31,8 @@ enum brain_message {
     MSG_CANCEL = 9,
     MSG_COMMIT = 10, /* wire/task.h */
     MSG_REVEAL = 11,
+    MSG_JUDGED = 12,  /* a task_reveal: of the run that lost */
+    MSG_DISPUTE = 13, /* a receipt */
     MSG_MARKET_CALL = 20, /* these: wire/market.h */
     MSG_MARKET_SEAL = 21,
     MSG_MARKET_OPEN = 22,
@@ -107,6 +109,7 @@ struct wtask {
     enum worker_state state;
     uint32_t missing; /* blobs not here yet, or outputs the coordinator has not got yet */
     bool started;
+    bool rerun; /* of the coordinator itself: to settle a dispute */
     bool salted, held, revealed; /* held.c: the report opens a commitment; is on disk; was asked for */
     vl_ms started_ms;
     struct assignment a; /* borrows from `bytes` */
@@ -189,6 +192,7 @@ struct brain {
 
     struct verify *verify;       /* verify.c; the same */
     struct merkle_log *receipts; /* receipts.c; the same */
+    struct disputes *disputes;   /* dispute.c; on every member */
     struct load *load; /* load.c; NULL: not the coordinator */
     vl_ms load_at;     /* when it is looked at */
     struct vl_job_id *changed; /* jobs whose rows this step writes */
@@ -342,6 +346,18 @@ void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uin
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
 
+/* ---- dispute.c: a run is done again ---- */
+#define DISPUTES_MAX 256u /* copies that may contest, and receipts a worker remembers for it; the oldest are forgotten */
+enum vl_err dispute_create(struct brain *b);
+void dispute_destroy(struct brain *b);
+void dispute_remember(struct brain *b, const struct receipt *r);
+void worker_judged(struct brain *b, struct vl_span bytes);
+void dispute_offer(struct brain *b, const struct job_effect *e);
+void coordinator_dispute(struct brain *b, struct vl_node_id node, struct vl_span body);
+void dispute_decided(struct brain *b, uint64_t run, const struct task_report *r);
+/* An assignment of our own that reports to dispute_decided().  Its number; 0: it could not be taken. */
+uint64_t worker_rerun(struct brain *b, struct vl_span bytes);
+
 /* ---- receipts.c: the log of receipts, on the coordinator ---- */
 enum vl_err receipts_create(struct brain *b);
 void receipts_destroy(struct brain *b);
@@ -365,6 +381,7 @@ void verify_destroy(struct brain *b);
 enum vl_err verify_restore(struct brain *b, const struct record *r);
 /* A verdict changes the node's account, with this step's commit. */
 void verify_verdict(struct brain *b, const struct job_effect *e);
+void verify_account(struct brain *b, const struct job_effect *e);
 /* What is to be done now that this result is in; to be part of the event. */
 struct job_ruling verify_ruling(struct brain *b, struct vl_node_id node, const struct task_report *report);
 /* After a ruling that wants a referee. */

@@ -80,6 +80,12 @@ static void account_put(struct brain *b, struct vl_node_id node, const struct ac
 }
 
 void verify_verdict(struct brain *b, const struct job_effect *e) {
+    static const struct vl_hash none;
+    verify_account(b, e);
+    if (e->verdict == VERDICT_WRONG && !vl_hash_eq(e->receipt, none) && job_book_deterministic(b->jobs, e->job)) dispute_offer(b, e);
+}
+
+void verify_account(struct brain *b, const struct job_effect *e) {
     bool good = e->verdict == VERDICT_AGREED, bad = e->verdict == VERDICT_WRONG || e->verdict == VERDICT_SILENT;
     if (!good && !bad) return;
     struct account *a = account_of(b, e->node);

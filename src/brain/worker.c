@@ -45,13 +45,28 @@ void worker_destroy(struct brain *b) {
 }
 
 static bool task_is(const struct wtask *t, struct vl_job_id job, uint32_t task, uint64_t epoch) {
-    return vl_job_eq(t->a.job, job) && t->a.task == task && t->a.epoch == epoch;
+    return vl_job_eq(t->a.job, job) && t->a.task == task && t->a.epoch == epoch && !t->rerun;
 }
 
 /* ---- the report ------------------------------------------------------------------------------------------------ */
 
+/* For nobody but ourselves. */
+static void rerun_ended(struct brain *b, struct wtask *t) {
+    struct task_report *r = malloc(sizeof *r);
+    if (r == NULL)
+        out_of_memory(b);
+    else if (task_report_decode(vl_span(t->report, t->report_n), r) == VL_OK)
+        dispute_decided(b, t->id, r);
+    free(r);
+    task_drop(b, t);
+}
+
 void worker_report(struct brain *b, struct wtask *t) {
     struct vl_span bytes = vl_span(t->report, t->report_n);
+    if (t->rerun) {
+        rerun_ended(b, t);
+        return;
+    }
     if (held_due(t)) {
         held_commit(b, t);
         return;
@@ -124,6 +139,7 @@ static void report_fill(struct brain *b, struct wtask *t, const struct brain_tas
     if (receipt_sign(&r->receipt, &b->key)) r->has_receipt = false;
     if (!t->a.commit || !r->has_receipt) return;
     r->has_salt = t->salted = true;
+    dispute_remember(b, &r->receipt);
     held_salt(b, t, r->salt);
 }
 
@@ -175,6 +191,7 @@ static void task_refuse(struct brain *b, struct wtask *t, enum task_outcome outc
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 static void status_send(struct brain *b, const struct wtask *t, enum task_phase phase) {
+    if (t->rerun) return; /* nobody waits for it */
     struct vl_buf buf;
     struct task_status s = { .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch, .phase = phase };
     vl_buf_init(&buf, 256);
@@ -231,25 +248,26 @@ static void task_fetch(struct brain *b, struct wtask *t) {
         effect_now(b, BRAIN_BLOB_FIND, (struct vl_span){ 0 }, NULL)->hash = t->waits[i];
 }
 
-void worker_assign(struct brain *b, struct vl_span bytes) {
+static uint64_t assign_take(struct brain *b, struct vl_span bytes, bool rerun) {
     struct wtask *t = calloc(1, sizeof *t);
     if (t == NULL || (t->bytes = malloc(bytes.n ? bytes.n : 1)) == NULL) {
         free(t);
         out_of_memory(b);
-        return;
+        return 0;
     }
+    t->rerun = rerun;
     memcpy(t->bytes, bytes.p, bytes.n);
     if (assignment_decode(vl_span(t->bytes, bytes.n), &t->a)) {
         b->counters.messages_bad++;
         task_free(t);
-        return;
+        return 0;
     }
     for (struct wtask *o = b->tasks, *next; o; o = next) {
         next = o->next;
-        if (!vl_job_eq(o->a.job, t->a.job) || o->a.task != t->a.task) continue;
+        if (!vl_job_eq(o->a.job, t->a.job) || o->a.task != t->a.task || o->rerun != t->rerun) continue;
         if (o->a.epoch >= t->a.epoch) { /* this very run, or an older one that is overtaken */
             task_free(t);
-            return;
+            return 0;
         }
         if (o->state == W_RUNNING) effect_now(b, BRAIN_TASK_KILL, (struct vl_span){ 0 }, NULL)->task = o->id;
         if (o->state == W_REPORTED) continue;
@@ -261,20 +279,27 @@ void worker_assign(struct brain *b, struct vl_span bytes) {
     if (t->waits == NULL || t->wait_sizes == NULL) {
         task_free(t);
         out_of_memory(b);
-        return;
+        return 0;
     }
-    t->id = ++b->next_task;
+    uint64_t id = t->id = ++b->next_task;
     struct wtask **tail = &b->tasks;
     while (*tail) tail = &(*tail)->next;
     *tail = t;
     b->held_tasks++;
     if (b->held_tasks > HEARTBEAT_RUNNING_MAX - 1) {
         task_refuse(b, t, TASK_REFUSED, VL_ELIMIT, "this node holds too many tasks");
-        return;
+        return id;
     }
     task_fetch(b, t);
     run_ready(b);
     if (t->state != W_RUNNING) status_send(b, t, TASK_ACCEPTED);
+    return id;
+}
+
+void worker_assign(struct brain *b, struct vl_span bytes) { (void)assign_take(b, bytes, false); }
+
+uint64_t worker_rerun(struct brain *b, struct vl_span bytes) {
+    return b->held_tasks < HEARTBEAT_RUNNING_MAX - 2 ? assign_take(b, bytes, true) : 0;
 }
 
 void worker_revoke(struct brain *b, struct vl_span bytes) {
@@ -378,7 +403,8 @@ void worker_heartbeat(struct brain *b, struct heartbeat *ret) {
     ret->caps.features &= b->features;
     memcpy(ret->addr, b->cfg.mix.addr, sizeof ret->addr);
     for (struct wtask *t = b->tasks; t && ret->n_running < HEARTBEAT_RUNNING_MAX; t = t->next)
-        ret->running[ret->n_running++] = (struct task_ref){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch };
+        if (!t->rerun)
+            ret->running[ret->n_running++] = (struct task_ref){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch };
     ret->n_running = task_refs_sort(ret->running, ret->n_running);
     ret->free_slots = slots > b->running ? slots - b->running : 0;
 }

@@ -263,6 +263,11 @@ struct job_votes {
 bool job_book_votes(const struct job_book *b, struct vl_node_id node, const struct task_report *report, struct job_votes *ret);
 /* The copy was told to reveal and has not: whoever sends the asking out again after a restart wants to know. */
 bool job_book_asked(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch);
+/* Equal inputs give equal bits: wasm with virtual clock and randomness.  False also when there is no such job. */
+bool job_book_deterministic(const struct job_book *b, struct vl_job_id job);
+/* What to run to check a task that is done, as job_book_assignment() with epoch 1.  VL_ENOTFOUND: it is not. */
+VL_MUST_CHECK enum vl_err job_book_rerun(const struct job_book *b, struct vl_job_id job, uint32_t task, struct job_names *names,
+                                         struct assignment *ret);
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);

@@ -56,6 +56,10 @@ def test_a_worker_that_makes_results_up_loses_against_two_and_is_named(program, 
             job = v.job(slow, TEXT, args=["1"], replicas=3)
             check(v.ended(job, 60)["state"] == "done" and v.output(job) == WANT, "the honest result is the job's")
             check(len(blamed(v, job, who)) == len(TEXT), f"the liar is named for each task: {v.events(job)}")
+        job = v.job(slow, TEXT[:1], args=["1"], replicas=3, deterministic=True)
+        check(v.ended(job, 60)["state"] == "done" and v.output(job) == TEXT[0].upper(), "a deterministic job")
+        said = wait("its dispute to end", 30, lambda: [e for e in v.events(job) if e["kind"] == "dispute_ended"])
+        check("accepted result is right" in said[0]["detail"] and said[0]["node"] == who, f"it asked once and was refuted: {said}")
         others = [n for n in v.call("GET", "/v1/fog/nodes")["items"] if n["id"] != who]
         check(not any(blamed(v, job, n["id"]) for n in others), "and nobody else")
     finally:
