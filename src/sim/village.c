@@ -28,7 +28,8 @@ struct sim_village_cfg sim_village_cfg_default(void) {
                                      .mix_epoch_ms = 20000,
                                      .mix_charters = 1,
                                      .mix_charter_ms = 60000,
-                                     .private_percent = 40 };
+                                     .private_percent = 40,
+                                     .forger = true };
 }
 
 /* ---- what a program would write ------------------------------------------------------------------------------------
@@ -114,6 +115,7 @@ static void run_start(struct sim_node *n, uint64_t task, const struct assignment
     vl_buf_init(&r->bytes, 1u << 20);
     if (task_spec_encode(&a->spec, &r->bytes) || task_spec_decode(vl_span(r->bytes.p, r->bytes.len), &r->spec)) abort();
     r->task = task;
+    r->lie = c->forger && a->commit && n->index == c->world.nodes - 1;
     r->at = now + c->task_min_ms + vl_prng_below(world_workload(n->v->world), c->task_max_ms - c->task_min_ms + 1);
     r->next = n->runs;
     n->runs = r;
@@ -130,7 +132,7 @@ static void run_end(struct sim_node *n, struct sim_run *r, vl_ms now) {
     struct task_output o = { .name = vl_span_str("stdout") };
     struct brain_task_end end = { .task = r->task, .outcome = TASK_DONE, .outputs = &o, .outputs_n = 1 };
     if (out == NULL) return;
-    size_t len = program_output(&r->spec, out);
+    size_t len = r->lie ? (size_t)snprintf((char *)out, SIM_LARGE, "%s", SIM_FORGED) : program_output(&r->spec, out);
     crypto_blake2b256(vl_span(out, len), &o.hash);
     o.size = len;
     if (len <= VL_INLINE_MAX)

@@ -35,6 +35,7 @@ struct sim_village_cfg {
     uint32_t mix_charters;          /* how many are signed: the second names other authorities, the third other epochs */
     vl_ms mix_charter_ms;           /* between two of them */
     uint32_t private_percent;       /* of the jobs */
+    bool forger;                    /* the last node makes up the results that are compared with others' */
 };
 struct sim_village_cfg sim_village_cfg_default(void);
 
