@@ -18,6 +18,7 @@
 #include "base/id.h"
 #include "base/ms.h"
 #include "brain/record.h"
+#include "fog/harvest.h"
 #include "fog/agreement.h"
 #include "fog/job.h"
 #include "fog/quorum.h"
@@ -35,6 +36,7 @@
 #include "mix/relay.h"
 #include "trust/membership.h"
 #include "trust/merkle_log.h"
+#include "wire/contribution.h"
 #include "trust/reputation.h"
 #include "wire/task.h"
 
@@ -81,6 +83,7 @@ struct brain_config {
     vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
     struct brain_mix_config mix;
     struct verify_policy verify; /* coordinator; faulty_ppm 0: verify_policy_defaults() */
+    bool harvest; /* takes work only while its owner's rules allow it: brain_harvest() must be called each second */
     enum strategy strategy;   /* coordinator: of jobs that name none; STRATEGY_DEFAULT: NSGA-II with its fast path */
     struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
                                      empty: rates stay unknown */
@@ -165,6 +168,22 @@ void brain_mix_ping(struct brain *b, vl_ms now, uint64_t token, struct vl_node_i
  * Returns how many its link took. */
 size_t brain_mix_hand(struct brain *b, vl_ms now, uint32_t first, const uint8_t *packets, size_t count);
 
+/* ---- a harvested machine (fog/harvest.h) ---- */
+
+struct brain_harvest_input {
+    uint16_t local_minute;                 /* of the local day */
+    const struct machine_reading *reading; /* NULL: none; borrowed */
+    uint64_t blob_bytes;                   /* moved over links since start, both ways */
+};
+/* What the machine says of itself: each second, and at once when a person comes or it gets hot. */
+void brain_harvest(struct brain *b, vl_ms now, const struct brain_harvest_input *in);
+/* Commands; VL_ESTATE: not harvested.  policy: VL_ERANGE. duration: VL_MS_NEVER: until resumed. */
+void brain_harvest_policy(struct brain *b, vl_ms now, uint64_t token, const struct harvest_policy *p);
+void brain_harvest_pause(struct brain *b, vl_ms now, uint64_t token, bool pause, vl_ms duration);
+/* NULL: not harvested; no session is open. */
+const struct harvest *brain_harvest_view(const struct brain *b);
+const struct contribution *brain_harvest_session(const struct brain *b);
+
 /* ---- the shell's part of a mix ---- */
 
 /* Answer to BRAIN_MIX_KEY.  VL_OK: secret and table (borrowed until BRAIN_MIX_KEY_DROP of that epoch).  VL_ENOTFOUND:
@@ -240,6 +259,7 @@ enum brain_effect_kind {
                            brain was given */
     BRAIN_PLAN,         /* plan: brain_plan_run() on the pool, then brain_plan_done() */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
+    BRAIN_HARVEST,      /* index: share of all processors that tasks may use, 1/1000, 0: frozen; length: bits a second for blobs */
 };
 /* All pointers are borrowed until the next call into the brain. */
 struct brain_effect {

@@ -295,13 +295,16 @@ void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct
 }
 
 void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span body) {
+    static const enum job_event_kind kinds[] = { [TASK_ACCEPTED] = JOB_EV_ACCEPTED,
+                                                 [TASK_STARTED] = JOB_EV_STARTED,
+                                                 [TASK_FROZEN] = JOB_EV_FROZEN };
     struct task_status s;
     if (task_status_decode(body, &s)) {
         b->counters.messages_bad++;
         return;
     }
     enum vl_err err =
-        coordinator_job(b, &(struct job_event){ .kind = s.phase == TASK_STARTED ? JOB_EV_STARTED : JOB_EV_ACCEPTED,
+        coordinator_job(b, &(struct job_event){ .kind = kinds[s.phase],
                                                 .now = b->now,
                                                 .job = s.job,
                                                 .task = s.task,
@@ -382,6 +385,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
             rec->index = r->task;
             rec->number = r->epoch;
             receipts_add(b, &r->receipt, vl_span(buf.p, buf.len));
+            contribution_receipt(b, node, r->receipt.cpu_us);
         }
         vl_buf_free(&buf);
         conduct(b, node, r, &held, limit);

@@ -143,7 +143,7 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
     struct vl_errmsg why = { "" };
     uint64_t retry_ms = 0;
     uint8_t wait[4];
-    struct brain_quorum quorum;
+    struct brain_quorum quorum = { 0 };
     struct vl_buf buf;
     struct job_spec own = *spec; /* a tier says how many replicas there are */
     spec = &own;

@@ -7,6 +7,8 @@ struct item_kind {
     enum vl_err (*restore)(struct brain *b, const struct record *r);
 };
 static const struct item_kind kinds[] = {
+    { ITEM_HARVEST, harvest_item },
+    { ITEM_SESSION, harvest_session_restore },
     { ITEM_AGREEMENT, quorum_restore_agreement },
     { ITEM_UPTIME, quorum_restore_uptime },
     { ITEM_REPUTATION, standing_restore },

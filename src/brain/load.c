@@ -7,6 +7,8 @@
 #define LOAD_RING 1024u                /* batches on their way to the disk that are told apart */
 #define LOAD_PLACE_BYTES (512u << 10)  /* on their way: no more is placed before some is durable; keeps the disk busy and its queue short */
 #define LOAD_PLACE_BATCHES 64u         /* same: STORE_GROUP_BATCHES, one commit */
+#define LOAD_PROBE_MS 100u             /* while jobs come in something is due so often, for only what is due can be late */
+#define LOAD_PROBE_FOR_MS 2000u        /* after the last one */
 #define LOAD_JOBS_WAITING 100000u      /* jobs that have not ended */
 
 struct load {
@@ -17,6 +19,7 @@ struct load {
     } ring[LOAD_RING];
     uint64_t bytes;   /* of all batches so far */
     vl_ms sampled_at; /* SHED_COMMIT: a batch became durable */
+    vl_ms asked_at;       /* a job wanted to come in; 0: never */
     uint64_t paced_times; /* placing had to wait for the disk */
 };
 
@@ -65,14 +68,15 @@ void load_tick(struct brain *b, vl_ms now, vl_ms due) {
 }
 
 void load_look(struct brain *b) {
-    if (shed_deadline(&b->load->shed, b->now) == VL_MS_NEVER) {
-        b->load_at = VL_MS_NEVER;
-        return;
-    }
-    if (b->load_at <= b->now || b->load_at == VL_MS_NEVER) {
+    struct load *l = b->load;
+    if (b->load_at <= b->now) {
         look(b);
-        b->load_at = shed_deadline(&b->load->shed, b->now);
+        b->load_at = VL_MS_NEVER;
     }
+    if (b->load_at != VL_MS_NEVER) return;
+    b->load_at = shed_deadline(&l->shed, b->now);
+    if (l->asked_at != 0 && b->now < vl_ms_add(l->asked_at, LOAD_PROBE_FOR_MS))
+        b->load_at = vl_ms_min(b->load_at, vl_ms_add(b->now, LOAD_PROBE_MS));
 }
 
 bool load_may_place(struct brain *b) {
@@ -90,6 +94,7 @@ enum vl_err load_admit(struct brain *b, enum sla_class class, struct vl_errmsg *
     struct job_stats stats;
     job_book_stats(b->jobs, &stats);
     uint64_t waiting = stats.jobs - stats.ended;
+    b->load->asked_at = b->now;
     look(b);
     struct shed_answer a = shed_ask(&b->load->shed, b->now, class, waiting, LOAD_JOBS_WAITING);
     unsigned s = (unsigned)((a.retry_ms + 999) / 1000);

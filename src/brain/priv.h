@@ -33,6 +33,7 @@ enum brain_message {
     MSG_REVEAL = 11,
     MSG_JUDGED = 12,  /* a task_reveal: of the run that lost */
     MSG_DISPUTE = 13, /* a receipt */
+    MSG_CONTRIBUTION = 30, /* wire/contribution.h */
     MSG_MARKET_CALL = 20, /* these: wire/market.h */
     MSG_MARKET_SEAL = 21,
     MSG_MARKET_OPEN = 22,
@@ -204,6 +205,9 @@ struct brain {
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
 
+    struct member_harvest *harvest; /* NULL: not harvested */
+    struct vl_map accounts;         /* coordinator: contribution sessions, struct account by node */
+
     struct brain_counters counters;
 };
 
@@ -327,6 +331,35 @@ void worker_destroy(struct brain *b);
 /* NULL when there is no such task (any more). */
 const struct assignment *worker_assignment(const struct brain *b, uint64_t task);
 
+/* Those it fetches for, that wait and that run. */
+uint32_t worker_active(const struct brain *b);
+/* Starts what may start now. */
+void worker_go_on(struct brain *b);
+/* Gives all of these back, with the reason; how many. */
+uint32_t worker_hand_back(struct brain *b, const char *why);
+/* Tells the coordinator that what runs here stands still, so that its time is not held against it. */
+void worker_frozen(struct brain *b);
+
+/* ---- harvest.c: this machine's owner comes first; all are no-ops on a node that is not harvested ---- */
+enum vl_err harvest_create(struct brain *b);
+void harvest_destroy(struct brain *b);
+enum vl_err harvest_item(struct brain *b, const struct record *r);
+enum vl_err harvest_session_restore(struct brain *b, const struct record *r);
+void harvest_start(struct brain *b);
+void harvest_tick(struct brain *b);
+vl_ms harvest_due(const struct brain *b);
+void harvest_heartbeat(const struct brain *b, struct heartbeat *h);
+bool harvest_may_start(const struct brain *b);
+uint64_t harvest_memory(const struct brain *b); /* bytes that all tasks together may be promised; UINT64_MAX: not ours to say */
+void harvest_work_changed(struct brain *b);     /* a task came or went */
+void harvest_task_ended(struct brain *b, const struct wtask *t, const struct brain_task_end *end); /* t NULL: gone already */
+
+/* ---- contribution.c: the coordinator's account of sessions ---- */
+void contribution_create(struct brain *b);
+void contribution_destroy(struct brain *b);
+enum vl_err contribution_restore(struct brain *b, const struct record *r);
+void contribution_receipt(struct brain *b, struct vl_node_id node, uint64_t cpu_us); /* one that was accepted */
+void contribution_message(struct brain *b, struct vl_node_id node, struct vl_span bytes);
 /* ---- placing.c: tasks to nodes ---- */
 enum vl_err placing_create(struct brain *b);
 void placing_destroy(struct brain *b);

@@ -30,7 +30,7 @@ struct quorum_node *quorum_candidates(const struct brain *b, const struct sched_
         bool soft, up;
         placing_node(b, r, &n);
         n.blocked &= SCHED_MAINTENANCE | SCHED_OFFLINE | SCHED_HARVEST; /* breaker and flapping pass, and show in the bound */
-        n.free_slots = n.slots;
+        n.slots = n.free_slots = r->caps.slots; /* one that is being measured is there in a moment */
         n.memory_free = n.memory_total;
         n.disk_free = n.disk_total;
         if (sched_fits(&n, t, &soft) != SCHED_PLACED) continue;

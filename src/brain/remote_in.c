@@ -192,7 +192,7 @@ static void pending_submit(struct brain *b, struct remote_job *j) {
         return;
     }
     struct vl_errmsg why = { "" };
-    struct brain_quorum quorum;
+    struct brain_quorum quorum = { 0 };
     struct vl_buf buf;
     vl_buf_init(&buf, JOB_SPEC_MAX);
     struct job_event ev = { .kind = JOB_EV_SUBMIT, .now = b->now, .job = j->job, .spec = spec };

@@ -44,6 +44,11 @@ static enum vl_err open_auction(struct brain *b, struct market_event *ev, struct
     ev->order.job = id;
     if (ev->order.period == 0) ev->order.period = ev->order.quantity / 10 ? ev->order.quantity / 10 : 1;
     enum vl_err err = market_order_check(&ev->order, why);
+    if (err == VL_OK && spec && spec->replicas > ev->order.units)
+        return vl_errmsg_set(why, VL_ERANGE, "%u replicas need as many units: each goes to another node", spec->replicas);
+    if (err == VL_OK && spec && spec->terms.tier != TIER_NONE)
+        return vl_errmsg_set(why, VL_ERANGE, "a job with a promise of availability runs where that is kept, not where it is cheapest: "
+                                             "leave its tier out, or submit it without an auction");
     if (err == VL_OK && spec) err = submit(b, id, spec, why);
     if (err) return err;
     err = trade_step(b, ev);

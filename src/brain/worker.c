@@ -210,16 +210,25 @@ static bool can_run(const struct brain *b, const struct wtask *t) {
     return b->features & need;
 }
 
+/* What the tasks that run were promised. */
+static uint64_t promised(const struct brain *b) {
+    uint64_t sum = 0;
+    for (const struct wtask *t = b->tasks; t; t = t->next)
+        if (t->state == W_RUNNING) sum += t->a.spec.limits.memory_bytes;
+    return sum;
+}
+
 static void run_ready(struct brain *b) {
     for (;;) {
         struct wtask *best = NULL;
-        if (b->running >= b->cfg.caps.slots) return;
+        if (b->running >= b->cfg.caps.slots || !harvest_may_start(b)) return;
         for (struct wtask *t = b->tasks; t; t = t->next)
             if (t->state == W_READY && can_run(b, t) &&
                 (best == NULL || t->a.priority < best->a.priority ||
                  (t->a.priority == best->a.priority && t->id < best->id)))
                 best = t;
         if (best == NULL) return;
+        if (promised(b) + best->a.spec.limits.memory_bytes > harvest_memory(b) && b->running > 0) return;
         best->state = W_RUNNING;
         best->started_ms = b->now;
         b->running++;
@@ -290,9 +299,14 @@ static uint64_t assign_take(struct brain *b, struct vl_span bytes, bool rerun) {
         task_refuse(b, t, TASK_REFUSED, VL_ELIMIT, "this node holds too many tasks");
         return id;
     }
+    if (t->a.spec.limits.memory_bytes > harvest_memory(b)) { /* its owner gives less than when it was placed */
+        task_refuse(b, t, TASK_REFUSED, TASK_HANDED_BACK, "more memory than this machine's owner gives");
+        return id;
+    }
     task_fetch(b, t);
     run_ready(b);
     if (t->state != W_RUNNING) status_send(b, t, TASK_ACCEPTED);
+    harvest_work_changed(b);
     return id;
 }
 
@@ -407,6 +421,40 @@ void worker_heartbeat(struct brain *b, struct heartbeat *ret) {
             ret->running[ret->n_running++] = (struct task_ref){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch };
     ret->n_running = task_refs_sort(ret->running, ret->n_running);
     ret->free_slots = slots > b->running ? slots - b->running : 0;
+    harvest_heartbeat(b, ret);
+}
+
+/* ---- at the wish of the machine's owner (harvest.c) ---------------------------------------------------------------- */
+
+static bool active(const struct wtask *t) { return t->state == W_FETCHING || t->state == W_READY || t->state == W_RUNNING; }
+
+uint32_t worker_active(const struct brain *b) {
+    uint32_t n = 0;
+    for (const struct wtask *t = b->tasks; t; t = t->next) n += active(t);
+    return n;
+}
+
+void worker_go_on(struct brain *b) { run_ready(b); }
+
+uint32_t worker_hand_back(struct brain *b, const char *why) {
+    uint32_t n = 0;
+    for (struct wtask *t = b->tasks, *next; t; t = next) {
+        next = t->next;
+        if (!active(t)) continue;
+        if (t->state == W_RUNNING) {
+            effect_now(b, BRAIN_TASK_KILL, (struct vl_span){ 0 }, NULL)->task = t->id;
+            b->running--;
+        }
+        t->state = W_UPLOADING;
+        task_refuse(b, t, TASK_REFUSED, TASK_HANDED_BACK, why);
+        n++;
+    }
+    return n;
+}
+
+void worker_frozen(struct brain *b) {
+    for (const struct wtask *t = b->tasks; t; t = t->next)
+        if (active(t)) status_send(b, t, TASK_FROZEN);
 }
 
 void worker_link_up(struct brain *b) {
@@ -483,11 +531,13 @@ void brain_task_started(struct brain *b, vl_ms now, uint64_t task) {
 void brain_task_ended(struct brain *b, vl_ms now, const struct brain_task_end *end) {
     step_begin(b, now);
     struct wtask *t = task_find(b, end->task);
+    harvest_task_ended(b, t, end);
     if (t && t->state == W_RUNNING) {
         b->running--;
         t->state = W_UPLOADING;
         task_finish(b, t, end);
         run_ready(b);
+        harvest_work_changed(b);
     }
     step_end(b);
 }

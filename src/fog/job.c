@@ -202,6 +202,23 @@ static enum vl_err step_status(struct job_book *b, const struct job_event *ev, s
     return VL_OK;
 }
 
+static enum vl_err step_frozen(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct copy *c;
+    enum vl_err err = find_copy(b, ev, ev->job, ev->task, ev->epoch, false, &c);
+    if (err) return err;
+    vl_ms begun = c->started_ms ? c->started_ms : c->placed_ms;
+    vl_ms latest = vl_ms_add(begun, c->task->job->timeout_ms + b->config.overtime_ms + JOB_FROZEN_MAX_MS);
+    vl_ms at = vl_ms_min(vl_ms_add(c->deadline_ms, JOB_FROZEN_MS), latest);
+    if (c->state < COPY_ACCEPTED || at <= c->deadline_ms) {
+        fx->changed = false;
+        return VL_OK;
+    }
+    c->touched_ms = ev->now;
+    c->deadline_ms = at;
+    task_timer(b, c->task);
+    return VL_OK;
+}
+
 /* Owned encoding of the report without inline bytes: those are blobs of the store by now. */
 static enum vl_err keep_report(const struct task_report *r, uint8_t **ret, uint32_t *ret_len) {
     struct task_report bare = *r;
@@ -344,7 +361,9 @@ static enum vl_err step_report(struct job_book *b, const struct job_event *ev, s
         t->error = r->error;
         fx_history(fx, j, r->task, r->outcome == TASK_REFUSED ? JOB_H_TASK_REFUSED : JOB_H_NODE_LOST, "%.*s",
                    (int)r->detail.n, r->detail.n ? (const char *)r->detail.p : "");
-        if (r->outcome == TASK_REFUSED)
+        if (r->outcome == TASK_REFUSED && r->error == TASK_HANDED_BACK)
+            task_handed_back(b, t, ev->now, fx);
+        else if (r->outcome == TASK_REFUSED)
             task_refused(b, t, ev->now, fx);
         else
             task_lost(b, t, ev->now, fx);
@@ -669,6 +688,9 @@ enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
         err = step_status(b, ev, fx);
+        break;
+    case JOB_EV_FROZEN:
+        err = step_frozen(b, ev, fx);
         break;
     case JOB_EV_REPORT:
         err = step_report(b, ev, fx);

@@ -47,6 +47,8 @@
 #define JOB_ACCEPT_MS 90000u     /* an assignment not accepted by then is taken back */
 #define JOB_PRIVATE_MS 600000u   /* more for one that travels through the private network: as long as messages live there */
 #define JOB_OVERTIME_MS 60000u   /* beyond limits.timeout_ms, for fetching inputs and reporting */
+#define JOB_FROZEN_MS 660000u    /* more time for a copy each time it is frozen: ten minutes (fog/harvest.h), and a word's way */
+#define JOB_FROZEN_MAX_MS 3600000u /* and in all: a node cannot keep a task for ever by saying so */
 #define JOB_RETRY_MS 1000u       /* first back-off after a failure or refusal; doubles */
 #define JOB_RETRY_MAX_MS 300000u
 #define JOB_RUNNING_GRACE_MS 45000u /* a copy younger than this may be missing in a running list that crossed it */
@@ -103,7 +105,8 @@ enum job_event_kind {
     JOB_EV_CANCEL = 8,    /* job */
     JOB_EV_TICK = 9,      /* at job_book_deadline() or later */
     JOB_EV_FORGET = 10,   /* job: ended, drop it */
-    JOB_EV_COMMIT = 11,   /* job, task, epoch, node, commitment */
+    JOB_EV_FROZEN = 11,   /* job, task, epoch, node: its owner made it stand still; see JOB_FROZEN_MS */
+    JOB_EV_COMMIT = 12,   /* job, task, epoch, node, commitment */
     JOB_EV_PRICE = 20,    /* job, price, cleared */
 };
 /* What is to be done with the results of a task once a new one is in.  Numbers are in the log. */
@@ -217,7 +220,7 @@ void job_book_destroy(struct job_book *b);
  * VL_ENOTFOUND   no such job; SUBMIT: a job in `after` is unknown.
  * VL_ESTATE      PLACED: the task wants no copy, or another replica is on that node; CANCEL, PRICE: ended; FORGET: not;
  *                COMMIT: none is due, or it committed to something else; REPORT: the ruling names no result.
- * VL_ESTALE      ACCEPTED, STARTED, COMMIT, REPORT: the epoch is not alive.
+ * VL_ESTALE      ACCEPTED, STARTED, FROZEN, COMMIT, REPORT: the epoch is not alive.
  * VL_EDENIED     the same: the copy belongs to another node.
  * VL_ENOMEM */
 VL_MUST_CHECK enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct job_effects *fx);

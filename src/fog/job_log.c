@@ -66,6 +66,7 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
+    case JOB_EV_FROZEN:
         pack_run(&w, ev);
         pack_u64(&w, ev->epoch);
         break;
@@ -143,6 +144,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
+    case JOB_EV_FROZEN:
         unpack_run(&r, &ev);
         ev.epoch = vl_read_u64(&r);
         break;

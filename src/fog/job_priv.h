@@ -170,6 +170,7 @@ void task_queue(struct job_book *b, struct task *t, bool queued);
 /* One run ended without a result: back-off, another try, or the end of the job. */
 void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, struct vl_span why,
                  struct job_effects *fx);
+void task_handed_back(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 void task_refused(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 void task_lost(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 /* Whether some that were told to reveal have not. */

@@ -360,6 +360,13 @@ void task_refused(struct job_book *b, struct task *t, vl_ms now, struct job_effe
     task_settle(b, t, now, fx);
 }
 
+/* No fault of anybody's: another node may take it at once. */
+void task_handed_back(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
+    t->duplicate = false;
+    if (t->refusals < UINT16_MAX) t->refusals++;
+    if (!worn_out(b, t, now, t->refusals, JOB_REFUSED_MAX, VL_EUNSUPPORTED, "refused", fx)) task_settle(b, t, now, fx);
+}
+
 void task_lost(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     t->duplicate = false;
     if (t->losses < UINT16_MAX) t->losses++;

@@ -78,6 +78,8 @@ bool plan_has_room(const struct plan_work *w, uint32_t task, uint32_t node);
 void plan_put(struct plan_work *w, uint32_t task, uint32_t node);
 void plan_pull(struct plan_work *w, uint32_t task);
 void plan_move(struct plan_work *w, uint32_t task, uint32_t to);
+/* Sums anew: after moves away from nodes of huge figures what is left of these sums is rounding. */
+void plan_recount(struct plan_work *w);
 /* Objectives; and those after moving one task, without doing it. */
 void plan_objectives(const struct plan_work *w, double f[PLAN_OBJECTIVES]);
 void plan_objectives_moved(const struct plan_work *w, uint32_t task, uint32_t to, double f[PLAN_OBJECTIVES]);

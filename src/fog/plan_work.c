@@ -28,6 +28,7 @@ void plan_work_free(struct plan_work *w) {
     free(w->touched);
     free(w->is_touched);
     free(w->pending);
+    *w = (struct plan_work){ 0 };
 }
 
 void plan_work_clear(struct plan_work *w) {
@@ -92,6 +93,20 @@ void plan_pull(struct plan_work *w, uint32_t task) {
 void plan_move(struct plan_work *w, uint32_t task, uint32_t to) {
     plan_pull(w, task);
     plan_put(w, task, to);
+}
+
+void plan_recount(struct plan_work *w) {
+    const struct plan *p = w->p;
+    memcpy(w->sum, p->fixed_sum, sizeof w->sum);
+    for (uint32_t k = 0; k < p->n_task; k++) {
+        uint32_t j = p->order[k]; /* as plan_load() does: equal placements have equal figures */
+        const struct plan_node *n = &p->node[w->gene[j]];
+        double hours = p->task[j].hours;
+        w->sum[0] += n->term[0];
+        w->sum[1] += n->term[1];
+        w->sum[2] += hours * n->term[2];
+        w->sum[3] += hours * n->term[3];
+    }
 }
 
 static void objectives(const struct plan *p, const double sum[PLAN_TERMS], double load_sum, double load_square,

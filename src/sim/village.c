@@ -156,6 +156,7 @@ static const char *check(void *user, struct world *w, uint32_t node) {
     struct sim_village *v = user;
     struct sim_node *n = node == WORLD_NONE ? NULL : world_node(w, node);
     const char *wrong = n ? sim_mix_check(n) : NULL;
+    if (n && wrong == NULL) wrong = sim_quorum_check(n);
     return v->wrong ? v->wrong : wrong;
 }
 
@@ -347,6 +348,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_MIX_KEY_DROP:
         sim_mix_key_drop(n, e->seq, e->index);
         return;
+    case BRAIN_HARVEST: /* its machines have no owners */
     case BRAIN_PLAN:
         brain_plan_run(e->plan, NULL, NULL);
         brain_plan_done(n->brain, now, e->plan, 0);
@@ -423,6 +425,8 @@ static void submit(struct sim_node *n, vl_ms now) {
     spec->kind = TASK_WASM;
     if (v->cfg.mix && vl_prng_below(rng, 100) < v->cfg.private_percent) spec->privacy = MIX_PRIVATE;
     j->private = spec->privacy != MIX_OFF;
+    j->tier = n->index == 0 && v->stats.submitted % 2 == 0; /* may be refused while nodes are away */
+    if (j->tier) spec->terms.tier = TIER_BRONZE;
     spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
     spec->deterministic = true;
@@ -473,6 +477,8 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
                                           .memory_bytes = 8ull << 30,
                                           .disk_bytes = 8ull << 30,
                                           .features = NODE_FEATURE_WASM } };
+    snprintf(cfg.caps.domain[DOMAIN_SITE], LABEL_MAX, "site%u", index);
+    snprintf(cfg.caps.domain[DOMAIN_OWNER], LABEL_MAX, "owner%u", index);
     cfg.snapshot_events = 100; /* often, so that crashes meet every mix of snapshot and log */
     struct crypto_sign_key root;
     struct vl_errmsg msg = { "" };
@@ -501,6 +507,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
         return NULL;
     }
     sim_acknowledged_kept(v, n);
+    if (index == 0) sim_reputations_hold(v, n, now);
     brain_start(n->brain, now);
     brain_runner_ready(n->brain, now, NODE_FEATURE_WASM);
     if (index == 0) {

@@ -67,7 +67,7 @@ struct sim_node {
 struct sim_job {
     struct vl_job_id id;
     uint32_t node; /* where it was submitted: what a user sees there counts */
-    bool acknowledged, ended, private, booked;
+    bool acknowledged, ended, private, booked, tier;
     uint8_t state, booked_state; /* there; in the coordinator's book */
 };
 struct sim_epoch { /* what the village agreed on */
@@ -100,7 +100,10 @@ void sim_job_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id
 void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t task);
 /* In the store of a node that has just started. */
 void sim_acknowledged_kept(struct sim_village *v, struct sim_node *n);
+const char *sim_quorum_check(struct sim_node *n);
 bool sim_job_stored(struct store *s, struct vl_job_id id);
+/* village_reputation.c: when the coordinator has come back, before it goes on. */
+void sim_reputations_hold(struct sim_village *v, struct sim_node *head, vl_ms now);
 
 /* village_mix.c: the private network */
 void sim_mix_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);

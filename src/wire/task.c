@@ -309,7 +309,7 @@ enum vl_err task_reveal_decode(struct vl_span in, struct task_reveal *ret) {
 
 enum vl_err task_status_encode(const struct task_status *s, struct vl_buf *out) {
     struct pack w = pack_message(out, TAG_STATUS, VERSION);
-    if (s->phase != TASK_ACCEPTED && s->phase != TASK_STARTED) pack_fail(&w, VL_ERANGE);
+    if (s->phase < TASK_ACCEPTED || s->phase > TASK_FROZEN) pack_fail(&w, VL_ERANGE);
     run_pack(&w, s->job, s->task, s->epoch);
     pack_u8(&w, (uint8_t)s->phase);
     return pack_end(&w);
@@ -321,7 +321,7 @@ enum vl_err task_status_decode(struct vl_span in, struct task_status *ret) {
     if (err) return err;
     struct task_status s = { 0 };
     run_unpack(&r, &s.job, &s.task, &s.epoch);
-    s.phase = (enum task_phase)unpack_u8_in(&r, TASK_ACCEPTED, TASK_STARTED);
+    s.phase = (enum task_phase)unpack_u8_in(&r, TASK_ACCEPTED, TASK_FROZEN);
     err = vl_reader_end(&r);
     if (err == VL_OK) *ret = s;
     return err;

@@ -39,6 +39,9 @@ enum task_priority {
 };
 /* What became of one run.  FAILED counts against max_attempts; REFUSED (the worker cannot or will not start it) and
  * LOST (the worker restarted, the run is gone) are not the program's fault and have bounds of their own. */
+/* error of a TASK_REFUSED report: given back because the owner of the machine wants it for himself (fog/harvest.h).  No fault of the
+ * node's, and the task may move on at once. */
+#define TASK_HANDED_BACK VL_EAGAIN
 enum task_outcome { TASK_DONE = 1, TASK_FAILED = 2, TASK_REFUSED = 3, TASK_LOST = 4 };
 
 struct task_limits {
@@ -114,7 +117,11 @@ struct task_reveal {
 };
 
 /* Worker to coordinator, between assignment and report. */
-enum task_phase { TASK_ACCEPTED = 1, TASK_STARTED = 2 };
+enum task_phase {
+    TASK_ACCEPTED = 1,
+    TASK_STARTED = 2,
+    TASK_FROZEN = 3, /* stands still or is slowed down by its node's owner: its time does not count for a while */
+};
 struct task_status {
     struct vl_job_id job;
     uint32_t task;

@@ -202,6 +202,49 @@ TEST(job, run_beyond_its_timeout_counts_as_a_failure) {
     CLOSE;
 }
 
+TEST(job, task_given_back_by_its_machines_owner_may_move_at_once_and_one_refused_waits) {
+    OPEN(0);
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    CHECK_OK(desk_place(&d, 0, 0, 1));
+    CHECK_OK(desk_report(&d, 0, 0, 1, 1, TASK_REFUSED, 0));
+    CHECK_EQ(0, desk_ready(&d));
+    desk_tick(&d, d.now + JOB_RETRY_MS);
+    CHECK_EQ(1, desk_ready(&d));
+    CHECK_OK(desk_place(&d, 0, 0, 2));
+    struct task_report back = report_of(job_n(0), 0, 2, TASK_REFUSED, 0);
+    back.error = TASK_HANDED_BACK;
+    CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_REPORT, .job = job_n(0), .epoch = 2, .node = node_n(2), .report = &back }));
+    CHECK_EQ(1, desk_ready(&d));
+    CHECK(fx_history_has(&d.fx, JOB_H_TASK_REFUSED));
+    CHECK_EQ(0, desk_job(&d, 0).attempts);
+    CLOSE;
+}
+
+TEST(job, frozen_copy_gets_more_time_each_time_but_not_for_ever) {
+    OPEN(0);
+    spec.max_attempts = 1;
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    CHECK_OK(desk_place(&d, 0, 0, 1));
+    CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_FROZEN, .job = job_n(0), .epoch = 1, .node = node_n(1) }));
+    CHECK(!d.fx.changed); /* not accepted yet */
+    CHECK_OK(desk_status(&d, 0, 0, 1, 1, JOB_EV_STARTED));
+    vl_ms end = d.now + spec.limits.timeout_ms + JOB_OVERTIME_MS;
+    CHECK_EQ(VL_EDENIED, desk_event(&d, (struct job_event){ .kind = JOB_EV_FROZEN, .job = job_n(0), .epoch = 1, .node = node_n(2) }));
+    CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_FROZEN, .job = job_n(0), .epoch = 1, .node = node_n(1) }));
+    CHECK(d.fx.changed);
+    desk_tick(&d, end + JOB_FROZEN_MS - 1);
+    CHECK(!job_state_final(desk_job(&d, 0).state));
+    for (int i = 0; i < 50; i++)
+        CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_FROZEN, .job = job_n(0), .epoch = 1, .node = node_n(1) }));
+    CHECK(!d.fx.changed);
+    desk_tick(&d, end + JOB_FROZEN_MAX_MS - 1);
+    CHECK(!job_state_final(desk_job(&d, 0).state));
+    desk_tick(&d, end + JOB_FROZEN_MAX_MS);
+    CHECK_EQ(JOB_FAILED, desk_job(&d, 0).state);
+    CHECK_EQ(VL_ETIMEOUT, desk_job(&d, 0).error);
+    CLOSE;
+}
+
 TEST(job, refusals_and_losses_have_bounds_of_their_own) {
     OPEN(0);
     CHECK_OK(desk_submit(&d, 0, &spec));
