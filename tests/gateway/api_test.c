@@ -719,44 +719,6 @@ TEST(api, serves_the_dashboard_with_etags_gzip_and_a_tight_policy) {
     house_close(&h);
 }
 
-TEST(api, shows_the_log_of_receipts_with_proofs_that_hold) {
-    struct house h;
-    struct answer a;
-    struct vl_hash proof, root, leaf = merkle_leaf(vl_span_str("leaf"));
-    struct vl_node_id signer;
-    struct merkle_checkpoint head;
-    house_open(&h, NULL);
-    call_api(&h, "GET", "/v1/fog/log", NULL, NULL, &a);
-    CHECK_EQ(200, a.status);
-    CHECK_OK(node_id_parse(json_text(a.json, "signer"), &signer));
-    const char *text = json_text(a.json, "checkpoint");
-    CHECK_OK(merkle_checkpoint_open(vl_span_str(text), signer.b, &head));
-    CHECK_EQ(2, head.size);
-    answer_free(&a);
-    call_api(&h, "GET", "/v1/fog/log/0", NULL, NULL, &a);
-    CHECK_EQ(200, a.status);
-    CHECK_STR("bGVhZg==", json_text(a.json, "leaf"));
-    CHECK_OK(vl_hex_decode(json_text(a.json, "proof/0"), proof.b, 32));
-    CHECK_OK(vl_hex_decode(json_text(a.json, "root"), root.b, 32));
-    CHECK_OK(merkle_inclusion_check(0, 2, &leaf, &proof, 1, &root));
-    answer_free(&a);
-    expect(&h, "GET", "/v1/fog/log/2", NULL, 404);
-    expect(&h, "GET", "/v1/fog/log/-1", NULL, 404);
-    expect(&h, "GET", "/v1/fog/log/1x", NULL, 404);
-    expect(&h, "GET", "/v1/fog/log/consistency?sizes=1-2", NULL, 200);
-    expect(&h, "GET", "/v1/fog/log/consistency?sizes=1-3", NULL, 404);
-    expect(&h, "GET", "/v1/fog/log/consistency?sizes=2-1", NULL, 400);
-    expect(&h, "GET", "/v1/fog/log/consistency?sizes=0-1", NULL, 400);
-    expect(&h, "GET", "/v1/fog/log/consistency?sizes=1", NULL, 400);
-    expect(&h, "GET", "/v1/fog/log/consistency", NULL, 400);
-    call_api(&h, "GET", "/v1/fog/jobs/00000000000000000000000000000001/receipts", NULL, NULL, &a);
-    CHECK_EQ(200, a.status);
-    CHECK_EQ(1, json_array_size(json_object_get(a.json, "items")));
-    answer_free(&a);
-    expect(&h, "GET", "/v1/fog/jobs/zz/receipts", NULL, 404);
-    house_close(&h);
-}
-
 #define NODE "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
 
 TEST(harvest, shows_the_machine_with_its_sensors_and_pages_through_sessions) {
