@@ -73,7 +73,7 @@ void placing_node(const struct brain *b, const struct node_record *r, struct sch
     struct standing s = standing_of(b, r->id);
     ret->trust_milli = s.trust_milli;
     ret->doubt_milli = s.doubt_milli;
-    ret->attested = s.trusted;
+    ret->attested = s.trusted || verify_audited(b, r->id);
     ret->rate_milli = rate_of(b, r->id);
     ret->price = market_price(b, r->id);
 }
