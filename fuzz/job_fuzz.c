@@ -42,7 +42,7 @@ static void submit(struct job_book *b, struct job_event *ev, struct job_effects 
 
 /* kind, what, where, value */
 static void one(struct job_book *b, const uint8_t e[4], vl_ms *now, struct job_effects *fx) {
-    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 10),
+    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 11),
                             .job = job_n(e[1] & 3),
                             .task = e[1] >> 2,
                             .node = node_n(e[2] & 3),

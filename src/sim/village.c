@@ -155,6 +155,7 @@ static const char *check(void *user, struct world *w, uint32_t node) {
     struct sim_node *n = node == WORLD_NONE ? NULL : world_node(w, node);
     const char *wrong = n ? sim_mix_check(n) : NULL;
     if (n && wrong == NULL) wrong = sim_quorum_check(n);
+    if (n && wrong == NULL) wrong = sim_owner_check(n, world_clock(w, node));
     return v->wrong ? v->wrong : wrong;
 }
 
@@ -294,6 +295,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
                 struct sim_run *r = *at;
                 *at = r->next;
                 run_free(r);
+                n->v->stats.handed_back += brain_harvest_view(n->brain) != NULL;
                 return;
             }
         return;
@@ -346,7 +348,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_MIX_KEY_DROP:
         sim_mix_key_drop(n, e->seq, e->index);
         return;
-    case BRAIN_HARVEST: /* its machines have no owners */
+    case BRAIN_HARVEST:
+        sim_owner_order(n, e->index, now);
+        return;
     case BRAIN_PLAN:
         brain_plan_run(e->plan, NULL, NULL);
         brain_plan_done(n->brain, now, e->plan, 0);
@@ -496,6 +500,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
     memcpy(cfg.ticket_secret, v->ticket, 16);
     snprintf(cfg.coordinator_addr, sizeof cfg.coordinator_addr, "%s", "node-0:1");
     sim_mix_config(v, index, &cfg);
+    sim_owner_config(n, &cfg);
     sim_mix_start(n);
     if (brain_create(&cfg, now, &n->brain) || persist_restore(n->disk->store, n->brain, now, &msg)) {
         fprintf(stderr, "node %u cannot start: %s\n", index, msg.text);
@@ -512,6 +517,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
         if (v->cfg.mix && v->charters < v->cfg.mix_charters)
             n->charter_at = now + (v->charters == 0 ? 2000 : v->cfg.mix_charter_ms);
     }
+    sim_owner_start(n, now);
     n->submit_at = submit_next(n, now);
     pump(n, now);
     return n;
@@ -576,7 +582,7 @@ static void step(void *self, vl_ms now) {
     if (n->submit_at <= now) submit(n, now);
     for (struct sim_run **at = &n->runs; *at;) {
         struct sim_run *r = *at;
-        if (r->at > now) {
+        if (r->at > now || n->frozen_at != 0) {
             at = &r->next;
             continue;
         }
@@ -586,6 +592,7 @@ static void step(void *self, vl_ms now) {
         pump(n, now);
         at = &n->runs; /* the list may have changed */
     }
+    if (n->owner_at <= now) sim_owner_step(n, now);
     if (brain_deadline(n->brain) <= now) brain_tick(n->brain, now);
     pump(n, now);
 }
@@ -593,8 +600,8 @@ static void step(void *self, vl_ms now) {
 static vl_ms deadline(void *self) {
     struct sim_node *n = self;
     vl_ms at = vl_ms_min(brain_deadline(n->brain), vl_ms_min(n->commit_at, n->submit_at));
-    at = vl_ms_min(at, n->charter_at);
-    for (struct sim_run *r = n->runs; r; r = r->next) at = vl_ms_min(at, r->at);
+    at = vl_ms_min(at, vl_ms_min(n->charter_at, n->owner_at));
+    for (struct sim_run *r = n->runs; r && n->frozen_at == 0; r = r->next) at = vl_ms_min(at, r->at);
     return at;
 }
 

@@ -35,6 +35,7 @@ struct sim_village_cfg {
     uint32_t mix_charters;          /* how many are signed: the second names other authorities, the third other epochs */
     vl_ms mix_charter_ms;           /* between two of them */
     uint32_t private_percent;       /* of the jobs */
+    uint32_t owners;                /* nodes 1..owners are harvested, and people come and go */
 };
 struct sim_village_cfg sim_village_cfg_default(void);
 
@@ -44,6 +45,7 @@ struct world *sim_village_world(struct sim_village *v);
 
 struct sim_village_stats {
     uint32_t submitted, acknowledged, refused, done, failed, members, ended_at_members, private_done, consensuses;
+    uint64_t visits, handed_back; /* of owners; tasks they stopped */
     uint64_t runs, lies, commits, events; /* runs: begun; lies: refused by those that had claimed room for them */
 };
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);

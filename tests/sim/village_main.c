@@ -1,5 +1,5 @@
 /* village_main.c - whole villages in virtual time: scenarios with faults, one TAP line for each seed.
- * sim_village [--seed N | --seeds COUNT] [--nodes N] [--hours H] [--jobs N] [--calm] [--json] [--mix]
+ * sim_village [--seed N | --seeds COUNT] [--nodes N] [--hours H] [--jobs N] [--calm] [--json] [--mix] [--owners]
  * --mix: six of eight nodes are relays, three keep the directory, some jobs are private, charters change.
  * A failing line carries the seed; --seed N replays it. */
 #include "crypto/random.h"
@@ -18,7 +18,7 @@ struct options {
     uint64_t seed, seeds;
     uint32_t nodes, jobs;
     double hours;
-    bool calm, json, mix;
+    bool calm, json, mix, owners;
 };
 
 static bool options_read(struct options *o, int argc, char **argv) {
@@ -30,6 +30,10 @@ static bool options_read(struct options *o, int argc, char **argv) {
         }
         if (strcmp(argv[i], "--json") == 0) {
             o->json = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--owners") == 0) {
+            o->owners = true;
             continue;
         }
         if (strcmp(argv[i], "--mix") == 0) {
@@ -74,6 +78,7 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
     cfg.jobs_max = o->jobs;
     cfg.submit_every_ms = (vl_ms)(o->hours * (double)hour * 0.8 / (o->jobs ? o->jobs : 1));
     cfg.mix = o->mix;
+    cfg.owners = o->owners ? o->nodes / 2 : 0;
     cfg.mix_charters = 3;
     cfg.mix_charter_ms = (vl_ms)(o->hours * (double)hour * 0.35);
     cfg.submit_at_members = !o->json; /* the measured one keeps its meaning */
@@ -121,7 +126,7 @@ int main(int argc, char **argv) {
     int failed = 0;
     if (!options_read(&o, argc, argv) || crypto_init()) {
         fprintf(stderr,
-                "usage: sim_village [--seed N | --seeds COUNT] [--nodes N] [--jobs N] [--hours H] [--calm] [--json] [--mix]\n");
+                "usage: sim_village [--seed N | --seeds COUNT] [--nodes N] [--jobs N] [--hours H] [--calm] [--json] [--mix] [--owners]\n");
         return 2;
     }
     if (!o.json) printf("1..%" PRIu64 "\n", o.seeds);
@@ -141,6 +146,7 @@ int main(int argc, char **argv) {
                     "# seed %" PRIu64 ": %u jobs acknowledged, %u done, %u failed, %u of them at members, %u members, %u private done, %u consensuses, %" PRIu64
                     " runs, %" PRIu64 " events, %.1f s %s\n",
                     o.seed + i, s.acknowledged, s.done, s.failed, s.ended_at_members, s.members, s.private_done, s.consensuses, s.runs, s.events, took, why);
+        if (o.owners) fprintf(stderr, "# %" PRIu64 " visits of owners, %" PRIu64 " tasks taken from their machines\n", s.visits, s.handed_back);
         fflush(stdout);
         failed += err != VL_OK;
     }
