@@ -197,6 +197,9 @@ static bool release(struct brain *b) {
         case OUT_SELF_REVOKE:
             worker_revoke(b, bytes);
             break;
+        case OUT_SELF_REVEAL:
+            worker_reveal(b, bytes);
+            break;
         }
         free(o);
         inside = true;
@@ -258,6 +261,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     b->cfg.certificate = vl_span(b->certificate, b->certificate_n);
     if (b->cfg.heartbeat_ms == 0) b->cfg.heartbeat_ms = REGISTRY_HEARTBEAT_MS;
     if (b->cfg.snapshot_events == 0) b->cfg.snapshot_events = BRAIN_SNAPSHOT_EVENTS;
+    if (b->cfg.snapshot_bytes == 0) b->cfg.snapshot_bytes = BRAIN_SNAPSHOT_BYTES;
     crypto_sign_key_from_seed(cfg->sign_seed, &b->key);
     b->self = crypto_sign_node_id(&b->key);
     vl_prng_seed(&b->rng, vl_get_u64(cfg->seed));
@@ -278,6 +282,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = remote_create(b);
     if (err == VL_OK) err = harvest_create(b);
     if (err == VL_OK) err = trade_create(b);
+    if (err == VL_OK) err = dispute_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -303,6 +308,7 @@ void brain_destroy(struct brain *b) {
     contribution_destroy(b);
     trade_destroy(b);
     coordinator_destroy(b);
+    dispute_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);

@@ -123,6 +123,7 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
         sink(arg, &(struct view_metric){
                       .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
     node_backend_load_metrics(self, sink, arg);
+    node_backend_market_metrics(self, sink, arg);
     node_backend_mix_metrics(self, sink, arg);
 }
 
@@ -704,6 +705,8 @@ struct backend node_backend(struct node_backend *b) {
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,
         .mix_charter = be_mix_charter,
+        .log = node_backend_log,
+        .receipts = node_backend_receipts,
         .ticket_create = be_ticket_create,
         .ticket_revoke = be_ticket_revoke,
         .answer_get = be_answer_get,

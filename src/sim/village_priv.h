@@ -23,9 +23,12 @@ struct sim_conn {
     uint64_t world;
     uint32_t conn, dial;
 };
+#define SIM_FORGED "made up: no program writes this"
+
 struct sim_run {
     struct sim_run *next;
     uint64_t task;
+    bool lie; /* by the one that lies where it is compared */
     vl_ms at;
     struct task_spec spec; /* borrows from bytes */
     struct vl_buf bytes;
@@ -109,6 +112,12 @@ void sim_owner_start(struct sim_node *n, vl_ms now);
 void sim_owner_order(struct sim_node *n, uint32_t cap_milli, vl_ms now);
 void sim_owner_step(struct sim_node *n, vl_ms now);
 const char *sim_owner_check(const struct sim_node *n, vl_ms now);
+/* village_market.c */
+void sim_market_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);
+/* False: this job is not auctioned. */
+bool sim_market_submit(struct sim_node *n, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec);
+const char *sim_market_check(struct sim_node *n); /* as sim_mix_check() */
+bool sim_market_settled(struct sim_village *v);   /* every auction has ended and nothing is held */
 
 /* village_mix.c: the private network */
 void sim_mix_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);
