@@ -35,7 +35,9 @@ static bool options_read(struct options *o, int argc, char **argv) {
         }
         if (strcmp(argv[i], "--owners") == 0) {
             o->owners = true;
-        } else if (strcmp(argv[i], "--market") == 0) {
+            continue;
+        }
+        if (strcmp(argv[i], "--market") == 0) {
             o->market = true;
             continue;
         }

@@ -555,20 +555,3 @@ TEST(evidence, comes_back_as_it_was_written_and_its_signature_covers_it) {
     vl_buf_free(&buf);
     reputation_destroy(r);
 }
-
-/* ---- opinions ------------------------------------------------------------------------------------------------------- */
-
-TEST(reputation, what_others_say_counts_as_much_as_they_do) {
-    struct opinion said = { 800000, 100000, 100000, 500000 }, o;
-    o = opinion_discount((struct opinion){ 500000, 200000, 300000, 500000 }, said);
-    CHECK_EQ(400000, o.belief_ppm);
-    CHECK_EQ(50000, o.disbelief_ppm);
-    CHECK_EQ(550000, o.doubt_ppm); /* d_A + u_A + b_A u_B = .2 + .3 + .05 */
-    CHECK_EQ(675000, opinion_expect_ppm(o));
-    o = opinion_discount((struct opinion){ 0, 1000000, 0, 500000 }, (struct opinion){ 0, 1000000, 0, 500000 });
-    CHECK_EQ(1000000, o.doubt_ppm); /* a liar's bad word is no good word, and no bad one */
-    CHECK_EQ(500000, opinion_expect_ppm(o));
-    o = opinion_discount((struct opinion){ 1000000, 0, 0, 500000 }, said);
-    CHECK_EQ(800000, o.belief_ppm);
-    CHECK_EQ(100000, o.doubt_ppm);
-}
