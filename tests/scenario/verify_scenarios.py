@@ -179,10 +179,11 @@ def test_class_a_waits_for_a_second_owner_and_says_so(program, wasm, examples):
         time.sleep(4)
         j = v.call("GET", "/v1/fog/jobs/" + job)
         check(j["state"] not in ("done", "failed") and j["replicas"] == 2, f"both nodes are on one machine: {j}")
+        said = [e["detail"] for e in v.events(job) if e["kind"] == "job_waiting"]
+        check(any("domain" in s for s in said), f"why it waits: {said}")
         ticket = v.call("POST", "/v1/tickets", {"uses": 1})["ticket"]
         v.nodes.append(Node(v, "other", "join", ticket, "--listen", "127.0.0.1:0", "--slots", "2", "--label", "host=elsewhere",
                             "--label", "owner=somebody", *v.timing))
         check(v.ended(job, 90)["state"] == "done", "a node of another owner came")
-        check({e["node"] for e in v.events(job) if e["kind"] == "placed" and e.get("node")} is not None, "placed")
     finally:
         v.down()
