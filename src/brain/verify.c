@@ -125,6 +125,20 @@ static bool others(struct brain *b, struct vl_node_id node) {
     return false;
 }
 
+/* Whether somebody is there who has not spoken yet: without, waiting for more results would be for ever. */
+static bool anybody_left(struct brain *b, const struct job_votes *v) {
+    const struct node_record *r = NULL;
+    struct sched_load none = { 0 };
+    struct sched_node x;
+    while ((r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
+        bool spoke = false;
+        registry_sched_node(r, b->now, &none, &x);
+        for (uint32_t i = 0; i < v->n; i++) spoke |= vl_node_eq(v->v[i].node, r->id);
+        if (!spoke && !x.blocked && r->caps.slots > 0 && (x.features & NODE_FEATURE_WASM)) return true;
+    }
+    return false;
+}
+
 /* Nobody outside can know it before the result is bound, for our seed is fresh with each start and never leaves. */
 static struct vl_hash beacon(const struct brain *b, const struct vl_hash *root) {
     struct vl_hash h;
@@ -183,6 +197,8 @@ static struct job_ruling rule(struct brain *b, struct vl_node_id node, const str
     case VERIFY_MORE:
         break;
     }
+    bool stuck = votes->deterministic && votes->coming == 0 && got.equal < votes->n && !anybody_left(b, votes);
+    if (stuck) return dispute(b, votes);
     if (alone && got.error_ppm <= GOOD_ENOUGH_PPM) return more_of_b(b, node, winner, (uint8_t)got.want);
     return (struct job_ruling){ .rule = JOB_RULE_MORE, .want = (uint8_t)got.want };
 }
@@ -197,8 +213,19 @@ bool verify_ruling(struct brain *b, struct vl_node_id node, const struct task_re
     return taken;
 }
 
+/* Who submits a job may rule nodes out, us too. */
+static bool excluded(const struct brain *b, struct vl_job_id id) {
+    struct job_view v;
+    struct job_spec spec;
+    if (!job_book_job(b->jobs, id, &v) || job_spec_reopen(v.spec, &spec) != VL_OK) return true;
+    for (uint32_t i = 0; i < spec.terms.n_exclude; i++)
+        if (vl_node_eq(spec.terms.exclude[i], b->self)) return true;
+    return false;
+}
+
 /* The referee is ourselves where we have a runner; else the scheduler takes a node of an owner who has not spoken. */
 void verify_referee(struct brain *b, const struct task_report *r) {
+    if (excluded(b, r->job)) return;
     if (b->cfg.caps.slots == 0 || !(b->features & NODE_FEATURE_WASM)) return;
     vl_ignore(coordinator_job(
         b, &(struct job_event){ .kind = JOB_EV_PLACED, .now = b->now, .job = r->job, .task = r->task, .node = b->self }));
