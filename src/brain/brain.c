@@ -261,6 +261,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     b->cfg.certificate = vl_span(b->certificate, b->certificate_n);
     if (b->cfg.heartbeat_ms == 0) b->cfg.heartbeat_ms = REGISTRY_HEARTBEAT_MS;
     if (b->cfg.snapshot_events == 0) b->cfg.snapshot_events = BRAIN_SNAPSHOT_EVENTS;
+    if (b->cfg.snapshot_bytes == 0) b->cfg.snapshot_bytes = BRAIN_SNAPSHOT_BYTES;
     crypto_sign_key_from_seed(cfg->sign_seed, &b->key);
     b->self = crypto_sign_node_id(&b->key);
     vl_prng_seed(&b->rng, vl_get_u64(cfg->seed));

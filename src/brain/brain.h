@@ -89,6 +89,7 @@ struct brain_config {
                                      empty: rates stay unknown */
     uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
+    uint64_t snapshot_bytes;  /* coordinator: of the largest snapshot; beyond it the log just stays; 0: the default */
 };
 
 /* ---- life ---- */

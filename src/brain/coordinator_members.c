@@ -342,12 +342,14 @@ void coordinator_snapshot(struct brain *b) {
         err = job_book_snapshot(b->jobs, &cursor, &chunk);
         if (err) break;
         vl_put_u32(head, (uint32_t)chunk.len);
+        if (b->snapshot.len + sizeof head + chunk.len > b->cfg.snapshot_bytes) break;
         if (vl_buf_append(&b->snapshot, head, sizeof head) || vl_buf_append(&b->snapshot, chunk.p, chunk.len)) break;
     }
-    if (err == VL_ENOTFOUND) { /* all chunks are there; otherwise the log just stays longer */
+    if (err == VL_ENOTFOUND) /* all chunks are there */
         record_add(b, RECORD_SNAPSHOT, NULL, 0, nothing, vl_span(b->snapshot.p, b->snapshot.len));
-        b->log_events = 0;
-    }
+    else
+        note(b, VL_ELIMIT, b->self, "the job book is too large for a snapshot: the event log stays longer");
+    b->log_events = 0; /* tried again after as many more, not with every tick */
     vl_buf_free(&chunk);
     vl_buf_free(&b->snapshot);
 }
@@ -356,9 +358,11 @@ static void retention(struct brain *b) {
     struct job_stats stats;
     struct job_view v;
     job_book_stats(b->jobs, &stats);
-    for (unsigned i = 0; i < 64 && stats.ended > BRAIN_ENDED_KEPT && job_book_oldest_ended(b->jobs, &v);
-         i++, stats.ended--)
+    for (unsigned i = 0; i < 64 && job_book_oldest_ended(b->jobs, &v); i++, stats.ended--, stats.tasks -= v.total) {
+        bool old = b->now > vl_ms_add(v.ended_ms, BRAIN_TASKS_KEPT_MS);
+        if (stats.ended <= BRAIN_ENDED_KEPT && !(stats.tasks > BRAIN_TASKS_KEPT && old)) break;
         if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_FORGET, .now = b->now, .job = v.id })) break;
+    }
 }
 
 void coordinator_tick(struct brain *b) {

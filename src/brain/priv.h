@@ -53,7 +53,10 @@ enum lane { LANE_CONTROL = 0, LANE_MESSAGE = 1, LANE_BLOB = 2, LANE_MIX = 3, LAN
 #define BRAIN_GUESTS_MAX 64u  /* strangers at once: far fewer than VL_LINKS_MAX, so that they cannot keep members out  \
                                */
 #define BRAIN_SNAPSHOT_EVENTS 50000u /* log events between two snapshots: bounds replay to about a second */
-#define BRAIN_ENDED_KEPT 20000u      /* ended jobs kept in the book for dependencies; their rows stay longer */
+#define BRAIN_SNAPSHOT_BYTES (64ull << 20) /* as STORE_SNAPSHOT_MAX: a larger one is refused, and the node would begin again and again */
+#define BRAIN_TASKS_KEPT 100000u     /* tasks in the book, at 400 bytes of a snapshot: above it jobs that ended an hour ago are forgotten */
+#define BRAIN_TASKS_KEPT_MS 3600000u
+#define BRAIN_ENDED_KEPT 20000u      /* ended jobs kept in the book for dependencies and lists: their rows go with them */
 #define BRAIN_QUEUE_FACTOR 2u        /* assignments a worker holds for each slot: hides the way of the next one */
 
 struct peer {

@@ -227,10 +227,11 @@ static void pending_submit(struct brain *b, struct remote_job *j) {
 /* All answers are in: into the book, or asks for what is not here. */
 static void pending_settle(struct brain *b, struct remote_job *j) {
     if (remote_need_any(j, NEED_ASKED)) return;
-    if (!remote_need_any(j, NEED_MISSING))
-        pending_submit(b, j);
-    else if (!j->asked)
-        remote_missing_send(b, j, true);
+    if (!remote_need_any(j, NEED_MISSING)) {
+        pending_submit(b, j); /* a job that is refused is gone now */
+        return;
+    }
+    if (!j->asked) remote_missing_send(b, j, true);
     j->asked = true; /* a new SUBMIT asks again; pieces that come need no word */
 }
 

@@ -204,6 +204,19 @@ static void winners_step(struct brain *b, const struct market_view *v, enum mark
                                                         .share = whole ? MARKET_SHARE : share_of(b, v, won[i]) }));
 }
 
+/* Who had opened its bid and was gone when it won will not be told lost again. */
+static void winners_lost(struct brain *b, const struct market_view *v) {
+    struct vl_node_id gone[MARKET_UNITS_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < v->n_bids && n < MARKET_UNITS_MAX; i++) {
+        const struct node_record *r = v->bids[i].state == BID_WON ? registry_get(b->registry, v->bids[i].node) : NULL;
+        if (v->bids[i].state == BID_WON && (r == NULL || r->lost)) gone[n++] = v->bids[i].node;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        vl_ignore(trade_step(b, &(struct market_event){
+                                    .kind = MARKET_EV_ABANDONED, .now = b->now, .auction = v->id, .node = gone[i] }));
+}
+
 /* Without a job, or when it has ended meanwhile, nothing is bought: the auction has found a price, all is released. */
 static void cleared(struct brain *b, const struct market_view *v) {
     uint64_t sum = 0;
@@ -214,6 +227,8 @@ static void cleared(struct brain *b, const struct market_view *v) {
                                                                      .price = sum < TERMS_PRICE_MAX ? sum : TERMS_PRICE_MAX,
                                                                      .cleared = true }))
         winners_step(b, v, MARKET_EV_ENDED, false);
+    else
+        winners_lost(b, v);
     b->schedule_due = true;
 }
 

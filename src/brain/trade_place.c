@@ -32,7 +32,8 @@ static bool task_of(const struct brain *b, struct vl_job_id job, struct sched_ta
     return true;
 }
 
-/* Price is what the auction is about: the job's own limit for it says nothing here. */
+/* Price is what the auction is about: the job's own limit for it says nothing here.  Nodes that come and go may bid at
+ * their own risk, and once they have won there is nobody else. */
 static enum sched_reason fits(const struct brain *b, const struct node_record *r, const struct sched_task *t,
                               uint32_t *ret_room) {
     struct sched_node n;
@@ -40,6 +41,7 @@ static enum sched_reason fits(const struct brain *b, const struct node_record *r
     bool soft = false;
     free_of_price.max_price = 0;
     placing_node(b, r, &n);
+    n.blocked &= ~SCHED_FLAPPING;
     if (mix_room(b) == 0) n.features &= ~NODE_FEATURE_PRIVATE;
     *ret_room = n.free_slots;
     return sched_fits(&n, &free_of_price, &soft);
@@ -52,7 +54,7 @@ bool trade_able(const struct brain *b, const struct market_view *v, const struct
     if (!v->order.has_job) {
         struct sched_node n;
         placing_node(b, r, &n);
-        return n.blocked == 0 || !now;
+        return (n.blocked & ~SCHED_FLAPPING) == 0 || !now;
     }
     if (!task_of(b, v->order.job, &t)) return false;
     enum sched_reason why = fits(b, r, &t, &room);

@@ -25,9 +25,11 @@ static struct vl_hash fresh_id(struct brain *b) {
 
 static enum vl_err submit(struct brain *b, struct vl_job_id id, const struct job_spec *spec, struct vl_errmsg *why) {
     struct vl_buf buf;
+    uint64_t retry_ms = 0;
     enum vl_err err = job_spec_check(spec, why);
     vl_buf_init(&buf, JOB_SPEC_MAX);
     if (err == VL_OK) err = job_spec_encode(spec, &buf);
+    if (err == VL_OK) err = load_admit(b, spec->terms.class, why, &retry_ms); /* an auction is no way around the queue */
     if (err == VL_OK)
         err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = b->now, .job = id, .spec = spec });
     if (err == VL_OK) record_add(b, RECORD_SPEC, id.b, sizeof id.b, nothing, vl_span(buf.p, buf.len));

@@ -91,7 +91,8 @@ bool plan_load(struct plan_work *w, const uint32_t *gene);
 uint32_t plan_best(struct plan_work *w, uint32_t task, const double linear[PLAN_TERMS + 1], uint32_t sample);
 /* A node with room, drawn; PLAN_NOWHERE: there is none. */
 uint32_t plan_any(struct plan_work *w, uint32_t task);
-uint32_t plan_sample_size(const struct plan *p); /* 0: all */
+uint32_t plan_sample_size(const struct plan *p);               /* 0: all */
+uint32_t plan_sample_for(const struct plan *p, uint32_t task); /* the same where hours count */
 /* All tasks by plan_best(), those first that matter most to the weights.  False: one found no room. */
 bool plan_greedy(struct plan_work *w, const double linear[PLAN_TERMS + 1]);
 

@@ -332,7 +332,6 @@ enum vl_err plan_search(struct plan *p, struct plan_archive *a, struct plan_firs
 void plan_polish(struct plan_work *w, const double weights[PLAN_OBJECTIVES], const double ideal[PLAN_OBJECTIVES],
                  const double scale[PLAN_OBJECTIVES], uint32_t rounds) {
     struct plan *p = w->p;
-    uint32_t sample = plan_sample_size(p), n_tries = sample ? sample : p->n_node;
     double f[PLAN_OBJECTIVES], g[PLAN_OBJECTIVES];
     plan_objectives(w, f);
     double now = plan_scalar(f, weights, ideal, scale);
@@ -341,6 +340,7 @@ void plan_polish(struct plan_work *w, const double weights[PLAN_OBJECTIVES], con
         moved = false;
         for (uint32_t k = 0; k < p->n_task; k++) {
             uint32_t j = p->order[k], best = PLAN_NOWHERE;
+            uint32_t sample = plan_sample_for(p, j), n_tries = sample ? sample : p->n_node;
             for (uint32_t t = 0; t < n_tries; t++) {
                 uint32_t n = sample ? plan_draw(p, p->n_node) : t;
                 if (n == w->gene[j] || !plan_has_room(w, j, n) || !plan_suits(p, j, n)) continue;

@@ -123,6 +123,7 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
         sink(arg, &(struct view_metric){
                       .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
     node_backend_load_metrics(self, sink, arg);
+    node_backend_market_metrics(self, sink, arg);
     node_backend_mix_metrics(self, sink, arg);
 }
 

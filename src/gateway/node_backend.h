@@ -39,6 +39,7 @@ const struct market *node_backend_market(void *self, struct view_sums *ret);
 const struct price_series *node_backend_prices(void *self, enum sla_tier tier);
 enum vl_err node_backend_quote(void *self, enum sla_tier tier, uint64_t work, uint64_t slot_ms, struct price_quote *ret);
 void node_backend_rates(void *self, view_rate_fn sink, void *arg);
+void node_backend_market_metrics(void *self, view_metric_fn sink, void *arg);
 enum vl_err node_backend_measure(void *self, const struct vl_node_id *node, backend_done_fn done, void *arg);
 enum vl_err node_backend_auction_open(void *self, const struct market_order *order, struct vl_job_id id,
                                       const struct job_spec *spec, backend_auction_fn done, void *arg);

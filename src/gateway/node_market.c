@@ -55,6 +55,29 @@ void node_backend_rates(void *self, view_rate_fn sink, void *arg) {
     }
 }
 
+void node_backend_market_metrics(void *self, view_metric_fn sink, void *arg) {
+    struct view_sums s;
+    struct market_view v;
+    uint32_t open = 0;
+    const struct market *m = node_backend_market(self, &s);
+    if (m == NULL) return;
+    for (bool more = market_older(m, NULL, &v); more; more = market_older(m, &v.id, &v))
+        open += !market_state_final(v.state);
+    const struct {
+        const char *name, *help;
+        enum view_metric_type type;
+        double value;
+    } rows[] = {
+        { "village_market_auctions", "Auctions that have not ended.", VIEW_GAUGE, open },
+        { "village_market_held_microcredits", "In escrow and deposits now.", VIEW_GAUGE, (double)s.now },
+        { "village_market_paid_microcredits_total", "Paid to providers.", VIEW_COUNTER, (double)s.paid },
+        { "village_market_slashed_microcredits_total", "Taken from deposits.", VIEW_COUNTER, (double)s.slashed },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        sink(arg, &(struct view_metric){
+                      .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
+}
+
 /* ---- commands ------------------------------------------------------------------------------------------------------ */
 
 struct call {

@@ -144,9 +144,24 @@ static void hotter(struct signal_value *max, int64_t milli) {
     if (!max->known || milli > max->v) *max = (struct signal_value){ .known = true, .v = milli };
 }
 
+struct zones {
+    struct signal_value known, any; /* of a type that we know to matter; of all */
+};
+
+/* Chipsets and radios have zones, too, that are warm without harm: what names itself processor, battery or skin goes before them. */
 static void zone(void *arg, const char *dir, const char *name) {
+    static const char *const types[] = { "cpu", "pkg", "core", "soc", "acpitz", "cluster", "battery", "skin" };
+    struct zones *z = arg;
+    char path[PATH_BYTES], type[SMALL] = "";
     int64_t v = 0;
-    if (strncmp(name, "thermal_zone", 12) == 0 && number(dir, name, "temp", INT32_MIN, INT32_MAX, &v)) hotter(arg, v);
+    if (strncmp(name, "thermal_zone", 12) != 0 || !number(dir, name, "temp", INT32_MIN, INT32_MAX, &v)) return;
+    hotter(&z->any, v);
+    if (!join(path, dir, name, "/type", "") || !word(path, type)) return;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (strcasestr(type, types[i]) != NULL) {
+            hotter(&z->known, v);
+            return;
+        }
 }
 
 static void hwmon(void *arg, const char *dir, const char *name) {
@@ -168,9 +183,14 @@ static void battery_heat(void *arg, const char *dir, const char *name) {
 }
 
 struct signal_value sensors_temperature(struct sensors_files *f) {
+    struct zones z = { 0 };
     struct signal_value max = { 0 };
-    entries(f, "/sys/class/thermal", zone, &max);
     entries(f, "/sys/class/hwmon", hwmon, &max);
+    entries(f, "/sys/class/thermal", zone, &z);
+    if (z.known.known)
+        hotter(&max, z.known.v);
+    else if (!max.known)
+        max = z.any;
     struct signal_value machine = max;
     entries(f, "/sys/class/power_supply", battery_heat, &max);
     return machine.known ? max : machine; /* a battery alone does not tell how hot the processor is */

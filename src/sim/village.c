@@ -20,6 +20,7 @@ struct sim_village_cfg sim_village_cfg_default(void) {
     return (struct sim_village_cfg){ .world = world_cfg_default(),
                                      .slots = 2,
                                      .submit_every_ms = 1000,
+                                     .tiers = true,
                                      .tasks_max = 8,
                                      .task_min_ms = 5,
                                      .task_max_ms = 3000,
@@ -156,7 +157,9 @@ static const char *check(void *user, struct world *w, uint32_t node) {
     struct sim_village *v = user;
     struct sim_node *n = node == WORLD_NONE ? NULL : world_node(w, node);
     const char *wrong = n ? sim_mix_check(n) : NULL;
+    if (n && wrong == NULL) wrong = sim_market_check(n);
     if (n && wrong == NULL) wrong = sim_quorum_check(n);
+    if (n && wrong == NULL) wrong = sim_owner_check(n, world_clock(w, node));
     return v->wrong ? v->wrong : wrong;
 }
 
@@ -296,6 +299,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
                 struct sim_run *r = *at;
                 *at = r->next;
                 run_free(r);
+                n->v->stats.handed_back += brain_harvest_view(n->brain) != NULL;
                 return;
             }
         return;
@@ -348,7 +352,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_MIX_KEY_DROP:
         sim_mix_key_drop(n, e->seq, e->index);
         return;
-    case BRAIN_HARVEST: /* its machines have no owners */
+    case BRAIN_HARVEST:
+        sim_owner_order(n, e->index, now);
+        return;
     case BRAIN_PLAN:
         brain_plan_run(e->plan, NULL, NULL);
         brain_plan_done(n->brain, now, e->plan, 0);
@@ -425,7 +431,7 @@ static void submit(struct sim_node *n, vl_ms now) {
     spec->kind = TASK_WASM;
     if (v->cfg.mix && vl_prng_below(rng, 100) < v->cfg.private_percent) spec->privacy = MIX_PRIVATE;
     j->private = spec->privacy != MIX_OFF;
-    j->tier = n->index == 0 && v->stats.submitted % 2 == 0; /* may be refused while nodes are away */
+    j->tier = v->cfg.tiers && n->index == 0 && v->stats.submitted % 2 == 0; /* may be refused while nodes are away */
     if (j->tier) spec->terms.tier = TIER_BRONZE;
     spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
@@ -444,7 +450,8 @@ static void submit(struct sim_node *n, vl_ms now) {
     vl_put_u64(j->id.b + 8, v->stats.submitted);
     v->stats.submitted++;
     j->node = n->index;
-    brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
+    if (!sim_market_submit(n, now, v->stats.submitted, j->id, spec))
+        brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
     vl_buf_free(&inputs);
     free(spec);
     n->submit_at = submit_next(n, now);
@@ -500,6 +507,8 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
     memcpy(cfg.ticket_secret, v->ticket, 16);
     snprintf(cfg.coordinator_addr, sizeof cfg.coordinator_addr, "%s", "node-0:1");
     sim_mix_config(v, index, &cfg);
+    sim_owner_config(n, &cfg);
+    sim_market_config(v, index, &cfg);
     sim_mix_start(n);
     if (brain_create(&cfg, now, &n->brain) || persist_restore(n->disk->store, n->brain, now, &msg)) {
         fprintf(stderr, "node %u cannot start: %s\n", index, msg.text);
@@ -516,6 +525,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
         if (v->cfg.mix && v->charters < v->cfg.mix_charters)
             n->charter_at = now + (v->charters == 0 ? 2000 : v->cfg.mix_charter_ms);
     }
+    sim_owner_start(n, now);
     n->submit_at = submit_next(n, now);
     pump(n, now);
     return n;
@@ -580,7 +590,7 @@ static void step(void *self, vl_ms now) {
     if (n->submit_at <= now) submit(n, now);
     for (struct sim_run **at = &n->runs; *at;) {
         struct sim_run *r = *at;
-        if (r->at > now) {
+        if (r->at > now || n->frozen_at != 0) {
             at = &r->next;
             continue;
         }
@@ -590,6 +600,7 @@ static void step(void *self, vl_ms now) {
         pump(n, now);
         at = &n->runs; /* the list may have changed */
     }
+    if (n->owner_at <= now) sim_owner_step(n, now);
     if (brain_deadline(n->brain) <= now) brain_tick(n->brain, now);
     pump(n, now);
 }
@@ -597,8 +608,8 @@ static void step(void *self, vl_ms now) {
 static vl_ms deadline(void *self) {
     struct sim_node *n = self;
     vl_ms at = vl_ms_min(brain_deadline(n->brain), vl_ms_min(n->commit_at, n->submit_at));
-    at = vl_ms_min(at, n->charter_at);
-    for (struct sim_run *r = n->runs; r; r = r->next) at = vl_ms_min(at, r->at);
+    at = vl_ms_min(at, vl_ms_min(n->charter_at, n->owner_at));
+    for (struct sim_run *r = n->runs; r && n->frozen_at == 0; r = r->next) at = vl_ms_min(at, r->at);
     return at;
 }
 
@@ -683,5 +694,5 @@ bool sim_village_settled(void *user, struct world *w) {
     if (v->cfg.submit_every_ms && v->stats.submitted < v->cfg.jobs_max) return false;
     for (uint32_t i = 0; i < v->stats.submitted; i++)
         if (v->jobs[i].acknowledged && !v->jobs[i].ended) return false;
-    return v->stats.members + 1 >= v->cfg.world.nodes && sim_mix_linked(v);
+    return v->stats.members + 1 >= v->cfg.world.nodes && sim_mix_linked(v) && sim_market_settled(v);
 }

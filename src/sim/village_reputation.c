@@ -1,6 +1,7 @@
 /* What must hold of reputations in a simulated village: each follows from the evidence stored beside it. */
 #include "sim/village_priv.h"
 
+#include "crypto/hash.h"
 #include "trust/reputation.h"
 
 #include <string.h>
@@ -18,6 +19,22 @@ static enum vl_err pieces(struct store *s, struct vl_node_id node, struct vl_buf
     }
     enum vl_err end = store_end(it);
     return err ? err : end;
+}
+
+/* A good result names the receipt that the node signed for it, and that is there. */
+static bool receipts_there(struct store *s, const struct vl_buf *list) {
+    struct evidence e;
+    for (size_t at = 0; at + EVIDENCE_BYTES <= list->len; at += EVIDENCE_BYTES) {
+        if (evidence_decode(vl_span(list->p + at, EVIDENCE_BYTES), &e) != VL_OK) return false;
+        if (e.kind != EVIDENCE_AGREED && e.kind != EVIDENCE_ACCEPTED) continue;
+        struct store_value key[] = { store_blob(e.job.b, sizeof e.job.b), store_int(e.task), store_int((int64_t)e.epoch) };
+        struct store_row row;
+        struct vl_hash h;
+        if (store_get(s, STORE_RECEIPTS, key, &row) != VL_OK) return false;
+        crypto_blake2b256(store_row_blob(&row, STORE_RECEIPTS_RECORD), &h);
+        if (!vl_hash_eq(h, e.receipt)) return false;
+    }
+    return true;
 }
 
 void sim_reputations_hold(struct sim_village *v, struct sim_node *head, vl_ms now) {
@@ -46,6 +63,8 @@ void sim_reputations_hold(struct sim_village *v, struct sim_node *head, vl_ms no
                 v->wrong = "a reputation does not follow from the evidence that is stored";
             else if (!reputation_score_same(&stored, &kept))
                 v->wrong = "a coordinator came back with another reputation than it stored";
+            else if (!receipts_there(head->disk->store, &list))
+                v->wrong = "evidence names a receipt that is not stored";
         }
         vl_buf_free(&state);
         vl_buf_free(&list);

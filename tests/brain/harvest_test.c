@@ -208,6 +208,23 @@ TEST(harvested, member_orders_a_freeze_within_the_step_that_saw_the_input) {
     end(r);
 }
 
+TEST(harvested, member_begins_no_task_that_waits_here_while_others_stand_still) {
+    struct rig *r = rig();
+    seconds(r, 2);
+    for (uint8_t i = 1; i <= 3; i++) submit(r, i, MEMORY); /* two slots, so that one waits here */
+    seconds(r, 1);
+    CHECK_EQ(3, brain_harvest_view(r->b)->running);
+    set(r, SIGNAL_IDLE, 0);
+    seconds(r, 1);
+    ends(r, 1); /* it had come to its end before it was stopped */
+    seconds(r, 5);
+    CHECK_EQ(0, r->running);
+    set(r, SIGNAL_IDLE, 900000);
+    seconds(r, 25);
+    CHECK(r->running != 0);
+    end(r);
+}
+
 TEST(harvested, member_gives_a_task_back_with_the_reason_and_does_not_get_it_again) {
     struct rig *r = rig();
     seconds(r, 2);
@@ -323,8 +340,8 @@ TEST(harvested, member_that_dies_closes_its_session_when_it_is_back_and_loses_a_
     submit(r, 2, MEMORY);
     seconds(r, 200);
     vl_ms died = r->now;
+    r->now += 3600000; /* off for an hour */
     die(r);
-    r->now += 3600000;
     const struct contribution_row *row = kept(r, &n);
     CHECK_EQ(1, n);
     CHECK(!row->claimed.open);

@@ -417,6 +417,25 @@ TEST(trade, a_winner_that_vanishes_pays_half_its_deposit_and_the_other_does_the_
     rig_end(r);
 }
 
+TEST(trade, a_winner_that_was_gone_before_it_won_has_abandoned) {
+    struct rig *r = rig_new(asks);
+    struct market_view v;
+    open_auction(r, 1, 1000, true);
+    pass(r, 1000);
+    kill_node(r, 4); /* its silence keeps the bids open for 5 seconds */
+    while (state_now(r) == MARKET_COMMIT || bid_at(r, 1, &v)->state == BID_SEALED) pass(r, 100);
+    CHECK_EQ(MARKET_REVEAL, state_now(r));
+    kill_node(r, 1);
+    pass(r, 4500); /* lost after 3 */
+    CHECK_EQ(MARKET_REVEAL, state_now(r));
+    pass(r, 1500);
+    CHECK_EQ(BID_ABANDONED, bid_at(r, 1, &v)->state);
+    CHECK_EQ(MARKET_SETTLED, state_now(r));
+    CHECK_EQ(JOB_CANCELLED, job_now(r));
+    CHECK_EQ(0, money(r).now);
+    rig_end(r);
+}
+
 TEST(trade, a_killed_coordinator_loses_no_bid_and_gives_the_phase_its_time_again) {
     struct rig *r = rig_new(asks);
     struct market_view before, after;

@@ -245,12 +245,13 @@ static void speak(struct world *w) {
     struct run r = w->runs[w->n_runs - 1 - below(w, recent)];
     if (below(w, 20) == 0) r.node = node_n(below(w, NODES));
     if (below(w, 2)) {
-        enum job_event_kind k = below(w, 4) == 0 ? JOB_EV_ACCEPTED : JOB_EV_STARTED;
+        enum job_event_kind k = below(w, 4) == 0 ? JOB_EV_ACCEPTED : below(w, 5) == 0 ? JOB_EV_FROZEN : JOB_EV_STARTED;
         (void)!act(w, (struct job_event){ .kind = k, .job = r.job, .task = r.task, .epoch = r.epoch, .node = r.node });
         return;
     }
     enum task_outcome o = below(w, 4) ? TASK_DONE : (enum task_outcome)(2 + below(w, 3));
     struct task_report report = report_of(r.job, r.task, r.epoch, o, content_of(&r));
+    if (o == TASK_REFUSED && below(w, 2)) report.error = TASK_HANDED_BACK;
     struct job *j = book_find(w->d.book, r.job);
     struct copy *c = j && r.task < j->n_tasks ? task_copy(&j->tasks[r.task], r.epoch) : NULL;
     if (o == TASK_DONE && c != NULL && c->due && !c->asked && below(w, 20) > 0) { /* otherwise it tells too early */

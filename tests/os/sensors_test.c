@@ -182,6 +182,23 @@ TEST(sensors, take_the_hottest_zone_and_believe_nothing_below_0_or_above_150_deg
     drop(&t);
 }
 
+TEST(sensors, let_zones_that_name_themselves_processor_or_skin_go_before_chipsets_and_radios) {
+    struct tree t = tree();
+    put(&t, "/sys/class/thermal/thermal_zone0/type", "pch_cannonlake\n");
+    put(&t, "/sys/class/thermal/thermal_zone0/temp", "71000\n");
+    struct machine_reading r = reading(&t);
+    KNOWN(r, SIGNAL_TEMPERATURE, 71000); /* better than nothing */
+    put(&t, "/sys/class/thermal/thermal_zone1/type", "x86_pkg_temp\n");
+    put(&t, "/sys/class/thermal/thermal_zone1/temp", "43000\n");
+    r = reading(&t);
+    KNOWN(r, SIGNAL_TEMPERATURE, 43000);
+    put(&t, "/sys/class/thermal/thermal_zone2/type", "Skin-therm\n");
+    put(&t, "/sys/class/thermal/thermal_zone2/temp", "44000\n");
+    r = reading(&t);
+    KNOWN(r, SIGNAL_TEMPERATURE, 44000);
+    drop(&t);
+}
+
 TEST(sensors, do_not_take_a_battery_for_the_heat_of_the_processor) {
     struct tree t = tree();
     put(&t, BAT "type", "Battery\n");

@@ -53,6 +53,7 @@ static struct sim_village_cfg calm(const struct options *o) {
     cfg.slots = SLOTS;
     cfg.fail_ppm = 0;
     cfg.submit_at_members = false;
+    cfg.tiers = false; /* one copy of each task: what is moved can be counted */
     cfg.task_min_ms = 5000;
     cfg.task_max_ms = 10000;
     cfg.tasks_max = 40;
