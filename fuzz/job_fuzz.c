@@ -42,11 +42,14 @@ static void submit(struct job_book *b, struct job_event *ev, struct job_effects 
 
 /* kind, what, where, value */
 static void one(struct job_book *b, const uint8_t e[4], vl_ms *now, struct job_effects *fx) {
-    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 11),
+    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 12),
                             .job = job_n(e[1] & 3),
                             .task = e[1] >> 2,
                             .node = node_n(e[2] & 3),
                             .epoch = 1 + (e[2] >> 2) % 8 };
+    if ((e[0] & 15) % 12 == 11) ev.kind = JOB_EV_PRICE;
+    ev.price = (uint64_t)e[3] << (e[2] >> 2);
+    ev.cleared = e[2] & 1;
     *now += e[0] & 128 ? (vl_ms)e[3] * 2000 : e[3];
     ev.now = *now;
     struct task_ref refs[1] = { { ev.job, ev.task, ev.epoch } };
@@ -101,8 +104,13 @@ static void raw_snapshot(const uint8_t *p, size_t n) {
     struct job_book *b = book_new();
     struct job_effects fx = { 0 };
     struct vl_reader r = vl_reader(p, n);
-    uint8_t head[10] = { 0x51, 1, 0, 0, 0, 0, 0, 0, 1, 0 };
-    if (job_book_restore(b, vl_span(head, sizeof head))) abort();
+    struct vl_buf head; /* of an empty book, but with room for sequence numbers */
+    uint64_t at = 0;
+    vl_buf_init(&head, 64);
+    if (job_book_snapshot(b, &at, &head) || head.len < 8) abort();
+    vl_put_u64(head.p + head.len - 8, 256);
+    if (job_book_restore(b, vl_span(head.p, head.len))) abort();
+    vl_buf_free(&head);
     while (r.n > 0 && !r.failed) {
         struct vl_span chunk = vl_read_span(&r, vl_read_u16(&r));
         if (r.failed || job_book_restore(b, chunk) != VL_OK) break;
