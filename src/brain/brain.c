@@ -197,6 +197,9 @@ static bool release(struct brain *b) {
         case OUT_SELF_REVOKE:
             worker_revoke(b, bytes);
             break;
+        case OUT_SELF_REVEAL:
+            worker_reveal(b, bytes);
+            break;
         }
         free(o);
         inside = true;
@@ -279,6 +282,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = remote_create(b);
     if (err == VL_OK) err = harvest_create(b);
     if (err == VL_OK) err = trade_create(b);
+    if (err == VL_OK) err = dispute_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -304,6 +308,7 @@ void brain_destroy(struct brain *b) {
     contribution_destroy(b);
     trade_destroy(b);
     coordinator_destroy(b);
+    dispute_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);

@@ -26,6 +26,7 @@
 #include "fog/price.h"
 #include "fog/rate.h"
 #include "fog/registry.h"
+#include "fog/verify.h"
 #include "mix/audit.h"
 #include "mix/authority.h"
 #include "mix/channel.h"
@@ -34,6 +35,7 @@
 #include "mix/path.h"
 #include "mix/relay.h"
 #include "trust/membership.h"
+#include "trust/merkle_log.h"
 #include "wire/contribution.h"
 #include "trust/reputation.h"
 #include "wire/task.h"
@@ -80,6 +82,7 @@ struct brain_config {
     vl_ms heartbeat_ms;    /* 0: the default of fog/registry.h */
     vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
     struct brain_mix_config mix;
+    struct verify_policy verify; /* coordinator; faulty_ppm 0: verify_policy_defaults() */
     bool harvest; /* takes work only while its owner's rules allow it: brain_harvest() must be called each second */
     enum strategy strategy;   /* coordinator: of jobs that name none; STRATEGY_DEFAULT: NSGA-II with its fast path */
     struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
@@ -148,6 +151,13 @@ void brain_auction_cancel(struct brain *b, vl_ms now, uint64_t token, struct vl_
 /* Measure that node as soon as it has nothing to do; all zero: every node. VL_EUNSUPPORTED: this build has no benchmark. */
 void brain_measure(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct record_answer *answer);
+
+/* The head of the log of receipts, signed; BRAIN_REPLY with bytes for brain_log_head_open(), once all that it covers is
+ * durable. */
+void brain_log_head(struct brain *b, vl_ms now, uint64_t token);
+/* VL_EPARSE, VL_EVERSION; VL_ECRYPTO: not signed by `signer`. */
+VL_MUST_CHECK enum vl_err brain_log_head_open(struct vl_span bytes, struct vl_node_id signer, struct merkle_checkpoint *ret_head,
+                                              char ret_text[MERKLE_CHECKPOINT_MAX], struct merkle_log *ret_log);
 
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);

@@ -34,6 +34,8 @@ enum vl_err coordinator_create(struct brain *b) {
     if (err == VL_OK) err = standing_create(b);
     if (err == VL_OK) err = quorum_create(b);
     if (err == VL_OK) err = bench_create(b);
+    if (err == VL_OK) err = verify_create(b);
+    if (err == VL_OK) err = receipts_create(b);
     return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
 
@@ -44,6 +46,8 @@ void coordinator_destroy(struct brain *b) {
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
     standing_destroy(b);
+    verify_destroy(b);
+    receipts_destroy(b);
     bench_destroy(b);
     free(b->registry_fx);
     placing_destroy(b);
@@ -149,7 +153,11 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
         standing_verdict(b, e);
+        verify_verdict(b, e);
         trade_verdict(b, e);
+        return;
+    case JOB_FX_REVEAL:
+        verify_reveal(b, e);
         return;
     }
 }
@@ -351,6 +359,8 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
+    struct job_ruling ruling = { 0 };
+    if (r->outcome == TASK_DONE) ruling = verify_ruling(b, node, r);
     standing_metered(b, node, r);
     struct sched_load held = job_book_on_node(b->jobs, node);
     uint64_t limit = conduct_limit(b, r);
@@ -360,7 +370,9 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
                                                   .task = r->task,
                                                   .epoch = r->epoch,
                                                   .node = node,
-                                                  .report = r });
+                                                  .report = r,
+                                                  .ruling = ruling });
+    if (err == VL_OK && ruling.rule == JOB_RULE_REFEREE) verify_referee(b, r);
     if (err) {
         b->counters.reports_stale++;
     } else {
@@ -372,6 +384,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
                                             vl_span(buf.p, buf.len));
             rec->index = r->task;
             rec->number = r->epoch;
+            receipts_add(b, &r->receipt, vl_span(buf.p, buf.len));
             contribution_receipt(b, node, r->receipt.cpu_us);
         }
         vl_buf_free(&buf);

@@ -322,6 +322,7 @@ void coordinator_start(struct brain *b) {
         b, &(struct registry_event){
                .kind = REGISTRY_JOINED, .now = b->now, .node = b->self, .name = b->cfg.name, .addr = b->cfg.addr });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
+    held_start(b);
     bench_start(b);
     free(r);
 }

@@ -29,6 +29,10 @@ enum brain_message {
     MSG_NEWS = 7,
     MSG_TASK = 8,
     MSG_CANCEL = 9,
+    MSG_COMMIT = 10, /* wire/task.h */
+    MSG_REVEAL = 11,
+    MSG_JUDGED = 12,  /* a task_reveal: of the run that lost */
+    MSG_DISPUTE = 13, /* a receipt */
     MSG_CONTRIBUTION = 30, /* wire/contribution.h */
     MSG_MARKET_CALL = 20, /* these: wire/market.h */
     MSG_MARKET_SEAL = 21,
@@ -82,7 +86,7 @@ struct way {
 enum way_use { WAY_AUTHORITY = 1, WAY_RELAY = 2, WAY_PROVIDER = 4 };
 
 /* Something to do once the batch `after` is durable; what the shell sees is an effect, the rest happens inside. */
-enum out_kind { OUT_EFFECT, OUT_SEND, OUT_PRIVATE, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE };
+enum out_kind { OUT_EFFECT, OUT_SEND, OUT_PRIVATE, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE, OUT_SELF_REVEAL };
 struct out {
     struct out *next;
     enum out_kind kind;
@@ -102,13 +106,15 @@ struct record_slot { /* a record whose spans are offsets into the step's arena *
     size_t text_at, bytes_at;
 };
 
-enum worker_state { W_FETCHING = 1, W_READY, W_RUNNING, W_UPLOADING, W_REPORTED };
+enum worker_state { W_FETCHING = 1, W_READY, W_RUNNING, W_UPLOADING, W_REPORTED, W_COMMITTED };
 struct wtask {
     struct wtask *next;
     uint64_t id;
     enum worker_state state;
     uint32_t missing; /* blobs not here yet, or outputs the coordinator has not got yet */
     bool started;
+    bool rerun; /* of the coordinator itself: to settle a dispute */
+    bool salted, held, revealed; /* held.c: the report opens a commitment; is on disk; was asked for */
     vl_ms started_ms;
     struct assignment a; /* borrows from `bytes` */
     uint8_t *bytes;
@@ -188,6 +194,9 @@ struct brain {
     uint64_t history;
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
+    struct verify *verify;       /* verify.c; the same */
+    struct merkle_log *receipts; /* receipts.c; the same */
+    struct disputes *disputes;   /* dispute.c; on every member */
     struct load *load; /* load.c; NULL: not the coordinator */
     vl_ms load_at;     /* when it is looked at */
     struct vl_job_id *changed; /* jobs whose rows this step writes */
@@ -311,6 +320,8 @@ void mix_private_peer(struct brain *b, struct vl_node_id to);
 /* ---- worker.c ---- */
 void worker_assign(struct brain *b, struct vl_span bytes);
 void worker_revoke(struct brain *b, struct vl_span bytes);
+/* Sends a result on its way: the commitment to it, or the report. */
+void worker_report(struct brain *b, struct wtask *t);
 void worker_blob_here(struct brain *b, struct vl_hash hash, enum vl_err err);
 void worker_blob_found(struct brain *b, struct vl_hash hash, bool complete, uint64_t partial);
 void worker_output_taken(struct brain *b, struct vl_hash hash, enum vl_err err);
@@ -371,6 +382,50 @@ void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uin
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
 
+/* ---- dispute.c: a run is done again ---- */
+#define DISPUTES_MAX 256u /* copies that may contest, and receipts a worker remembers for it; the oldest are forgotten */
+enum vl_err dispute_create(struct brain *b);
+void dispute_destroy(struct brain *b);
+void dispute_remember(struct brain *b, const struct receipt *r);
+void worker_judged(struct brain *b, struct vl_span bytes);
+void dispute_offer(struct brain *b, const struct job_effect *e);
+void coordinator_dispute(struct brain *b, struct vl_node_id node, struct vl_span body);
+void dispute_decided(struct brain *b, uint64_t run, const struct task_report *r);
+/* An assignment of our own that reports to dispute_decided().  Its number; 0: it could not be taken. */
+uint64_t worker_rerun(struct brain *b, struct vl_span bytes);
+
+/* ---- receipts.c: the log of receipts, on the coordinator ---- */
+enum vl_err receipts_create(struct brain *b);
+void receipts_destroy(struct brain *b);
+enum vl_err receipts_restore(struct brain *b, const struct record *r);
+/* One more leaf, with this step's commit. */
+void receipts_add(struct brain *b, const struct receipt *r, struct vl_span encoded);
+
+/* ---- held.c: results that are committed to before they are told, at the worker ---- */
+void held_salt(const struct brain *b, const struct wtask *t, uint8_t ret[TASK_SALT]);
+bool held_due(const struct wtask *t);
+void held_commit(struct brain *b, struct wtask *t);
+void held_forget(struct brain *b, struct wtask *t);
+enum vl_err held_restore(struct brain *b, const struct record *r);
+void worker_reveal(struct brain *b, struct vl_span bytes);
+/* On the coordinator, at start: asking itself is not in any outbox. */
+void held_start(struct brain *b);
+
+/* ---- verify.c: whose results are believed, on the coordinator ---- */
+enum vl_err verify_create(struct brain *b);
+void verify_destroy(struct brain *b);
+enum vl_err verify_restore(struct brain *b, const struct record *r);
+/* A verdict changes the node's account, with this step's commit. */
+void verify_verdict(struct brain *b, const struct job_effect *e);
+void verify_account(struct brain *b, const struct job_effect *e);
+/* What is to be done now that this result is in; to be part of the event. */
+struct job_ruling verify_ruling(struct brain *b, struct vl_node_id node, const struct task_report *report);
+/* After a ruling that wants a referee. */
+void verify_referee(struct brain *b, const struct task_report *r);
+void verify_reveal(struct brain *b, const struct job_effect *e);
+/* Its results were compared with others' and right, lately: class S may go there. */
+bool verify_audited(const struct brain *b, struct vl_node_id node);
+void coordinator_commit(struct brain *b, struct vl_node_id node, struct vl_span body);
 /* ---- quorum.c: promises of availability, on the coordinator ---- */
 enum vl_err quorum_create(struct brain *b);
 void quorum_destroy(struct brain *b);

@@ -422,7 +422,7 @@ void trade_job_submitted(struct brain *b, struct vl_job_id job, const struct job
     if (!job_book_job(b->jobs, job, &v)) return;
     /* what it may use at most: its limits, for each copy of each task, on a slot of median speed */
     uint64_t ms = spec->limits.cpu_ms ? spec->limits.cpu_ms : spec->limits.timeout_ms;
-    uint64_t nh = rate_mul_div(rate_of_time(bench_median(b), ms), (uint64_t)v.total * spec->replicas, 1);
+    uint64_t nh = rate_mul_div(rate_of_time(bench_median(b), ms), (uint64_t)v.total * job_spec_replicas(spec), 1);
     uint64_t price = price_of_work(price_tier(trade_base(b), t->tier), nh);
     vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PRICE,
                                                       .now = b->now,

@@ -301,8 +301,7 @@ static const struct cli_option run_options[] = {
       .value = "N",
       .min = 1,
       .max = 9,
-      .def = "1",
-      .help = "run each task on N nodes and compare the results" },
+      .help = "run each task on N nodes and compare the results; default: as the class says" },
     { .name = "timeout",
       .letter = 't',
       .kind = VALUE_DURATION,
@@ -403,6 +402,10 @@ static const struct cli_option run_options[] = {
     FLAG("detach", 'd', "print the job's id and return"),
 };
 
+static const struct cli_option receipts_options[] = {
+    { .name = "proof", .help = "with --json: add the proof of each receipt and the signed head of the log" },
+    { .name = "check", .help = "verify signatures and proofs on this machine" },
+};
 static const struct cli_option jobs_options[] = {
     { .name = "state",
       .kind = VALUE_CHOICE,
@@ -561,6 +564,20 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5 6 7 130",
       .about = "ID is the whole id or as much of its beginning or end as is unique; `village jobs` shows the end.",
       .example = "village job 9b1e44c2\nvillage job 9b1e44c2 --follow\nvillage job 9b1e44c2 --output results" },
+    { .name = "receipts",
+      .group = GROUP_RUN,
+      .summary = "list what workers signed for a job, and check that it is in the log of receipts",
+      .operands = "ID",
+      .least = 1,
+      .most = 1,
+      ROWS(receipts_options),
+      .json = "{\"items\": [{\"task\", \"epoch\", \"index\", \"leaf\"; with --check \"proved\", \"fault\"; with --proof \"inclusion\"}...]}",
+      .run = command_receipts,
+      .exits = "0 1 2 3 4 5",
+      .about = "Run it where the first node is: the coordinator keeps the log.\n"
+               "--check verifies here each worker's signature, that each receipt is in the log, and that the log is signed; it "
+               "exits with 1 when one is not.",
+      .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --proof --json" },
     { .name = "explain",
       .group = GROUP_RUN,
       .summary = "say why a job's tasks are where they are, or what they wait for",

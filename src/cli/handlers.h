@@ -14,6 +14,7 @@ int command_revoke(struct cli *cli);
 int command_run(struct cli *cli);
 int command_jobs(struct cli *cli);
 int command_job(struct cli *cli);
+int command_receipts(struct cli *cli);
 int command_explain(struct cli *cli);
 int command_nodes(struct cli *cli);
 int command_reputation(struct cli *cli);

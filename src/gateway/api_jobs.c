@@ -55,7 +55,7 @@ static void first_summary(struct jw *j, const struct job_spec *s, struct vl_job_
                           .state = VIEW_JOB_SUBMITTED,
                           .total = tasks,
                           .waiting = tasks,
-                          .replicas = s->replicas,
+                          .replicas = job_spec_replicas(s),
                           .submitted_ms = now };
     emit_job(j, &v);
 }

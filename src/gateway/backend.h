@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/ms.h"
+#include "crypto/merkle.h"
 #include "wire/terms.h"
 
 #include <stdbool.h>
@@ -356,6 +357,27 @@ typedef void (*view_agreement_fn)(void *arg, const struct view_agreement *v);
 /* `err` is VL_OK or why not; `detail` is a sentence for people or NULL, borrowed. */
 typedef void (*backend_auction_fn)(void *arg, enum vl_err err, const char *detail, struct vl_hash auction);
 typedef void (*backend_done_fn)(void *arg, enum vl_err err, const char *detail);
+/* The log of receipts: its head, and what was asked for.  Borrowed for the call. */
+enum backend_log_kind { BACKEND_LOG_HEAD, BACKEND_LOG_LEAF, BACKEND_LOG_CONSISTENCY };
+struct backend_log_query {
+    enum backend_log_kind kind;
+    uint64_t index;         /* LEAF */
+    uint64_t first, second; /* CONSISTENCY: sizes, 1 <= first <= second */
+};
+struct view_log {
+    uint64_t size, index;
+    struct vl_hash root;
+    vl_ms time_ms;
+    struct vl_node_id signer;
+    char text[MERKLE_CHECKPOINT_MAX]; /* the signed head */
+    struct vl_span leaf;              /* LEAF: an encoded receipt */
+    uint32_t proof_n;
+    struct vl_hash proof[MERKLE_PROOF_MAX + 1];
+};
+typedef void (*backend_log_fn)(void *arg, enum vl_err err, const char *detail, const struct view_log *v);
+/* run: names task and epoch for `after_run`. */
+typedef void (*view_receipt_fn)(void *arg, uint64_t run, uint32_t task, uint64_t epoch, uint64_t index);
+
 /* As above; `text` is the whole secret ticket "vl1...", shown this once; NULL on error. */
 typedef void (*backend_ticket_fn)(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v,
                                   const char *text);
@@ -451,6 +473,10 @@ struct backend_ops {
     /* VL_EUNSUPPORTED: only the coordinator can; VL_ENOTFOUND: one of them is no member; VL_ESTATE: one has no address;
      * VL_ERANGE: 3 to 9 different members, threshold more than half. */
     /* rtt in milliseconds for `done`.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_EEXPIRED, VL_ETIMEOUT ... with the reason. */
+    /* VL_EUNSUPPORTED: only the coordinator has it; VL_ENOTFOUND: beyond its end; VL_ERANGE: sizes. */
+    enum vl_err (*log)(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
+    /* Where the receipts of a job are in the log.  VL_ENOTFOUND: no such job. */
+    enum vl_err (*receipts)(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
     enum vl_err (*mix_ping)(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
     enum vl_err (*mix_charter)(void *self, const struct backend_charter *c, backend_done_fn done, void *arg);
     /* Changes n figures of the owner's policy together.  VL_ENOTFOUND, VL_EPARSE, VL_ERANGE: `why` names the figure; VL_ESTATE: this

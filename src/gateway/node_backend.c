@@ -705,6 +705,8 @@ struct backend node_backend(struct node_backend *b) {
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,
         .mix_charter = be_mix_charter,
+        .log = node_backend_log,
+        .receipts = node_backend_receipts,
         .ticket_create = be_ticket_create,
         .ticket_revoke = be_ticket_revoke,
         .answer_get = be_answer_get,

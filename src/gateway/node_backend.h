@@ -22,6 +22,10 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_log.c */
+enum vl_err node_backend_log(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
+enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
+
 /* node_harvest.c */
 void node_backend_harvest(void *self, struct view_harvest *ret);
 void node_backend_contributions(void *self, const struct vl_node_id *after, vl_ms after_start, uint32_t max, view_contribution_fn sink,

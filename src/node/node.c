@@ -173,6 +173,13 @@ void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, n
     node_pump(n);
 }
 
+void node_log_head(struct node *n, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_log_head(n->brain, node_now(n), token);
+    node_pump(n);
+}
+
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;

@@ -151,13 +151,34 @@ void pace_set(struct runner *r, uint32_t cap_milli) {
         r->paced_at_us = now;
     }
     r->pace_milli = cap_milli;
+    r->trees = cap_milli == 0;
     hold_all(r, cap_milli == 0, now);
+}
+
+/* A tree that was forking while it was stopped may have a process that goes on: look again.  false: there is none to look at. */
+static bool stop_again(struct runner *r, uint64_t now) {
+    r->paced_at_us = now;
+    r->trees = false;
+    for (uint32_t i = 0; i < SANDBOX_JOBS_MAX; i++) {
+        struct job *j = &r->jobs[i];
+        if (j->state != JOB_RUNNING || j->run.kind == SANDBOX_WASM || (j->grouped && r->cgroups.version == SANDBOX_CGROUP_V2)) continue;
+        signal_tree(j->pid, SIGSTOP);
+        r->trees = true;
+    }
+    for (uint32_t i = 0; i < RUNNER_BUILDS_MAX; i++) {
+        if (!r->builds[i].used || !r->builds[i].pid) continue;
+        signal_tree(r->builds[i].pid, SIGSTOP);
+        r->trees = true;
+    }
+    return r->trees;
 }
 
 void pace_tick(struct runner *r, uint64_t now_us, uint64_t *deadline_us) {
     if (r->pace_milli == 1000) return;
-    if (r->pace_milli == 0) { /* one that was forked at the last moment */
+    if (r->pace_milli == 0) {
         hold_all(r, true, now_us);
+        bool trees = now_us >= r->paced_at_us + PACE_AGAIN_US ? stop_again(r, now_us) : r->trees;
+        if (trees && r->paced_at_us + PACE_AGAIN_US < *deadline_us) *deadline_us = r->paced_at_us + PACE_AGAIN_US;
         return;
     }
     bool any = false;

@@ -11,6 +11,7 @@
 #include "sandbox/runner_priv.h"
 
 #define PACE_TICK_US 10000u   /* between two looks at a paced task */
+#define PACE_AGAIN_US 200000u /* between two looks at a frozen tree of processes */
 #define PACE_BURST_US 100000u /* of wall time: how much of the cap may be saved up */
 
 /* cap: 1..999 in 1/1000 of all processors; 1000: freely; 0: stand still. */

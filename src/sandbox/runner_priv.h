@@ -76,6 +76,7 @@ struct runner {
     uint32_t jobs_max, hot_runs;
     uint32_t pace_milli;  /* pace.h */
     bool stopped;         /* all stand still now */
+    bool trees;           /* frozen ones among them that must be looked at again */
     int64_t budget_us;    /* processor time they may still use */
     uint64_t paced_at_us; /* of the last look */
     uint64_t next_order;

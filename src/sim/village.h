@@ -38,6 +38,7 @@ struct sim_village_cfg {
     uint32_t private_percent;       /* of the jobs */
     uint32_t owners;                /* nodes 1..owners are harvested, and people come and go */
     uint32_t market_percent;        /* of the jobs submitted at the coordinator: auctioned */
+    bool forger;                    /* the last node makes up the results that are compared with others' */
 };
 struct sim_village_cfg sim_village_cfg_default(void);
 

@@ -100,6 +100,7 @@ void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id i
         crypto_blake2b256(got, &h);
         if (n->index == 0 && (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash)))
             v->wrong = "an output of a done task is not at the coordinator";
+        if (vl_span_eq(got, vl_span_str(SIM_FORGED))) v->wrong = "a result was taken that one node made up";
     } else {
         v->wrong = "a done task has no report";
     }

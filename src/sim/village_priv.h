@@ -23,9 +23,12 @@ struct sim_conn {
     uint64_t world;
     uint32_t conn, dial;
 };
+#define SIM_FORGED "made up: no program writes this"
+
 struct sim_run {
     struct sim_run *next;
     uint64_t task;
+    bool lie; /* by the one that lies where it is compared */
     vl_ms at;
     struct task_spec spec; /* borrows from bytes */
     struct vl_buf bytes;

@@ -5,7 +5,7 @@
  * struct of half a MiB in nanopb's fixed arrays; here names and inline bytes are borrowed from the message.  The same
  * codec writes the coordinator's event log, where a canonical form is needed (protobuf does not promise one).
  *
- * Every message is: tag (1 byte), version (1 byte, now 1), fields in the order of the struct, integers big-endian.
+ * Every message is: tag (1 byte), version (1 byte), fields in the order of the struct, integers big-endian.
  * Decoders: spans in the result borrow from the input.  VL_EPARSE: malformed, out of range, unknown, duplicate or
  * trailing bytes.  VL_EVERSION: another version.  The result is untouched on error. Encoders append to `out`; on error
  * out->len is what it was.  VL_ERANGE: the value would not decode.  VL_ELIMIT, VL_ENOMEM. Times: ms since the Unix
@@ -23,6 +23,7 @@
 #define TASK_COMMAND_MAX 255u        /* path of a native program */
 #define TASK_ERROR_MAX 200u          /* text of an error, bytes */
 #define TASK_SOURCES_MAX 16u         /* nodes to ask for the blobs of a task */
+#define TASK_SALT 16u                /* bytes: nobody guesses the result behind a commitment by trying */
 #define TASK_TIMEOUT_MAX_MS (30ull * 86400000u)
 #define TASK_MEMORY_MAX (1ull << 44) /* 16 TiB: above any machine we know, below overflow in sums */
 #define TASK_PROCESSES_MAX 4096u
@@ -87,6 +88,7 @@ struct assignment {
     uint32_t attempt;  /* 1.. */
     enum task_priority priority;
     enum mix_level privacy; /* at which the report travels */
+    bool commit;            /* others run it too: a result is committed to first, and told when asked for (FOG-11) */
     struct task_spec spec;
     uint32_t n_sources; /* nodes that have the program and the inputs which are not inline */
     struct vl_node_id sources[TASK_SOURCES_MAX];
@@ -94,6 +96,21 @@ struct assignment {
 
 /* Coordinator to worker: stop and forget this run; no report is wanted. */
 struct revoke {
+    struct vl_job_id job;
+    uint32_t task;
+    uint64_t epoch;
+};
+
+/* Worker to coordinator, when it has a result and the assignment says `commit`: what it will report, hidden by a salt, so
+ * that nobody who has not worked can repeat it.  hash: fog/verify.h verify_commitment(). */
+struct task_commit {
+    struct vl_job_id job;
+    uint32_t task;
+    uint64_t epoch;
+    struct vl_hash hash;
+};
+/* Coordinator to worker: all have committed, report now. */
+struct task_reveal {
     struct vl_job_id job;
     uint32_t task;
     uint64_t epoch;
@@ -112,6 +129,7 @@ struct task_status {
     enum task_phase phase;
 };
 
+#define RECEIPT_CONTEXT "village-receipt-1:" /* under which it is signed (crypto/sign.h) */
 /* A worker's signed statement of what it ran; see fog/receipt.h for signing and checking. */
 struct receipt {
     struct vl_job_id job;
@@ -139,6 +157,8 @@ struct task_report {
     struct task_output outputs[VL_TASK_OUTPUTS_MAX];
     bool has_receipt; /* done: expected; then job, task, epoch, exit code and times equal the report's */
     struct receipt receipt;
+    bool has_salt; /* opens the commitment that went before */
+    uint8_t salt[TASK_SALT];
 };
 
 /* 1..63 bytes of UTF-8, no '/', no control character, neither "." nor "..": safe as a file name. */
@@ -159,6 +179,10 @@ VL_MUST_CHECK enum vl_err assignment_encode(const struct assignment *a, struct v
 VL_MUST_CHECK enum vl_err assignment_decode(struct vl_span in, struct assignment *ret);
 VL_MUST_CHECK enum vl_err revoke_encode(const struct revoke *r, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err revoke_decode(struct vl_span in, struct revoke *ret);
+VL_MUST_CHECK enum vl_err task_commit_encode(const struct task_commit *c, struct vl_buf *out);
+VL_MUST_CHECK enum vl_err task_commit_decode(struct vl_span in, struct task_commit *ret);
+VL_MUST_CHECK enum vl_err task_reveal_encode(const struct task_reveal *v, struct vl_buf *out);
+VL_MUST_CHECK enum vl_err task_reveal_decode(struct vl_span in, struct task_reveal *ret);
 VL_MUST_CHECK enum vl_err task_status_encode(const struct task_status *s, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err task_status_decode(struct vl_span in, struct task_status *ret);
 VL_MUST_CHECK enum vl_err receipt_encode(const struct receipt *r, struct vl_buf *out);

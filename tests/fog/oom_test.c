@@ -102,6 +102,8 @@ TEST(oom, restoring_a_snapshot_with_refused_memory_leaks_nothing) {
     CHECK_OK(desk_submit(&d, 0, &spec));
     CHECK_OK(desk_place(&d, 0, 0, 1));
     CHECK_OK(desk_place(&d, 0, 0, 2));
+    CHECK_OK(desk_place(&d, 0, 0, 3));
+    for (uint32_t n = 1; n <= 3; n++) CHECK_OK(desk_commit(&d, 0, 0, n, n, 1));
     CHECK_OK(desk_report(&d, 0, 0, 1, 1, TASK_DONE, 1));
     CHECK_OK(desk_report(&d, 0, 0, 2, 2, TASK_FAILED, 1));
     spec.n_after = 1;

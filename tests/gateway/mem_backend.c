@@ -528,6 +528,35 @@ static void relays(void *self, view_relay_fn sink, void *arg) {
     sink(arg, &(struct view_relay){ .number = 3, .addr = "192.0.2.1:8888" });
 }
 
+/* A log of two leaves, made anew for each question. */
+static enum vl_err log_ask(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg) {
+    static const uint8_t seed[32] = { 1 };
+    struct crypto_sign_key key;
+    struct view_log v = { .size = 2, .time_ms = 1700000000000, .leaf = vl_span_str("leaf") };
+    (void)self;
+    crypto_sign_key_from_seed(seed, &key);
+    struct vl_hash one = merkle_leaf(vl_span_str("leaf")), two = merkle_leaf(vl_span_str("other"));
+    struct merkle_checkpoint c = { .origin = "village.test/receipts", .size = 2, .root = merkle_node(&one, &two), .time_ms = v.time_ms };
+    v.root = c.root;
+    v.signer = crypto_sign_node_id(&key);
+    enum vl_err err = merkle_checkpoint_sign(&c, &key, v.text);
+    if (err) return err;
+    if (q->kind == BACKEND_LOG_LEAF && q->index > 1) return VL_ENOTFOUND;
+    if (q->kind == BACKEND_LOG_CONSISTENCY && q->second > 2) return VL_ENOTFOUND;
+    v.index = q->index;
+    v.proof_n = q->kind == BACKEND_LOG_HEAD ? 0 : 1;
+    v.proof[0] = two;
+    done(arg, VL_OK, NULL, &v);
+    return VL_OK;
+}
+
+static enum vl_err receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg) {
+    (void)self, (void)max;
+    if (id.b[0] != 0) return VL_ENOTFOUND;
+    if (after_run == 0) sink(arg, 1, 0, 1, 0);
+    return VL_OK;
+}
+
 /* A real market, with nobody who bids. */
 static const struct market *market(void *self, struct view_sums *ret) {
     struct mem_backend *m = self;
@@ -766,6 +795,8 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .agreement = agreement,
         .mix = mix,
         .relays = relays,
+        .log = log_ask,
+        .receipts = receipts,
         .mix_ping = mix_ping,
         .market = market,
         .prices = prices,
