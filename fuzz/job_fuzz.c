@@ -45,11 +45,14 @@ static void submit(struct job_book *b, struct job_event *ev, struct job_effects 
 
 /* kind, what, where, value */
 static void one(struct job_book *b, const uint8_t e[4], vl_ms *now, struct job_effects *fx) {
-    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 11),
+    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 12),
                             .job = job_n(e[1] & 3),
                             .task = e[1] >> 2,
                             .node = node_n(e[2] & 3),
                             .epoch = 1 + (e[2] >> 2) % 8 };
+    if ((e[0] & 15) % 12 == 11) ev.kind = JOB_EV_PRICE;
+    ev.price = (uint64_t)e[3] << (e[2] >> 2);
+    ev.cleared = e[2] & 1;
     *now += e[0] & 128 ? (vl_ms)e[3] * 2000 : e[3];
     ev.now = *now;
     struct task_ref refs[1] = { { ev.job, ev.task, ev.epoch } };

@@ -209,7 +209,7 @@ static void look(struct brain *b) {
         struct sched_why why;
         if (i > 0 && vl_job_eq(tasks[i].job, tasks[i - 1].job)) continue;
         jobs++;
-        if (market_holds(b, tasks[i].job)) continue; /* it waits for its auction */
+        if (market_holds(b, &tasks[i])) continue; /* it waits for its auction */
         quorum_only(b, &tasks[i]);
         sched_why(nodes, n, &tasks[i], &why);
         waits_set(b, tasks[i].job, placing_reason(&why));
@@ -319,7 +319,7 @@ static void place_pages(struct brain *b, struct round *r, uint32_t slots) {
         }
         uint32_t got = job_book_ready(b->jobs, &p->cursor, r->tasks, size), kept = 0, before = r->placed;
         for (uint32_t i = 0; i < got; i++) {
-            if (placing_planned(p, &r->tasks[i]) || market_holds(b, r->tasks[i].job)) continue;
+            if (placing_planned(p, &r->tasks[i]) || market_holds(b, &r->tasks[i])) continue;
             if (kept != i) r->tasks[kept] = r->tasks[i];
             quorum_only(b, &r->tasks[kept++]);
         }

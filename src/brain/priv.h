@@ -467,8 +467,8 @@ void trade_node_lost(struct brain *b, struct vl_node_id node);
 void trade_place(struct brain *b);
 /* What an hour of one slot of that node is sold for at present, micro-credits. */
 uint64_t market_price(const struct brain *b, struct vl_node_id node);
-/* Whether that job is placed by the market or measures a node: others must leave its tasks alone. */
-bool market_holds(const struct brain *b, struct vl_job_id job);
+/* Whether that task is placed by the market or measures a node: others must leave it alone. */
+bool market_holds(const struct brain *b, const struct sched_task *t);
 
 /* ---- bench.c: measured rates, on the coordinator ---- */
 enum vl_err bench_create(struct brain *b);

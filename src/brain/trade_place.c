@@ -7,10 +7,22 @@
 #define PLACE_MAX 256u /* tasks looked at in one go */
 #define PLACE_PAGES 16u
 
-bool market_holds(const struct brain *b, struct vl_job_id job) {
+static bool has_copy(const struct sched_task *t, struct vl_node_id node) {
+    for (uint32_t i = 0; i < t->n_avoid; i++)
+        if (t->avoid[i].hard && vl_node_eq(t->avoid[i].node, node)) return true;
+    return false;
+}
+
+/* A further copy, wanted to check what the winners say (an audit, another vote), goes to anybody once each of them has
+ * one: they cannot check themselves. */
+bool market_holds(const struct brain *b, const struct sched_task *t) {
     struct market_view v;
-    if (b->trade->holding > 0 && market_of_job(b->trade->core, job, &v) && !market_state_final(v.state)) return true;
-    return bench_owns(b, job);
+    if (bench_owns(b, t->job)) return true;
+    if (b->trade->holding == 0 || !market_of_job(b->trade->core, t->job, &v) || market_state_final(v.state)) return false;
+    if (v.state != MARKET_CLEARED || t->n_avoid == 0) return true;
+    for (uint32_t i = 0; i < v.n_bids; i++)
+        if (v.bids[i].state == BID_WON && !has_copy(t, v.bids[i].node)) return true;
+    return false;
 }
 
 /* What any task of the job asks of a node; the merging one asks the same.  False: no such job. */
