@@ -79,6 +79,7 @@ static enum vl_err polish(struct plan *p, struct plan_archive *a) {
     plan_scale(ideal, nadir, scale);
     if (plan_load(&w, gene_of(a, best_point(a, p->weights, ideal, nadir)))) {
         plan_polish(&w, p->weights, ideal, scale, POLISH_ROUNDS);
+        plan_recount(&w);
         plan_objectives(&w, f);
         plan_archive_add(a, w.gene, f);
     }
@@ -317,8 +318,7 @@ double plan_evaluate(const struct plan_input *in, const struct sched_choice *cho
         broken +=
             above(slots, n->free_slots) + above(memory, (double)n->memory_free) + above(disk, (double)n->disk_free);
         if (n->blocked != 0 || n->slots == 0) continue;
-        double share = (double)n->running / n->slots, seen = n->load_milli < 1000 ? n->load_milli / 1000.0 : 1;
-        double load = (share > seen ? share : seen) + slots / n->slots;
+        double load = sched_load(n) + slots / n->slots;
         load_sum += load;
         load_square += load * load;
         open++;

@@ -74,7 +74,8 @@ void plan_record_assess(struct plan_record *r, const struct sched_node *after, u
     f[PLAN_TRUST] /= placed;
     f[PLAN_BALANCE] = imbalance(after, n_nodes);
     least_of(after, n_nodes, worst, &least);
-    const double bound[PLAN_OBJECTIVES] = { least.latency, NAN, least.distrust, least.cost * hours, least.price * hours };
+    const double bound[PLAN_OBJECTIVES] = { least.latency, NAN, least.distrust, least.cost * hours,
+                                            least.price * hours };
     for (unsigned o = 0; o < PLAN_OBJECTIVES; o++) {
         r->ideal[o] = r->nadir[o] = f[o];
         r->bound[o] = bound[o];

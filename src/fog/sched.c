@@ -205,6 +205,12 @@ enum sched_reason sched_refuse(struct sched_refusals *r, const struct sched_node
     return reason;
 }
 
+double sched_load(const struct sched_node *n) {
+    double share = n->slots ? (double)n->running / n->slots : 0,
+           seen = n->load_milli < 1000 ? n->load_milli / 1000.0 : 1;
+    if (share > SCHED_LOAD_MAX) share = SCHED_LOAD_MAX;
+    return share > seen ? share : seen;
+}
 uint32_t sched_worst_latency(const struct sched_node *nodes, uint32_t n_nodes) {
     uint32_t worst = 1;
     for (uint32_t i = 0; i < n_nodes; i++)
@@ -212,6 +218,7 @@ uint32_t sched_worst_latency(const struct sched_node *nodes, uint32_t n_nodes) {
     return worst;
 }
 double sched_price_of_work(uint64_t per_hour, uint32_t rate_milli) {
+    if (per_hour > TERMS_PRICE_MAX) per_hour = TERMS_PRICE_MAX;
     return (double)per_hour * 1000.0 / (rate_milli ? rate_milli : 1000);
 }
 
@@ -250,8 +257,8 @@ bool sched_tasks_ok(const struct sched_task *tasks, uint32_t n_tasks) {
     if (n_tasks > SCHED_BATCH_MAX) return false;
     for (uint32_t i = 0; i < n_tasks; i++)
         if (tasks[i].n_avoid > SCHED_AVOID_MAX || tasks[i].n_exclude > TERMS_EXCLUDE_MAX ||
-            tasks[i].n_only > SCHED_ONLY_MAX ||
-            (unsigned)tasks[i].spread >= DOMAINS || (unsigned)tasks[i].class >= SLA_CLASSES)
+            tasks[i].n_only > SCHED_ONLY_MAX || (unsigned)tasks[i].spread >= DOMAINS ||
+            (unsigned)tasks[i].class >= SLA_CLASSES)
             return false;
     return true;
 }

@@ -52,6 +52,9 @@ enum sched_reason sched_refuse(struct sched_refusals *r, const struct sched_node
 struct sched_key {
     double first, second;
 };
+/* Share of the slots in use, or of the machine as measured, whichever is more; bounded, so that squares stay exact. */
+#define SCHED_LOAD_MAX 64.0
+double sched_load(const struct sched_node *n);
 /* Latency with the unknown as the worst known (1 when none is known); speed; 64 bits well mixed. */
 uint32_t sched_worst_latency(const struct sched_node *nodes, uint32_t n_nodes);
 double sched_price_of_work(uint64_t per_hour, uint32_t rate_milli);

@@ -107,7 +107,8 @@ const struct schema_row job_body_rows[] = {
       .rows = merge_rows,
       .fallback = "null",
       .doc = "A last task over the outputs of all others." },
-    { .name = "replicas", .type = SCHEMA_INT, .min = 1, .max = JOB_REPLICAS_MAX, .fallback = "1" },
+    { .name = "replicas", .type = SCHEMA_INT, .min = 1, .max = JOB_REPLICAS_MAX,
+      .doc = "Results of each task that are compared; by default as the class says: B 1, A 2, S 3." },
     { .name = "limits", .type = SCHEMA_OBJECT, .rows = limit_rows, .fallback = "{}" },
     { .name = "deterministic",
       .type = SCHEMA_BOOL,
@@ -309,7 +310,7 @@ enum vl_err job_body_read(const json_t *root, struct job_body *ret, struct schem
     read_limits(&s->limits, json_object_get(root, "limits"));
     s->deterministic = schema_bool(root, "deterministic", false);
     s->network = schema_bool(root, "network", false);
-    s->replicas = (uint32_t)schema_u64(root, "replicas", 1);
+    s->replicas = (uint32_t)schema_u64(root, "replicas", 0);
     s->max_attempts = (uint32_t)schema_u64(root, "max_attempts", 3);
     s->priority = priority_of(schema_str(root, "priority", "normal"));
     (void)mix_level_parse(schema_str(root, "privacy", "off"), &s->privacy); /* the schema knows no other names */

@@ -54,15 +54,15 @@ static inline bool batch_takes(const struct sched_node *nodes, uint32_t n, uint3
         if (i == k || c[i].reason != SCHED_PLACED) continue;
         if (batch_same_task(&tasks[i], t) && batch_kept_off(&nodes[x], &nodes[c[i].node], t)) return false;
         if (c[i].node != x) continue;
-        memory += tasks[i].memory_bytes;
-        disk += tasks[i].disk_bytes;
+        if (__builtin_add_overflow(memory, tasks[i].memory_bytes, &memory) ||
+            __builtin_add_overflow(disk, tasks[i].disk_bytes, &disk))
+            return false;
         slots++;
     }
     return slots <= nodes[x].free_slots && memory <= nodes[x].memory_free && disk <= nodes[x].disk_free;
 }
 
-/* What is wrong with a placement on nodes as they were before; NULL: nothing.  greedy: nobody waits whom a node would
- * still take. */
+/* What is wrong with a placement on nodes as they were before; NULL: nothing. */
 static inline const char *batch_wrong(const struct sched_node *nodes, uint32_t n, const struct sched_task *tasks,
                                       uint32_t n_tasks, const struct sched_choice *c) {
     for (uint32_t k = 0; k < n_tasks; k++) {
