@@ -4,13 +4,13 @@
  * Few terms go through Straus' method (non-adjacent forms of width 5, one chain of doublings for all), many through
  * Pippenger's (buckets; Bernstein, Doumen, Lange, Oosterwijk 2012), whose window is the one that needs the fewest
  * field multiplications for that number of terms.  Scalars are any 32 bytes, little-endian: those at or above L count
- * as what they are modulo L.  Pure but for the allocation of working memory, at most 300 bytes a term and 1.4 MiB. */
+ * as what they are modulo L.  Pure but for the allocation of working memory, at most 520 bytes a term and 1.4 MiB. */
 #ifndef VL_CRYPTO_MSM_H
 #define VL_CRYPTO_MSM_H
 
 #include "crypto/ristretto.h"
 
-#define MSM_MAX (1u << 20)  /* terms: 300 MiB of working memory */
+#define MSM_MAX (1u << 18)  /* terms: 130 MiB of working memory */
 #define MSM_STRAUS_MAX 127u /* terms; where the two methods were measured to be equal */
 
 /* n = 0 gives the identity; nothing may overlap *ret.  VL_ERANGE: n > MSM_MAX.  VL_ENOMEM. */
