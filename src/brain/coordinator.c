@@ -360,7 +360,7 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
     }
     b->counters.reports++;
     struct job_ruling ruling = { 0 };
-    if (r->outcome == TASK_DONE) ruling = verify_ruling(b, node, r);
+    bool taken = r->outcome != TASK_DONE || verify_ruling(b, node, r, &ruling);
     standing_metered(b, node, r);
     struct sched_load held = job_book_on_node(b->jobs, node);
     uint64_t limit = conduct_limit(b, r);
@@ -376,10 +376,10 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
     if (err) {
         b->counters.reports_stale++;
     } else {
-        outputs_keep(b, r);
+        if (taken) outputs_keep(b, r);
         bench_report(b, node, r);
         vl_buf_init(&buf, 1024);
-        if (r->has_receipt && receipt_encode(&r->receipt, &buf) == VL_OK) {
+        if (taken && r->has_receipt && receipt_encode(&r->receipt, &buf) == VL_OK) {
             struct record *rec = record_add(b, RECORD_RECEIPT, r->job.b, sizeof r->job.b, (struct vl_span){ 0 },
                                             vl_span(buf.p, buf.len));
             rec->index = r->task;

@@ -418,8 +418,8 @@ enum vl_err verify_restore(struct brain *b, const struct record *r);
 /* A verdict changes the node's account, with this step's commit. */
 void verify_verdict(struct brain *b, const struct job_effect *e);
 void verify_account(struct brain *b, const struct job_effect *e);
-/* What is to be done now that this result is in; to be part of the event. */
-struct job_ruling verify_ruling(struct brain *b, struct vl_node_id node, const struct task_report *report);
+/* What is to be done now that this result is in; to be part of the event.  False: the book will refuse it. */
+bool verify_ruling(struct brain *b, struct vl_node_id node, const struct task_report *report, struct job_ruling *ret);
 /* After a ruling that wants a referee. */
 void verify_referee(struct brain *b, const struct task_report *r);
 void verify_reveal(struct brain *b, const struct job_effect *e);

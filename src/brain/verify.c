@@ -125,6 +125,20 @@ static bool others(struct brain *b, struct vl_node_id node) {
     return false;
 }
 
+/* Whether somebody is there who has not spoken yet: without, waiting for more results would be for ever. */
+static bool anybody_left(struct brain *b, const struct job_votes *v) {
+    const struct node_record *r = NULL;
+    struct sched_load none = { 0 };
+    struct sched_node x;
+    while ((r = registry_next(b->registry, r ? &r->id : NULL)) != NULL) {
+        bool spoke = false;
+        registry_sched_node(r, b->now, &none, &x);
+        for (uint32_t i = 0; i < v->n; i++) spoke |= vl_node_eq(v->v[i].node, r->id);
+        if (!spoke && !x.blocked && r->caps.slots > 0 && (x.features & NODE_FEATURE_WASM)) return true;
+    }
+    return false;
+}
+
 /* Nobody outside can know it before the result is bound, for our seed is fresh with each start and never leaves. */
 static struct vl_hash beacon(const struct brain *b, const struct vl_hash *root) {
     struct vl_hash h;
@@ -147,16 +161,16 @@ static struct job_ruling dispute(const struct brain *b, const struct job_votes *
     return (struct job_ruling){ .rule = JOB_RULE_REFEREE };
 }
 
-struct job_ruling verify_ruling(struct brain *b, struct vl_node_id node, const struct task_report *report) {
-    struct job_ruling r = { .rule = JOB_RULE_MAJORITY };
-    struct job_votes *votes = malloc(sizeof *votes);
+/* Class B is worth no more than a minute's wait for somebody to repeat it, and nothing where nobody is. */
+static struct job_ruling more_of_b(struct brain *b, struct vl_node_id node, uint64_t winner, uint8_t want) {
+    if (!others(b, node)) return (struct job_ruling){ .rule = JOB_RULE_ACCEPT, .winner = winner };
+    return (struct job_ruling){ .rule = JOB_RULE_MORE, .winner = winner, .want = want, .until = b->now + VERIFY_AUDIT_WAIT_MS };
+}
+
+static struct job_ruling rule(struct brain *b, struct vl_node_id node, const struct task_report *report, const struct job_votes *votes) {
     struct verify_vote v[VERIFY_VOTES_MAX];
     struct verify_result got;
     _Static_assert(VERIFY_VOTES_MAX >= JOB_COPIES_MAX, "every copy may have a vote");
-    if (votes == NULL || !job_book_votes(b->jobs, node, report, votes) || votes->referee) {
-        free(votes);
-        return r;
-    }
     struct verify_case c = { .class = votes->class,
                              .tier = votes->tier,
                              .n = votes->n,
@@ -167,30 +181,51 @@ struct job_ruling verify_ruling(struct brain *b, struct vl_node_id node, const s
     for (uint32_t i = 0; i < votes->n; i++)
         v[i] = (struct verify_vote){ votes->v[i].node, votes->v[i].root, error_of(b, votes->v[i].node) };
     struct vl_hash secret = beacon(b, &votes->v[votes->n - 1].root);
-    c.audit = votes->class == SLA_B && votes->n == 1 && votes->coming == 0 &&
-              verify_audit(&b->verify->policy, report->job, report->task, report->epoch, &secret);
+    bool alone = votes->class == SLA_B && votes->n == 1;
+    c.audit = alone && votes->coming == 0 && verify_audit(&b->verify->policy, report->job, report->task, report->epoch, &secret);
     enum vl_err err = verify_decide(&b->verify->policy, &c, &got);
-    uint64_t winner = err ? 0 : votes->v[got.winner].epoch;
     if (err) {
         note(b, err, node, "a result could not be judged: the majority decides");
-    } else if (got.answer == VERIFY_TAKE) {
-        r = (struct job_ruling){ .rule = JOB_RULE_ACCEPT, .winner = winner };
-    } else if (got.answer == VERIFY_HOPELESS) {
-        r = dispute(b, votes);
-    } else {
-        r = (struct job_ruling){ .rule = JOB_RULE_MORE, .want = (uint8_t)got.want };
-        if (c.class == SLA_B && c.n == 1 && got.error_ppm <= GOOD_ENOUGH_PPM) {
-            r.winner = winner;
-            r.until = b->now + VERIFY_AUDIT_WAIT_MS;
-            if (!others(b, node)) r = (struct job_ruling){ .rule = JOB_RULE_ACCEPT, .winner = winner };
-        }
+        return (struct job_ruling){ .rule = JOB_RULE_MAJORITY };
     }
+    uint64_t winner = votes->v[got.winner].epoch;
+    switch (got.answer) {
+    case VERIFY_TAKE:
+        return (struct job_ruling){ .rule = JOB_RULE_ACCEPT, .winner = winner };
+    case VERIFY_HOPELESS:
+        return dispute(b, votes);
+    case VERIFY_MORE:
+        break;
+    }
+    bool stuck = votes->deterministic && votes->coming == 0 && got.equal < votes->n && !anybody_left(b, votes);
+    if (stuck) return dispute(b, votes);
+    if (alone && got.error_ppm <= GOOD_ENOUGH_PPM) return more_of_b(b, node, winner, (uint8_t)got.want);
+    return (struct job_ruling){ .rule = JOB_RULE_MORE, .want = (uint8_t)got.want };
+}
+
+bool verify_ruling(struct brain *b, struct vl_node_id node, const struct task_report *report, struct job_ruling *ret) {
+    struct job_votes *votes = malloc(sizeof *votes);
+    *ret = (struct job_ruling){ .rule = JOB_RULE_MAJORITY };
+    bool taken = votes && job_book_votes(b->jobs, node, report, votes);
+    if (votes == NULL) out_of_memory(b);
+    if (taken && !votes->referee) *ret = rule(b, node, report, votes);
     free(votes);
-    return r;
+    return taken;
+}
+
+/* Who submits a job may rule nodes out, us too. */
+static bool excluded(const struct brain *b, struct vl_job_id id) {
+    struct job_view v;
+    struct job_spec spec;
+    if (!job_book_job(b->jobs, id, &v) || job_spec_reopen(v.spec, &spec) != VL_OK) return true;
+    for (uint32_t i = 0; i < spec.terms.n_exclude; i++)
+        if (vl_node_eq(spec.terms.exclude[i], b->self)) return true;
+    return false;
 }
 
 /* The referee is ourselves where we have a runner; else the scheduler takes a node of an owner who has not spoken. */
 void verify_referee(struct brain *b, const struct task_report *r) {
+    if (excluded(b, r->job)) return;
     if (b->cfg.caps.slots == 0 || !(b->features & NODE_FEATURE_WASM)) return;
     vl_ignore(coordinator_job(
         b, &(struct job_event){ .kind = JOB_EV_PLACED, .now = b->now, .job = r->job, .task = r->task, .node = b->self }));

@@ -209,7 +209,7 @@ static enum vl_err step_frozen(struct job_book *b, const struct job_event *ev, s
     vl_ms begun = c->started_ms ? c->started_ms : c->placed_ms;
     vl_ms latest = vl_ms_add(begun, c->task->job->timeout_ms + b->config.overtime_ms + JOB_FROZEN_MAX_MS);
     vl_ms at = vl_ms_min(vl_ms_add(c->deadline_ms, JOB_FROZEN_MS), latest);
-    if (c->state < COPY_ACCEPTED || at <= c->deadline_ms) {
+    if (c->state < COPY_ACCEPTED || c->committed || at <= c->deadline_ms) { /* who has a result does not need time to work */
         fx->changed = false;
         return VL_OK;
     }

@@ -11,21 +11,25 @@
 
 /* ---- sensors -------------------------------------------------------------------------------------------------------- */
 
-static uint16_t local_minute(void) {
+/* false: the local time is unknown; then nothing is told, and old readings forbid work. */
+static bool local_minute(uint16_t *ret) {
     time_t now = time(NULL);
     struct tm tm;
     tzset(); /* the owner may have travelled */
-    return localtime_r(&now, &tm) ? (uint16_t)(tm.tm_hour * 60 + tm.tm_min) : 0;
+    if (localtime_r(&now, &tm) == NULL) return false;
+    *ret = (uint16_t)(tm.tm_hour * 60 + tm.tm_min);
+    return true;
 }
 
 static void sensed(uv_poll_t *p, int status, int events) {
     struct node *n = p->data;
     struct machine_reading r;
+    uint16_t minute = 0;
     (void)status;
     (void)events;
-    if (n->stopping || !sensors_take(n->sensors, &r) || n->brain == NULL) return;
+    if (n->stopping || !sensors_take(n->sensors, &r) || n->brain == NULL || !local_minute(&minute)) return;
     brain_harvest(n->brain, node_now(n),
-                  &(struct brain_harvest_input){ .local_minute = local_minute(), .reading = &r, .blob_bytes = n->blob_bytes });
+                  &(struct brain_harvest_input){ .local_minute = minute, .reading = &r, .blob_bytes = n->blob_bytes });
     node_pump(n);
 }
 

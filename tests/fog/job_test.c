@@ -682,6 +682,8 @@ TEST(job, who_does_not_reveal_is_silent_at_the_exact_end_and_replaced) {
     for (uint32_t n = 1; n <= 2; n++) CHECK_OK(desk_commit(&d, 0, 0, n, n, 5));
     vl_ms asked = d.now;
     CHECK_OK(desk_report(&d, 0, 0, 1, 1, TASK_DONE, 5));
+    CHECK_OK(desk_status(&d, 0, 0, 2, 2, JOB_EV_FROZEN)); /* its owner is no excuse: the result is there */
+    CHECK(!d.fx.changed);
     desk_tick(&d, asked + JOB_REVEAL_MS - 1);
     CHECK(job_book_asked(d.book, job_n(0), 0, 2));
     d.now = asked + JOB_REVEAL_MS;
