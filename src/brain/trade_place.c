@@ -7,22 +7,16 @@
 #define PLACE_MAX 256u /* tasks looked at in one go */
 #define PLACE_PAGES 16u
 
-static bool has_copy(const struct sched_task *t, struct vl_node_id node) {
-    for (uint32_t i = 0; i < t->n_avoid; i++)
-        if (t->avoid[i].hard && vl_node_eq(t->avoid[i].node, node)) return true;
-    return false;
-}
-
-/* A further copy, wanted to check what the winners say (an audit, another vote), goes to anybody once each of them has
- * one: they cannot check themselves. */
+/* Another copy of the same task, a replica or one that checks (an audit, another vote), goes to anybody when no winner takes
+ * it: trade_place() has asked them before.  A lone winner cannot check itself, and winners whose slots are full of first
+ * copies that wait for second ones would wait for ever. */
 bool market_holds(const struct brain *b, const struct sched_task *t) {
     struct market_view v;
     if (bench_owns(b, t->job)) return true;
     if (b->trade->holding == 0 || !market_of_job(b->trade->core, t->job, &v) || market_state_final(v.state)) return false;
-    if (v.state != MARKET_CLEARED || t->n_avoid == 0) return true;
-    for (uint32_t i = 0; i < v.n_bids; i++)
-        if (v.bids[i].state == BID_WON && !has_copy(t, v.bids[i].node)) return true;
-    return false;
+    for (uint32_t i = 0; v.state == MARKET_CLEARED && i < t->n_avoid; i++)
+        if (t->avoid[i].hard) return false;
+    return true;
 }
 
 /* What any task of the job asks of a node; the merging one asks the same.  False: no such job. */
@@ -90,27 +84,32 @@ static const struct market_bid *winner_for(const struct brain *b, const struct m
     return best;
 }
 
-static void place(struct brain *b, const struct sched_task *t) {
+static bool place(struct brain *b, const struct sched_task *t) {
     struct market_view v;
-    if (!market_of_job(b->trade->core, t->job, &v) || v.state != MARKET_CLEARED) return;
+    if (!market_of_job(b->trade->core, t->job, &v) || v.state != MARKET_CLEARED) return false;
     const struct market_bid *w = winner_for(b, &v, t);
-    if (w == NULL) return;
+    if (w == NULL) return false;
     struct vl_node_id node = w->node;
     if (coordinator_job(b, &(struct job_event){
                                .kind = JOB_EV_PLACED, .now = b->now, .job = t->job, .task = t->task, .node = node }))
-        return;
+        return false;
     b->counters.placed++;
     placing_touch(b, node);
+    return true;
 }
 
+/* The queue names a task once, however many copies it wants: again as long as winners take some. */
 void trade_place(struct brain *b) {
-    struct job_cursor cursor = { 0 };
-    if (b->trade->holding == 0) return;
-    struct sched_task *tasks = calloc(PLACE_MAX, sizeof *tasks);
-    for (uint32_t page = 0; tasks && page < PLACE_PAGES; page++) {
-        uint32_t got = job_book_ready(b->jobs, &cursor, tasks, PLACE_MAX);
-        for (uint32_t i = 0; i < got; i++) place(b, &tasks[i]);
-        if (got < PLACE_MAX) break;
+    struct sched_task *tasks = b->trade->holding > 0 ? calloc(PLACE_MAX, sizeof *tasks) : NULL;
+    uint32_t placed = tasks ? 1 : 0;
+    for (uint32_t round = 0; placed > 0 && round < JOB_REPLICAS_MAX; round++) {
+        struct job_cursor cursor = { 0 };
+        uint32_t got = PLACE_MAX;
+        placed = 0;
+        for (uint32_t page = 0; got == PLACE_MAX && page < PLACE_PAGES; page++) {
+            got = job_book_ready(b->jobs, &cursor, tasks, PLACE_MAX);
+            for (uint32_t i = 0; i < got; i++) placed += place(b, &tasks[i]);
+        }
     }
     free(tasks);
 }

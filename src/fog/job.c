@@ -251,8 +251,10 @@ static enum vl_err step_commit(struct job_book *b, const struct job_event *ev, s
     struct job *j = c->task->job;
     err = fx_reserve(fx, fx_of_job(j));
     if (err) return err;
+    copy_unlink(b, c); /* counted differently from now on */
     c->committed = true;
     c->commitment = ev->commitment;
+    copy_link(b, c);
     c->touched_ms = ev->now;
     if (j->started_ms == 0) j->started_ms = ev->now;
     if (copy_live(c)) {

@@ -228,7 +228,8 @@ VL_MUST_CHECK enum vl_err job_book_step(struct job_book *b, const struct job_eve
 vl_ms job_book_deadline(const struct job_book *b);
 
 /* Placing.  Fills up to max tasks that want a copy, best first: critical jobs, then by age with a handicap of 10 min
- * per class below high, so that nothing starves.  A task that wants several copies is given once per call.
+ * per class below high, so that nothing starves.  A task that wants several copies is given once
+ * for each, one after the other, as far as there is room.
  * cursor: zeroed to begin; afterwards the next call goes on behind the last task given.  Returns the number filled. */
 struct job_cursor {
     uint64_t key[2];

@@ -55,6 +55,16 @@ void node_put(struct job_book *b, struct node_load *n) {
     free(n);
 }
 
+/* What has committed to a result runs no more: it holds no slot while it waits for the others of its round, who may need
+ * that very slot. `sign`: 1, or its negative. */
+static void load_add(const struct copy *c, uint64_t sign) {
+    const struct job *j = c->task->job;
+    if (c->committed) return;
+    c->node->load.running += (uint32_t)sign;
+    c->node->load.memory_bytes += sign * j->memory_bytes;
+    c->node->load.disk_bytes += sign * j->disk_bytes;
+}
+
 void copy_link(struct job_book *b, struct copy *c) {
     struct task *t = c->task;
     struct job *j = t->job;
@@ -65,9 +75,7 @@ void copy_link(struct job_book *b, struct copy *c) {
         t->live++;
         j->live++;
         b->n_live++;
-        c->node->load.running++;
-        c->node->load.memory_bytes += j->memory_bytes;
-        c->node->load.disk_bytes += j->disk_bytes;
+        load_add(c, 1);
     } else if (c->state == COPY_VOTE && t->votes++ == 0) {
         j->voting++;
     }
@@ -82,9 +90,7 @@ void copy_unlink(struct job_book *b, struct copy *c) {
         t->live--;
         j->live--;
         b->n_live--;
-        c->node->load.running--;
-        c->node->load.memory_bytes -= j->memory_bytes;
-        c->node->load.disk_bytes -= j->disk_bytes;
+        load_add(c, UINT64_MAX);
     } else if (c->state == COPY_VOTE && --t->votes == 0) {
         j->voting--;
     }

@@ -69,7 +69,8 @@ uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, str
             j = NULL;
             continue;
         }
-        describe(&j->tasks[i], &ret[n++]);
+        /* All copies of a task together, as far as there is room: those that are compared must all be there. */
+        for (uint32_t want = task_want(&j->tasks[i]); want > 0 && n < max; want--) describe(&j->tasks[i], &ret[n++]);
         cursor->task = i + 1;
     }
     return n;

@@ -658,6 +658,33 @@ TEST(job, asks_to_reveal_only_when_all_have_committed_and_takes_only_what_opens_
     CLOSE;
 }
 
+/* Else first copies of many tasks fill all slots and wait for siblings that never find one. */
+TEST(job, gives_the_copies_of_a_task_together_and_counts_none_that_has_committed) {
+    OPEN(3);
+    spec.replicas = 2;
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    struct sched_task v[8];
+    struct job_cursor cursor = { 0 };
+    CHECK_EQ(6, job_book_ready(d.book, &cursor, v, 8));
+    for (uint32_t i = 0; i < 6; i++) CHECK_EQ(i / 2, v[i].task);
+    CHECK_OK(desk_place(&d, 0, 0, 1));
+    CHECK_EQ(1, job_book_on_node(d.book, node_n(1)).running);
+    CHECK_OK(desk_commit(&d, 0, 0, 1, 1, 5));
+    CHECK_EQ(0, job_book_on_node(d.book, node_n(1)).running);
+    CHECK_EQ(0, job_book_on_node(d.book, node_n(1)).memory_bytes);
+    cursor = (struct job_cursor){ 0 };
+    CHECK_EQ(5, job_book_ready(d.book, &cursor, v, 8)); /* its sibling is the first that is wanted */
+    CHECK_EQ(0, v[0].task);
+    struct vl_buf snapshot;
+    vl_buf_init(&snapshot, 1u << 20);
+    snapshot_of(d.book, &snapshot);
+    struct job_book *again = book_from(vl_span(snapshot.p, snapshot.len));
+    CHECK(again != NULL && job_book_on_node(again, node_n(1)).running == 0);
+    job_book_destroy(again);
+    vl_buf_free(&snapshot);
+    CLOSE;
+}
+
 TEST(job, refuses_a_result_that_comes_without_the_commitment_or_before_it_is_asked_for) {
     OPEN(0);
     spec.replicas = 3;

@@ -198,3 +198,13 @@ def test_class_a_waits_for_a_second_owner_and_says_so(program, wasm, examples):
         check(v.ended(job, 90)["state"] == "done", "a node of another owner came")
     finally:
         v.down()
+
+
+def test_more_replicated_tasks_than_there_are_slots_all_end(program, wasm, examples):
+    v = Village(program, workers=3)
+    try:
+        job = v.job(os.path.join(wasm, "slow.wasm"), [b"line %d\n" % i for i in range(40)], args=["0"], replicas=2)
+        j = v.ended(job, 120)
+        check(j["state"] == "done" and j["tasks"]["done"] == 40, f"first copies must not hold the slots of their siblings: {j}")
+    finally:
+        v.down()
