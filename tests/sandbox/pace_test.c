@@ -279,16 +279,24 @@ TEST(pace, holds_a_native_task_under_a_share_of_all_processors) {
     cpu_set_t set;
     CHECK_OK(sched_getaffinity(0, sizeof set, &set));
     unsigned cpus = (unsigned)CPU_COUNT(&set);
+    char group[400];
     struct rig *g = rig_start(NULL);
     NEED_NATIVE(g);
+    bool v2 = g->ev.u.hello.cgroup == SANDBOX_CGROUP_V2;
     struct sandbox_request q = native_busy(1, "for i in 1 2 3; do (while :; do :; done) & done; wait");
     rig_send(g, &q);
     wait_started(g);
     CHECK(goes_on(g));
+    group_of_task(g, v2, group);
     pace(g, 200);
     usleep(300000);
-    uint64_t begun = now_us(), used = uses(g, 2000), allowed = (now_us() - begun) / 1000 * cpus * 200 / 1000;
+    uint64_t begun = now_us(), before = group[0] ? group_says(group, "cpu.stat", "usage_usec") : 0, used = uses(g, 2000);
+    uint64_t allowed = (now_us() - begun) / 1000 * cpus * 200 / 1000;
     print_message("# native, cap 200/1000 of %u processors: %llu ms used of %llu allowed\n", cpus, (unsigned long long)used, (unsigned long long)allowed);
+    if (group[0]) { /* the group alone: in an emulator what the runner's looking costs is not little */
+        used = (group_says(group, "cpu.stat", "usage_usec") - before) / 1000;
+        print_message("# its group alone: %llu ms\n", (unsigned long long)used);
+    }
     CHECK(used >= allowed / 20);
     CHECK(used <= allowed + allowed / 5 + 40);
     stop_and_drop(g, 1);
