@@ -11,6 +11,8 @@ import { startVillage } from "./village.mjs";
 
 const ARTEFACTS = process.env.VILLAGE_ARTEFACTS ?? fileURLToPath(new URL("../../artefacts", import.meta.url));
 
+const DIST = fileURLToPath(new URL("../dist", import.meta.url));
+
 if (!existsSync(process.env.CHROMIUM ?? "/usr/bin/chromium")) {
   console.log("1..0 # SKIP no Chromium here (Debian package chromium)");
   process.exit(0);
@@ -23,7 +25,7 @@ const phone = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, has
 let number = 0, failed = 0;
 
 /** A page that remembers whatever must not happen. */
-async function open(options, hash = "/") {
+async function open(options, hash = "/", at = backend) {
   const context = await browser.newContext({ reducedMotion: "reduce", acceptDownloads: true, ...options });
   const page = await context.newPage();
   page.faults = [];
@@ -41,9 +43,9 @@ async function open(options, hash = "/") {
   page.on("pageerror", (e) => page.faults.push(e.message));
   page.on("request", (r) => {
     const url = new URL(r.url());
-    if (!["blob:", "data:"].includes(url.protocol) && url.host !== new URL(backend.url).host) page.faults.push(`request to ${r.url()}`);
+    if (!["blob:", "data:"].includes(url.protocol) && url.host !== new URL(at.url).host) page.faults.push(`request to ${r.url()}`);
   });
-  await page.goto(`${backend.url}/#token=${encodeURIComponent(backend.token)}&to=${hash}`);
+  await page.goto(`${at.url}/#token=${encodeURIComponent(at.token)}&to=${hash}`);
   return page;
 }
 
@@ -243,6 +245,45 @@ await test("the trust page shows the signed log, and what to do where there is n
   await page.locator('[data-test="mix"]').waitFor();
   assert.match(await page.locator('[data-test="overload"]').innerText(), /All jobs are taken/);
 });
+
+// What takes days in a real village, from invented data: sales by the hour, a cleared auction, a broken promise, a dispute.
+if (existsSync(DIST)) {
+  const full = process.env.VILLAGE_PROGRAM ? await startBackend() : backend;
+  await test("prices are drawn with their forecast, and described for who does not see them", async (open) => {
+    const page = await open(wide, "/market", full);
+    const line = page.locator('[data-test="price-line"]').nth(1);
+    await line.waitFor();
+    assert.match(await line.getAttribute("aria-label"), /silver: 30 hours with sales, last 2\.87 cr.*foretold in 1 h 2\.88 cr \(2\.74 cr to 3\.01 cr\), in 6 h/);
+    assert.equal(await line.locator(".band").count(), 1);
+    assert.equal(await page.locator(".price-line .band").count(), 2, "a tier with one sale foretells nothing");
+    await page.getByRole("link", { name: /nightly-2/ }).click();
+    await page.locator('[data-test="auction-words"]').waitFor();
+    assert.match(await page.locator('[data-test="auction-words"]').innerText(), /the winners work\. Winners: barn, cellar/);
+    await page.screenshot({ path: `${ARTEFACTS}/auction-cleared.png` });
+  });
+  await test("a broken promise shows what was measured and what is owed back", async (open) => {
+    const page = await open(wide, "/trust", full);
+    const row = page.locator("tr", { hasText: "missed" });
+    await row.waitFor();
+    assert.match((await row.innerText()).replace(/\s+/g, " "), /silver 99\.5 % 96\.25 % 1 m 22 s 2 \/ 3 460 µcr/);
+  });
+  await test("promise, auction, wrong result and dispute are told on the page of the job", async (open) => {
+    const id = [...full.village.jobs.values()].find((j) => j.name === "index-mail").id;
+    const page = await open(wide, `/jobs/${id}`, full);
+    const deal = page.locator('[data-test="deal"]');
+    await deal.getByRole("link", { name: "Auction" }).waitFor();
+    assert.match(await deal.innerText(), /99\.5 % promised \(silver\), 99\.931 % measured/);
+    const history = await page.locator(".history").innerText();
+    for (const said of ["wrong result, task 3 on forge", "a worker disputes the result, task 3", "dispute ended, task 3"]) assert.ok(history.includes(said), `${said}: ${history}`);
+    await page.screenshot({ path: `${ARTEFACTS}/job-deal.png`, fullPage: true });
+  });
+  await test("a lent machine says its state and the reason", async (open) => {
+    const page = await open(wide, `/nodes/${full.village.nodes[0].id}`, full);
+    await page.locator('[data-test="harvest"]').waitFor();
+    assert.match(await page.locator('[data-test="harvest"]').innerText(), /running since .*nothing speaks against it/);
+  });
+  if (full !== backend) await full.stop();
+}
 
 await test("the job's page shows class, tier and strategy", async (open) => {
   const page = await open(wide, `/jobs/${await backend.job("planned")}`);

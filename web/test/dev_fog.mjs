@@ -35,6 +35,11 @@ export function inventFog(village) {
   const agreement = (job, i) => ({ job: job.id, tier: "silver", state: ["open", "kept", "missed"][i], majority: false, promised_ppb: 995_000_000, computed_ppb: 998_120_000, measured_ppb: [1e9, 999_310_000, 962_500_000][i], start_ms: job.submitted_ms, end_ms: null,
     up_ms: 9e6, down_ms: i * 41_000, unobserved_ms: 0, allowed_ms: 36_000, outages: i, breach: i === 2, price: 1200, refund: i === 2 ? 460 : 0, nodes: [1, 2, 3].map((k) => ({ id: village.nodes[k].id, up: k !== 3 || i !== 2 })) });
   const agreements = jobs.slice(-3).map(agreement);
+  const odd = jobs.at(-2), tell = (kind, detail, task, node) => odd.events.push({ seq: odd.events.length + 1, at_ms: now - 400, kind, detail, task, node: node === undefined ? null : village.nodes[node].id });
+  tell("agreement", "silver on 3 nodes, any one: 99.812 % computed", null);
+  tell("wrong", "its result is not the one accepted", 3, 4);
+  tell("disputed", "the run is done again here", 3, 4);
+  tell("dispute_ended", "run again: the accepted result is right", 3, 4);
   const root = "c4d1".repeat(16);
   const fixed = {
     "/v1/fog/market/prices": { tiers: prices(), money: { held: 12_400, released: 9_200, paid: 2_950, slashed: 46, treasury: 12, now: 204 } },
