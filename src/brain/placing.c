@@ -203,7 +203,7 @@ static void look(struct brain *b) {
     struct sched_node *nodes = calloc(count ? count : 1, sizeof *nodes);
     struct sched_task *tasks = calloc(PLACE_BATCH, sizeof *tasks);
     struct job_cursor cursor = { 0 };
-    uint32_t got = nodes && tasks ? job_book_ready(b->jobs, &cursor, tasks, PLACE_BATCH) : 0;
+    uint32_t got = nodes && tasks ? job_book_ready(b->jobs, b->now, &cursor, tasks, PLACE_BATCH) : 0;
     uint32_t n = got ? placing_all_nodes(b, nodes, count) : 0;
     for (uint32_t i = 0; i < got && jobs < LOOK_JOBS; i++) {
         struct sched_why why;
@@ -317,7 +317,7 @@ static void place_pages(struct brain *b, struct round *r, uint32_t slots) {
             r->more = true;
             return;
         }
-        uint32_t got = job_book_ready(b->jobs, &p->cursor, r->tasks, size), kept = 0, before = r->placed;
+        uint32_t got = job_book_ready(b->jobs, b->now, &p->cursor, r->tasks, size), kept = 0, before = r->placed;
         for (uint32_t i = 0; i < got; i++) {
             if (placing_planned(p, &r->tasks[i]) || market_holds(b, &r->tasks[i])) continue;
             if (kept != i) r->tasks[kept] = r->tasks[i];

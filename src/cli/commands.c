@@ -355,6 +355,12 @@ static const struct cli_option run_options[] = {
       .choices = "default|nsga2|latency_first|load_balance|trust_first|cost|round_robin|least_loaded|affinity|proximity|"
                  "privacy_aware|random",
       .help = "how its tasks are placed" },
+    { .name = "deadline",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = SECOND,
+      .max = 90 * DAY,
+      .help = "when it must have ended; nodes too slow for that get none of it; default: in a week" },
     { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "only nodes in this region" },
     { .name = "min-trust",
       .kind = VALUE_INTEGER,
