@@ -89,9 +89,15 @@ enum vl_err crypto_x509_extension(const struct crypto_x509 *c, const char *oid, 
     return VL_OK;
 }
 
-struct vl_span crypto_x509_serial(const struct crypto_x509 *c) { return c->serial; }
-struct vl_span crypto_x509_subject(const struct crypto_x509 *c) { return c->subject; }
-struct vl_span crypto_x509_issuer(const struct crypto_x509 *c) { return c->issuer; }
+struct vl_span crypto_x509_serial(const struct crypto_x509 *c) {
+    return c->serial;
+}
+struct vl_span crypto_x509_subject(const struct crypto_x509 *c) {
+    return c->subject;
+}
+struct vl_span crypto_x509_issuer(const struct crypto_x509 *c) {
+    return c->issuer;
+}
 
 void crypto_x509_common_name(const struct crypto_x509 *c, char *ret, size_t cap) {
     ret[0] = '\0';
@@ -115,7 +121,9 @@ void crypto_x509_times(const struct crypto_x509 *c, uint64_t *ret_from_s, uint64
 
 /* --- pool --- */
 
-struct crypto_x509_pool *crypto_x509_pool_create(void) { return calloc(1, sizeof(struct crypto_x509_pool)); }
+struct crypto_x509_pool *crypto_x509_pool_create(void) {
+    return calloc(1, sizeof(struct crypto_x509_pool));
+}
 
 static void crl_free(struct crypto_crl *c) {
     if (c == NULL) return;

@@ -1,8 +1,8 @@
 /* x509.h - X.509 certificates and revocation lists (RFC 5280) that are judged at a time the caller names, against roots
  * pinned by key; and signatures of EC and RSA keys.  Pure: no clock, no file, no network; what is parsed comes from
- * strangers.  All of it is public data: nothing here is constant-time.  Over libcrypto's parser and arithmetic; the path
- * is our own, because libcrypto's asks for a trusted certificate where we have the hash of a key.
- * Times: seconds since the Unix epoch. */
+ * strangers.  All of it is public data: nothing here is constant-time.  Over libcrypto's parser and arithmetic; the
+ * path is our own, because libcrypto's asks for a trusted certificate where we have the hash of a key. Times: seconds
+ * since the Unix epoch. */
 #ifndef VL_CRYPTO_X509_H
 #define VL_CRYPTO_X509_H
 
@@ -73,8 +73,8 @@ void crypto_x509_times(const struct crypto_x509 *c, uint64_t *ret_from_s, uint64
 struct crypto_x509_pool;
 struct crypto_x509_pool *crypto_x509_pool_create(void); /* NULL: out of memory */
 void crypto_x509_pool_destroy(struct crypto_x509_pool *p);
-/* One DER certificate, or PEM with any number of them and nothing but white space and NUL bytes around (labels CERTIFICATE and
- * TRUSTED CERTIFICATE are not mixed: only the first is taken).  On an error nothing was added.
+/* One DER certificate, or PEM with any number of them and nothing but white space and NUL bytes around (labels
+ * CERTIFICATE and TRUSTED CERTIFICATE are not mixed: only the first is taken).  On an error nothing was added.
  * VL_EPARSE.  VL_ELIMIT: the pool is full.  VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err crypto_x509_pool_add(struct crypto_x509_pool *p, struct vl_span certificates);
 /* One DER or PEM revocation list.  Same errors. */
@@ -112,17 +112,16 @@ struct crypto_x509_rules {
 struct crypto_x509_path {
     const struct crypto_x509 *cert[CRYPTO_X509_DEPTH]; /* leaf first, the pinned one last; borrowed */
     size_t n;
-    size_t root;             /* which of the rules' roots */
+    size_t root;              /* which of the rules' roots */
     uint64_t from_s, until_s; /* when all of it is valid, lists included; the dates of the root do not count: its key
                                  is pinned, whatever certificate carries it */
-    bool late;               /* something was past its end, within the grace */
-    bool crl;                /* every certificate below the root was looked up in a list */
+    bool late;                /* something was past its end, within the grace */
+    bool crl;                 /* every certificate below the root was looked up in a list */
 };
 /* Searches for a path from `leaf` to a pinned key that holds in every respect; with several certificates of one name it
  * tries them all, within a bound.  *ret is filled on CRYPTO_X509_OK alone; else the fault of the path that got
  * furthest.  A leaf whose own key is pinned is a path of one. */
-VL_MUST_CHECK enum crypto_x509_fault crypto_x509_verify(const struct crypto_x509 *leaf,
-                                                        const struct crypto_x509_rules *rules,
-                                                        struct crypto_x509_path *ret);
+VL_MUST_CHECK enum crypto_x509_fault
+crypto_x509_verify(const struct crypto_x509 *leaf, const struct crypto_x509_rules *rules, struct crypto_x509_path *ret);
 
 #endif

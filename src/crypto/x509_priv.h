@@ -15,7 +15,7 @@ struct crypto_pubkey {
 
 struct crypto_x509 {
     X509 *x;
-    uint8_t key[32];            /* SHA-256 of the SubjectPublicKeyInfo */
+    uint8_t key[32]; /* SHA-256 of the SubjectPublicKeyInfo */
     uint64_t from_s, until_s;
     struct vl_span subject, issuer, serial; /* borrowed from x */
 };

@@ -50,8 +50,8 @@ struct attest_finding {
 };
 
 enum attest_tcb {
-    ATTEST_TCB_UNKNOWN = 0,   /* no collateral, or no minimum to hold it against */
-    ATTEST_TCB_NONE = 1,      /* this kind has no such notion */
+    ATTEST_TCB_UNKNOWN = 0, /* no collateral, or no minimum to hold it against */
+    ATTEST_TCB_NONE = 1,    /* this kind has no such notion */
     ATTEST_TCB_UP_TO_DATE = 2,
     ATTEST_TCB_HARDENING = 3, /* SWHardeningNeeded */
     ATTEST_TCB_CONFIG = 4,    /* ConfigurationNeeded */
@@ -91,16 +91,17 @@ struct attest_policy {
         bool set;
         uint8_t fmc, bootloader, tee, snp, microcode; /* SEV-SNP: least security versions of the reported TCB */
     } snp_minimum;
-    uint32_t snp_vmpl_max; /* the report must come from this privilege level or a more privileged one: 0..3 */
-    bool need_crl;         /* revocation lists must be there */
-    bool no_smt;           /* refuse machines with simultaneous multithreading allowed */
-    bool allow_migration;  /* SEV-SNP: a migration agent may be associated */
+    uint32_t snp_vmpl_max;  /* the report must come from this privilege level or a more privileged one: 0..3 */
+    bool need_crl;          /* revocation lists must be there */
+    bool no_smt;            /* refuse machines with simultaneous multithreading allowed */
+    bool allow_migration;   /* SEV-SNP: a migration agent may be associated */
+    bool snp_single_socket; /* SEV-SNP: the guest must be bound to one socket */
     /* Levels in thousandths; 0 stands for the default in brackets. */
-    uint32_t cap_tcb;      /* OutOfDate, hardening or configuration needed, unknown [600] */
-    uint32_t cap_late;     /* within the grace [500] */
-    uint32_t cap_sha1;     /* PCRs of a SHA-1 bank [500] */
+    uint32_t cap_tcb;                                 /* OutOfDate, hardening or configuration needed, unknown [600] */
+    uint32_t cap_late;                                /* within the grace [500] */
+    uint32_t cap_sha1;                                /* PCRs of a SHA-1 bank [500] */
     uint32_t bonus_tpm, bonus_tee, bonus_secure_boot; /* for evidence beside the best one [50 each] */
-    uint64_t half_life_ms; /* after it half of what is above 0.3 is left [30 days] */
+    uint64_t half_life_ms;                            /* after it half of what is above 0.3 is left [30 days] */
 };
 
 struct attest_input {
@@ -126,6 +127,7 @@ struct attest_result {
     const char *tcb_why;
     enum attest_anchor anchor;
     const char *anchor_why;        /* name of the root; static storage, or the caller's policy */
+    const char *refused;           /* a rule of the policy that genuine evidence breaks; NULL: none */
     bool late;                     /* accepted only by the grace */
     bool revoked;                  /* a certificate on the path is on a list */
     bool sha1;                     /* rests on a SHA-1 PCR bank */
@@ -134,12 +136,12 @@ struct attest_result {
     uint8_t measurement[ATTEST_DATA], report_data[ATTEST_DATA], device[ATTEST_DATA];
     size_t measurement_n, report_data_n, device_n; /* device: chip id, FMSPC, unique id: what names the machine */
     uint32_t version;                              /* of the format */
-    vl_ms made;             /* when the evidence says it was made; 0: it does not */
-    vl_ms from, until;      /* when all certificates and collateral are valid together */
-    char advisories[256];   /* of the vendor for this TCB, separated by spaces; cut at its size */
-    bool accepted;          /* everything that was asked for holds */
-    const char *reason;     /* of the first thing that does not, or "accepted" */
-    uint32_t level;         /* 0..1000, thousandths, at the evaluation time and without bonuses: attest_level() */
+    vl_ms made;                                    /* when the evidence says it was made; 0: it does not */
+    vl_ms from, until;                             /* when all certificates and collateral are valid together */
+    char advisories[256]; /* of the vendor for this TCB, separated by spaces; cut at its size */
+    bool accepted;        /* everything that was asked for holds */
+    const char *reason;   /* of the first thing that does not, or "accepted" */
+    uint32_t level;       /* 0..1000, thousandths, at the evaluation time and without bonuses: attest_level() */
 };
 
 /* Verifies; ret is filled whatever the bytes are.  Never blocks; at most a few dozen signature checks. */
@@ -149,13 +151,13 @@ void attest_verify(const struct attest_input *in, struct attest_result *ret);
 uint32_t attest_level(const struct attest_result *r, const struct attest_policy *policy);
 /* What is left of `level` after `age_ms`: what is above 300 halves in every half-life, straight lines between. */
 uint32_t attest_level_aged(uint32_t level, uint64_t age_ms, const struct attest_policy *policy);
-/* Of a node with several results: the best one's level, and bonuses for what others prove beside it (a TPM, a TEE,
- * secure boot), never above a cap of the best one nor 1000; a forged or revoked one among them makes it 0.  n == 0: a
- * statement of the node itself, 300. */
+/* Of a node with several results: the best one's level, and bonuses for what others prove beside it (a TPM, a TEE of
+ * another kind, secure boot), never above a cap of the best one nor 1000.  One of level 0 proves nothing; a revoked one
+ * makes the sum 0.  n == 0: a statement of the node itself, 300. */
 uint32_t attest_level_all(const struct attest_result *r, size_t n, const struct attest_policy *policy);
 
-/* SHA-512("fog-attest-v1" || len(nonce) as u32 || nonce || node key || TLS exporter): what a node asks its hardware to sign, so that evidence
- * cannot be relayed into another channel. */
+/* SHA-512("fog-attest-v1" || len(nonce) as u32 || nonce || node key || TLS exporter): what a node asks its hardware to
+ * sign, so that evidence cannot be relayed into another channel. */
 void attest_report_data(struct vl_span nonce, const uint8_t node_key[32], const uint8_t exporter[32],
                         uint8_t ret[ATTEST_DATA]);
 

@@ -38,6 +38,9 @@ void attest_measured(const struct attest_input *in, struct attest_result *r);
 bool attest_in_time(const struct attest_input *in, vl_ms from, vl_ms until, struct attest_result *r);
 bool attest_zero(struct vl_span s);
 
+/* An SNP report under in->leaf: all but the nonce and the measurement.  false: attest_no() was called. */
+bool attest_snp_report(const struct attest_input *in, struct vl_span report, struct attest_result *r);
+
 /* The verifiers.  in->policy is not NULL here. */
 void attest_snp(const struct attest_input *in, struct attest_result *r);
 void attest_dcap(const struct attest_input *in, struct attest_result *r); /* SGX and TDX */
