@@ -1,3 +1,5 @@
+#include "crypto/x509.h"
+
 #include "crypto/x509_priv.h"
 
 #include <openssl/asn1.h>

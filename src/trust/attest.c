@@ -1,6 +1,7 @@
-#include "trust/attest_priv.h"
+#include "trust/attest.h"
 
 #include "crypto/hash.h"
+#include "trust/attest_priv.h"
 
 #include <assert.h>
 #include <string.h>
@@ -12,9 +13,9 @@ static const struct kind {
 } kinds[ATTEST_KINDS] = {
     [ATTEST_SELF] = { "self", ATTEST_CLASS_SELF, NULL },
     [ATTEST_SNP] = { "snp", ATTEST_CLASS_TEE, attest_snp },
-    [ATTEST_SGX] = { "sgx", ATTEST_CLASS_TEE, NULL },
-    [ATTEST_TDX] = { "tdx", ATTEST_CLASS_TEE, NULL },
-    [ATTEST_AZURE] = { "azure", ATTEST_CLASS_TEE, NULL },
+    [ATTEST_SGX] = { "sgx", ATTEST_CLASS_TEE, attest_dcap },
+    [ATTEST_TDX] = { "tdx", ATTEST_CLASS_TEE, attest_dcap },
+    [ATTEST_AZURE] = { "azure", ATTEST_CLASS_TEE, attest_azure },
     [ATTEST_NITRO] = { "nitro", ATTEST_CLASS_TEE, NULL },
     [ATTEST_CCA] = { "cca", ATTEST_CLASS_TEE, NULL },
     [ATTEST_PSA] = { "psa", ATTEST_CLASS_MOBILE, NULL },

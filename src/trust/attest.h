@@ -20,6 +20,7 @@
 #define ATTEST_EVIDENCE_MAX 262144u /* bytes of evidence */
 #define ATTEST_COLLATERAL 8u        /* pieces of collateral */
 #define ATTEST_ROOTS 32u            /* pinned roots of one kind, ours and the caller's */
+#define ATTEST_REGISTERS 192u       /* bytes */
 #define ATTEST_DATA 64u             /* report data, nonce, measurement: bytes */
 
 /* Numbers go into records: never renumber. */
@@ -125,6 +126,7 @@ struct attest_result {
     struct attest_finding genuine, fresh, debug, measurement_known, key_bound; /* debug: YES is bad */
     enum attest_tcb tcb;
     const char *tcb_why;
+    bool tcb_partial; /* judged without a piece of collateral (QE identity): the level is capped as for UNKNOWN */
     enum attest_anchor anchor;
     const char *anchor_why;        /* name of the root; static storage, or the caller's policy */
     const char *refused;           /* a rule of the policy that genuine evidence breaks; NULL: none */
@@ -134,6 +136,8 @@ struct attest_result {
     enum attest_state secure_boot; /* where the evidence speaks of it */
     bool with_tpm;                 /* a TEE's evidence that carries a vTPM's quote under it */
     uint8_t measurement[ATTEST_DATA], report_data[ATTEST_DATA], device[ATTEST_DATA];
+    uint8_t registers[ATTEST_REGISTERS]; /* what was measured at run time: RTMR0..3 of a TD */
+    size_t registers_n;
     size_t measurement_n, report_data_n, device_n; /* device: chip id, FMSPC, unique id: what names the machine */
     uint32_t version;                              /* of the format */
     vl_ms made;                                    /* when the evidence says it was made; 0: it does not */

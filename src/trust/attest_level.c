@@ -58,6 +58,7 @@ static uint32_t cap(const struct attest_result *r, const struct attest_policy *p
     if (r->genuine.state != ATTEST_YES || r->revoked || r->refused != NULL) return 0;
     if (r->fresh.state == ATTEST_NO || r->key_bound.state == ATTEST_NO) return 0;
     uint32_t most = tcb_cap(r->tcb, p);
+    if (r->tcb_partial) most = least(most, tcb_cap(ATTEST_TCB_UNKNOWN, p));
     /* Above what a node may say of itself: a root that was provisioned, no debugging, made for this challenge, bound to
      * this node, and running something we know if we were told what to know. */
     if (r->anchor < ATTEST_ANCHOR_OPERATOR || r->debug.state != ATTEST_NO || r->measurement_known.state == ATTEST_NO ||

@@ -40,6 +40,8 @@ bool attest_zero(struct vl_span s);
 
 /* An SNP report under in->leaf: all but the nonce and the measurement.  false: attest_no() was called. */
 bool attest_snp_report(const struct attest_input *in, struct vl_span report, struct attest_result *r);
+/* The same for an Intel quote of a TD or of an enclave, with its collateral. */
+bool attest_dcap_quote(const struct attest_input *in, struct vl_span quote, bool tdx, struct attest_result *r);
 
 /* The verifiers.  in->policy is not NULL here. */
 void attest_snp(const struct attest_input *in, struct attest_result *r);

@@ -107,6 +107,14 @@ TEST(attest_level, each_tcb_has_its_cap) {
     }
 }
 
+TEST(attest_level, a_tcb_judged_in_part_is_capped_as_an_unknown_one) {
+    struct attest_result r = tee();
+    r.tcb_partial = true;
+    CHECK_EQ(600, level(r));
+    r.tcb = ATTEST_TCB_NO_MATCH;
+    CHECK_EQ(0, level(r));
+}
+
 TEST(attest_level, expired_within_the_grace_is_capped_at_500) {
     struct attest_result r = tee();
     struct attest_policy p = { .cap_late = 400 };
