@@ -1,6 +1,8 @@
 /* The job book under a list of events made from the input, and its log and snapshots under raw bytes.
  * First byte: 0 raw event record, 1 raw snapshot chunks, else events of 4 bytes. */
 #include "fog/job.h"
+#include "fog/receipt.h"
+#include "fog/verify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,8 @@ static void submit(struct job_book *b, struct job_event *ev, struct job_effects 
     s.n_inputs = how % 5 == 4 ? 70 : how % 5;
     s.map = s.n_inputs > 0;
     s.has_merge = s.map && (how & 32);
-    s.replicas = 1 + (how >> 6);
+    s.replicas = how >> 6;
+    s.terms.class = (enum sla_class)(s.replicas == 0 ? how / 8 % 3 : 0);
     for (uint32_t i = 0; i < s.n_inputs; i++)
         if (job_inputs_append(&inputs, vl_span_str("in"), (struct vl_hash){ { 0 } }, 1)) abort();
     s.inputs = vl_span(inputs.p, inputs.len);
@@ -42,11 +45,14 @@ static void submit(struct job_book *b, struct job_event *ev, struct job_effects 
 
 /* kind, what, where, value */
 static void one(struct job_book *b, const uint8_t e[4], vl_ms *now, struct job_effects *fx) {
-    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 10),
+    struct job_event ev = { .kind = (enum job_event_kind)(1 + (e[0] & 15) % 12),
                             .job = job_n(e[1] & 3),
                             .task = e[1] >> 2,
                             .node = node_n(e[2] & 3),
                             .epoch = 1 + (e[2] >> 2) % 8 };
+    if ((e[0] & 15) % 12 == 11) ev.kind = JOB_EV_PRICE;
+    ev.price = (uint64_t)e[3] << (e[2] >> 2);
+    ev.cleared = e[2] & 1;
     *now += e[0] & 128 ? (vl_ms)e[3] * 2000 : e[3];
     ev.now = *now;
     struct task_ref refs[1] = { { ev.job, ev.task, ev.epoch } };
@@ -60,6 +66,10 @@ static void one(struct job_book *b, const uint8_t e[4], vl_ms *now, struct job_e
     if (r.outcome != TASK_DONE) r.error = VL_EIO;
     r.n_outputs = r.outcome == TASK_DONE;
     r.outputs[0] = (struct task_output){ .name = vl_span_str("stdout"), .size = e[3] >> 6 };
+    struct vl_hash root = receipt_output_root(r.outputs, r.n_outputs);
+    r.has_salt = r.outcome == TASK_DONE && e[3] % 7 != 0;
+    ev.commitment = verify_commitment(&root, r.salt, ev.node, ev.job, ev.task, ev.epoch);
+    ev.ruling = (struct job_ruling){ .rule = (enum job_rule)(e[3] / 16 % 4), .winner = ev.epoch, .want = (uint8_t)(2 + e[3] % 3), .until = e[0] & 64 ? *now + 50 : 0 };
     ev.report = &r;
     ev.running = refs;
     ev.n_running = e[3] & 1;
@@ -101,8 +111,14 @@ static void raw_snapshot(const uint8_t *p, size_t n) {
     struct job_book *b = book_new();
     struct job_effects fx = { 0 };
     struct vl_reader r = vl_reader(p, n);
-    uint8_t head[10] = { 0x51, 1, 0, 0, 0, 0, 0, 0, 1, 0 };
-    if (job_book_restore(b, vl_span(head, sizeof head))) abort();
+    struct vl_buf head;
+    uint64_t cursor = 0;
+    vl_buf_init(&head, 64);
+    if (job_book_snapshot(b, &cursor, &head) || head.len != 10) abort();
+    head.p[8] = 1; /* room for 255 jobs to come */
+    head.p[9] = 0;
+    if (job_book_restore(b, vl_span(head.p, head.len))) abort();
+    vl_buf_free(&head);
     while (r.n > 0 && !r.failed) {
         struct vl_span chunk = vl_read_span(&r, vl_read_u16(&r));
         if (r.failed || job_book_restore(b, chunk) != VL_OK) break;

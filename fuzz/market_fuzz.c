@@ -1,8 +1,9 @@
 /* The market under a list of events, with the accounts they move; and its decoders, those of rates, quotes and price
- * series under raw bytes.  First byte 0: the rest is an encoding. */
+ * series and the messages between coordinator and bidders under raw bytes.  First byte 0: the rest is an encoding. */
 #include "fog/market.h"
 #include "fog/price.h"
 #include "fog/rate.h"
+#include "wire/market.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,18 @@ static void decoders(struct vl_span in) {
     struct rate_record rate;
     struct price_quote quote;
     struct price_forecast f;
+    struct market_call call;
+    struct market_seal_msg seal;
+    struct market_open_msg opening;
+    struct market_show_msg show;
+    struct market_award_msg award;
     struct vl_buf out;
     vl_buf_init(&out, 1u << 20);
+    if (market_call_decode(in, &call) == VL_OK) same(market_call_encode(&call, &out), &out, in);
+    if (market_seal_decode(in, &seal) == VL_OK) same(market_seal_encode(&seal, &out), &out, in);
+    if (market_open_decode(in, &opening) == VL_OK) same(market_open_encode(&opening, &out), &out, in);
+    if (market_show_decode(in, &show) == VL_OK) same(market_show_encode(&show, &out), &out, in);
+    if (market_award_decode(in, &award) == VL_OK) same(market_award_encode(&award, &out), &out, in);
     if (market_event_decode(in, &ev) == VL_OK) same(market_event_encode(&ev, &out), &out, in);
     if (rate_record_decode(in, &rate) == VL_OK) same(rate_record_encode(&rate, &out), &out, in);
     if (price_quote_decode(in, &quote) == VL_OK) same(price_quote_encode(&quote, &out), &out, in);

@@ -1,4 +1,5 @@
-/* The registry under a list of events, and its records under raw bytes.  First byte 0: the rest is a record. */
+/* The registry under a list of events, and its records under raw bytes.  First byte 0: the rest is a record; 255: a node's
+ * standing. */
 #include "fog/registry.h"
 
 #include <stdlib.h>
@@ -38,7 +39,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
             abort();
         vl_buf_free(&out);
     }
-    for (size_t i = 1; n > 0 && p[0] != 0 && i + 4 <= n && i < 4000; i += 4) {
+    if (n > 0 && p[0] == 255) {
+        struct node_record rec = { .flaps = 0 };
+        struct vl_buf out;
+        vl_buf_init(&out, REGISTRY_STANDING_MAX);
+        if (registry_standing_decode(vl_span(p + 1, n - 1), &rec) == VL_OK &&
+            (registry_standing_encode(&rec, &out) != VL_OK || !vl_span_eq(vl_span(p + 1, n - 1), vl_span(out.p, out.len))))
+            abort();
+        vl_buf_free(&out);
+    }
+    for (size_t i = 1; n > 0 && p[0] != 0 && p[0] != 255 && i + 4 <= n && i < 4000; i += 4) {
         const uint8_t *e = p + i;
         struct heartbeat h = { .kind = (enum node_kind)(1 + e[2] % 5),
                                .protocol = 1,
@@ -47,7 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
                                .done = e[3] };
         h.caps.slots = 6;
         now += e[0] & 128 ? (vl_ms)e[3] * 1000 : e[3];
-        struct registry_event ev = { .kind = (enum registry_event_kind)(1 + (e[0] & 15) % 10),
+        struct sched_load load = { .running = e[2], .memory_bytes = (uint64_t)e[3] << 20 };
+        struct registry_event ev = { .load = e[1] & 16 ? &load : NULL,
+                                     .kind = (enum registry_event_kind)(1 + (e[0] & 15) % 12),
                                      .now = now,
                                      .heartbeat = &h,
                                      .name = e[2] & 1 ? "a" : NULL,

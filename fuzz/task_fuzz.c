@@ -24,6 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     TRY(struct assignment, assignment);
     TRY(struct revoke, revoke);
     TRY(struct task_status, task_status);
+    TRY(struct task_commit, task_commit);
+    TRY(struct task_reveal, task_reveal);
     TRY(struct receipt, receipt);
     TRY(struct task_report, task_report);
     TRY(struct heartbeat, heartbeat);

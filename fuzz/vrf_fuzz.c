@@ -32,6 +32,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     bool equal = memcmp(other, proof, sizeof other) == 0;
     if ((crypto_vrf_verify(key.public, input, other, NULL) == VL_OK) != equal) abort();
     if (crypto_vrf_output(other, out2) == VL_OK && equal && memcmp(out, out2, sizeof out) != 0) abort();
+    /* the other suite, and a proof of any length */
+    static struct crypto_vrf_key ell2;
+    if (ell2.public[0] == 0 && crypto_vrf_key_make(CRYPTO_VRF_ELL2, (const uint8_t[32]){ 4 }, &ell2) != VL_OK) abort();
+    struct crypto_vrf_public public = crypto_vrf_public_of(&ell2);
+    if (crypto_vrf_prove(&ell2, input, other) != VL_OK) abort();
+    if (crypto_vrf_check(&public, input, vl_span(other, sizeof other), out) != VL_OK) abort();
+    if (crypto_vrf_check(&public, input, input, NULL) == VL_OK) abort();
+    other[at] ^= (uint8_t)(p[12] | 1);
+    if (crypto_vrf_check(&public, input, vl_span(other, sizeof other), NULL) == VL_OK) abort();
     if (n >= 32 + 16 && memcmp(p + 16, key.public, 32) != 0 && crypto_vrf_verify(p + 16, input, proof, NULL) == VL_OK)
         abort();
     return 0;

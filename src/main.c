@@ -23,6 +23,8 @@
 #define DRAIN_MS 2000u
 #define TOKEN_TEXT 53u /* 32 random bytes as base32 */
 
+extern const unsigned char bench_wasm[]; /* examples/bench, embedded */
+extern const size_t bench_wasm_n;
 extern const struct asset web_assets[];
 extern const size_t web_assets_n;
 
@@ -238,9 +240,14 @@ static int daemon_run(const struct cli_up_options *o) {
                                .mix_rate = o->mix_rate,
                                .family = o->family,
                                .no_cover = o->no_cover,
+                               .harvest = o->harvest,
+                               .sensor_root = o->sensor_root,
                                .labels = o->labels,
                                .n_labels = o->n_labels,
                                .cost = o->cost,
+                               .ask = o->ask,
+                               .price_base = o->price,
+                               .bench = vl_span(bench_wasm, bench_wasm_n),
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
                                .log = &d.log };

@@ -124,3 +124,37 @@ enum vl_err vl_base58_decode(const char *s, void *dst, size_t cap, size_t *ret_n
     *ret_n = zeros + used;
     return VL_OK;
 }
+
+static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void vl_base64_encode(const void *src, size_t n, char *dst) {
+    const uint8_t *p = src;
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0u);
+        *dst++ = digits64[v >> 18];
+        *dst++ = digits64[v >> 12 & 63];
+        *dst++ = i + 1 < n ? digits64[v >> 6 & 63] : '=';
+        *dst++ = i + 2 < n ? digits64[v & 63] : '=';
+    }
+    *dst = 0;
+}
+
+enum vl_err vl_base64_decode(const char *s, void *dst, size_t cap, size_t *ret_n) {
+    size_t len = strlen(s), pad = 0, n = 0;
+    uint8_t *out = dst;
+    if (len % 4 != 0) return VL_EPARSE;
+    while (pad < 2 && pad < len && s[len - 1 - pad] == '=') pad++;
+    if (len / 4 * 3 - pad > cap) return VL_ELIMIT;
+    for (size_t i = 0; i < len; i += 4) {
+        uint32_t v = 0, keep = i + 4 == len ? 3 - (uint32_t)pad : 3;
+        for (size_t k = 0; k < 4; k++) {
+            const char *at = k > keep ? NULL : memchr(digits64, s[i + k], 64);
+            if (k <= keep && at == NULL) return VL_EPARSE;
+            v = v << 6 | (at ? (uint32_t)(at - digits64) : 0);
+        }
+        if (keep < 3 && (v & ((1u << 8 * (3 - keep)) - 1)) != 0) return VL_EPARSE; /* spare bits */
+        for (uint32_t k = 0; k < keep; k++) out[n++] = (uint8_t)(v >> (16 - 8 * k));
+    }
+    *ret_n = n;
+    return VL_OK;
+}

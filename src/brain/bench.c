@@ -32,7 +32,7 @@ struct subject {
     struct vl_node_id node;
     struct rate_record record;
     bool known, asked; /* asked: by a person, so at once */
-    vl_ms due_ms, began_ms, sent_ms;
+    vl_ms due_ms, not_before_ms, sent_ms; /* not_before: after one that came to nothing */
     enum stage stage;
     uint32_t n, left;
     bool failed, lied;
@@ -207,7 +207,6 @@ static void stage_begin(struct brain *b, struct subject *s, enum stage stage) {
 static void begin(struct brain *b, struct subject *s, const struct node_record *r) {
     uint32_t slots = r->caps.slots;
     s->asked = s->failed = s->lied = false;
-    s->began_ms = b->now;
     s->fresh = (struct rate_record){ .node = s->node,
                                      .slots_claimed = slots,
                                      .cpus_claimed = r->caps.cpus,
@@ -255,7 +254,7 @@ static void finish(struct brain *b, struct subject *s) {
             note(b, VL_EDENIED, s->node, "has fewer slots than it claims: it gets no more than were measured");
         if (s->record.verdict == RATE_FALSE) note(b, VL_ECRYPTO, s->node, "gave a wrong answer when it was measured");
     } else {
-        s->due_ms = b->now + RATE_RETRY_MS;
+        s->due_ms = s->not_before_ms = b->now + RATE_RETRY_MS;
         note(b, err, s->node, "could not be measured; tried again later");
     }
     vl_buf_free(&buf);
@@ -340,7 +339,7 @@ static void look(struct brain *b, const struct node_record *r) {
     if (s->due_ms == 0) s->due_ms = s->known ? next_due(b, s, r) : b->now + SETTLE_MS;
     if (s->known && s->record.hardware != rate_hardware(&r->caps))
         s->due_ms = vl_ms_min(s->due_ms, next_due(b, s, r));
-    if (!s->asked && s->due_ms > b->now) return;
+    if (!s->asked && (s->due_ms > b->now || s->not_before_ms > b->now)) return;
     registry_sched_node(r, b->now, NULL, &n);
     if (n.blocked || r->caps.slots == 0 || !(r->caps.features & NODE_FEATURE_WASM)) return;
     if (job_book_on_node(b->jobs, r->id).running > 0 || !machine_free(b, r)) return; /* when it has nothing to do */

@@ -197,6 +197,9 @@ static bool release(struct brain *b) {
         case OUT_SELF_REVOKE:
             worker_revoke(b, bytes);
             break;
+        case OUT_SELF_REVEAL:
+            worker_reveal(b, bytes);
+            break;
         }
         free(o);
         inside = true;
@@ -258,6 +261,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     b->cfg.certificate = vl_span(b->certificate, b->certificate_n);
     if (b->cfg.heartbeat_ms == 0) b->cfg.heartbeat_ms = REGISTRY_HEARTBEAT_MS;
     if (b->cfg.snapshot_events == 0) b->cfg.snapshot_events = BRAIN_SNAPSHOT_EVENTS;
+    if (b->cfg.snapshot_bytes == 0) b->cfg.snapshot_bytes = BRAIN_SNAPSHOT_BYTES;
     crypto_sign_key_from_seed(cfg->sign_seed, &b->key);
     b->self = crypto_sign_node_id(&b->key);
     vl_prng_seed(&b->rng, vl_get_u64(cfg->seed));
@@ -267,6 +271,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     vl_map_init(&b->by_session, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
     vl_map_init(&b->by_conn, sizeof(uint32_t), VL_LINKS_MAX, vl_prng_next(&b->rng));
     vl_map_init(&b->by_node, sizeof(struct vl_node_id), VL_LINKS_MAX, vl_prng_next(&b->rng));
+    contribution_create(b);
     b->heartbeat_at = b->reoffer_at = b->guest_at = VL_MS_NEVER;
     b->home.at = b->ways_at = b->schedule_at = b->load_at = VL_MS_NEVER;
     memcpy(b->home.addr, cfg->coordinator_addr, sizeof b->home.addr);
@@ -275,7 +280,9 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = blobs_create(b);
     if (err == VL_OK) err = mix_create(b);
     if (err == VL_OK) err = remote_create(b);
+    if (err == VL_OK) err = harvest_create(b);
     if (err == VL_OK) err = trade_create(b);
+    if (err == VL_OK) err = dispute_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -297,8 +304,11 @@ void brain_destroy(struct brain *b) {
     worker_destroy(b);
     mix_destroy(b);
     remote_destroy(b);
+    harvest_destroy(b);
+    contribution_destroy(b);
     trade_destroy(b);
     coordinator_destroy(b);
+    dispute_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);
@@ -370,6 +380,7 @@ void brain_start(struct brain *b, vl_ms now) {
     link_start(b);
     mix_start(b);
     remote_start(b);
+    harvest_start(b);
     step_end(b);
 }
 
@@ -377,6 +388,7 @@ vl_ms brain_deadline(const struct brain *b) {
     vl_ms at = vl_ms_min(link_deadline(b), worker_deadline(b));
     at = vl_ms_min(at, vl_ms_min(delivery_deadline(b->delivery), remote_deadline(b)));
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
+    at = vl_ms_min(at, harvest_due(b));
     at = vl_ms_min(at, trade_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
@@ -389,6 +401,7 @@ void brain_tick(struct brain *b, vl_ms now) {
         message_step(b, &(struct delivery_event){ .kind = DELIVERY_TICK, .now = b->now });
     if (blob_deadline(b->blob) <= b->now) blobs_step(b, &(struct blob_event){ .kind = BLOB_TICK, .now = b->now });
     worker_tick(b);
+    harvest_tick(b);
     mix_tick(b);
     trade_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);

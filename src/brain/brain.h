@@ -18,6 +18,7 @@
 #include "base/id.h"
 #include "base/ms.h"
 #include "brain/record.h"
+#include "fog/harvest.h"
 #include "fog/agreement.h"
 #include "fog/job.h"
 #include "fog/quorum.h"
@@ -25,6 +26,7 @@
 #include "fog/price.h"
 #include "fog/rate.h"
 #include "fog/registry.h"
+#include "fog/verify.h"
 #include "mix/audit.h"
 #include "mix/authority.h"
 #include "mix/channel.h"
@@ -33,6 +35,8 @@
 #include "mix/path.h"
 #include "mix/relay.h"
 #include "trust/membership.h"
+#include "trust/merkle_log.h"
+#include "wire/contribution.h"
 #include "trust/reputation.h"
 #include "wire/task.h"
 
@@ -78,11 +82,14 @@ struct brain_config {
     vl_ms heartbeat_ms;    /* 0: the default of fog/registry.h */
     vl_ms lost_ms;         /* coordinator: silence after which a node is lost; 0: the default */
     struct brain_mix_config mix;
+    struct verify_policy verify; /* coordinator; faulty_ppm 0: verify_policy_defaults() */
+    bool harvest; /* takes work only while its owner's rules allow it: brain_harvest() must be called each second */
     enum strategy strategy;   /* coordinator: of jobs that name none; STRATEGY_DEFAULT: NSGA-II with its fast path */
     struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
                                      empty: rates stay unknown */
     uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
+    uint64_t snapshot_bytes;  /* coordinator: of the largest snapshot; beyond it the log just stays; 0: the default */
 };
 
 /* ---- life ---- */
@@ -145,6 +152,13 @@ void brain_auction_cancel(struct brain *b, vl_ms now, uint64_t token, struct vl_
 void brain_measure(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 void brain_store_answer(struct brain *b, vl_ms now, uint64_t token, const struct record_answer *answer);
 
+/* The head of the log of receipts, signed; BRAIN_REPLY with bytes for brain_log_head_open(), once all that it covers is
+ * durable. */
+void brain_log_head(struct brain *b, vl_ms now, uint64_t token);
+/* VL_EPARSE, VL_EVERSION; VL_ECRYPTO: not signed by `signer`. */
+VL_MUST_CHECK enum vl_err brain_log_head_open(struct vl_span bytes, struct vl_node_id signer, struct merkle_checkpoint *ret_head,
+                                              char ret_text[MERKLE_CHECKPOINT_MAX], struct merkle_log *ret_log);
+
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);
 
@@ -154,6 +168,22 @@ void brain_mix_ping(struct brain *b, vl_ms now, uint64_t token, struct vl_node_i
 /* Hands packets (SPHINX_PACKET bytes each) made elsewhere to the relay that is their first hop: for measurements.
  * Returns how many its link took. */
 size_t brain_mix_hand(struct brain *b, vl_ms now, uint32_t first, const uint8_t *packets, size_t count);
+
+/* ---- a harvested machine (fog/harvest.h) ---- */
+
+struct brain_harvest_input {
+    uint16_t local_minute;                 /* of the local day */
+    const struct machine_reading *reading; /* NULL: none; borrowed */
+    uint64_t blob_bytes;                   /* moved over links since start, both ways */
+};
+/* What the machine says of itself: each second, and at once when a person comes or it gets hot. */
+void brain_harvest(struct brain *b, vl_ms now, const struct brain_harvest_input *in);
+/* Commands; VL_ESTATE: not harvested.  policy: VL_ERANGE. duration: VL_MS_NEVER: until resumed. */
+void brain_harvest_policy(struct brain *b, vl_ms now, uint64_t token, const struct harvest_policy *p);
+void brain_harvest_pause(struct brain *b, vl_ms now, uint64_t token, bool pause, vl_ms duration);
+/* NULL: not harvested; no session is open. */
+const struct harvest *brain_harvest_view(const struct brain *b);
+const struct contribution *brain_harvest_session(const struct brain *b);
 
 /* ---- the shell's part of a mix ---- */
 
@@ -230,6 +260,7 @@ enum brain_effect_kind {
                            brain was given */
     BRAIN_PLAN,         /* plan: brain_plan_run() on the pool, then brain_plan_done() */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
+    BRAIN_HARVEST,      /* index: share of all processors that tasks may use, 1/1000, 0: frozen; length: bits a second for blobs */
 };
 /* All pointers are borrowed until the next call into the brain. */
 struct brain_effect {

@@ -20,7 +20,9 @@ static bool lacked(const struct task_report *r, uint64_t limit, bool *ret_memory
 void conduct(struct brain *b, struct vl_node_id node, const struct task_report *r, const struct sched_load *held, uint64_t limit) {
     bool memory = false;
     struct registry_event ev = { .kind = REGISTRY_RESULT, .now = b->now, .node = node, .load = held };
-    if (lacked(r, limit, &memory)) {
+    if (r->outcome == TASK_REFUSED && r->error == TASK_HANDED_BACK) { /* no fault: its owner wants it for himself */
+        ev.kind = REGISTRY_HANDED_BACK;
+    } else if (lacked(r, limit, &memory)) {
         ev.kind = REGISTRY_LACK;
         ev.flag = memory;
     } else if (r->outcome == TASK_DONE || r->outcome == TASK_REFUSED) { /* a program's own failure is not the node's */

@@ -34,6 +34,8 @@ enum vl_err coordinator_create(struct brain *b) {
     if (err == VL_OK) err = standing_create(b);
     if (err == VL_OK) err = quorum_create(b);
     if (err == VL_OK) err = bench_create(b);
+    if (err == VL_OK) err = verify_create(b);
+    if (err == VL_OK) err = receipts_create(b);
     return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
 
@@ -44,6 +46,8 @@ void coordinator_destroy(struct brain *b) {
     job_book_destroy(b->jobs);
     job_effects_free(&b->job_fx);
     standing_destroy(b);
+    verify_destroy(b);
+    receipts_destroy(b);
     bench_destroy(b);
     free(b->registry_fx);
     placing_destroy(b);
@@ -149,7 +153,11 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
         standing_verdict(b, e);
+        verify_verdict(b, e);
         trade_verdict(b, e);
+        return;
+    case JOB_FX_REVEAL:
+        verify_reveal(b, e);
         return;
     }
 }
@@ -287,13 +295,16 @@ void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct
 }
 
 void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span body) {
+    static const enum job_event_kind kinds[] = { [TASK_ACCEPTED] = JOB_EV_ACCEPTED,
+                                                 [TASK_STARTED] = JOB_EV_STARTED,
+                                                 [TASK_FROZEN] = JOB_EV_FROZEN };
     struct task_status s;
     if (task_status_decode(body, &s)) {
         b->counters.messages_bad++;
         return;
     }
     enum vl_err err =
-        coordinator_job(b, &(struct job_event){ .kind = s.phase == TASK_STARTED ? JOB_EV_STARTED : JOB_EV_ACCEPTED,
+        coordinator_job(b, &(struct job_event){ .kind = kinds[s.phase],
                                                 .now = b->now,
                                                 .job = s.job,
                                                 .task = s.task,
@@ -348,6 +359,8 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     b->counters.reports++;
+    struct job_ruling ruling = { 0 };
+    bool taken = r->outcome != TASK_DONE || verify_ruling(b, node, r, &ruling);
     standing_metered(b, node, r);
     struct sched_load held = job_book_on_node(b->jobs, node);
     uint64_t limit = conduct_limit(b, r);
@@ -357,18 +370,22 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
                                                   .task = r->task,
                                                   .epoch = r->epoch,
                                                   .node = node,
-                                                  .report = r });
+                                                  .report = r,
+                                                  .ruling = ruling });
+    if (err == VL_OK && ruling.rule == JOB_RULE_REFEREE) verify_referee(b, r);
     if (err) {
         b->counters.reports_stale++;
     } else {
-        outputs_keep(b, r);
+        if (taken) outputs_keep(b, r);
         bench_report(b, node, r);
         vl_buf_init(&buf, 1024);
-        if (r->has_receipt && receipt_encode(&r->receipt, &buf) == VL_OK) {
+        if (taken && r->has_receipt && receipt_encode(&r->receipt, &buf) == VL_OK) {
             struct record *rec = record_add(b, RECORD_RECEIPT, r->job.b, sizeof r->job.b, (struct vl_span){ 0 },
                                             vl_span(buf.p, buf.len));
             rec->index = r->task;
             rec->number = r->epoch;
+            receipts_add(b, &r->receipt, vl_span(buf.p, buf.len));
+            contribution_receipt(b, node, r->receipt.cpu_us);
         }
         vl_buf_free(&buf);
         conduct(b, node, r, &held, limit);

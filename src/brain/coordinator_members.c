@@ -143,7 +143,7 @@ void brain_submit_job(struct brain *b, vl_ms now, uint64_t token, struct vl_job_
     struct vl_errmsg why = { "" };
     uint64_t retry_ms = 0;
     uint8_t wait[4];
-    struct brain_quorum quorum;
+    struct brain_quorum quorum = { 0 };
     struct vl_buf buf;
     struct job_spec own = *spec; /* a tier says how many replicas there are */
     spec = &own;
@@ -322,6 +322,7 @@ void coordinator_start(struct brain *b) {
         b, &(struct registry_event){
                .kind = REGISTRY_JOINED, .now = b->now, .node = b->self, .name = b->cfg.name, .addr = b->cfg.addr });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
+    held_start(b);
     bench_start(b);
     free(r);
 }
@@ -341,12 +342,14 @@ void coordinator_snapshot(struct brain *b) {
         err = job_book_snapshot(b->jobs, &cursor, &chunk);
         if (err) break;
         vl_put_u32(head, (uint32_t)chunk.len);
+        if (b->snapshot.len + sizeof head + chunk.len > b->cfg.snapshot_bytes) break;
         if (vl_buf_append(&b->snapshot, head, sizeof head) || vl_buf_append(&b->snapshot, chunk.p, chunk.len)) break;
     }
-    if (err == VL_ENOTFOUND) { /* all chunks are there; otherwise the log just stays longer */
+    if (err == VL_ENOTFOUND) /* all chunks are there */
         record_add(b, RECORD_SNAPSHOT, NULL, 0, nothing, vl_span(b->snapshot.p, b->snapshot.len));
-        b->log_events = 0;
-    }
+    else
+        note(b, VL_ELIMIT, b->self, "the job book is too large for a snapshot: the event log stays longer");
+    b->log_events = 0; /* tried again after as many more, not with every tick */
     vl_buf_free(&chunk);
     vl_buf_free(&b->snapshot);
 }
@@ -355,9 +358,11 @@ static void retention(struct brain *b) {
     struct job_stats stats;
     struct job_view v;
     job_book_stats(b->jobs, &stats);
-    for (unsigned i = 0; i < 64 && stats.ended > BRAIN_ENDED_KEPT && job_book_oldest_ended(b->jobs, &v);
-         i++, stats.ended--)
+    for (unsigned i = 0; i < 64 && job_book_oldest_ended(b->jobs, &v); i++, stats.ended--, stats.tasks -= v.total) {
+        bool old = b->now > vl_ms_add(v.ended_ms, BRAIN_TASKS_KEPT_MS);
+        if (stats.ended <= BRAIN_ENDED_KEPT && !(stats.tasks > BRAIN_TASKS_KEPT && old)) break;
         if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_FORGET, .now = b->now, .job = v.id })) break;
+    }
 }
 
 void coordinator_tick(struct brain *b) {

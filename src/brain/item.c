@@ -7,9 +7,14 @@ struct item_kind {
     enum vl_err (*restore)(struct brain *b, const struct record *r);
 };
 static const struct item_kind kinds[] = {
+    { ITEM_HARVEST, harvest_item },
+    { ITEM_SESSION, harvest_session_restore },
     { ITEM_AGREEMENT, quorum_restore_agreement },
     { ITEM_UPTIME, quorum_restore_uptime },
     { ITEM_REPUTATION, standing_restore },
+    { ITEM_VERIFY, verify_restore },
+    { ITEM_LOG_HEAD, receipts_restore },
+    { ITEM_HELD, held_restore },
     { ITEM_STANDING, conduct_restore },
     { ITEM_RATE, bench_restore },
     { ITEM_MARKET, trade_restore },

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #define LOAD_RING 1024u                /* batches on their way to the disk that are told apart */
-#define LOAD_PLACE_BYTES (512u << 10)  /* on their way: no more is placed before some is durable; keeps the disk busy and its queue short */
+#define LOAD_PLACE_BYTES (1u << 20)    /* on their way: no more is placed before some is durable; keeps the disk busy and its queue short */
 #define LOAD_PLACE_BATCHES 64u         /* same: STORE_GROUP_BATCHES, one commit */
+#define LOAD_PROBE_MS 100u             /* while jobs come in something is due so often, for only what is due can be late */
+#define LOAD_PROBE_FOR_MS 2000u        /* after the last one */
 #define LOAD_JOBS_WAITING 100000u      /* jobs that have not ended */
+#define LOAD_TASKS 2000000u            /* tasks remembered: job_config_defaults() */
 
 struct load {
     struct shed shed;
@@ -17,6 +20,7 @@ struct load {
     } ring[LOAD_RING];
     uint64_t bytes;   /* of all batches so far */
     vl_ms sampled_at; /* SHED_COMMIT: a batch became durable */
+    vl_ms asked_at;       /* a job wanted to come in; 0: never */
     uint64_t paced_times; /* placing had to wait for the disk */
 };
 
@@ -65,14 +69,15 @@ void load_tick(struct brain *b, vl_ms now, vl_ms due) {
 }
 
 void load_look(struct brain *b) {
-    if (shed_deadline(&b->load->shed, b->now) == VL_MS_NEVER) {
-        b->load_at = VL_MS_NEVER;
-        return;
-    }
-    if (b->load_at <= b->now || b->load_at == VL_MS_NEVER) {
+    struct load *l = b->load;
+    if (b->load_at <= b->now) {
         look(b);
-        b->load_at = shed_deadline(&b->load->shed, b->now);
+        b->load_at = VL_MS_NEVER;
     }
+    if (b->load_at != VL_MS_NEVER) return;
+    b->load_at = shed_deadline(&l->shed, b->now);
+    if (l->asked_at != 0 && b->now < vl_ms_add(l->asked_at, LOAD_PROBE_FOR_MS))
+        b->load_at = vl_ms_min(b->load_at, vl_ms_add(b->now, LOAD_PROBE_MS));
 }
 
 bool load_may_place(struct brain *b) {
@@ -89,7 +94,9 @@ enum vl_err load_admit(struct brain *b, enum sla_class class, struct vl_errmsg *
     static const char *const still[] = { "", "Jobs of class A and S are still taken.", "Jobs of class S are still taken." };
     struct job_stats stats;
     job_book_stats(b->jobs, &stats);
-    uint64_t waiting = stats.jobs - stats.ended;
+    uint64_t waiting = stats.jobs - stats.ended, tasks = (uint64_t)stats.tasks * LOAD_JOBS_WAITING / LOAD_TASKS;
+    if (tasks > waiting) waiting = tasks;
+    b->load->asked_at = b->now;
     look(b);
     struct shed_answer a = shed_ask(&b->load->shed, b->now, class, waiting, LOAD_JOBS_WAITING);
     unsigned s = (unsigned)((a.retry_ms + 999) / 1000);
@@ -109,9 +116,10 @@ enum vl_err load_admit(struct brain *b, enum sla_class class, struct vl_errmsg *
                              (unsigned long long)a.delay_ms, sla_class_name(class), s, still[a.level]);
     case SHED_FULL:
         return vl_errmsg_set(why, VL_EOVERLOAD,
-                             "The village is overloaded: %llu jobs have not ended, and class %s may fill %llu; come back in %u s.",
-                             (unsigned long long)waiting, sla_class_name(class),
-                             (unsigned long long)shed_share(class, LOAD_JOBS_WAITING), s);
+                             "The village is overloaded: %u jobs have not ended and %u tasks are remembered, %llu %% of what it holds; class %s "
+                             "may fill %llu %%. Come back in %u s.",
+                             stats.jobs - stats.ended, stats.tasks, (unsigned long long)(waiting * 100 / LOAD_JOBS_WAITING),
+                             sla_class_name(class), (unsigned long long)(shed_share(class, 100)), s);
     }
     return VL_EINTERNAL;
 }

@@ -29,6 +29,21 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
     case MSG_REPORT:
         if (b->cfg.coordinator) coordinator_report(b, fx->peer, fx->bytes);
         return;
+    case MSG_COMMIT:
+        if (b->cfg.coordinator) coordinator_commit(b, fx->peer, fx->bytes);
+        return;
+    case MSG_DISPUTE:
+        if (b->cfg.coordinator) coordinator_dispute(b, fx->peer, fx->bytes);
+        return;
+    case MSG_JUDGED:
+        if (vl_node_eq(fx->peer, b->coordinator)) worker_judged(b, fx->bytes);
+        return;
+    case MSG_REVEAL:
+        if (vl_node_eq(fx->peer, b->coordinator)) held_inside(b, OUT_SELF_REVEAL, b->self, LANE_MESSAGE, 0, fx->bytes);
+        return;
+    case MSG_CONTRIBUTION:
+        if (b->cfg.coordinator) contribution_message(b, fx->peer, fx->bytes);
+        return;
     case MSG_SUBMIT:
     case MSG_DATA:
     case MSG_MISSING:

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE_PAGES 16u       /* of PLACE_BATCH tasks each looked at in one step */
+#define LOOKS_MAX 2000000u    /* nodes looked at for tasks that nobody takes, in one step: some 20 ms */
+#define PAGE_MIN 16u          /* tasks read in one go */
+#define PLACE_MORE_MS 10u     /* lets the loop do other things between */
 #define PLACE_AGAIN_MS 1000u  /* the private network is busy */
 #define LOOK_MS 250u          /* between two looks at what waits; longer with many nodes */
 #define LOOK_JOBS 32u         /* of one look */
@@ -73,7 +75,7 @@ void placing_node(const struct brain *b, const struct node_record *r, struct sch
     struct standing s = standing_of(b, r->id);
     ret->trust_milli = s.trust_milli;
     ret->doubt_milli = s.doubt_milli;
-    ret->attested = s.trusted;
+    ret->attested = s.trusted || verify_audited(b, r->id);
     ret->rate_milli = rate_of(b, r->id);
     ret->price = market_price(b, r->id);
 }
@@ -201,13 +203,13 @@ static void look(struct brain *b) {
     struct sched_node *nodes = calloc(count ? count : 1, sizeof *nodes);
     struct sched_task *tasks = calloc(PLACE_BATCH, sizeof *tasks);
     struct job_cursor cursor = { 0 };
-    uint32_t got = nodes && tasks ? job_book_ready(b->jobs, &cursor, tasks, PLACE_BATCH) : 0;
+    uint32_t got = nodes && tasks ? job_book_ready(b->jobs, b->now, &cursor, tasks, PLACE_BATCH) : 0;
     uint32_t n = got ? placing_all_nodes(b, nodes, count) : 0;
     for (uint32_t i = 0; i < got && jobs < LOOK_JOBS; i++) {
         struct sched_why why;
         if (i > 0 && vl_job_eq(tasks[i].job, tasks[i - 1].job)) continue;
         jobs++;
-        if (market_holds(b, tasks[i].job)) continue; /* it waits for its auction */
+        if (market_holds(b, &tasks[i])) continue; /* it waits for its auction */
         quorum_only(b, &tasks[i]);
         sched_why(nodes, n, &tasks[i], &why);
         waits_set(b, tasks[i].job, placing_reason(&why));
@@ -303,19 +305,29 @@ static enum vl_err place_page(struct brain *b, struct round *r, uint32_t got) {
 }
 
 /* Pages of the queue until the slots are given away: tasks that nobody can take now (there is no private network, no node of
- * that kind) must not keep those behind them waiting. */
+ * that kind) must not keep those behind them waiting.  Each of them may cost a look at every node, so a step has a budget
+ * of looks; the next one goes on behind where this one stopped. */
 static void place_pages(struct brain *b, struct round *r, uint32_t slots) {
-    struct job_cursor cursor = { 0 };
-    for (uint32_t page = 0; page < PLACE_PAGES && r->placed < slots && r->placed < PLACE_BATCH; page++) {
-        uint32_t got = job_book_ready(b->jobs, &cursor, r->tasks, PLACE_BATCH), kept = 0;
+    struct placing *p = b->placing;
+    uint64_t looks = 0;
+    uint32_t size = LOOKS_MAX / (p->nodes_n + 1);
+    size = size < PAGE_MIN ? PAGE_MIN : size > PLACE_BATCH ? PLACE_BATCH : size;
+    while (r->placed < slots && r->placed < PLACE_BATCH) {
+        if (looks >= LOOKS_MAX) {
+            r->more = true;
+            return;
+        }
+        uint32_t got = job_book_ready(b->jobs, b->now, &p->cursor, r->tasks, size), kept = 0, before = r->placed;
         for (uint32_t i = 0; i < got; i++) {
-            if (placing_planned(b->placing, &r->tasks[i]) || market_holds(b, r->tasks[i].job)) continue;
+            if (placing_planned(p, &r->tasks[i]) || market_holds(b, &r->tasks[i])) continue;
             if (kept != i) r->tasks[kept] = r->tasks[i];
             quorum_only(b, &r->tasks[kept++]);
         }
-        if (kept > 0 && place_page(b, r, kept) != VL_OK) return;
-        if (got < PLACE_BATCH) return;
+        if (kept > 0 && place_page(b, r, kept) != VL_OK) break;
+        if (got < size) break;
+        looks += (uint64_t)(got - (r->placed - before)) * p->nodes_n;
     }
+    p->cursor = (struct job_cursor){ 0 };
 }
 
 /* False: nothing can be placed, or memory is out.  All is freed by round_end(). */
@@ -348,7 +360,10 @@ void coordinator_schedule(struct brain *b) {
     if (stats.ready > 0) {
         trade_place(b);
         if (round_begin(b, &r, &slots)) place_pages(b, &r, slots);
-        b->schedule_at = r.placed >= PLACE_BATCH ? b->now : r.again ? b->now + PLACE_AGAIN_MS : VL_MS_NEVER;
+        b->schedule_at = r.placed >= PLACE_BATCH ? b->now
+                         : r.more                  ? b->now + PLACE_MORE_MS
+                         : r.again                 ? b->now + PLACE_AGAIN_MS
+                                                   : VL_MS_NEVER;
         round_end(&r);
     }
     b->schedule_due = false; /* placing itself is no reason to place again in this step */

@@ -15,6 +15,7 @@ struct wait {
 
 struct placing {
     struct sched_state state[STRATEGIES];
+    struct job_cursor cursor; /* where placing stopped for want of budget; zeros: at the beginning */
     struct vl_map waits; /* struct wait, by job */
     vl_ms look_at;       /* not before */
     uint64_t seed;       /* of samples */
@@ -34,6 +35,7 @@ struct round {
     struct sched_task *tasks, *group;
     struct sched_choice *choice;
     uint32_t placed, private_room; /* private_room: assignments that the private network takes now */
+    bool more;  /* the budget of this step is spent */
     bool again; /* something waits for the private network to get through what it has */
 };
 

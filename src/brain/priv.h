@@ -29,6 +29,11 @@ enum brain_message {
     MSG_NEWS = 7,
     MSG_TASK = 8,
     MSG_CANCEL = 9,
+    MSG_COMMIT = 10, /* wire/task.h */
+    MSG_REVEAL = 11,
+    MSG_JUDGED = 12,  /* a task_reveal: of the run that lost */
+    MSG_DISPUTE = 13, /* a receipt */
+    MSG_CONTRIBUTION = 30, /* wire/contribution.h */
     MSG_MARKET_CALL = 20, /* these: wire/market.h */
     MSG_MARKET_SEAL = 21,
     MSG_MARKET_OPEN = 22,
@@ -48,7 +53,10 @@ enum lane { LANE_CONTROL = 0, LANE_MESSAGE = 1, LANE_BLOB = 2, LANE_MIX = 3, LAN
 #define BRAIN_GUESTS_MAX 64u  /* strangers at once: far fewer than VL_LINKS_MAX, so that they cannot keep members out  \
                                */
 #define BRAIN_SNAPSHOT_EVENTS 50000u /* log events between two snapshots: bounds replay to about a second */
-#define BRAIN_ENDED_KEPT 20000u      /* ended jobs kept in the book for dependencies; their rows stay longer */
+#define BRAIN_SNAPSHOT_BYTES (64ull << 20) /* as STORE_SNAPSHOT_MAX: a larger one is refused, and the node would begin again and again */
+#define BRAIN_TASKS_KEPT 100000u     /* tasks in the book, at 400 bytes of a snapshot: above it jobs that ended an hour ago are forgotten */
+#define BRAIN_TASKS_KEPT_MS 3600000u
+#define BRAIN_ENDED_KEPT 20000u      /* ended jobs kept in the book for dependencies and lists: their rows go with them */
 #define BRAIN_QUEUE_FACTOR 2u        /* assignments a worker holds for each slot: hides the way of the next one */
 
 struct peer {
@@ -78,7 +86,7 @@ struct way {
 enum way_use { WAY_AUTHORITY = 1, WAY_RELAY = 2, WAY_PROVIDER = 4 };
 
 /* Something to do once the batch `after` is durable; what the shell sees is an effect, the rest happens inside. */
-enum out_kind { OUT_EFFECT, OUT_SEND, OUT_PRIVATE, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE };
+enum out_kind { OUT_EFFECT, OUT_SEND, OUT_PRIVATE, OUT_BROADCAST, OUT_CLOSE, OUT_SELF_ASSIGN, OUT_SELF_REVOKE, OUT_SELF_REVEAL };
 struct out {
     struct out *next;
     enum out_kind kind;
@@ -98,13 +106,15 @@ struct record_slot { /* a record whose spans are offsets into the step's arena *
     size_t text_at, bytes_at;
 };
 
-enum worker_state { W_FETCHING = 1, W_READY, W_RUNNING, W_UPLOADING, W_REPORTED };
+enum worker_state { W_FETCHING = 1, W_READY, W_RUNNING, W_UPLOADING, W_REPORTED, W_COMMITTED };
 struct wtask {
     struct wtask *next;
     uint64_t id;
     enum worker_state state;
     uint32_t missing; /* blobs not here yet, or outputs the coordinator has not got yet */
     bool started;
+    bool rerun; /* of the coordinator itself: to settle a dispute */
+    bool salted, held, revealed; /* held.c: the report opens a commitment; is on disk; was asked for */
     vl_ms started_ms;
     struct assignment a; /* borrows from `bytes` */
     uint8_t *bytes;
@@ -184,6 +194,9 @@ struct brain {
     uint64_t history;
     struct vl_buf snapshot; /* chunks of a restored snapshot are fed at once; kept for writing */
 
+    struct verify *verify;       /* verify.c; the same */
+    struct merkle_log *receipts; /* receipts.c; the same */
+    struct disputes *disputes;   /* dispute.c; on every member */
     struct load *load; /* load.c; NULL: not the coordinator */
     vl_ms load_at;     /* when it is looked at */
     struct vl_job_id *changed; /* jobs whose rows this step writes */
@@ -194,6 +207,9 @@ struct brain {
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
+
+    struct member_harvest *harvest; /* NULL: not harvested */
+    struct vl_map accounts;         /* coordinator: contribution sessions, struct account by node */
 
     struct brain_counters counters;
 };
@@ -304,6 +320,8 @@ void mix_private_peer(struct brain *b, struct vl_node_id to);
 /* ---- worker.c ---- */
 void worker_assign(struct brain *b, struct vl_span bytes);
 void worker_revoke(struct brain *b, struct vl_span bytes);
+/* Sends a result on its way: the commitment to it, or the report. */
+void worker_report(struct brain *b, struct wtask *t);
 void worker_blob_here(struct brain *b, struct vl_hash hash, enum vl_err err);
 void worker_blob_found(struct brain *b, struct vl_hash hash, bool complete, uint64_t partial);
 void worker_output_taken(struct brain *b, struct vl_hash hash, enum vl_err err);
@@ -316,6 +334,35 @@ void worker_destroy(struct brain *b);
 /* NULL when there is no such task (any more). */
 const struct assignment *worker_assignment(const struct brain *b, uint64_t task);
 
+/* Those it fetches for, that wait and that run. */
+uint32_t worker_active(const struct brain *b);
+/* Starts what may start now. */
+void worker_go_on(struct brain *b);
+/* Gives all of these back, with the reason; how many. */
+uint32_t worker_hand_back(struct brain *b, const char *why);
+/* Tells the coordinator that what runs here stands still, so that its time is not held against it. */
+void worker_frozen(struct brain *b);
+
+/* ---- harvest.c: this machine's owner comes first; all are no-ops on a node that is not harvested ---- */
+enum vl_err harvest_create(struct brain *b);
+void harvest_destroy(struct brain *b);
+enum vl_err harvest_item(struct brain *b, const struct record *r);
+enum vl_err harvest_session_restore(struct brain *b, const struct record *r);
+void harvest_start(struct brain *b);
+void harvest_tick(struct brain *b);
+vl_ms harvest_due(const struct brain *b);
+void harvest_heartbeat(const struct brain *b, struct heartbeat *h);
+bool harvest_may_start(const struct brain *b);
+uint64_t harvest_memory(const struct brain *b); /* bytes that all tasks together may be promised; UINT64_MAX: not ours to say */
+void harvest_work_changed(struct brain *b);     /* a task came or went */
+void harvest_task_ended(struct brain *b, const struct wtask *t, const struct brain_task_end *end); /* t NULL: gone already */
+
+/* ---- contribution.c: the coordinator's account of sessions ---- */
+void contribution_create(struct brain *b);
+void contribution_destroy(struct brain *b);
+enum vl_err contribution_restore(struct brain *b, const struct record *r);
+void contribution_receipt(struct brain *b, struct vl_node_id node, uint64_t cpu_us); /* one that was accepted */
+void contribution_message(struct brain *b, struct vl_node_id node, struct vl_span bytes);
 /* ---- placing.c: tasks to nodes ---- */
 enum vl_err placing_create(struct brain *b);
 void placing_destroy(struct brain *b);
@@ -335,6 +382,50 @@ void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uin
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
 
+/* ---- dispute.c: a run is done again ---- */
+#define DISPUTES_MAX 256u /* copies that may contest, and receipts a worker remembers for it; the oldest are forgotten */
+enum vl_err dispute_create(struct brain *b);
+void dispute_destroy(struct brain *b);
+void dispute_remember(struct brain *b, const struct receipt *r);
+void worker_judged(struct brain *b, struct vl_span bytes);
+void dispute_offer(struct brain *b, const struct job_effect *e);
+void coordinator_dispute(struct brain *b, struct vl_node_id node, struct vl_span body);
+void dispute_decided(struct brain *b, uint64_t run, const struct task_report *r);
+/* An assignment of our own that reports to dispute_decided().  Its number; 0: it could not be taken. */
+uint64_t worker_rerun(struct brain *b, struct vl_span bytes);
+
+/* ---- receipts.c: the log of receipts, on the coordinator ---- */
+enum vl_err receipts_create(struct brain *b);
+void receipts_destroy(struct brain *b);
+enum vl_err receipts_restore(struct brain *b, const struct record *r);
+/* One more leaf, with this step's commit. */
+void receipts_add(struct brain *b, const struct receipt *r, struct vl_span encoded);
+
+/* ---- held.c: results that are committed to before they are told, at the worker ---- */
+void held_salt(const struct brain *b, const struct wtask *t, uint8_t ret[TASK_SALT]);
+bool held_due(const struct wtask *t);
+void held_commit(struct brain *b, struct wtask *t);
+void held_forget(struct brain *b, struct wtask *t);
+enum vl_err held_restore(struct brain *b, const struct record *r);
+void worker_reveal(struct brain *b, struct vl_span bytes);
+/* On the coordinator, at start: asking itself is not in any outbox. */
+void held_start(struct brain *b);
+
+/* ---- verify.c: whose results are believed, on the coordinator ---- */
+enum vl_err verify_create(struct brain *b);
+void verify_destroy(struct brain *b);
+enum vl_err verify_restore(struct brain *b, const struct record *r);
+/* A verdict changes the node's account, with this step's commit. */
+void verify_verdict(struct brain *b, const struct job_effect *e);
+void verify_account(struct brain *b, const struct job_effect *e);
+/* What is to be done now that this result is in; to be part of the event.  False: the book will refuse it. */
+bool verify_ruling(struct brain *b, struct vl_node_id node, const struct task_report *report, struct job_ruling *ret);
+/* After a ruling that wants a referee. */
+void verify_referee(struct brain *b, const struct task_report *r);
+void verify_reveal(struct brain *b, const struct job_effect *e);
+/* Its results were compared with others' and right, lately: class S may go there. */
+bool verify_audited(const struct brain *b, struct vl_node_id node);
+void coordinator_commit(struct brain *b, struct vl_node_id node, struct vl_span body);
 /* ---- quorum.c: promises of availability, on the coordinator ---- */
 enum vl_err quorum_create(struct brain *b);
 void quorum_destroy(struct brain *b);
@@ -376,8 +467,8 @@ void trade_node_lost(struct brain *b, struct vl_node_id node);
 void trade_place(struct brain *b);
 /* What an hour of one slot of that node is sold for at present, micro-credits. */
 uint64_t market_price(const struct brain *b, struct vl_node_id node);
-/* Whether that job is placed by the market or measures a node: others must leave its tasks alone. */
-bool market_holds(const struct brain *b, struct vl_job_id job);
+/* Whether that task is placed by the market or measures a node: others must leave it alone. */
+bool market_holds(const struct brain *b, const struct sched_task *t);
 
 /* ---- bench.c: measured rates, on the coordinator ---- */
 enum vl_err bench_create(struct brain *b);

@@ -174,6 +174,10 @@ static void percent(uint32_t ppb, char ret[16]) {
 }
 
 void quorum_open(struct brain *b, struct vl_job_id id, const struct job_spec *spec, const struct brain_quorum *q) {
+    struct agreement a;
+    struct job_view v;
+    char got[16], text[96];
+    if (spec->terms.tier == TIER_NONE || (job_book_job(b->jobs, id, &v) && job_state_final(v.state))) return;
     struct agreement_terms t = { .job = id,
                                  .tier = spec->terms.tier,
                                  .majority = q->majority,
@@ -182,10 +186,6 @@ void quorum_open(struct brain *b, struct vl_job_id id, const struct job_spec *sp
                                  .lag_ms = 2 * gap_of(b),
                                  .gap_ms = gap_of(b),
                                  .n = q->choice.n };
-    struct agreement a;
-    char got[16], text[96];
-    struct job_view v;
-    if (spec->terms.tier == TIER_NONE || (job_book_job(b->jobs, id, &v) && job_state_final(v.state))) return;
     for (uint32_t i = 0; i < t.n; i++) t.node[i] = q->node[i].id;
     if (agreement_open(&a, &t, b->now) || promise_add(b, &a) == NULL) {
         out_of_memory(b);

@@ -30,7 +30,7 @@ struct quorum_node *quorum_candidates(const struct brain *b, const struct sched_
         bool soft, up;
         placing_node(b, r, &n);
         n.blocked &= SCHED_MAINTENANCE | SCHED_OFFLINE | SCHED_HARVEST; /* breaker and flapping pass, and show in the bound */
-        n.free_slots = n.slots;
+        n.slots = n.free_slots = r->caps.slots; /* one that is being measured is there in a moment */
         n.memory_free = n.memory_total;
         n.disk_free = n.disk_total;
         if (sched_fits(&n, t, &soft) != SCHED_PLACED) continue;
@@ -46,8 +46,8 @@ struct quorum_ask quorum_ask_of(const struct job_spec *s, const struct sched_tas
     /* Class B with one copy: whichever comes first is the result.  Otherwise results are compared, by majority. */
     uint32_t least = s->terms.class == SLA_A ? 2 : s->terms.class == SLA_S ? 3 : 1;
     struct quorum_ask ask = { .tier = s->terms.tier,
-                              .majority = s->terms.class != SLA_B || s->replicas > 1,
-                              .least = s->replicas > least ? s->replicas : least,
+                              .majority = s->terms.class != SLA_B || job_spec_replicas(s) > 1,
+                              .least = job_spec_replicas(s) > least ? job_spec_replicas(s) : least,
                               .most = JOB_REPLICAS_MAX,
                               .beta = quorum_beta_default() };
     ask.spread_set = sched_spread(t, &ask.spread);

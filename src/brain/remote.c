@@ -28,7 +28,7 @@ static struct job_row row_of_spec(const struct remote_job *j, const struct job_s
     return (struct job_row){ .state = JOB_SUBMITTED,
                              .kind = spec->kind,
                              .priority = spec->priority,
-                             .replicas = spec->replicas,
+                             .replicas = job_spec_replicas(spec),
                              .total = tasks,
                              .waiting = tasks,
                              .submitted_ms = j->submitted,

@@ -192,7 +192,7 @@ static void pending_submit(struct brain *b, struct remote_job *j) {
         return;
     }
     struct vl_errmsg why = { "" };
-    struct brain_quorum quorum;
+    struct brain_quorum quorum = { 0 };
     struct vl_buf buf;
     vl_buf_init(&buf, JOB_SPEC_MAX);
     struct job_event ev = { .kind = JOB_EV_SUBMIT, .now = b->now, .job = j->job, .spec = spec };
@@ -227,10 +227,11 @@ static void pending_submit(struct brain *b, struct remote_job *j) {
 /* All answers are in: into the book, or asks for what is not here. */
 static void pending_settle(struct brain *b, struct remote_job *j) {
     if (remote_need_any(j, NEED_ASKED)) return;
-    if (!remote_need_any(j, NEED_MISSING))
-        pending_submit(b, j);
-    else if (!j->asked)
-        remote_missing_send(b, j, true);
+    if (!remote_need_any(j, NEED_MISSING)) {
+        pending_submit(b, j); /* a job that is refused is gone now */
+        return;
+    }
+    if (!j->asked) remote_missing_send(b, j, true);
     j->asked = true; /* a new SUBMIT asks again; pieces that come need no word */
 }
 

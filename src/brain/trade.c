@@ -17,7 +17,6 @@ enum { TAG_SUMS = 0x79, TAG_MOVE = 0x7a, VERSION = 1 };
 #define SEQ_SUMS 0u
 #define SEQ_PRICES 1u /* and the tier */
 #define MOVES_OF_EVENT 1024u
-#define PLACE_MAX 256u /* tasks placed on winners in one step, as PLACE_BATCH of coordinator.c */
 _Static_assert(MARKET_BIDS_MAX * 4 + 8 < MOVES_OF_EVENT, "movements of one event have numbers of their own");
 
 static const uint8_t nobody[32];
@@ -125,6 +124,8 @@ static void say(struct brain *b, struct vl_node_id to, enum brain_message type, 
     if (err) note(b, err, to, "a message of an auction could not be sent");
 }
 
+/* Those that could do the work, from a place in the village that the auction's id draws, so that in a large one not always
+ * the same are asked. */
 static void call_members(struct brain *b, const struct market_view *v) {
     struct market_call m = { .auction = v->id,
                              .tier = v->order.tier,
@@ -138,12 +139,16 @@ static void call_members(struct brain *b, const struct market_view *v) {
     uint32_t called = 0;
     vl_buf_init(&buf, 512);
     enum vl_err err = market_call_encode(&m, &buf);
-    for (const struct node_record *r = NULL; called < MARKET_BIDS_MAX && (r = registry_next(b->registry, r ? &r->id : NULL));) {
-        struct sched_node n;
-        registry_sched_node(r, b->now, NULL, &n);
-        if (n.blocked || r->caps.slots == 0 || vl_node_eq(r->id, v->order.requester)) continue;
-        say(b, r->id, MSG_MARKET_CALL, err, &buf);
-        called++;
+    struct vl_node_id at;
+    memcpy(at.b, v->id.b, sizeof at.b);
+    const struct node_record *r = registry_next(b->registry, &at);
+    for (uint32_t i = 0, n = registry_count(b->registry); i < n && called < MARKET_BIDS_MAX; i++) {
+        if (r == NULL && (r = registry_next(b->registry, NULL)) == NULL) break;
+        if (!vl_node_eq(r->id, v->order.requester) && trade_able(b, v, r, true)) {
+            say(b, r->id, MSG_MARKET_CALL, err, &buf);
+            called++;
+        }
+        r = registry_next(b->registry, &r->id);
     }
     vl_buf_free(&buf);
 }
@@ -199,6 +204,19 @@ static void winners_step(struct brain *b, const struct market_view *v, enum mark
                                                         .share = whole ? MARKET_SHARE : share_of(b, v, won[i]) }));
 }
 
+/* Who had opened its bid and was gone when it won will not be told lost again. */
+static void winners_lost(struct brain *b, const struct market_view *v) {
+    struct vl_node_id gone[MARKET_UNITS_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < v->n_bids && n < MARKET_UNITS_MAX; i++) {
+        const struct node_record *r = v->bids[i].state == BID_WON ? registry_get(b->registry, v->bids[i].node) : NULL;
+        if (v->bids[i].state == BID_WON && (r == NULL || r->lost)) gone[n++] = v->bids[i].node;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        vl_ignore(trade_step(b, &(struct market_event){
+                                    .kind = MARKET_EV_ABANDONED, .now = b->now, .auction = v->id, .node = gone[i] }));
+}
+
 /* Without a job, or when it has ended meanwhile, nothing is bought: the auction has found a price, all is released. */
 static void cleared(struct brain *b, const struct market_view *v) {
     uint64_t sum = 0;
@@ -209,6 +227,8 @@ static void cleared(struct brain *b, const struct market_view *v) {
                                                                      .price = sum < TERMS_PRICE_MAX ? sum : TERMS_PRICE_MAX,
                                                                      .cleared = true }))
         winners_step(b, v, MARKET_EV_ENDED, false);
+    else
+        winners_lost(b, v);
     b->schedule_due = true;
 }
 
@@ -280,6 +300,14 @@ static void carry_out(struct brain *b, const struct market_effects *fx) {
     }
 }
 
+static void holding_count(struct brain *b) {
+    struct trade *t = b->trade;
+    struct market_view v;
+    t->holding = 0;
+    for (bool more = market_older(t->core, NULL, &v); more; more = market_older(t->core, &v.id, &v))
+        t->holding += v.order.has_job && !market_state_final(v.state);
+}
+
 enum vl_err trade_step(struct brain *b, const struct market_event *ev) {
     struct market_effects fx = { 0 };
     struct vl_buf buf;
@@ -290,6 +318,7 @@ enum vl_err trade_step(struct brain *b, const struct market_event *ev) {
         enum vl_err coded = market_event_encode(ev, &buf);
         put(b, ITEM_MARKET, ev->auction.b, fx.sequence, coded, &buf);
         vl_buf_free(&buf);
+        holding_count(b);
         carry_out(b, &fx);
     }
     market_effects_free(&fx);
@@ -318,6 +347,7 @@ enum vl_err trade_restore(struct brain *b, const struct record *r) {
 void trade_start(struct brain *b) {
     struct market_view v;
     if (b->trade->core == NULL) return;
+    holding_count(b);
     for (bool more = market_older(b->trade->core, NULL, &v); more; more = market_older(b->trade->core, &v.id, &v))
         if (v.until_ms != 0)
             vl_ignore(trade_step(b, &(struct market_event){ .kind = MARKET_EV_RESUMED, .now = b->now, .auction = v.id }));
@@ -339,10 +369,12 @@ vl_ms trade_deadline(const struct brain *b) {
 static void on_seal(struct brain *b, struct vl_node_id from, struct vl_span bytes) {
     struct market_seal_msg m;
     const struct node_record *r = registry_get(b->registry, from);
+    struct market_view v;
     if (r == NULL || market_seal_decode(bytes, &m)) {
         b->counters.messages_bad++;
         return;
     }
+    if (!market_get(b->trade->core, m.auction, &v) || !trade_able(b, &v, r, false)) return;
     vl_ignore(trade_step(b, &(struct market_event){ .kind = MARKET_EV_BID,
                                                     .now = b->now,
                                                     .auction = m.auction,
@@ -390,7 +422,7 @@ void trade_job_submitted(struct brain *b, struct vl_job_id job, const struct job
     if (!job_book_job(b->jobs, job, &v)) return;
     /* what it may use at most: its limits, for each copy of each task, on a slot of median speed */
     uint64_t ms = spec->limits.cpu_ms ? spec->limits.cpu_ms : spec->limits.timeout_ms;
-    uint64_t nh = rate_mul_div(rate_of_time(bench_median(b), ms), (uint64_t)v.total * spec->replicas, 1);
+    uint64_t nh = rate_mul_div(rate_of_time(bench_median(b), ms), (uint64_t)v.total * job_spec_replicas(spec), 1);
     uint64_t price = price_of_work(price_tier(trade_base(b), t->tier), nh);
     vl_ignore(coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PRICE,
                                                       .now = b->now,
@@ -424,61 +456,6 @@ void trade_node_lost(struct brain *b, struct vl_node_id node) {
             vl_ignore(trade_step(b, &(struct market_event){
                                         .kind = MARKET_EV_ABANDONED, .now = b->now, .auction = v.id, .node = node }));
     }
-}
-
-bool market_holds(const struct brain *b, struct vl_job_id job) {
-    struct market_view v;
-    return market_of_job(b->trade->core, job, &v) || bench_owns(b, job);
-}
-
-/* The winner with the most room, that can run the task; NULL: none now. */
-static const struct market_bid *winner_for(struct brain *b, const struct market_view *v, const struct sched_task *task) {
-    const struct market_bid *best = NULL;
-    uint32_t best_room = 0;
-    for (uint32_t i = 0; i < v->n_bids; i++) {
-        const struct node_record *r =
-            v->bids[i].state == BID_WON ? registry_get(b->registry, v->bids[i].node) : NULL;
-        struct sched_node n;
-        bool soft;
-        if (r == NULL || bench_on(b, r->id)) continue;
-        struct sched_load load = job_book_on_node(b->jobs, r->id);
-        uint32_t ahead = bench_slots(b, r->id, r->caps.slots) * BRAIN_QUEUE_FACTOR;
-        registry_sched_node(r, b->now, &load, &n);
-        if (load.running >= ahead) continue;
-        n.slots = ahead;
-        n.free_slots = ahead - load.running;
-        n.trust_milli = standing_of(b, r->id).trust_milli;
-        n.price = 0; /* agreed already */
-        n.attested = true; /* whoever opened the auction takes whom it gives */
-        if (mix_reaches(b, r->id) && mix_room(b) > 0) n.features |= NODE_FEATURE_PRIVATE;
-        if (n.free_slots > best_room && sched_fits(&n, task, &soft) == SCHED_PLACED) {
-            best = &v->bids[i];
-            best_room = n.free_slots;
-        }
-    }
-    return best;
-}
-
-void trade_place(struct brain *b) {
-    struct sched_task *tasks = calloc(PLACE_MAX, sizeof *tasks);
-    struct job_cursor cursor = { 0 };
-    for (uint32_t page = 0; tasks && page < 16; page++) {
-        uint32_t got = job_book_ready(b->jobs, &cursor, tasks, PLACE_MAX);
-        for (uint32_t i = 0; i < got; i++) {
-            struct market_view v;
-            if (!market_of_job(b->trade->core, tasks[i].job, &v) || v.state != MARKET_CLEARED) continue;
-            const struct market_bid *w = winner_for(b, &v, &tasks[i]);
-            if (w == NULL) continue;
-            if (coordinator_job(b, &(struct job_event){ .kind = JOB_EV_PLACED,
-                                                        .now = b->now,
-                                                        .job = tasks[i].job,
-                                                        .task = tasks[i].task,
-                                                        .node = w->node }) == VL_OK)
-                b->counters.placed++;
-        }
-        if (got < PLACE_MAX) break;
-    }
-    free(tasks);
 }
 
 uint64_t market_price(const struct brain *b, struct vl_node_id node) {

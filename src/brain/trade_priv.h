@@ -17,11 +17,13 @@ struct trade {
     struct price_series prices[SLA_TIERS];
     struct brain_market_sums sums;
     struct own_bid own[TRADE_OWN_BIDS_MAX];
-    bool restoring;
+    uint32_t holding; /* auctions whose job waits or runs: while there is none nobody need look for them */
 };
 
 /* One event of the market: steps the core, logs it, carries out what follows. Errors of market_step(). */
 enum vl_err trade_step(struct brain *b, const struct market_event *ev);
+/* Whether that node could do the work of the auction; `now`: this very moment, or else once it has room. */
+bool trade_able(const struct brain *b, const struct market_view *v, const struct node_record *r, bool now);
 uint64_t trade_base(const struct brain *b);
 /* Member: an auction was announced, is to be opened, has ended. */
 void bid_called(struct brain *b, struct vl_span bytes);

@@ -25,9 +25,11 @@ static struct vl_hash fresh_id(struct brain *b) {
 
 static enum vl_err submit(struct brain *b, struct vl_job_id id, const struct job_spec *spec, struct vl_errmsg *why) {
     struct vl_buf buf;
+    uint64_t retry_ms = 0;
     enum vl_err err = job_spec_check(spec, why);
     vl_buf_init(&buf, JOB_SPEC_MAX);
     if (err == VL_OK) err = job_spec_encode(spec, &buf);
+    if (err == VL_OK) err = load_admit(b, spec->terms.class, why, &retry_ms); /* an auction is no way around the queue */
     if (err == VL_OK)
         err = coordinator_job(b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = b->now, .job = id, .spec = spec });
     if (err == VL_OK) record_add(b, RECORD_SPEC, id.b, sizeof id.b, nothing, vl_span(buf.p, buf.len));
@@ -44,6 +46,11 @@ static enum vl_err open_auction(struct brain *b, struct market_event *ev, struct
     ev->order.job = id;
     if (ev->order.period == 0) ev->order.period = ev->order.quantity / 10 ? ev->order.quantity / 10 : 1;
     enum vl_err err = market_order_check(&ev->order, why);
+    if (err == VL_OK && spec && spec->replicas > ev->order.units)
+        return vl_errmsg_set(why, VL_ERANGE, "%u replicas need as many units: each goes to another node", spec->replicas);
+    if (err == VL_OK && spec && spec->terms.tier != TIER_NONE)
+        return vl_errmsg_set(why, VL_ERANGE, "a job with a promise of availability runs where that is kept, not where it is cheapest: "
+                                             "leave its tier out, or submit it without an auction");
     if (err == VL_OK && spec) err = submit(b, id, spec, why);
     if (err) return err;
     err = trade_step(b, ev);

@@ -1,11 +1,13 @@
 /* The worker's side of a task.
  *
- *   assignment -> FETCHING -> READY -> RUNNING -> UPLOADING -> REPORTED -> gone
+ *   assignment -> FETCHING -> READY -> RUNNING -> UPLOADING -> [COMMITTED ->] REPORTED -> gone
  *                 blobs come   slot     runner     outputs go    report is
  *                 from the     is       has it     to the        in the outbox
  *                 coordinator  free                coordinator
  *
- * Nothing here is durable but the report in the outbox: after a crash the coordinator sees from the first heartbeat
+ * COMMITTED: others run it too; the result is told when asked for (held.c).
+ *
+ * Nothing here is durable but the report in the outbox and what held.c keeps: after a crash the coordinator sees from the first heartbeat
  * which runs are gone and places them anew. */
 #include "brain/priv.h"
 
@@ -43,15 +45,35 @@ void worker_destroy(struct brain *b) {
 }
 
 static bool task_is(const struct wtask *t, struct vl_job_id job, uint32_t task, uint64_t epoch) {
-    return vl_job_eq(t->a.job, job) && t->a.task == task && t->a.epoch == epoch;
+    return vl_job_eq(t->a.job, job) && t->a.task == task && t->a.epoch == epoch && !t->rerun;
 }
 
 /* ---- the report ------------------------------------------------------------------------------------------------ */
 
-static void report_send(struct brain *b, struct wtask *t) {
+/* For nobody but ourselves. */
+static void rerun_ended(struct brain *b, struct wtask *t) {
+    struct task_report *r = malloc(sizeof *r);
+    if (r == NULL)
+        out_of_memory(b);
+    else if (task_report_decode(vl_span(t->report, t->report_n), r) == VL_OK)
+        dispute_decided(b, t->id, r);
+    free(r);
+    task_drop(b, t);
+}
+
+void worker_report(struct brain *b, struct wtask *t) {
     struct vl_span bytes = vl_span(t->report, t->report_n);
+    if (t->rerun) {
+        rerun_ended(b, t);
+        return;
+    }
+    if (held_due(t)) {
+        held_commit(b, t);
+        return;
+    }
     t->state = W_REPORTED;
     if (b->cfg.coordinator) { /* its own worker: the job book's log makes it durable */
+        held_forget(b, t);
         coordinator_report(b, b->self, bytes);
         task_drop(b, t);
         return;
@@ -59,6 +81,8 @@ static void report_send(struct brain *b, struct wtask *t) {
     if (message_send(b, b->coordinator, t->a.privacy, MSG_REPORT, ENVELOPE_HIGH, bytes, &t->message)) {
         t->state = W_UPLOADING; /* the outbox is full: worker_tick() tries again */
         b->reoffer_at = vl_ms_min(b->reoffer_at, b->now + 1000);
+    } else {
+        held_forget(b, t);
     }
 }
 
@@ -113,6 +137,10 @@ static void report_fill(struct brain *b, struct wtask *t, const struct brain_tas
                                    .input_root = receipt_input_root(&t->a.spec),
                                    .output_root = receipt_output_root(r->outputs, r->n_outputs) };
     if (receipt_sign(&r->receipt, &b->key)) r->has_receipt = false;
+    if (!t->a.commit || !r->has_receipt) return;
+    r->has_salt = t->salted = true;
+    dispute_remember(b, &r->receipt);
+    held_salt(b, t, r->salt);
 }
 
 static void task_finish(struct brain *b, struct wtask *t, const struct brain_task_end *end) {
@@ -126,7 +154,7 @@ static void task_finish(struct brain *b, struct wtask *t, const struct brain_tas
         r.error = err;
         r.detail = vl_span_str("the outputs of this task cannot be described");
         r.n_outputs = 0;
-        r.has_receipt = false;
+        r.has_receipt = r.has_salt = t->salted = false;
         vl_buf_clear(&buf);
         err = task_report_encode(&r, &buf);
     }
@@ -151,7 +179,7 @@ static void task_finish(struct brain *b, struct wtask *t, const struct brain_tas
     }
     t->state = W_UPLOADING;
     if (t->missing == 0)
-        report_send(b, t);
+        worker_report(b, t);
     else
         outputs_offer(b, t);
 }
@@ -163,6 +191,7 @@ static void task_refuse(struct brain *b, struct wtask *t, enum task_outcome outc
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 static void status_send(struct brain *b, const struct wtask *t, enum task_phase phase) {
+    if (t->rerun) return; /* nobody waits for it */
     struct vl_buf buf;
     struct task_status s = { .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch, .phase = phase };
     vl_buf_init(&buf, 256);
@@ -181,16 +210,25 @@ static bool can_run(const struct brain *b, const struct wtask *t) {
     return b->features & need;
 }
 
+/* What the tasks that run were promised. */
+static uint64_t promised(const struct brain *b) {
+    uint64_t sum = 0;
+    for (const struct wtask *t = b->tasks; t; t = t->next)
+        if (t->state == W_RUNNING) sum += t->a.spec.limits.memory_bytes;
+    return sum;
+}
+
 static void run_ready(struct brain *b) {
     for (;;) {
         struct wtask *best = NULL;
-        if (b->running >= b->cfg.caps.slots) return;
+        if (b->running >= b->cfg.caps.slots || !harvest_may_start(b)) return;
         for (struct wtask *t = b->tasks; t; t = t->next)
             if (t->state == W_READY && can_run(b, t) &&
                 (best == NULL || t->a.priority < best->a.priority ||
                  (t->a.priority == best->a.priority && t->id < best->id)))
                 best = t;
         if (best == NULL) return;
+        if (promised(b) + best->a.spec.limits.memory_bytes > harvest_memory(b) && b->running > 0) return;
         best->state = W_RUNNING;
         best->started_ms = b->now;
         b->running++;
@@ -219,48 +257,63 @@ static void task_fetch(struct brain *b, struct wtask *t) {
         effect_now(b, BRAIN_BLOB_FIND, (struct vl_span){ 0 }, NULL)->hash = t->waits[i];
 }
 
-void worker_assign(struct brain *b, struct vl_span bytes) {
+static uint64_t assign_take(struct brain *b, struct vl_span bytes, bool rerun) {
     struct wtask *t = calloc(1, sizeof *t);
     if (t == NULL || (t->bytes = malloc(bytes.n ? bytes.n : 1)) == NULL) {
         free(t);
         out_of_memory(b);
-        return;
+        return 0;
     }
+    t->rerun = rerun;
     memcpy(t->bytes, bytes.p, bytes.n);
     if (assignment_decode(vl_span(t->bytes, bytes.n), &t->a)) {
         b->counters.messages_bad++;
         task_free(t);
-        return;
+        return 0;
     }
     for (struct wtask *o = b->tasks, *next; o; o = next) {
         next = o->next;
-        if (!vl_job_eq(o->a.job, t->a.job) || o->a.task != t->a.task) continue;
+        if (!vl_job_eq(o->a.job, t->a.job) || o->a.task != t->a.task || o->rerun != t->rerun) continue;
         if (o->a.epoch >= t->a.epoch) { /* this very run, or an older one that is overtaken */
             task_free(t);
-            return;
+            return 0;
         }
         if (o->state == W_RUNNING) effect_now(b, BRAIN_TASK_KILL, (struct vl_span){ 0 }, NULL)->task = o->id;
-        if (o->state != W_REPORTED) task_drop(b, o);
+        if (o->state == W_REPORTED) continue;
+        held_forget(b, o);
+        task_drop(b, o);
     }
     t->waits = calloc(t->a.spec.n_inputs + 1, sizeof *t->waits);
     t->wait_sizes = calloc(t->a.spec.n_inputs + 1, sizeof *t->wait_sizes);
     if (t->waits == NULL || t->wait_sizes == NULL) {
         task_free(t);
         out_of_memory(b);
-        return;
+        return 0;
     }
-    t->id = ++b->next_task;
+    uint64_t id = t->id = ++b->next_task;
     struct wtask **tail = &b->tasks;
     while (*tail) tail = &(*tail)->next;
     *tail = t;
     b->held_tasks++;
     if (b->held_tasks > HEARTBEAT_RUNNING_MAX - 1) {
         task_refuse(b, t, TASK_REFUSED, VL_ELIMIT, "this node holds too many tasks");
-        return;
+        return id;
+    }
+    if (t->a.spec.limits.memory_bytes > harvest_memory(b)) { /* its owner gives less than when it was placed */
+        task_refuse(b, t, TASK_REFUSED, TASK_HANDED_BACK, "more memory than this machine's owner gives");
+        return id;
     }
     task_fetch(b, t);
     run_ready(b);
     if (t->state != W_RUNNING) status_send(b, t, TASK_ACCEPTED);
+    harvest_work_changed(b);
+    return id;
+}
+
+void worker_assign(struct brain *b, struct vl_span bytes) { (void)assign_take(b, bytes, false); }
+
+uint64_t worker_rerun(struct brain *b, struct vl_span bytes) {
+    return b->held_tasks < HEARTBEAT_RUNNING_MAX - 2 ? assign_take(b, bytes, true) : 0;
 }
 
 void worker_revoke(struct brain *b, struct vl_span bytes) {
@@ -272,6 +325,7 @@ void worker_revoke(struct brain *b, struct vl_span bytes) {
     for (struct wtask *t = b->tasks; t; t = t->next) {
         if (!task_is(t, r.job, r.task, r.epoch) || t->state == W_REPORTED) continue;
         if (t->state == W_RUNNING) effect_now(b, BRAIN_TASK_KILL, (struct vl_span){ 0 }, NULL)->task = t->id;
+        held_forget(b, t);
         task_drop(b, t);
         run_ready(b);
         return;
@@ -337,7 +391,7 @@ void worker_output_taken(struct brain *b, struct vl_hash hash, enum vl_err err) 
     for (struct wtask *t = b->tasks, *next; t; t = next) {
         next = t->next;
         if (t->state != W_UPLOADING || err || !arrived(t, hash)) continue; /* a failed fetch is offered again later */
-        if (t->missing == 0) report_send(b, t);
+        if (t->missing == 0) worker_report(b, t);
     }
 }
 
@@ -363,9 +417,44 @@ void worker_heartbeat(struct brain *b, struct heartbeat *ret) {
     ret->caps.features &= b->features;
     memcpy(ret->addr, b->cfg.mix.addr, sizeof ret->addr);
     for (struct wtask *t = b->tasks; t && ret->n_running < HEARTBEAT_RUNNING_MAX; t = t->next)
-        ret->running[ret->n_running++] = (struct task_ref){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch };
+        if (!t->rerun)
+            ret->running[ret->n_running++] = (struct task_ref){ .job = t->a.job, .task = t->a.task, .epoch = t->a.epoch };
     ret->n_running = task_refs_sort(ret->running, ret->n_running);
     ret->free_slots = slots > b->running ? slots - b->running : 0;
+    harvest_heartbeat(b, ret);
+}
+
+/* ---- at the wish of the machine's owner (harvest.c) ---------------------------------------------------------------- */
+
+static bool active(const struct wtask *t) { return t->state == W_FETCHING || t->state == W_READY || t->state == W_RUNNING; }
+
+uint32_t worker_active(const struct brain *b) {
+    uint32_t n = 0;
+    for (const struct wtask *t = b->tasks; t; t = t->next) n += active(t);
+    return n;
+}
+
+void worker_go_on(struct brain *b) { run_ready(b); }
+
+uint32_t worker_hand_back(struct brain *b, const char *why) {
+    uint32_t n = 0;
+    for (struct wtask *t = b->tasks, *next; t; t = next) {
+        next = t->next;
+        if (!active(t)) continue;
+        if (t->state == W_RUNNING) {
+            effect_now(b, BRAIN_TASK_KILL, (struct vl_span){ 0 }, NULL)->task = t->id;
+            b->running--;
+        }
+        t->state = W_UPLOADING;
+        task_refuse(b, t, TASK_REFUSED, TASK_HANDED_BACK, why);
+        n++;
+    }
+    return n;
+}
+
+void worker_frozen(struct brain *b) {
+    for (const struct wtask *t = b->tasks; t; t = t->next)
+        if (active(t)) status_send(b, t, TASK_FROZEN);
 }
 
 void worker_link_up(struct brain *b) {
@@ -382,7 +471,7 @@ void worker_tick(struct brain *b) {
         if (t->missing > 0)
             outputs_offer(b, t);
         else
-            report_send(b, t);
+            worker_report(b, t);
     }
 }
 
@@ -442,11 +531,13 @@ void brain_task_started(struct brain *b, vl_ms now, uint64_t task) {
 void brain_task_ended(struct brain *b, vl_ms now, const struct brain_task_end *end) {
     step_begin(b, now);
     struct wtask *t = task_find(b, end->task);
+    harvest_task_ended(b, t, end);
     if (t && t->state == W_RUNNING) {
         b->running--;
         t->state = W_UPLOADING;
         task_finish(b, t, end);
         run_ready(b);
+        harvest_work_changed(b);
     }
     step_end(b);
 }

@@ -29,6 +29,8 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
                             addresses[i], args_text(a, addresses[i]));
     if (up && args_has(a, "no-gateway") && args_has(a, "gateway"))
         return cli_fail(cli, CLI_USAGE, "--gateway and --no-gateway exclude each other");
+    if (args_has(a, "sensor-root") && !args_has(a, "harvest"))
+        return cli_fail(cli, CLI_USAGE, "--sensor-root is for nodes with --harvest");
     static const enum vl_level levels[] = { VL_DEBUG, VL_INFO, VL_WARN, VL_ERROR };
     *ret = (struct cli_up_options){
         .data_dir = cli->data_dir,
@@ -43,6 +45,10 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         .mix_rate = args_has(a, "mix-rate") ? (unsigned)args_number(a, "mix-rate") : 0,
         .family = args_text(a, "family"),
         .no_cover = args_has(a, "no-cover"),
+        .harvest = args_has(a, "harvest"),
+        .sensor_root = args_text(a, "sensor-root"),
+        .ask = args_has(a, "ask") ? (unsigned long long)args_number(a, "ask") : 0,
+        .price = up && args_has(a, "price") ? (unsigned long long)args_number(a, "price") : 0,
         .cost = args_has(a, "cost") ? (unsigned long long)args_number(a, "cost") : 0,
         .log_form = cli->json || strcmp(args_text(a, "log"), "json") == 0 ? VL_LOG_JSON : VL_LOG_FMT,
         .log_level = levels[args_has(a, "log-level") ? (size_t)args_number(a, "log-level") : 1],

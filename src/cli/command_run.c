@@ -150,11 +150,14 @@ static int describe(struct cli *cli, json_t *job, const char *program, enum prog
     json_object_set_new(job, "kind", json_string(kind == PROGRAM_WASM ? "wasm" : "native"));
     if (kind == PROGRAM_NATIVE && json_object_set_new(job, "command", json_string(program)) != 0)
         return cli_fail(cli, CLI_USAGE, "the path of the program is not valid UTF-8");
-    json_object_set_new(job, "replicas", json_integer((json_int_t)args_number(a, "replicas")));
+    if (args_has(a, "replicas"))
+        json_object_set_new(job, "replicas", json_integer((json_int_t)args_number(a, "replicas")));
     json_object_set_new(job, "priority", json_string(args_text(a, "priority")));
     if (strcmp(args_text(a, "privacy"), "off") != 0)
         json_object_set_new(job, "privacy", json_string(args_text(a, "privacy")));
     json_object_set_new(job, "limits", limits_of(cli));
+    if (args_has(a, "deadline"))
+        json_object_set_new(job, "deadline_ms", json_integer((json_int_t)args_number(a, "deadline")));
     add_choice(job, a, "class");
     add_choice(job, a, "tier");
     add_choice(job, a, "strategy");

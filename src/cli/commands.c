@@ -116,6 +116,13 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .max = 64, \
       .help = "who runs this mix; no private path passes two mixes of one family" }, \
     FLAG("no-cover", 0, "send and receive nothing private, and no cover traffic"), \
+    FLAG("harvest", 0, "take work only while this machine is idle, cool and charged, as `village harvest policy` says"), \
+    { .name = "sensor-root", \
+      .kind = VALUE_FOLDER, \
+      .value = "DIR", \
+      .min = 1, \
+      .max = 255, \
+      .help = "with --harvest: where the machine's /sys, /proc, /dev and /run are; for nodes in a container" }, \
     { .name = "label", \
       .repeat = true, \
       .kind = VALUE_TEXT, \
@@ -129,7 +136,13 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .value = "N", \
       .min = 0, \
       .max = 1ll << 50, \
-      .help = "what an hour of one task costs you here, in micro-credits" },
+      .help = "what an hour of one task costs you here, in micro-credits" }, \
+    { .name = "ask", \
+      .kind = VALUE_INTEGER, \
+      .value = "N", \
+      .min = 1, \
+      .max = 1ll << 50, \
+      .help = "what you ask for an H200-hour, in micro-credits: this node bids so in auctions; default: the village's price" },
 
 static const struct cli_option up_options[] = {
     DAEMON_OPTIONS
@@ -142,6 +155,13 @@ static const struct cli_option up_options[] = {
       .def = "127.0.0.1:8000",
       .help = "where the REST gateway and dashboard listen" },
     FLAG("no-gateway", 0, "no REST gateway on this node"),
+    { .name = "price",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = 1ll << 40,
+      .def = "4000000",
+      .help = "the village's price of an H200-hour in the gold tier, in micro-credits" },
 };
 static const struct cli_option join_options[] = {
     DAEMON_OPTIONS
@@ -155,6 +175,37 @@ static const struct cli_option join_options[] = {
               "default: none" },
 };
 
+static const struct cli_option market_options[] = {
+    { .name = "tier", .kind = VALUE_CHOICE, .choices = "bronze|silver|gold|platinum", .def = "gold", .help = "quality of service" },
+    { .name = "work",
+      .kind = VALUE_INTEGER,
+      .value = "NH",
+      .min = 1,
+      .max = 1ll << 50,
+      .help = "work (auction: of one unit) in nano-H200-hours" },
+    { .name = "time",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 1000,
+      .max = 365 * 24 * HOUR,
+      .help = "instead of --work: time of one slot of median speed" },
+    { .name = "reserve", .kind = VALUE_INTEGER, .value = "N", .min = 1, .max = 1ll << 50, .help = "the most that you pay for a unit, micro-credits" },
+    { .name = "units", .kind = VALUE_INTEGER, .value = "N", .min = 1, .max = 32, .def = "1", .help = "how many nodes you want" },
+    { .name = "providers", .kind = VALUE_INTEGER, .value = "N", .min = 1, .max = 128, .def = "3", .help = "different owners that must bid" },
+    { .name = "duration", .kind = VALUE_DURATION, .value = "TIME", .min = 1000, .max = 24 * HOUR, .def = "5m", .help = "how long bids are taken" },
+    FLAG("quality", 0, "compare bids by price over reputation"),
+    { .name = "title", .kind = VALUE_TEXT, .value = "TEXT", .min = 1, .max = 63, .help = "what it is for" },
+    { .name = "job",
+      .kind = VALUE_FILE,
+      .value = "FILE",
+      .min = 1,
+      .max = 4096,
+      .help = "a job as JSON, as for POST /v1/fog/jobs: runs on the winners; without it only a price is found" },
+    FLAG("cancel", 0, "cancel that auction while its bids are sealed"),
+};
+static const struct cli_option bench_options[] = {
+    FLAG("all", 'a', "measure every node"),
+};
 static const struct cli_option quorum_options[] = {
     { .name = "tier",
       .kind = VALUE_CHOICE,
@@ -250,8 +301,7 @@ static const struct cli_option run_options[] = {
       .value = "N",
       .min = 1,
       .max = 9,
-      .def = "1",
-      .help = "run each task on N nodes and compare the results" },
+      .help = "run each task on N nodes and compare the results; default: as the class says" },
     { .name = "timeout",
       .letter = 't',
       .kind = VALUE_DURATION,
@@ -305,6 +355,12 @@ static const struct cli_option run_options[] = {
       .choices = "default|nsga2|latency_first|load_balance|trust_first|cost|round_robin|least_loaded|affinity|proximity|"
                  "privacy_aware|random",
       .help = "how its tasks are placed" },
+    { .name = "deadline",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = SECOND,
+      .max = 90 * DAY,
+      .help = "when it must have ended; nodes too slow for that get none of it; default: in a week" },
     { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "only nodes in this region" },
     { .name = "min-trust",
       .kind = VALUE_INTEGER,
@@ -352,6 +408,10 @@ static const struct cli_option run_options[] = {
     FLAG("detach", 'd', "print the job's id and return"),
 };
 
+static const struct cli_option receipts_options[] = {
+    { .name = "proof", .help = "with --json: add the proof of each receipt and the signed head of the log" },
+    { .name = "check", .help = "verify signatures and proofs on this machine" },
+};
 static const struct cli_option jobs_options[] = {
     { .name = "state",
       .kind = VALUE_CHOICE,
@@ -510,6 +570,20 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5 6 7 130",
       .about = "ID is the whole id or as much of its beginning or end as is unique; `village jobs` shows the end.",
       .example = "village job 9b1e44c2\nvillage job 9b1e44c2 --follow\nvillage job 9b1e44c2 --output results" },
+    { .name = "receipts",
+      .group = GROUP_RUN,
+      .summary = "list what workers signed for a job, and check that it is in the log of receipts",
+      .operands = "ID",
+      .least = 1,
+      .most = 1,
+      ROWS(receipts_options),
+      .json = "{\"items\": [{\"task\", \"epoch\", \"index\", \"leaf\"; with --check \"proved\", \"fault\"; with --proof \"inclusion\"}...]}",
+      .run = command_receipts,
+      .exits = "0 1 2 3 4 5",
+      .about = "Run it where the first node is: the coordinator keeps the log.\n"
+               "--check verifies here each worker's signature, that each receipt is in the log, and that the log is signed; it "
+               "exits with 1 when one is not.",
+      .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --proof --json" },
     { .name = "explain",
       .group = GROUP_RUN,
       .summary = "say why a job's tasks are where they are, or what they wait for",
@@ -571,6 +645,34 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "market",
+      .group = GROUP_RUN,
+      .summary = "what computing costs: quotes, auctions, prices",
+      .operands = "quote|auction [ID]|auctions|prices",
+      .least = 1,
+      .most = 2,
+      ROWS(market_options),
+      .json = "with quote, auction and prices the answer of the gateway; with auctions {\"items\": [auction...]}",
+      .run = command_market,
+      .exits = "0 1 2 3 4 5",
+      .about = "Work is counted in nano-H200-hours (nH): an H200-hour is 3.24e18 operations. Prices are in micro-credits.\n"
+               "An auction takes sealed bids, opens them all at once, and the lowest win; every winner gets the lowest price "
+               "that lost. Members bid what their owner asks (`village join --ask`).",
+      .example = "village market quote --time 2h --tier silver\n"
+                 "village market auction --work 5000 --reserve 40 --duration 1m --job job.json\n"
+                 "village market auction 3f2a\nvillage market auctions\nvillage market prices" },
+    { .name = "bench",
+      .group = GROUP_KEEP,
+      .summary = "how fast nodes are, measured by the coordinator",
+      .operands = "[NODE]",
+      .most = 1,
+      ROWS(bench_options),
+      .json = "the answer of GET /v1/fog/rates",
+      .run = command_bench,
+      .exits = "0 1 2 3 4 5",
+      .about = "Without a node it shows what was measured. With one, or --all, it measures: a node is measured when it has "
+               "nothing to do, and then gets no other work for a few seconds. What a node says of itself does not count.",
+      .example = "village bench\nvillage bench attic\nvillage bench --all" },
     { .name = "quorum",
       .group = GROUP_KEEP,
       .summary = "promises of availability: what can be promised, what was, and how it was kept",
@@ -603,6 +705,29 @@ const struct cli_command commands[] = {
                "What the private network hides from whom: docs/mixnet.md.",
       .example = "village mix\nvillage mix relays\nvillage mix authorities alder birch cedar --epoch 30m\n"
                  "village mix ping damson\nvillage mix capacity" },
+    { .name = "harvest",
+      .group = GROUP_KEEP,
+      .summary = "what this machine lends, and what is in the way",
+      .operands = "[status|policy [NAME=VALUE...]|pause [DURATION]|resume]",
+      .most = 40,
+      .json = "the answer of GET /v1/fog/harvest; with figures for policy {\"set\": n}; with pause and resume {\"paused\": bool}",
+      .run = command_harvest,
+      .exits = ASKS,
+      .about = "For nodes started with --harvest. Such a node works for the village only while every rule holds, and a person at "
+               "the machine stops it at once. `village harvest policy` shows the figures of the rules; new ones count at once and "
+               "are kept.\n"
+               "The rules, and what a machine lacks: docs/fog.md.",
+      .example = "village harvest\nvillage harvest policy\nvillage harvest policy cpu=30 window.from=23:00\nvillage harvest pause 2h\n"
+                 "village harvest resume" },
+    { .name = "contributions",
+      .group = GROUP_KEEP,
+      .summary = "what harvested machines gave, by session",
+      .operands = "",
+      .json = "the answer of GET /v1/fog/contributions",
+      .run = command_contributions,
+      .exits = ASKS,
+      .about = "On the first node: of all machines, with the processor time that their receipts prove. On a member: its own.",
+      .example = "village contributions" },
     { .name = "status",
       .group = GROUP_KEEP,
       .summary = "the village at a glance",

@@ -26,7 +26,11 @@ struct cli_up_options {
     const char *labels[CLI_LABELS_MAX]; /* "KIND=NAME" as typed, n_labels of them */
     unsigned n_labels;
     unsigned long long cost; /* of an hour of one slot, micro-credits */
+    unsigned long long ask;   /* for an H200-hour, micro-credits; 0: the village's price */
+    unsigned long long price; /* up: the village's price of an H200-hour, micro-credits; 0: the default */
     bool no_cover;      /* no part in the private network as a client */
+    bool harvest;       /* takes work only while its owner's rules allow it */
+    const char *sensor_root; /* with harvest: before the path of every sensor; NULL: none */
     enum vl_log_form log_form;
     enum vl_level log_level;
 };

@@ -2,6 +2,7 @@
 
 #include "fog/job_priv.h"
 #include "fog/receipt.h"
+#include "fog/verify.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -90,7 +91,7 @@ _Static_assert(JOB_COPIES_MAX > JOB_REPLICAS_MAX + JOB_EXTRA_VOTES + 1, "replica
 
 /* A new copy on node n fences off one that was lost: the one on n itself, as n must never hold two, else the oldest.  A
  * duplicate beside a full set of live copies replaces nothing elsewhere. */
-static void fence(struct job_book *b, struct task *t, const struct node_load *n) {
+static void fence(struct job_book *b, struct task *t, const struct node_load *n, struct job_effects *fx) {
     struct copy *oldest = NULL, *here = NULL;
     for (struct copy *c = t->copies; c != NULL; c = c->next) {
         if (c->state != COPY_AWAY) continue;
@@ -98,7 +99,15 @@ static void fence(struct job_book *b, struct task *t, const struct node_load *n)
         if (c->node == n) here = c;
     }
     if (here == NULL && (uint32_t)t->live + t->votes < t->target) here = oldest;
-    if (here != NULL) copy_set(b, here, COPY_GONE);
+    if (here == NULL) return;
+    fx_verdict(fx, here, VERDICT_LOST);
+    copy_set(b, here, COPY_GONE);
+}
+
+static bool has_referee(const struct task *t) {
+    for (const struct copy *c = t->copies; c != NULL; c = c->next)
+        if (c->referee && (copy_live(c) || c->state == COPY_VOTE)) return true;
+    return false;
 }
 
 static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
@@ -120,14 +129,20 @@ static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, s
         return err;
     }
     n->refs++;
-    if (t->n_copies >= JOB_COPIES_MAX) copy_free(b, forgettable(t));
-    fence(b, t, n);
+    if (t->n_copies >= JOB_COPIES_MAX) {
+        struct copy *old = forgettable(t);
+        if (old->state == COPY_AWAY) fx_verdict(fx, old, VERDICT_LOST);
+        copy_free(b, old);
+    }
+    fence(b, t, n, fx);
     c->node = n;
     c->task = t;
     c->epoch = ++t->epoch;
     c->batch = ev->batch;
     c->placed_ms = c->touched_ms = ev->now;
     c->deadline_ms = vl_ms_add(ev->now, b->config.accept_ms + (j->privacy ? JOB_PRIVATE_MS : 0));
+    c->referee = t->referee && !has_referee(t);
+    c->due = t->target > (j->standby ? j->replicas : 1) && !c->referee; /* a referee's word is not compared, so nobody's can be copied into it */
     c->state = COPY_PLACED;
     struct copy **end = &t->copies;
     while (*end != NULL) end = &(*end)->next;
@@ -176,7 +191,7 @@ static enum vl_err step_status(struct job_book *b, const struct job_event *ev, s
     if (err) return err;
     copy_set(b, c, to);
     c->touched_ms = ev->now;
-    c->deadline_ms = vl_ms_add(ev->now, t->job->timeout_ms + b->config.overtime_ms);
+    c->deadline_ms = copy_deadline(b, c, ev->now);
     if (to == COPY_STARTED) {
         c->started_ms = ev->now;
         if (t->job->started_ms == 0) t->job->started_ms = ev->now;
@@ -187,11 +202,29 @@ static enum vl_err step_status(struct job_book *b, const struct job_event *ev, s
     return VL_OK;
 }
 
+static enum vl_err step_frozen(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct copy *c;
+    enum vl_err err = find_copy(b, ev, ev->job, ev->task, ev->epoch, false, &c);
+    if (err) return err;
+    vl_ms begun = c->started_ms ? c->started_ms : c->placed_ms;
+    vl_ms latest = vl_ms_add(begun, c->task->job->timeout_ms + b->config.overtime_ms + JOB_FROZEN_MAX_MS);
+    vl_ms at = vl_ms_min(vl_ms_add(c->deadline_ms, JOB_FROZEN_MS), latest);
+    if (c->state < COPY_ACCEPTED || c->committed || at <= c->deadline_ms) { /* who has a result does not need time to work */
+        fx->changed = false;
+        return VL_OK;
+    }
+    c->touched_ms = ev->now;
+    c->deadline_ms = at;
+    task_timer(b, c->task);
+    return VL_OK;
+}
+
 /* Owned encoding of the report without inline bytes: those are blobs of the store by now. */
 static enum vl_err keep_report(const struct task_report *r, uint8_t **ret, uint32_t *ret_len) {
     struct task_report bare = *r;
     for (uint32_t i = 0; i < bare.n_outputs && i < VL_TASK_OUTPUTS_MAX; i++)
         bare.outputs[i].inline_bytes = vl_span(NULL, 0);
+    bare.has_salt = false;
     struct vl_buf buf;
     vl_buf_init(&buf, VL_PAYLOAD_MAX);
     enum vl_err err = task_report_encode(&bare, &buf);
@@ -206,6 +239,93 @@ static enum vl_err keep_report(const struct task_report *r, uint8_t **ret, uint3
     return err;
 }
 
+static enum vl_err step_commit(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
+    struct copy *c;
+    enum vl_err err = find_copy(b, ev, ev->job, ev->task, ev->epoch, true, &c);
+    if (err) return err;
+    if (!c->due) return VL_ESTATE;
+    if (c->committed) {
+        fx->changed = false; /* delivered twice; another hash would be another result */
+        return vl_hash_eq(c->commitment, ev->commitment) ? VL_OK : VL_ESTATE;
+    }
+    struct job *j = c->task->job;
+    err = fx_reserve(fx, fx_of_job(j));
+    if (err) return err;
+    copy_unlink(b, c); /* counted differently from now on */
+    c->committed = true;
+    c->commitment = ev->commitment;
+    copy_link(b, c);
+    c->touched_ms = ev->now;
+    if (j->started_ms == 0) j->started_ms = ev->now;
+    if (copy_live(c)) {
+        if (c->started_ms == 0) c->started_ms = c->placed_ms; /* a short run's STARTED may have been lost */
+        copy_set(b, c, COPY_STARTED);
+        c->deadline_ms = copy_deadline(b, c, ev->now);
+    }
+    task_settle(b, c->task, ev->now, fx);
+    job_settle(b, j, ev->now, fx);
+    return VL_OK;
+}
+
+/* NULL, or why a result of this copy is not taken. */
+static const char *refusal(const struct copy *c, const struct task_report *r) {
+    if (!c->due) return NULL;
+    if (!c->committed) return "a result without the commitment that was due";
+    if (!c->asked) return "a result before it was asked for";
+    struct vl_hash root = receipt_output_root(r->outputs, r->n_outputs),
+                   opened = verify_commitment(&root, r->salt, c->node->id, r->job, r->task, r->epoch);
+    return r->has_salt && vl_hash_eq(opened, c->commitment) ? NULL : "the result is not what it committed to";
+}
+
+bool job_book_votes(const struct job_book *b, struct vl_node_id node, const struct task_report *r, struct job_votes *ret) {
+    const struct job *j = book_find(b, r->job);
+    const struct task *t = j ? job_task(j, r->task) : NULL;
+    const struct copy *mine = t ? task_copy(t, r->epoch) : NULL;
+    if (r->outcome != TASK_DONE || mine == NULL || !vl_node_eq(mine->node->id, node)) return false;
+    if (!(copy_live(mine) || mine->state == COPY_AWAY) || refusal(mine, r) != NULL) return false;
+    *ret = (struct job_votes){ .replicas = j->counted && !j->standby ? j->replicas : 0,
+                               .referee = t->referee,
+                               .deterministic = j->deterministic,
+                               .class = (enum sla_class)j->class,
+                               .tier = j->terms ? j->terms->tier : TIER_NONE };
+    for (const struct copy *c = t->copies; c != NULL; c = c->next) {
+        if (c == mine) continue;
+        ret->coming += copy_live(c);
+        if (c->state == COPY_VOTE) ret->v[ret->n++] = (struct job_vote){ c->node->id, c->epoch, c->root };
+    }
+    ret->v[ret->n++] = (struct job_vote){ node, r->epoch, receipt_output_root(r->outputs, r->n_outputs) };
+    uint32_t most = j->replicas + JOB_EXTRA_VOTES, have = ret->n + ret->coming;
+    ret->room = most > have ? most - have : 0;
+    return true;
+}
+
+static bool ruling_names_a_result(const struct task *t, const struct copy *c, const struct job_ruling *r) {
+    if (r->rule != JOB_RULE_ACCEPT && !(r->rule == JOB_RULE_MORE && r->until != 0)) return true;
+    const struct copy *w = task_copy(t, r->winner);
+    return w == c || (w != NULL && w->state == COPY_VOTE);
+}
+
+static void take_result(struct job_book *b, struct copy *c, const struct job_event *ev, struct job_effects *fx) {
+    struct task *t = c->task;
+    const struct job_ruling *r = &ev->ruling;
+    uint32_t most = t->job->replicas + JOB_EXTRA_VOTES;
+    c->root = receipt_output_root(ev->report->outputs, ev->report->n_outputs);
+    copy_set(b, c, COPY_VOTE);
+    t->judge = true;
+    t->rule = (uint8_t)r->rule;
+    t->winner = r->winner;
+    t->until = r->rule == JOB_RULE_MORE ? r->until : 0;
+    if (r->rule == JOB_RULE_MORE && t->target < r->want) {
+        t->target = (uint8_t)(r->want < most ? r->want : most);
+        fx_history(fx, t->job, task_index(t), JOB_H_AUDITED, "%u results are wanted, %u are here", t->target, t->votes);
+    } else if (r->rule == JOB_RULE_REFEREE && !t->referee) {
+        t->referee = true;
+        if (t->target < t->votes + t->live + 1) t->target = (uint8_t)(t->votes + t->live + 1);
+        fx_history(fx, t->job, task_index(t), JOB_H_REFEREE, "%u results disagree: one more run decides", t->votes);
+    }
+    task_settle(b, t, ev->now, fx);
+}
+
 static enum vl_err step_report(struct job_book *b, const struct job_event *ev, struct job_effects *fx) {
     const struct task_report *r = ev->report;
     struct copy *c;
@@ -215,17 +335,21 @@ static enum vl_err step_report(struct job_book *b, const struct job_event *ev, s
     struct job *j = t->job;
     uint8_t *kept = NULL;
     uint32_t kept_len = 0;
+    const char *why_not = r->outcome == TASK_DONE ? refusal(c, r) : NULL;
+    if (r->outcome == TASK_DONE && !why_not && !ruling_names_a_result(t, c, &ev->ruling)) return VL_ESTATE;
     err = fx_reserve(fx, fx_of_job(j));
     if (err == VL_OK) err = keep_report(r, &kept, &kept_len);
     if (err) return err;
     if (j->started_ms == 0) j->started_ms = ev->now;
-    if (r->outcome == TASK_DONE) {
+    if (why_not != NULL) {
+        free(kept);
+        task_cheated(b, t, c, VERDICT_WRONG, why_not, ev->now, fx);
+    } else if (r->outcome == TASK_DONE) {
         c->report = kept;
         c->report_len = kept_len;
-        c->root = receipt_output_root(r->outputs, r->n_outputs);
-        copy_set(b, c, COPY_VOTE);
-        task_judge(b, t, ev->now, fx);
+        take_result(b, c, ev, fx);
     } else if (r->outcome == TASK_FAILED) {
+        fx_verdict(fx, c, VERDICT_FAILED);
         copy_set(b, c, COPY_FAILED);
         free(t->report);
         t->report = kept;
@@ -234,11 +358,14 @@ static enum vl_err step_report(struct job_book *b, const struct job_event *ev, s
         task_failed(b, t, ev->now, r->error, r->detail.n ? r->detail : vl_span_str(why), fx);
     } else {
         free(kept);
+        fx_verdict(fx, c, r->outcome == TASK_REFUSED ? VERDICT_HANDED_BACK : VERDICT_LOST);
         copy_set(b, c, COPY_GONE);
         t->error = r->error;
         fx_history(fx, j, r->task, r->outcome == TASK_REFUSED ? JOB_H_TASK_REFUSED : JOB_H_NODE_LOST, "%.*s",
                    (int)r->detail.n, r->detail.n ? (const char *)r->detail.p : "");
-        if (r->outcome == TASK_REFUSED)
+        if (r->outcome == TASK_REFUSED && r->error == TASK_HANDED_BACK)
+            task_handed_back(b, t, ev->now, fx);
+        else if (r->outcome == TASK_REFUSED)
             task_refused(b, t, ev->now, fx);
         else
             task_lost(b, t, ev->now, fx);
@@ -325,7 +452,7 @@ static bool known_run(const struct job_book *b, struct vl_node_id node, const st
     return c != NULL && vl_node_eq(c->node->id, node) && (copy_live(c) || c->state == COPY_AWAY);
 }
 
-static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, vl_ms now, struct job_effects *fx) {
+static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, bool restarted, vl_ms now, struct job_effects *fx) {
     struct task *t = c->task;
     struct job *j = t->job;
     switch (v) {
@@ -333,24 +460,30 @@ static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, vl
         return;
     case REVIVE:
         fx_history(fx, j, task_index(t), JOB_H_RECONNECTED, "epoch %llu", (unsigned long long)c->epoch);
-        copy_set(b, c, c->started_ms ? COPY_STARTED : COPY_ACCEPTED);
+        copy_set(b, c, c->started_ms || c->committed ? COPY_STARTED : COPY_ACCEPTED);
         c->touched_ms = now;
-        c->deadline_ms = vl_ms_add(now, j->timeout_ms + b->config.overtime_ms);
+        c->deadline_ms = copy_deadline(b, c, now);
         task_settle(b, t, now, fx);
         break;
     case ACCEPT:
         copy_set(b, c, COPY_ACCEPTED);
         c->touched_ms = now;
-        c->deadline_ms = vl_ms_add(now, j->timeout_ms + b->config.overtime_ms);
+        c->deadline_ms = copy_deadline(b, c, now);
         task_settle(b, t, now, fx);
         break;
     case LOSE:
         fx_history(fx, j, task_index(t), JOB_H_NODE_LOST, "epoch %llu: the node has it no more",
                    (unsigned long long)c->epoch);
+        if (c->asked && !restarted) { /* it had a result, and the process that had it still lives */
+            task_cheated(b, t, c, VERDICT_SILENT, "it committed to a result and has it no more", now, fx);
+            break;
+        }
+        fx_verdict(fx, c, VERDICT_LOST);
         copy_set(b, c, COPY_GONE);
         task_lost(b, t, now, fx);
         break;
     case DROP:
+        fx_verdict(fx, c, VERDICT_LOST);
         copy_set(b, c, COPY_GONE);
         task_settle(b, t, now, fx);
         break;
@@ -371,7 +504,7 @@ static enum vl_err step_node_back(struct job_book *b, const struct job_event *ev
         if (v == KEEP) continue;
         struct job *j = c->task->job;
         fx->changed = true;
-        apply_verdict(b, c, v, ev->now, fx);
+        apply_verdict(b, c, v, ev->restarted, ev->now, fx);
         job_settle(b, j, ev->now, fx);
     }
     for (uint32_t i = 0; i < ev->n_running; i++)
@@ -428,9 +561,15 @@ static void tick_task(struct job_book *b, struct task *t, vl_ms now, struct job_
         while (c != NULL && !(copy_live(c) && c->deadline_ms <= now)) c = c->next;
         if (c == NULL) break;
         bool silent = c->state == COPY_PLACED;
+        if (c->asked) {
+            fx_revoke(fx, c->node->id, j->id, task_index(t), c->epoch);
+            task_cheated(b, t, c, VERDICT_SILENT, "it committed to a result and did not tell it", now, fx);
+            continue;
+        }
         fx_revoke(fx, c->node->id, j->id, task_index(t), c->epoch);
         fx_history(fx, j, task_index(t), JOB_H_TIMEOUT, "epoch %llu: %s", (unsigned long long)c->epoch,
                    silent ? "not accepted" : "ran too long");
+        fx_verdict(fx, c, VERDICT_LATE);
         copy_set(b, c, silent ? COPY_GONE : COPY_FAILED);
         if (silent) {
             task_refused(b, t, now, fx);
@@ -440,6 +579,11 @@ static void tick_task(struct job_book *b, struct task *t, vl_ms now, struct job_
         t->report = NULL;
         t->report_len = 0;
         task_failed(b, t, now, VL_ETIMEOUT, vl_span_str(vl_err_text(VL_ETIMEOUT)), fx);
+    }
+    if (t->until != 0 && t->until <= now && t->live == 0 && t->state < JOB_TASK_DONE) {
+        t->rule = JOB_RULE_ACCEPT; /* nobody could be had to repeat it */
+        t->until = 0;
+        t->judge = true;
     }
     task_settle(b, t, now, fx);
     job_settle(b, j, now, fx);
@@ -455,7 +599,7 @@ static void tick_job(struct job_book *b, struct job *j, vl_ms now, struct job_ef
         struct task *t = &j->tasks[i];
         bool slow = false;
         for (const struct copy *c = t->copies; c != NULL && !t->duplicate; c = c->next)
-            slow |= c->state == COPY_STARTED && vl_ms_add(c->started_ms, age) <= now;
+            slow |= c->state == COPY_STARTED && !c->committed && vl_ms_add(c->started_ms, age) <= now;
         if (!slow) continue;
         t->duplicate = true;
         fx_history(fx, j, i, JOB_H_DUPLICATED, "older than %llu ms", (unsigned long long)age);
@@ -547,6 +691,9 @@ enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct
     case JOB_EV_STARTED:
         err = step_status(b, ev, fx);
         break;
+    case JOB_EV_FROZEN:
+        err = step_frozen(b, ev, fx);
+        break;
     case JOB_EV_REPORT:
         err = step_report(b, ev, fx);
         break;
@@ -564,6 +711,9 @@ enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct
         break;
     case JOB_EV_FORGET:
         err = step_forget(b, ev, fx);
+        break;
+    case JOB_EV_COMMIT:
+        err = step_commit(b, ev, fx);
         break;
     case JOB_EV_PRICE:
         err = step_price(b, ev, fx);

@@ -16,6 +16,15 @@
  * tasks than that merge in rounds (the merge program reads its own output, as a combiner does); the last task is the
  * result.
  *
+ * Copies of a task that is to be compared commit to their result before any of them tells it (FOG-11):
+ *
+ *   PLACED -> ACCEPTED -> STARTED -> COMMIT (a hash) ... all of the round have, or the round has lasted: REVEAL to each
+ *   -> REPORT with the salt; one that does not open the commitment, or came without, is refused: VERDICT_WRONG; one that
+ *   does not come in time: VERDICT_SILENT.
+ *
+ * Which of the results is the task's is decided when all that were asked have told theirs: by majority, or as the ruling
+ * in the event says (fog/verify.h; the caller knows credibilities, the log must not).
+ *
  * Every placing of a task is a copy with an epoch of its own, 1, 2, 3 ... per task.  A report counts only for a copy
  * that is alive, or lost but not yet replaced; anything else is VL_ESTALE, counted and otherwise ignored.  A task
  * finishes once. */
@@ -38,11 +47,15 @@
 #define JOB_ACCEPT_MS 90000u     /* an assignment not accepted by then is taken back */
 #define JOB_PRIVATE_MS 600000u   /* more for one that travels through the private network: as long as messages live there */
 #define JOB_OVERTIME_MS 60000u   /* beyond limits.timeout_ms, for fetching inputs and reporting */
+#define JOB_FROZEN_MS 660000u    /* more time for a copy each time it is frozen: ten minutes (fog/harvest.h), and a word's way */
+#define JOB_FROZEN_MAX_MS 3600000u /* and in all: a node cannot keep a task for ever by saying so */
 #define JOB_RETRY_MS 1000u       /* first back-off after a failure or refusal; doubles */
 #define JOB_RETRY_MAX_MS 300000u
 #define JOB_RUNNING_GRACE_MS 45000u /* a copy younger than this may be missing in a running list that crossed it */
 #define JOB_STRAGGLER_MIN_MS 2000u  /* tasks younger than this are no stragglers, whatever the median */
 #define JOB_STRAGGLER_SAMPLE 3u     /* finished tasks needed for a median */
+#define JOB_ROUND_MS 30000u  /* the first of a round to commit waits for the others as long as it took itself, but at least this */
+#define JOB_REVEAL_MS 60000u /* to answer a REVEAL */
 #define JOB_TICK_MAX 1024u          /* timers served by one TICK; the deadline stays due */
 
 enum job_state {
@@ -92,7 +105,22 @@ enum job_event_kind {
     JOB_EV_CANCEL = 8,    /* job */
     JOB_EV_TICK = 9,      /* at job_book_deadline() or later */
     JOB_EV_FORGET = 10,   /* job: ended, drop it */
+    JOB_EV_FROZEN = 11,   /* job, task, epoch, node: its owner made it stand still; see JOB_FROZEN_MS */
+    JOB_EV_COMMIT = 12,   /* job, task, epoch, node, commitment */
     JOB_EV_PRICE = 20,    /* job, price, cleared */
+};
+/* What is to be done with the results of a task once a new one is in.  Numbers are in the log. */
+enum job_rule {
+    JOB_RULE_MAJORITY = 0, /* half of the replicas and one more must be equal, in class S all; else more, else it fails */
+    JOB_RULE_ACCEPT = 1,   /* the result of copy `winner` is the task's */
+    JOB_RULE_MORE = 2,     /* `want` results in all; at `until` with nobody at work on one (0: never) that of `winner` does */
+    JOB_RULE_REFEREE = 3,  /* one more result, which decides alone */
+};
+struct job_ruling {
+    enum job_rule rule;
+    uint64_t winner; /* epoch of a copy whose result is in, this report's included */
+    uint8_t want;    /* MORE: cut at the replicas and JOB_EXTRA_VOTES */
+    vl_ms until;
 };
 struct job_event {
     enum job_event_kind kind;
@@ -106,6 +134,8 @@ struct job_event {
     bool cleared;   /* PRICE: an auction said so; false: a quote, the most that it will cost */
     const struct job_spec *spec;      /* SUBMIT */
     const struct task_report *report; /* REPORT; inline bytes are not kept: store the blobs first */
+    struct job_ruling ruling;         /* REPORT of a result */
+    struct vl_hash commitment;        /* COMMIT */
     const struct task_ref *running;   /* NODE_BACK; ascending by task_ref_compare() */
     uint32_t n_running;               /* <= HEARTBEAT_RUNNING_MAX */
     bool restarted; /* NODE_BACK: its process is new, so what it does not list is gone, without grace */
@@ -120,6 +150,7 @@ enum job_effect_kind {
     JOB_FX_HISTORY = 6,      /* job, task (UINT32_MAX: the job), history, detail */
     JOB_FX_FORGOTTEN = 7,    /* job */
     JOB_FX_VERDICT = 8,      /* node, job, task, epoch, verdict: what this copy says of its node */
+    JOB_FX_REVEAL = 9,       /* node, job, task, epoch: ask for the report */
 };
 /* Lines of a job's history.  Numbers are stored. */
 enum job_history {
@@ -140,6 +171,9 @@ enum job_history {
     JOB_H_CANCELLED = 15,
     JOB_H_EXPIRED = 16,
     JOB_H_RELEASED = 17, /* all jobs it waited for are done */
+    JOB_H_AUDITED = 18,  /* one result is there; others are wanted to compare it with */
+    JOB_H_WRONG = 19,    /* a copy's result was refused, or is not the accepted one, or was not told */
+    JOB_H_REFEREE = 20,  /* replicas disagree: one more run decides */
 };
 const char *job_history_text(enum job_history h);
 /* What became of one copy, seen as evidence about its node.  Numbers are stored. */
@@ -184,8 +218,9 @@ void job_book_destroy(struct job_book *b);
  * VL_EEXISTS     SUBMIT: the id is known.
  * VL_ELIMIT      SUBMIT: too many jobs, tasks, dependents, or inputs for one task; PLACED: too many copies to remember.
  * VL_ENOTFOUND   no such job; SUBMIT: a job in `after` is unknown.
- * VL_ESTATE      PLACED: the task wants no copy, or another replica is on that node; CANCEL, PRICE: ended; FORGET: not.
- * VL_ESTALE      ACCEPTED, STARTED, REPORT: the epoch is not alive.
+ * VL_ESTATE      PLACED: the task wants no copy, or another replica is on that node; CANCEL, PRICE: ended; FORGET: not;
+ *                COMMIT: none is due, or it committed to something else; REPORT: the ruling names no result.
+ * VL_ESTALE      ACCEPTED, STARTED, FROZEN, COMMIT, REPORT: the epoch is not alive.
  * VL_EDENIED     the same: the copy belongs to another node.
  * VL_ENOMEM */
 VL_MUST_CHECK enum vl_err job_book_step(struct job_book *b, const struct job_event *ev, struct job_effects *fx);
@@ -193,16 +228,17 @@ VL_MUST_CHECK enum vl_err job_book_step(struct job_book *b, const struct job_eve
 vl_ms job_book_deadline(const struct job_book *b);
 
 /* Placing.  Fills up to max tasks that want a copy, best first: critical jobs, then by age with a handicap of 10 min
- * per class below high, so that nothing starves.  A task that wants several copies is given once per call.
+ * per class below high, so that nothing starves.  A task that wants several copies is given once
+ * for each, one after the other, as far as there is room.
  * cursor: zeroed to begin; afterwards the next call goes on behind the last task given.  Returns the number filled. */
 struct job_cursor {
     uint64_t key[2];
     uint32_t task;
 };
-uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
+uint32_t job_book_ready(const struct job_book *b, vl_ms now, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
 
 /* The first task of the job that wants a copy.  False: none does. */
-bool job_book_waiting(const struct job_book *b, struct vl_job_id job, struct sched_task *ret);
+bool job_book_waiting(const struct job_book *b, vl_ms now, struct vl_job_id job, struct sched_task *ret);
 
 /* What to send for a live copy.  Spans borrow from the book until the next step; merge inputs get names "00012.stdout"
  * that live in `names`.  No inline bytes, no sources: the caller adds them.  VL_ENOTFOUND: no such live copy. */
@@ -211,6 +247,31 @@ struct job_names {
 };
 VL_MUST_CHECK enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, uint32_t task,
                                               uint64_t epoch, struct job_names *names, struct assignment *ret);
+/* The results of a task that are in, and what a report of `node` would add: for who rules (fog/verify.h). */
+struct job_votes {
+    uint32_t replicas;  /* as the job itself says; 0: as its class does */
+    uint32_t coming;    /* copies at work, that of the report not counted */
+    uint32_t room;      /* more results than those that may still be wanted */
+    bool referee;       /* the report is that of the referee, or one is at work */
+    bool deterministic; /* equal inputs give equal bits: a wasm program with virtual clock and randomness */
+    enum sla_class class;
+    enum sla_tier tier;
+    uint32_t n;
+    struct job_vote {
+        struct vl_node_id node;
+        uint64_t epoch;
+        struct vl_hash root;
+    } v[JOB_COPIES_MAX];
+};
+/* False: the report would not be taken as a result. */
+bool job_book_votes(const struct job_book *b, struct vl_node_id node, const struct task_report *report, struct job_votes *ret);
+/* The copy was told to reveal and has not: whoever sends the asking out again after a restart wants to know. */
+bool job_book_asked(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch);
+/* Equal inputs give equal bits: wasm with virtual clock and randomness.  False also when there is no such job. */
+bool job_book_deterministic(const struct job_book *b, struct vl_job_id job);
+/* What to run to check a task that is done, as job_book_assignment() with epoch 1.  VL_ENOTFOUND: it is not. */
+VL_MUST_CHECK enum vl_err job_book_rerun(const struct job_book *b, struct vl_job_id job, uint32_t task, struct job_names *names,
+                                         struct assignment *ret);
 /* True when NODE_BACK with this list would change something: heartbeats are compared without writing anything. */
 bool job_book_differs(const struct job_book *b, vl_ms now, struct vl_node_id node, const struct task_ref *running,
                       uint32_t n_running);

@@ -1,3 +1,4 @@
+#include "crypto/hash.h"
 #include "fog/job_priv.h"
 
 #include <assert.h>
@@ -105,6 +106,12 @@ const char *job_history_text(enum job_history h) {
         return "expired";
     case JOB_H_RELEASED:
         return "released";
+    case JOB_H_AUDITED:
+        return "audited";
+    case JOB_H_WRONG:
+        return "wrong";
+    case JOB_H_REFEREE:
+        return "referee";
     }
     return "unknown";
 }
@@ -142,7 +149,7 @@ enum vl_err fx_reserve(struct job_effects *fx, size_t more) {
     return VL_OK;
 }
 
-size_t fx_of_job(const struct job *j) { return 16 + 4 * (size_t)j->live; }
+size_t fx_of_job(const struct job *j) { return 24 + 8 * (size_t)j->open; }
 
 /* NULL while a book is being restored: then nothing is to be carried out. */
 static struct job_effect *emit(struct job_effects *fx, enum job_effect_kind kind, struct vl_job_id job, uint32_t task) {
@@ -159,11 +166,32 @@ void fx_assign(struct job_effects *fx, const struct copy *c) {
     f->epoch = c->epoch;
 }
 
+void fx_reveal(struct job_effects *fx, const struct copy *c) {
+    struct job_effect *f = emit(fx, JOB_FX_REVEAL, c->task->job->id, task_index(c->task));
+    if (f == NULL) return;
+    f->node = c->node->id;
+    f->epoch = c->epoch;
+}
+
 void fx_revoke(struct job_effects *fx, struct vl_node_id node, struct vl_job_id job, uint32_t task, uint64_t epoch) {
     struct job_effect *f = emit(fx, JOB_FX_REVOKE, job, task);
     if (f == NULL) return;
     f->node = node;
     f->epoch = epoch;
+}
+
+void fx_verdict(struct job_effects *fx, const struct copy *c, enum job_verdict verdict) {
+    struct job_effect *f = emit(fx, JOB_FX_VERDICT, c->task->job->id, task_index(c->task));
+    if (f == NULL) return;
+    f->node = c->node->id;
+    f->epoch = c->epoch;
+    f->verdict = verdict;
+    struct task_report r;
+    struct vl_buf buf;
+    if (c->report == NULL || task_report_decode(vl_span(c->report, c->report_len), &r) != VL_OK || !r.has_receipt) return;
+    vl_buf_init(&buf, 1024);
+    if (receipt_encode(&r.receipt, &buf) == VL_OK) crypto_blake2b256(vl_span(buf.p, buf.len), &f->receipt);
+    vl_buf_free(&buf);
 }
 
 void fx_job(struct job_book *b, struct job_effects *fx, struct job *j) {
@@ -176,6 +204,15 @@ void fx_task(struct job_effects *fx, const struct task *t) { emit(fx, JOB_FX_TAS
 
 void text_trim(char *s) {
     for (size_t n = strlen(s); n > 0 && !task_text_ok(vl_span(s, n), n); n--) s[n - 1] = 0;
+}
+
+void fx_history_of(struct job_effects *fx, const struct copy *c, enum job_history what, const char *text) {
+    struct job_effect *f = emit(fx, JOB_FX_HISTORY, c->task->job->id, task_index(c->task));
+    if (f == NULL) return;
+    f->history = what;
+    f->node = c->node->id;
+    snprintf(f->detail, sizeof f->detail, "epoch %llu: %s", (unsigned long long)c->epoch, text);
+    text_trim(f->detail);
 }
 
 void fx_history(struct job_effects *fx, const struct job *j, uint32_t task, enum job_history what, const char *fmt,

@@ -108,13 +108,21 @@ enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct 
     j->kind = (uint8_t)spec->kind;
     j->priority = (uint8_t)spec->priority;
     j->privacy = (uint8_t)spec->privacy;
-    j->replicas = (uint8_t)spec->replicas;
+    j->class = (uint8_t)spec->terms.class;
+    j->deterministic = spec->kind == TASK_WASM && spec->deterministic;
+    j->counted = spec->replicas != 0;
+    j->replicas = (uint8_t)job_spec_replicas(spec);
+    j->quorum = (uint8_t)(j->class == SLA_S && j->replicas < 6 ? 3 : j->replicas / 2 + 1);
+    if (j->class == SLA_A && j->quorum < 2) j->quorum = 2;
+    j->standby = j->class == SLA_B && spec->terms.tier != TIER_NONE;
+    if (j->standby) j->quorum = 1;
     j->max_attempts = (uint8_t)spec->max_attempts;
     j->memory_bytes = spec->limits.memory_bytes;
     j->disk_bytes = spec->limits.disk_bytes;
     j->timeout_ms = spec->limits.timeout_ms;
     if (asks) *j->terms = spec->terms;
     j->program = program_of(spec);
+    j->dated = spec->ttl_ms != 0;
     j->state = JOB_SUBMITTED;
     struct vl_span rest = spec->inputs;
     struct task_input in;
@@ -221,7 +229,7 @@ static vl_ms oldest_start(const struct task *t) {
     vl_ms oldest = VL_MS_NEVER;
     if (t->state != JOB_TASK_RUNNING || t->duplicate) return oldest;
     for (const struct copy *c = t->copies; c != NULL; c = c->next)
-        if (c->state == COPY_STARTED) oldest = vl_ms_min(oldest, c->started_ms);
+        if (c->state == COPY_STARTED && !c->committed) oldest = vl_ms_min(oldest, c->started_ms);
     return oldest;
 }
 
@@ -263,7 +271,10 @@ void job_end(struct job_book *b, struct job *j, enum job_state to, vl_ms now, in
         if (t->state >= JOB_TASK_DONE) continue;
         bool seen = t->live > 0;
         for (const struct copy *c = t->copies; c != NULL; c = c->next)
-            if (copy_live(c)) fx_revoke(fx, c->node->id, j->id, i, c->epoch);
+            if (copy_live(c))
+                fx_revoke(fx, c->node->id, j->id, i, c->epoch);
+            else if (c->state == COPY_AWAY)
+                fx_verdict(fx, c, VERDICT_LOST);
         task_drop_copies(b, t);
         task_queue(b, t, false);
         order_del(&b->task_timers, &t->timer);

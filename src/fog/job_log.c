@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { TAG_EVENT = 0x50, TAG_HEAD = 0x51, TAG_JOB_RECORD = 0x52, VERSION = 2 };
+enum { TAG_EVENT = 0x50, TAG_HEAD = 0x51, TAG_JOB_RECORD = 0x52, VERSION = 3 };
 enum { EPOCH_BITS = 48, SEQ_BITS = 48 };
 
 /* Another codec's message inside ours, behind a 4-byte length. */
@@ -66,12 +66,22 @@ enum vl_err job_event_encode(const struct job_event *ev, struct vl_buf *out) {
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
+    case JOB_EV_FROZEN:
         pack_run(&w, ev);
         pack_u64(&w, ev->epoch);
         break;
     case JOB_EV_REPORT:
         pack_bytes(&w, ev->node.b, sizeof ev->node.b);
         pack_report(&w, ev->report);
+        pack_u8(&w, (uint8_t)ev->ruling.rule);
+        pack_u64(&w, ev->ruling.winner);
+        pack_u8(&w, ev->ruling.want);
+        pack_u64(&w, ev->ruling.until);
+        break;
+    case JOB_EV_COMMIT:
+        pack_run(&w, ev);
+        pack_u64(&w, ev->epoch);
+        pack_bytes(&w, ev->commitment.b, sizeof ev->commitment.b);
         break;
     case JOB_EV_NODE_LOST:
         pack_bytes(&w, ev->node.b, sizeof ev->node.b);
@@ -120,7 +130,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
     enum vl_err err = unpack_message(&r, TAG_EVENT, VERSION);
     if (err) return err;
     struct job_event ev = { .kind = (enum job_event_kind)unpack_u8_in(&r, JOB_EV_SUBMIT, JOB_EV_PRICE) };
-    unpack_require(&r, ev.kind <= JOB_EV_FORGET || ev.kind == JOB_EV_PRICE);
+    unpack_require(&r, ev.kind <= JOB_EV_COMMIT || ev.kind == JOB_EV_PRICE);
     ev.now = vl_read_u64(&r);
     switch (ev.kind) {
     case JOB_EV_SUBMIT:
@@ -134,6 +144,7 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
         break;
     case JOB_EV_ACCEPTED:
     case JOB_EV_STARTED:
+    case JOB_EV_FROZEN:
         unpack_run(&r, &ev);
         ev.epoch = vl_read_u64(&r);
         break;
@@ -141,6 +152,15 @@ enum vl_err job_event_decode(struct vl_span in, struct job_event_store *store, s
         ev.node = unpack_node(&r);
         err = task_report_decode(unpack_span32(&r, VL_PAYLOAD_MAX), &store->report);
         ev.report = &store->report;
+        ev.ruling.rule = (enum job_rule)unpack_u8_in(&r, JOB_RULE_MAJORITY, JOB_RULE_REFEREE);
+        ev.ruling.winner = vl_read_u64(&r);
+        ev.ruling.want = vl_read_u8(&r);
+        ev.ruling.until = vl_read_u64(&r);
+        break;
+    case JOB_EV_COMMIT:
+        unpack_run(&r, &ev);
+        ev.epoch = vl_read_u64(&r);
+        ev.commitment = unpack_hash(&r);
         break;
     case JOB_EV_NODE_LOST:
         ev.node = unpack_node(&r);
@@ -176,6 +196,8 @@ static void pack_copy(struct pack *w, const struct copy *c) {
     pack_u64(w, c->started_ms);
     pack_u64(w, c->touched_ms);
     pack_u64(w, c->deadline_ms);
+    pack_u8(w, (uint8_t)(c->due | c->committed << 1 | c->asked << 2 | c->referee << 3));
+    if (c->committed) pack_bytes(w, c->commitment.b, sizeof c->commitment.b);
     if (c->state != COPY_VOTE) return;
     pack_bytes(w, c->root.b, sizeof c->root.b);
     pack_span32(w, vl_span(c->report, c->report_len));
@@ -200,6 +222,12 @@ static void pack_task(struct pack *w, const struct task *t) {
     pack_u16(w, t->refusals);
     pack_u16(w, t->losses);
     pack_u8(w, t->target);
+    pack_bool(w, t->judge);
+    pack_bool(w, t->referee);
+    pack_u8(w, t->rule);
+    pack_u64(w, t->winner);
+    pack_u64(w, t->until);
+    pack_u64(w, t->round_ms);
     pack_span32(w, vl_span(t->report, t->report_len));
     pack_u8(w, t->n_copies);
     for (const struct copy *c = t->copies; c != NULL; c = c->next) pack_copy(w, c);
@@ -282,6 +310,13 @@ static enum vl_err restore_copy(struct job_book *b, struct task *t, struct copy 
     c->started_ms = vl_read_u64(r);
     c->touched_ms = vl_read_u64(r);
     c->deadline_ms = vl_read_u64(r);
+    uint8_t flags = unpack_u8_in(r, 0, 15);
+    c->due = flags & 1;
+    c->committed = flags >> 1 & 1;
+    c->asked = flags >> 2 & 1;
+    c->referee = flags >> 3 & 1;
+    if (c->committed) c->commitment = unpack_hash(r);
+    unpack_require(r, c->committed ? c->due : !c->asked);
     *end = c;
     t->n_copies++;
     copy_link(b, c);
@@ -305,12 +340,19 @@ static enum vl_err restore_task(struct job_book *b, struct task *t, struct vl_re
     t->not_before = vl_read_u64(r);
     t->started_ms = vl_read_u64(r);
     t->ended_ms = vl_read_u64(r);
+    if (t->state == JOB_TASK_DONE && t->ended_ms > t->started_ms) t->job->worked_ms += t->ended_ms - t->started_ms;
     t->error = (int32_t)vl_read_u32(r);
     t->failures = vl_read_u16(r);
     unpack_require(r, t->failures <= JOB_ATTEMPTS_MAX + JOB_COPIES_MAX);
     t->refusals = vl_read_u16(r);
     t->losses = vl_read_u16(r);
-    t->target = unpack_u8_in(r, t->job->replicas, (uint8_t)(t->job->replicas + JOB_EXTRA_VOTES));
+    t->target = unpack_u8_in(r, t->job->replicas, (uint8_t)(t->job->replicas + JOB_EXTRA_VOTES + 2)); /* a duplicate and a referee */
+    t->judge = unpack_bool(r);
+    t->referee = unpack_bool(r);
+    t->rule = unpack_u8_in(r, JOB_RULE_MAJORITY, JOB_RULE_REFEREE);
+    t->winner = vl_read_u64(r);
+    t->until = vl_read_u64(r);
+    t->round_ms = vl_read_u64(r);
     struct vl_span report = unpack_span32(r, VL_PAYLOAD_MAX);
     uint8_t n = unpack_u8_in(r, 0, JOB_COPIES_MAX);
     if (r->failed || pristine(t)) return VL_EPARSE; /* one encoding per value */
@@ -323,6 +365,7 @@ static enum vl_err restore_task(struct job_book *b, struct task *t, struct vl_re
         if (err == VL_OK) end = &(*end)->next;
     }
     if (err) return err;
+    if (t->judge && !task_revealing(t)) return VL_ECORRUPT; /* it would have been judged */
     bool alone = t->state == JOB_TASK_DONE && t->n_copies == 1;
     return t->state < JOB_TASK_DONE || alone || (t->state > JOB_TASK_DONE && t->n_copies == 0) ? VL_OK : VL_ECORRUPT;
 }
@@ -359,7 +402,7 @@ static bool tasks_rebuild(struct job_book *b, struct job *j) {
         t->queued = false;
         uint32_t want = task_want(t);
         if (queued && want == 0) return false;
-        if (state < JOB_TASK_DONE && task_eligible(t) && want == 0 && t->live == 0) return false;
+        if (state < JOB_TASK_DONE && task_eligible(t) && want == 0 && t->live == 0 && !t->judge) return false;
         if (j->after_left > 0 && (t->epoch != 0 || queued)) return false;
         if (queued) task_queue(b, t, true);
         if (state >= JOB_TASK_DONE) continue;

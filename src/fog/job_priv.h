@@ -47,6 +47,11 @@ struct copy {
     uint32_t report_len;
     uint8_t *report;     /* VOTE: encoded, without inline bytes */
     struct vl_hash root; /* VOTE */
+    struct vl_hash commitment;
+    bool due;       /* must commit before it reports */
+    bool committed; /* has */
+    bool asked;     /* was told to reveal */
+    bool referee;   /* its result decides alone */
 };
 
 struct task {
@@ -65,6 +70,12 @@ struct task {
     uint8_t n_copies, live, votes;
     bool duplicate; /* a straggler: one copy more than the target */
     bool queued;
+    bool judge;      /* a result came and was not judged yet: others of its round are still to be told */
+    bool referee;    /* the replicas disagree for good: the next copy decides */
+    uint8_t rule;    /* enum job_rule of the last result */
+    uint64_t winner; /* of the ruling; 0: none */
+    vl_ms until;     /* of the ruling; 0: none */
+    vl_ms round_ms;  /* when a round that has begun to commit is told to reveal at the latest; 0: none has */
 };
 
 struct waiter {
@@ -87,15 +98,22 @@ struct job {
     struct waiter *waiters;
     uint32_t n_waiters, after_left;
     uint32_t waiting, running, done, failed, voting, live; /* voting: unfinished tasks with a vote */
+    uint32_t open;           /* copies that owe a verdict: live, AWAY, VOTE */
     uint32_t attempts;
     vl_ms submitted_ms, started_ms, ended_ms, expires_ms;
     uint64_t memory_bytes, disk_bytes, timeout_ms;
     struct job_terms *terms; /* NULL: nothing asked */
+    bool dated;              /* expires_ms is a deadline somebody asked for */
+    uint64_t worked_ms;      /* sum over the tasks done: what a task of it takes */
     uint64_t program;        /* first bytes of what it runs: tasks of one program are drawn to the same nodes */
     uint64_t price;          /* micro-credits; 0: none */
     uint64_t step; /* of the last JOB_CHANGED, to give it once per step */
     int32_t error;
-    uint8_t state, kind, priority, privacy, replicas, max_attempts;
+    uint8_t state, kind, priority, privacy, replicas, max_attempts, class;
+    uint8_t quorum; /* equal results that settle a task when nobody rules otherwise */
+    bool deterministic; /* wasm with virtual clock and randomness: equal inputs give equal bits */
+    bool counted;       /* the job itself says how many replicas */
+    bool standby;       /* class B with a tier: replicas stand by for each other, the first result counts */
     bool has_merge, map, placed, release; /* placed: some task ever was; release: ended, its waiters are not told yet */
     char error_text[96];
 };
@@ -117,11 +135,16 @@ static inline struct job *job_of(struct order_node *n, size_t offset) {
 /* job_fx.c: effects */
 VL_MUST_CHECK enum vl_err fx_reserve(struct job_effects *fx, size_t more);
 void fx_assign(struct job_effects *fx, const struct copy *c);
+void fx_reveal(struct job_effects *fx, const struct copy *c);
 void fx_revoke(struct job_effects *fx, struct vl_node_id node, struct vl_job_id job, uint32_t task, uint64_t epoch);
 void fx_job(struct job_book *b, struct job_effects *fx, struct job *j);
 void fx_task(struct job_effects *fx, const struct task *t);
+/* A line about one copy and its node. */
+void fx_history_of(struct job_effects *fx, const struct copy *c, enum job_history what, const char *text);
 void fx_history(struct job_effects *fx, const struct job *j, uint32_t task, enum job_history what, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* What the copy says of its node: once per copy, when it leaves the state of being open. */
+void fx_verdict(struct job_effects *fx, const struct copy *c, enum job_verdict verdict);
 /* Effects that ending j, or settling it, can cause at most. */
 size_t fx_of_job(const struct job *j);
 
@@ -149,8 +172,16 @@ void task_queue(struct job_book *b, struct task *t, bool queued);
 /* One run ended without a result: back-off, another try, or the end of the job. */
 void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, struct vl_span why,
                  struct job_effects *fx);
+void task_handed_back(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 void task_refused(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 void task_lost(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
+/* Whether some that were told to reveal have not. */
+bool task_revealing(const struct task *t);
+/* When the copy's time is over, as things stand. */
+vl_ms copy_deadline(const struct job_book *b, const struct copy *c, vl_ms now);
+/* A copy whose result cannot be counted: refused, silent. */
+void task_cheated(struct job_book *b, struct task *t, struct copy *c, enum job_verdict verdict, const char *why, vl_ms now,
+                  struct job_effects *fx);
 /* Compares the votes: done, one more replica, or failed. */
 void task_judge(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 

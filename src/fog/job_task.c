@@ -11,6 +11,10 @@ bool copy_live(const struct copy *c) {
     return c->state == COPY_PLACED || c->state == COPY_ACCEPTED || c->state == COPY_STARTED;
 }
 
+static bool copy_open(const struct copy *c) {
+    return copy_live(c) || c->state == COPY_AWAY || c->state == COPY_VOTE;
+}
+
 struct job *book_find(const struct job_book *b, struct vl_job_id id) {
     return vl_map_get(&b->jobs, id.b);
 }
@@ -51,18 +55,27 @@ void node_put(struct job_book *b, struct node_load *n) {
     free(n);
 }
 
+/* What has committed to a result runs no more: it holds no slot while it waits for the others of its round, who may need
+ * that very slot. `sign`: 1, or its negative. */
+static void load_add(const struct copy *c, uint64_t sign) {
+    const struct job *j = c->task->job;
+    if (c->committed) return;
+    c->node->load.running += (uint32_t)sign;
+    c->node->load.memory_bytes += sign * j->memory_bytes;
+    c->node->load.disk_bytes += sign * j->disk_bytes;
+}
+
 void copy_link(struct job_book *b, struct copy *c) {
     struct task *t = c->task;
     struct job *j = t->job;
+    if (copy_open(c)) j->open++;
     if (copy_live(c) || c->state == COPY_AWAY)
         order_put(&c->node->copies, &c->on_node, j->seq, (uint64_t)task_index(t) << 48 | c->epoch);
     if (copy_live(c)) {
         t->live++;
         j->live++;
         b->n_live++;
-        c->node->load.running++;
-        c->node->load.memory_bytes += j->memory_bytes;
-        c->node->load.disk_bytes += j->disk_bytes;
+        load_add(c, 1);
     } else if (c->state == COPY_VOTE && t->votes++ == 0) {
         j->voting++;
     }
@@ -72,13 +85,12 @@ void copy_unlink(struct job_book *b, struct copy *c) {
     struct task *t = c->task;
     struct job *j = t->job;
     order_del(&c->node->copies, &c->on_node);
+    if (copy_open(c)) j->open--;
     if (copy_live(c)) {
         t->live--;
         j->live--;
         b->n_live--;
-        c->node->load.running--;
-        c->node->load.memory_bytes -= j->memory_bytes;
-        c->node->load.disk_bytes -= j->disk_bytes;
+        load_add(c, UINT64_MAX);
     } else if (c->state == COPY_VOTE && --t->votes == 0) {
         j->voting--;
     }
@@ -131,6 +143,9 @@ void task_set_state(struct task *t, enum job_task_state to) {
     if (from_count) --*from_count;
     if (to_count) ++*to_count;
     t->state = (uint8_t)to;
+    if (to < JOB_TASK_DONE) return;
+    t->judge = false;
+    t->until = t->round_ms = 0;
 }
 
 bool task_eligible(const struct task *t) {
@@ -169,14 +184,59 @@ void task_queue(struct job_book *b, struct task *t, bool queued) {
     }
 }
 
+static bool round_can_settle(const struct task *t) {
+    uint32_t pool = t->votes;
+    for (const struct copy *c = t->copies; c != NULL; c = c->next) pool += copy_live(c) && c->committed;
+    return pool >= t->job->quorum;
+}
+
 void task_timer(struct job_book *b, struct task *t) {
     vl_ms at = VL_MS_NEVER;
     for (const struct copy *c = t->copies; c != NULL; c = c->next)
         if (copy_live(c)) at = vl_ms_min(at, c->deadline_ms);
     if (!t->queued && task_want(t) > 0) at = vl_ms_min(at, t->not_before);
+    if (t->until != 0 && t->live == 0) at = vl_ms_min(at, t->until);
+    if (t->round_ms != 0 && round_can_settle(t)) at = vl_ms_min(at, t->round_ms);
     if (order_has(&t->timer) && t->timer.key[0] == at) return;
     order_del(&b->task_timers, &t->timer);
     if (at != VL_MS_NEVER) order_put(&b->task_timers, &t->timer, at, t->job->seq << TASK_BITS | task_index(t));
+}
+
+vl_ms copy_deadline(const struct job_book *b, const struct copy *c, vl_ms now) {
+    const struct job *j = c->task->job;
+    uint64_t private = j->privacy ? JOB_PRIVATE_MS : 0;
+    if (c->asked) return vl_ms_add(now, JOB_REVEAL_MS + private);
+    if (c->committed) return VL_MS_NEVER; /* it has done its part and waits for others */
+    return vl_ms_add(now, j->timeout_ms + b->config.overtime_ms);
+}
+
+/* A round is over when as many have committed as results are wanted, or when it has lasted and those that have can settle
+ * the task by themselves: a straggler must not hold them up, and nobody tells before it is of use. */
+static void task_round(const struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
+    uint32_t pool = t->votes, waiting = 0;
+    vl_ms took = 0;
+    bool last = task_want(t) == 0; /* nobody else will come */
+    for (const struct copy *c = t->copies; c != NULL; c = c->next) {
+        if (!copy_live(c)) continue;
+        last &= c->committed;
+        if (!c->committed) continue;
+        pool++;
+        if (c->asked) continue;
+        if (waiting++ == 0) took = c->touched_ms - (c->started_ms ? c->started_ms : c->placed_ms);
+    }
+    if (waiting == 0) {
+        t->round_ms = 0;
+        return;
+    }
+    if (t->round_ms == 0) t->round_ms = vl_ms_add(now, took > JOB_ROUND_MS ? took : JOB_ROUND_MS);
+    if (pool < t->target && !((last || now >= t->round_ms) && pool >= t->job->quorum)) return;
+    t->round_ms = 0;
+    for (struct copy *c = t->copies; c != NULL; c = c->next) {
+        if (!copy_live(c) || !c->committed || c->asked) continue;
+        c->asked = true;
+        c->deadline_ms = copy_deadline(b, c, now);
+        fx_reveal(fx, c);
+    }
 }
 
 static enum job_task_state state_by_copies(const struct task *t) {
@@ -186,11 +246,27 @@ static enum job_task_state state_by_copies(const struct task *t) {
     return t->votes > 0 ? JOB_TASK_RUNNING : JOB_TASK_WAITING;
 }
 
+static struct copy *vote_of(const struct task *t, uint64_t epoch) {
+    struct copy *c = task_copy(t, epoch);
+    return c != NULL && c->state == COPY_VOTE ? c : NULL;
+}
+
+static void task_done(struct job_book *b, struct task *t, struct copy *winner, vl_ms now, struct job_effects *fx);
+
 /* The task is what its job fails of. */
 static void fail_task(struct job_book *b, struct task *t, vl_ms now, int32_t error, const char *text,
                       struct job_effects *fx) {
+    if (t->until != 0 && vote_of(t, t->winner) != NULL) { /* nobody could be had to compare a result with that was good enough */
+        task_done(b, t, vote_of(t, t->winner), now, fx);
+        return;
+    }
     t->error = error;
     t->ended_ms = now;
+    for (const struct copy *c = t->copies; c != NULL; c = c->next)
+        if (c->state == COPY_AWAY)
+            fx_verdict(fx, c, VERDICT_LOST);
+        else if (copy_live(c))
+            fx_revoke(fx, c->node->id, t->job->id, task_index(t), c->epoch);
     task_drop_copies(b, t);
     task_queue(b, t, false);
     order_del(&b->task_timers, &t->timer);
@@ -219,10 +295,22 @@ static void give_up(struct job_book *b, struct task *t, vl_ms now, struct job_ef
     fail_task(b, t, now, failed ? t->error : VL_ESTATE, text, fx);
 }
 
+/* Whether anything may still come of the copies there are: those that wait for others do not count. */
+static bool task_moving(const struct task *t) {
+    for (const struct copy *c = t->copies; c != NULL; c = c->next)
+        if (copy_live(c) && (!c->committed || c->asked)) return true;
+    return false;
+}
+
 void task_settle(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     if (t->state >= JOB_TASK_DONE) return;
+    task_round(b, t, now, fx);
+    if (t->judge && !task_revealing(t)) {
+        task_judge(b, t, now, fx);
+        return;
+    }
     uint32_t want = task_want(t);
-    if (want == 0 && t->live == 0 && task_eligible(t)) {
+    if (want == 0 && !task_moving(t) && task_eligible(t)) {
         give_up(b, t, now, fx);
         return;
     }
@@ -278,6 +366,13 @@ void task_refused(struct job_book *b, struct task *t, vl_ms now, struct job_effe
     task_settle(b, t, now, fx);
 }
 
+/* No fault of anybody's: another node may take it at once. */
+void task_handed_back(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
+    t->duplicate = false;
+    if (t->refusals < UINT16_MAX) t->refusals++;
+    if (!worn_out(b, t, now, t->refusals, JOB_REFUSED_MAX, VL_EUNSUPPORTED, "refused", fx)) task_settle(b, t, now, fx);
+}
+
 void task_lost(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
     t->duplicate = false;
     if (t->losses < UINT16_MAX) t->losses++;
@@ -287,10 +382,15 @@ void task_lost(struct job_book *b, struct task *t, vl_ms now, struct job_effects
 static void task_done(struct job_book *b, struct task *t, struct copy *winner, vl_ms now, struct job_effects *fx) {
     struct job *j = t->job;
     uint32_t i = task_index(t);
+    fx_verdict(fx, winner, t->votes > 1 ? VERDICT_AGREED : VERDICT_ACCEPTED);
     for (struct copy *c = t->copies, *next; c != NULL; c = next) {
         next = c->next;
         if (c == winner) continue;
         if (copy_live(c)) fx_revoke(fx, c->node->id, j->id, i, c->epoch);
+        if (c->state == COPY_AWAY) fx_verdict(fx, c, VERDICT_LOST);
+        bool equal = c->state == COPY_VOTE && vl_hash_eq(c->root, winner->root);
+        if (c->state == COPY_VOTE) fx_verdict(fx, c, equal ? VERDICT_AGREED : VERDICT_WRONG);
+        if (c->state == COPY_VOTE && !equal) fx_history_of(fx, c, JOB_H_WRONG, "its result is not the accepted one");
         copy_free(b, c);
     }
     free(t->report);
@@ -302,6 +402,7 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
     t->error = 0;
     t->started_ms = winner->started_ms ? winner->started_ms : winner->placed_ms;
     t->ended_ms = now;
+    if (now > t->started_ms) j->worked_ms += now - t->started_ms;
     task_queue(b, t, false);
     order_del(&b->task_timers, &t->timer);
     task_set_state(t, JOB_TASK_DONE);
@@ -320,32 +421,58 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
     task_settle(b, &j->tasks[parent], now, fx);
 }
 
-/* How many results must be equal.  Replicas of a class B job with a tier stand by for each other: the first counts. */
-static uint32_t votes_needed(const struct job *j) {
-    bool standby = j->terms && j->terms->class == SLA_B && j->terms->tier != TIER_NONE;
-    return standby ? 1 : j->replicas / 2u + 1;
+bool task_revealing(const struct task *t) {
+    for (const struct copy *c = t->copies; c != NULL; c = c->next)
+        if (copy_live(c) && c->asked) return true;
+    return false;
 }
 
-void task_judge(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
-    struct job *j = t->job;
+void task_cheated(struct job_book *b, struct task *t, struct copy *c, enum job_verdict verdict, const char *why, vl_ms now,
+                  struct job_effects *fx) {
+    fx_verdict(fx, c, verdict);
+    fx_history_of(fx, c, JOB_H_WRONG, why);
+    copy_set(b, c, COPY_FAILED);
+    task_lost(b, t, now, fx); /* bounds how often; the program is not at fault */
+}
+
+/* The first to have come to what the referee came to, or the referee itself. */
+static struct copy *refereed(const struct task *t) {
+    const struct copy *r = t->copies;
+    while (r != NULL && !(r->referee && r->state == COPY_VOTE)) r = r->next;
+    for (struct copy *c = t->copies; r != NULL && c != NULL; c = c->next)
+        if (c->state == COPY_VOTE && vl_hash_eq(c->root, r->root)) return c;
+    return NULL;
+}
+
+static struct copy *most_equal(const struct task *t, uint32_t *ret_votes) {
     struct copy *best = NULL;
-    uint32_t best_votes = 0, needed = votes_needed(j);
+    *ret_votes = 0;
     for (struct copy *c = t->copies; c != NULL; c = c->next) {
         if (c->state != COPY_VOTE) continue;
         uint32_t votes = 0;
         for (const struct copy *d = t->copies; d != NULL; d = d->next)
             votes += d->state == COPY_VOTE && vl_hash_eq(c->root, d->root);
-        if (votes > best_votes) {
+        if (votes > *ret_votes) {
             best = c;
-            best_votes = votes;
+            *ret_votes = votes;
         }
     }
-    if (best_votes >= needed) {
-        task_done(b, t, best, now, fx);
+    return best;
+}
+
+void task_judge(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx) {
+    struct job *j = t->job;
+    uint32_t best_votes;
+    struct copy *best = most_equal(t, &best_votes), *decided = refereed(t);
+    t->judge = false;
+    if (decided == NULL && t->rule == JOB_RULE_ACCEPT) decided = vote_of(t, t->winner);
+    if (decided == NULL && t->rule == JOB_RULE_MAJORITY && !t->referee && best_votes >= j->quorum) decided = best;
+    if (decided != NULL) {
+        task_done(b, t, decided, now, fx);
         return;
     }
     uint32_t open = t->target > t->votes ? (uint32_t)t->target - t->votes : 0;
-    if (best_votes + open < needed) {
+    if (t->rule == JOB_RULE_MAJORITY && !t->referee && best_votes + open < j->quorum) {
         fx_history(fx, j, task_index(t), JOB_H_DISAGREED, "%u results, at most %u equal", t->votes, best_votes);
         if (t->target < j->replicas + JOB_EXTRA_VOTES) t->target++;
     }

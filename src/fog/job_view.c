@@ -30,7 +30,13 @@ static void terms_of(const struct job_terms *terms, struct sched_task *ret) {
     memcpy(ret->exclude, terms->exclude, terms->n_exclude * sizeof terms->exclude[0]);
 }
 
-static void describe(const struct task *t, struct sched_task *ret) {
+/* What a task of the job is expected to take; 0: too few have ended to say. */
+static uint32_t expected_ms(const struct job *j) {
+    uint64_t mean = j->done < JOB_STRAGGLER_SAMPLE ? 0 : j->worked_ms / j->done;
+    return j->done < JOB_STRAGGLER_SAMPLE ? 0 : mean == 0 ? 1 : mean < UINT32_MAX ? (uint32_t)mean : UINT32_MAX;
+}
+
+static void describe(const struct task *t, vl_ms now, struct sched_task *ret) {
     const struct job *j = t->job;
     *ret = (struct sched_task){
         .job = j->id,
@@ -42,13 +48,19 @@ static void describe(const struct task *t, struct sched_task *ret) {
         .priority = j->priority,
         .privacy = j->privacy != 0,
         .program = j->program,
+        .cpu_milli = expected_ms(j),
+        .left_ms = !j->dated ? 0 : j->expires_ms > now ? j->expires_ms - now : 1,
     };
     if (j->terms) terms_of(j->terms, ret);
+    if (t->target > 1 && !ret->spread_set && (j->class != SLA_B || j->replicas == 1)) {
+        ret->spread_set = true; /* who owns two nodes can make both lie: a comparison of theirs says nothing */
+        ret->spread = DOMAIN_OWNER;
+    }
     for (const struct copy *c = t->copies; c != NULL && ret->n_avoid < SCHED_AVOID_MAX; c = c->next)
         ret->avoid[ret->n_avoid++] = (struct sched_avoid){ c->node->id, copy_live(c) || c->state == COPY_VOTE };
 }
 
-uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max) {
+uint32_t job_book_ready(const struct job_book *b, vl_ms now, struct job_cursor *cursor, struct sched_task *ret, uint32_t max) {
     uint32_t n = 0;
     struct job *j = NULL;
     if (cursor->task > 0)
@@ -65,16 +77,17 @@ uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, str
             j = NULL;
             continue;
         }
-        describe(&j->tasks[i], &ret[n++]);
+        /* All copies of a task together, as far as there is room: those that are compared must all be there. */
+        for (uint32_t want = task_want(&j->tasks[i]); want > 0 && n < max; want--) describe(&j->tasks[i], now, &ret[n++]);
         cursor->task = i + 1;
     }
     return n;
 }
 
-bool job_book_waiting(const struct job_book *b, struct vl_job_id job, struct sched_task *ret) {
+bool job_book_waiting(const struct job_book *b, vl_ms now, struct vl_job_id job, struct sched_task *ret) {
     const struct job *j = book_find(b, job);
     uint32_t i = j && j->n_queued > 0 ? next_queued(j, 0) : UINT32_MAX;
-    if (i != UINT32_MAX) describe(&j->tasks[i], ret);
+    if (i != UINT32_MAX) describe(&j->tasks[i], now, ret);
     return i != UINT32_MAX;
 }
 
@@ -108,24 +121,22 @@ static void map_inputs(const struct job *j, uint32_t i, const struct job_spec *s
     while (ret->n_inputs < want && job_inputs_next(&rest, &ret->inputs[ret->n_inputs])) ret->n_inputs++;
 }
 
-enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch,
-                                struct job_names *names, struct assignment *ret) {
-    const struct job *j = book_find(b, job);
-    const struct task *t = j ? job_task(j, task) : NULL;
-    const struct copy *c = t ? task_copy(t, epoch) : NULL;
-    if (c == NULL || !copy_live(c)) return VL_ENOTFOUND;
+static enum vl_err work_of(const struct job_book *b, const struct job *j, uint32_t task, uint64_t epoch, bool commit,
+                           struct job_names *names, struct assignment *ret) {
+    const struct task *t = &j->tasks[task];
     struct job_spec spec;
     enum vl_err err = job_spec_reopen(vl_span(j->spec, j->spec_len), &spec);
     if (err) return err;
     bool merge = task >= j->n_maps;
     *ret = (struct assignment){
-        .job = job,
+        .job = j->id,
         .task = task,
         .epoch = epoch,
         .lease_ms = b->config.lease_ms,
         .attempt = t->failures + 1u,
         .priority = spec.priority,
         .privacy = spec.privacy,
+        .commit = commit,
         .spec = { .kind = spec.kind,
                   .deterministic = spec.deterministic,
                   .network = spec.network,
@@ -142,6 +153,33 @@ enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, 
         map_inputs(j, task, &spec, &ret->spec);
     if (spec.deterministic) ret->spec.seed = seed_of(&ret->spec, task);
     return VL_OK;
+}
+
+enum vl_err job_book_assignment(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch,
+                                struct job_names *names, struct assignment *ret) {
+    const struct job *j = book_find(b, job);
+    const struct task *t = j ? job_task(j, task) : NULL;
+    const struct copy *c = t ? task_copy(t, epoch) : NULL;
+    return c != NULL && copy_live(c) ? work_of(b, j, task, epoch, c->due, names, ret) : VL_ENOTFOUND;
+}
+
+enum vl_err job_book_rerun(const struct job_book *b, struct vl_job_id job, uint32_t task, struct job_names *names,
+                           struct assignment *ret) {
+    const struct job *j = book_find(b, job);
+    const struct task *t = j ? job_task(j, task) : NULL;
+    return t != NULL && t->state == JOB_TASK_DONE ? work_of(b, j, task, 1, false, names, ret) : VL_ENOTFOUND;
+}
+
+bool job_book_deterministic(const struct job_book *b, struct vl_job_id job) {
+    const struct job *j = book_find(b, job);
+    return j != NULL && j->deterministic;
+}
+
+bool job_book_asked(const struct job_book *b, struct vl_job_id job, uint32_t task, uint64_t epoch) {
+    const struct job *j = book_find(b, job);
+    const struct task *t = j ? job_task(j, task) : NULL;
+    const struct copy *c = t ? task_copy(t, epoch) : NULL;
+    return c != NULL && copy_live(c) && c->asked;
 }
 
 struct sched_load job_book_on_node(const struct job_book *b, struct vl_node_id node) {

@@ -43,7 +43,7 @@
 #define MARKET_DURATION_MS 300000u
 #define MARKET_DURATION_MIN_MS 1000u
 #define MARKET_DURATION_MAX_MS 86400000u
-#define MARKET_REVEAL_MIN_MS 2000u /* a fifth of the duration, within these */
+#define MARKET_REVEAL_MIN_MS 5000u /* a fifth of the duration, within these */
 #define MARKET_REVEAL_MAX_MS 60000u
 #define MARKET_PROVIDERS 3u /* different ones; below them there is no market, only an offer */
 #define MARKET_DEPOSIT_PERMILLE 200u

@@ -191,7 +191,6 @@ static void award(struct market_effects *fx, struct auction *a, struct ranked *r
         } else {
             b->state = BID_LOST;
             money_release_deposit(fx, a, b, b->deposit);
-            deal_note(fx, a, MARKET_FX_LOST, b->node, 0);
         }
     }
     money_release_escrow(fx, a, a->v.escrow - sum);
@@ -223,10 +222,12 @@ void auction_clear(struct market_effects *fx, struct auction *a) {
     }
     if (why) {
         fail(fx, a, why);
-        return;
+    } else {
+        qsort(r, n, sizeof r[0], by_score);
+        award(fx, a, r, n);
     }
-    qsort(r, n, sizeof r[0], by_score);
-    award(fx, a, r, n);
+    for (uint32_t i = 0; i < a->v.n_bids; i++) /* whoever has not won may forget its bid */
+        if (a->bids[i].state != BID_WON) deal_note(fx, a, MARKET_FX_LOST, a->bids[i].node, 0);
 }
 
 void auction_settle(struct market_effects *fx, struct auction *a) {

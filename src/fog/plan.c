@@ -79,6 +79,7 @@ static enum vl_err polish(struct plan *p, struct plan_archive *a) {
     plan_scale(ideal, nadir, scale);
     if (plan_load(&w, gene_of(a, best_point(a, p->weights, ideal, nadir)))) {
         plan_polish(&w, p->weights, ideal, scale, POLISH_ROUNDS);
+        plan_recount(&w);
         plan_objectives(&w, f);
         plan_archive_add(a, w.gene, f);
     }
@@ -215,6 +216,24 @@ static void report_volume(const struct plan *p, const struct plan_archive *a, co
         pareto_hypervolume_share(first->f, first->n, PLAN_OBJECTIVES, ret->ideal, hi, VOLUME_SAMPLES, p->in->seed);
 }
 
+static void report_gap(struct plan_result *ret) {
+    for (uint32_t o = 0; o < PLAN_OBJECTIVES; o++) {
+        double size = fabs(ret->bound[o]);
+        ret->gap[o] = (ret->ideal[o] - ret->bound[o]) / (size > BOUND_TINY ? size : BOUND_TINY);
+    }
+}
+
+/* The search had nothing to choose from; what was placed went where it had failed before. */
+static void only_point(const struct plan *p, struct plan_result *ret) {
+    struct plan_point *one = &ret->front[0];
+    (void)plan_evaluate(p->in, p->choice, one->f);
+    memcpy(ret->ideal, one->f, sizeof ret->ideal);
+    memcpy(ret->nadir, one->f, sizeof ret->nadir);
+    one->placed = ret->placed;
+    ret->n_front = 1;
+    report_gap(ret);
+}
+
 static enum vl_err finish(struct plan *p, struct plan_archive *a, const struct plan_first *first,
                           struct plan_result *ret) {
     double scale[PLAN_OBJECTIVES];
@@ -223,10 +242,7 @@ static enum vl_err finish(struct plan *p, struct plan_archive *a, const struct p
     plan_scale(ret->ideal, ret->nadir, scale);
     enum vl_err err = plan_bounds(p, ret->ideal, ret->bound);
     if (err) return err;
-    for (uint32_t o = 0; o < PLAN_OBJECTIVES; o++) {
-        double size = fabs(ret->bound[o]);
-        ret->gap[o] = (ret->ideal[o] - ret->bound[o]) / (size > BOUND_TINY ? size : BOUND_TINY);
-    }
+    report_gap(ret);
     if (a->points.n > 0) {
         uint32_t taken = best_point(a, p->weights, ret->ideal, ret->nadir);
         const uint32_t *gene = gene_of(a, taken);
@@ -237,7 +253,9 @@ static enum vl_err finish(struct plan *p, struct plan_archive *a, const struct p
         if ((err = report_front(p, a, taken, scale, ret)) != VL_OK) return err;
         report_volume(p, a, first, ret);
     }
-    return place_rest(p, &ret->placed);
+    err = place_rest(p, &ret->placed);
+    if (err == VL_OK && ret->n_front == 0 && ret->placed > 0) only_point(p, ret);
+    return err;
 }
 
 static enum vl_err run(struct plan *p, struct plan_result *ret) {
@@ -317,8 +335,7 @@ double plan_evaluate(const struct plan_input *in, const struct sched_choice *cho
         broken +=
             above(slots, n->free_slots) + above(memory, (double)n->memory_free) + above(disk, (double)n->disk_free);
         if (n->blocked != 0 || n->slots == 0) continue;
-        double share = (double)n->running / n->slots, seen = n->load_milli < 1000 ? n->load_milli / 1000.0 : 1;
-        double load = (share > seen ? share : seen) + slots / n->slots;
+        double load = sched_load(n) + slots / n->slots;
         load_sum += load;
         load_square += load * load;
         open++;

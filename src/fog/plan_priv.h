@@ -78,6 +78,8 @@ bool plan_has_room(const struct plan_work *w, uint32_t task, uint32_t node);
 void plan_put(struct plan_work *w, uint32_t task, uint32_t node);
 void plan_pull(struct plan_work *w, uint32_t task);
 void plan_move(struct plan_work *w, uint32_t task, uint32_t to);
+/* Sums anew: after moves away from nodes of huge figures what is left of these sums is rounding. */
+void plan_recount(struct plan_work *w);
 /* Objectives; and those after moving one task, without doing it. */
 void plan_objectives(const struct plan_work *w, double f[PLAN_OBJECTIVES]);
 void plan_objectives_moved(const struct plan_work *w, uint32_t task, uint32_t to, double f[PLAN_OBJECTIVES]);
@@ -89,7 +91,8 @@ bool plan_load(struct plan_work *w, const uint32_t *gene);
 uint32_t plan_best(struct plan_work *w, uint32_t task, const double linear[PLAN_TERMS + 1], uint32_t sample);
 /* A node with room, drawn; PLAN_NOWHERE: there is none. */
 uint32_t plan_any(struct plan_work *w, uint32_t task);
-uint32_t plan_sample_size(const struct plan *p); /* 0: all */
+uint32_t plan_sample_size(const struct plan *p);               /* 0: all */
+uint32_t plan_sample_for(const struct plan *p, uint32_t task); /* the same where hours count */
 /* All tasks by plan_best(), those first that matter most to the weights.  False: one found no room. */
 bool plan_greedy(struct plan_work *w, const double linear[PLAN_TERMS + 1]);
 

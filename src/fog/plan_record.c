@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { TAG_PLAN = 0x60, VERSION = 1 };
+enum { TAG_PLAN = 0x60, VERSION = 2 };
 
 static void pack_double(struct pack *w, double v) {
     uint64_t bits;
@@ -57,8 +57,8 @@ enum vl_err plan_record_encode(const struct plan_record *r, struct vl_buf *out) 
     pack_u8(&w, (uint8_t)r->strategy);
     pack_bool(&w, r->sampled);
     pack_u8(&w, (uint8_t)r->class);
-    const uint32_t small[] = { r->tasks, r->placed, r->conflicts, r->nodes, r->took_us, r->merged, r->generations,
-                               r->evaluations };
+    const uint32_t small[] = { r->tasks,   r->placed, r->conflicts,   r->nodes,
+                               r->took_us, r->merged, r->generations, r->evaluations };
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) pack_u32(&w, small[i]);
     for (size_t i = 0; i < SCHED_REASONS; i++) pack_u32(&w, r->waiting[i]);
     pack_u64(&w, r->seed);
@@ -90,8 +90,8 @@ enum vl_err plan_record_decode(struct vl_span in, struct plan_record *ret) {
     p.strategy = (enum strategy)unpack_u8_in(&r, 0, STRATEGIES - 1);
     p.sampled = unpack_bool(&r);
     p.class = (enum sla_class)unpack_u8_in(&r, 0, SLA_CLASSES - 1);
-    uint32_t *small[] = { &p.tasks, &p.placed, &p.conflicts, &p.nodes, &p.took_us, &p.merged, &p.generations,
-                          &p.evaluations };
+    uint32_t *small[] = { &p.tasks,   &p.placed, &p.conflicts,   &p.nodes,
+                          &p.took_us, &p.merged, &p.generations, &p.evaluations };
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) *small[i] = vl_read_u32(&r);
     for (size_t i = 0; i < SCHED_REASONS; i++) p.waiting[i] = vl_read_u32(&r);
     p.seed = vl_read_u64(&r);

@@ -244,10 +244,11 @@ static void breed(struct swarm *s, uint32_t i) {
         if (vl_prng_unit(&p->rng) < (rate < 1 ? rate : 1) / 3) mutate(p, s->child, plan_draw(p, p->n_task));
 }
 
-/* Moves of single tasks that bring the child nearer to what direction i wants. */
-static double improve(struct swarm *s, uint32_t i, double f[PLAN_OBJECTIVES]) {
+/* Moves of single tasks that bring the child nearer to what direction i wants.  False: none did. */
+static bool improve(struct swarm *s, uint32_t i, double f[PLAN_OBJECTIVES]) {
     struct plan *p = s->p;
     double now = scalar(s, i, f);
+    bool moved = false;
     for (uint32_t k = 0; k < TRIES_TASKS; k++) {
         uint32_t j = plan_draw(p, p->n_task), best = PLAN_NOWHERE;
         double best_f[PLAN_OBJECTIVES], g[PLAN_OBJECTIVES];
@@ -264,8 +265,9 @@ static double improve(struct swarm *s, uint32_t i, double f[PLAN_OBJECTIVES]) {
         if (best == PLAN_NOWHERE) continue;
         plan_move(&s->w, j, best);
         memcpy(f, best_f, sizeof best_f);
+        moved = true;
     }
-    return now;
+    return moved;
 }
 
 static void step(struct swarm *s, uint32_t i) {
@@ -275,7 +277,10 @@ static void step(struct swarm *s, uint32_t i) {
     p->evaluations++;
     if (!plan_load(&s->w, s->child)) return;
     plan_objectives(&s->w, f);
-    (void)improve(s, i, f);
+    if (improve(s, i, f)) {
+        plan_recount(&s->w);
+        plan_objectives(&s->w, f);
+    }
     widen(s, f);
     uint32_t replaced = 0, from = plan_draw(p, s->n_neighbour);
     for (uint32_t k = 0; k < s->n_neighbour && replaced < REPLACED_MAX; k++) {
@@ -327,7 +332,6 @@ enum vl_err plan_search(struct plan *p, struct plan_archive *a, struct plan_firs
 void plan_polish(struct plan_work *w, const double weights[PLAN_OBJECTIVES], const double ideal[PLAN_OBJECTIVES],
                  const double scale[PLAN_OBJECTIVES], uint32_t rounds) {
     struct plan *p = w->p;
-    uint32_t sample = plan_sample_size(p), n_tries = sample ? sample : p->n_node;
     double f[PLAN_OBJECTIVES], g[PLAN_OBJECTIVES];
     plan_objectives(w, f);
     double now = plan_scalar(f, weights, ideal, scale);
@@ -336,6 +340,7 @@ void plan_polish(struct plan_work *w, const double weights[PLAN_OBJECTIVES], con
         moved = false;
         for (uint32_t k = 0; k < p->n_task; k++) {
             uint32_t j = p->order[k], best = PLAN_NOWHERE;
+            uint32_t sample = plan_sample_for(p, j), n_tries = sample ? sample : p->n_node;
             for (uint32_t t = 0; t < n_tries; t++) {
                 uint32_t n = sample ? plan_draw(p, p->n_node) : t;
                 if (n == w->gene[j] || !plan_has_room(w, j, n) || !plan_suits(p, j, n)) continue;

@@ -46,8 +46,7 @@ static enum vl_err add_nodes(struct plan *p) {
     for (uint32_t i = 0; i < in->n_nodes; i++) {
         const struct sched_node *n = &in->nodes[i];
         if (n->blocked != 0 || n->slots == 0) continue;
-        double share = (double)n->running / n->slots, seen = n->load_milli < 1000 ? n->load_milli / 1000.0 : 1;
-        double load = share > seen ? share : seen;
+        double load = sched_load(n);
         p->n_load++;
         p->load_sum += load;
         p->load_square += load * load;

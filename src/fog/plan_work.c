@@ -28,6 +28,7 @@ void plan_work_free(struct plan_work *w) {
     free(w->touched);
     free(w->is_touched);
     free(w->pending);
+    *w = (struct plan_work){ 0 };
 }
 
 void plan_work_clear(struct plan_work *w) {
@@ -94,6 +95,20 @@ void plan_move(struct plan_work *w, uint32_t task, uint32_t to) {
     plan_put(w, task, to);
 }
 
+void plan_recount(struct plan_work *w) {
+    const struct plan *p = w->p;
+    memcpy(w->sum, p->fixed_sum, sizeof w->sum);
+    for (uint32_t k = 0; k < p->n_task; k++) {
+        uint32_t j = p->order[k]; /* as plan_load() does: equal placements have equal figures */
+        const struct plan_node *n = &p->node[w->gene[j]];
+        double hours = p->task[j].hours;
+        w->sum[0] += n->term[0];
+        w->sum[1] += n->term[1];
+        w->sum[2] += hours * n->term[2];
+        w->sum[3] += hours * n->term[3];
+    }
+}
+
 static void objectives(const struct plan *p, const double sum[PLAN_TERMS], double load_sum, double load_square,
                        double f[PLAN_OBJECTIVES]) {
     double tasks = p->n_task + p->n_fixed > 0 ? p->n_task + p->n_fixed : 1, nodes = p->n_load > 0 ? p->n_load : 1;
@@ -157,6 +172,12 @@ uint32_t plan_sample_size(const struct plan *p) {
     return p->n_node > p->config->full_scan && p->config->sample < p->n_node ? p->config->sample : 0;
 }
 
+/* Of times of many orders a few tasks are most of the hours: for these it pays to look at every node. */
+#define LONG_TASK 8.0
+uint32_t plan_sample_for(const struct plan *p, uint32_t task) {
+    return p->task[task].hours > LONG_TASK * p->mean_hours ? 0 : plan_sample_size(p);
+}
+
 /* What costs by the hour counts by the hours: who takes long goes to cheap nodes, who is done at once to near ones. */
 static double linear_of(const struct plan_work *w, const double linear[PLAN_TERMS + 1], double hours, uint32_t n) {
     const struct plan_node *x = &w->p->node[n];
@@ -184,11 +205,11 @@ uint32_t plan_best(struct plan_work *w, uint32_t task, const double linear[PLAN_
 
 bool plan_greedy(struct plan_work *w, const double linear[PLAN_TERMS + 1]) {
     const struct plan *p = w->p;
-    uint32_t sample = plan_sample_size(p);
-    const uint32_t *order = linear[2] + linear[3] > 0.5 ? p->longest : p->order;
+    bool cheap = linear[2] + linear[3] > 0.5;
+    const uint32_t *order = cheap ? p->longest : p->order;
     plan_work_clear(w);
     for (uint32_t k = 0; k < p->n_task; k++) {
-        uint32_t n = plan_best(w, order[k], linear, sample);
+        uint32_t n = plan_best(w, order[k], linear, cheap ? plan_sample_for(p, order[k]) : plan_sample_size(p));
         if (n == PLAN_NOWHERE) return false;
         plan_put(w, order[k], n);
     }

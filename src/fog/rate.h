@@ -45,7 +45,7 @@ uint64_t rate_from_run(uint32_t segments, uint64_t elapsed_ms);
 
 #define RATE_NONCE 16u
 #define RATE_ANSWER(segments) ((size_t)(segments) * 8u)
-/* One segment's answer, done here: about five milliseconds. */
+/* One segment's answer, done here: two to five milliseconds. */
 uint64_t rate_segment(const uint8_t nonce[RATE_NONCE], uint32_t segment);
 /* Whether `answer` (RATE_ANSWER bytes, big-endian words) has the right length and `checks` of its segments, drawn by
  * `pick`, are right. */

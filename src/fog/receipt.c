@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECEIPT_CONTEXT "village-receipt-1:"
 #define RECEIPT_BODY_MAX 512u
 
 struct file {

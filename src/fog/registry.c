@@ -403,6 +403,16 @@ static enum vl_err step_heartbeat(struct registry *r, const struct registry_even
     return VL_OK;
 }
 
+/* What it gives back must not be sent to it again while its own word is on the way. */
+static enum vl_err step_handed_back(struct registry *r, const struct registry_event *ev, struct registry_effects *fx) {
+    struct entry *e = find(r, &ev->node);
+    if (e == NULL) return VL_ENOTFOUND;
+    if (e->rec.harvest == HARVEST_SAYS_ALWAYS || e->rec.harvest == HARVEST_SAYS_AWAY) return VL_OK;
+    e->rec.harvest = HARVEST_SAYS_AWAY;
+    emit_changed(fx, e, ev->now, false);
+    return VL_OK;
+}
+
 static enum vl_err step_link(struct registry *r, const struct registry_event *ev, bool up,
                              struct registry_effects *fx) {
     struct entry *e = find(r, &ev->node);
@@ -632,6 +642,8 @@ enum vl_err registry_step(struct registry *r, const struct registry_event *ev, s
         return step_conduct(r, ev, ret);
     case REGISTRY_STANDING:
         return step_standing(r, ev);
+    case REGISTRY_HANDED_BACK:
+        return step_handed_back(r, ev, ret);
     }
     return VL_ERANGE;
 }

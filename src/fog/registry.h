@@ -101,6 +101,7 @@ enum registry_event_kind {
     REGISTRY_RESULT = 10,     /* node, flag: a task it ran ended well (true), or badly by the node's fault; load */
     REGISTRY_LACK = 11,       /* node, load, flag: a task found no room there; true: no memory */
     REGISTRY_STANDING = 12,   /* node, record: at start, after RESTORE; nothing happens when there is no such node */
+    REGISTRY_HANDED_BACK = 30, /* node: its owner takes the machine; it gets nothing until its next heartbeat */
 };
 struct registry_event {
     enum registry_event_kind kind;

@@ -15,9 +15,9 @@ struct sched_ask {
     uint32_t n_apart, n_never; /* apart: all hard ones, whose domains count; never: those of this batch */
     uint32_t apart[2 * SCHED_AVOID_MAX], never[SCHED_AVOID_MAX];
 };
-/* Does the task ask anything of the node's name, domains or attestation?  The compact copies of the nodes hold none. */
+/* Does the task ask anything of the node's name, domains, attestation or speed?  The compact copies of the nodes hold none. */
 static inline bool sched_particular(const struct sched_task *t) {
-    return t->class == SLA_S || t->region != 0 || t->n_exclude > 0 || t->n_only > 0 || t->n_avoid > 0;
+    return t->class == SLA_S || t->region != 0 || t->n_exclude > 0 || t->n_only > 0 || t->n_avoid > 0 || t->left_ms != 0;
 }
 /* Task k of a batch whose earlier choices are known. */
 void sched_ask_of(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *tasks, uint32_t k,
@@ -52,6 +52,9 @@ enum sched_reason sched_refuse(struct sched_refusals *r, const struct sched_node
 struct sched_key {
     double first, second;
 };
+/* Share of the slots in use, or of the machine as measured, whichever is more; bounded, so that squares stay exact. */
+#define SCHED_LOAD_MAX 64.0
+double sched_load(const struct sched_node *n);
 /* Latency with the unknown as the worst known (1 when none is known); speed; 64 bits well mixed. */
 uint32_t sched_worst_latency(const struct sched_node *nodes, uint32_t n_nodes);
 double sched_price_of_work(uint64_t per_hour, uint32_t rate_milli);

@@ -31,11 +31,13 @@ bool window_good(struct window *w, uint32_t claimed, uint64_t claimed_memory, ui
 }
 
 bool window_lack(struct window *w, vl_ms now, uint32_t claimed, uint32_t held, uint64_t held_memory, bool memory) {
-    if (w->lacked && now < vl_ms_add(w->cut_ms, WINDOW_ROUND_MS)) return false;
     uint32_t slots = window_slots(w, claimed), had = held > 0 && held < slots ? held : slots;
+    w->credit = 0;
+    /* A node that refuses at once is free at once and would draw all that waits: within a round it is its count that ends it. */
+    if (w->lacked && now < vl_ms_add(w->cut_ms, WINDOW_ROUND_MS) && ++w->lacks < 2 * slots) return false;
     w->lacked = true;
     w->cut_ms = now;
-    w->credit = 0;
+    w->lacks = 0;
     if (memory && held_memory > 1 && held > 1) {
         uint64_t half = held_memory / 2;
         w->memory = w->memory && w->memory / 2 < half ? w->memory / 2 + 1 : half;

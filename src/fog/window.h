@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define WINDOW_START 16u      /* slots believed of a stranger */
-#define WINDOW_ROUND_MS 2000u /* refusals of one burst halve once */
+#define WINDOW_ROUND_MS 2000u /* refusals of one burst halve once, unless there are twice as many as is believed */
 #define WINDOW_ROUNDS 4u      /* of good tasks, for one slot more, once room was lacking */
 #define WINDOW_MEMORY_SHARE 16u /* same for memory: a sixteenth of what is believed */
 
@@ -21,6 +21,7 @@ struct window {
     uint32_t slots;   /* believed; 0: WINDOW_START */
     bool lacked;      /* it lacked room once: growth is slow */
     uint32_t credit;  /* good tasks towards the next step */
+    uint32_t lacks;   /* refusals since it was halved */
     uint64_t memory;  /* bytes believed; 0: as claimed */
     vl_ms cut_ms;     /* last time it was halved */
 };

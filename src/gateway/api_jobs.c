@@ -24,7 +24,7 @@ struct submit {
 
 /* UUID version 7 without its dashes (RFC 9562 5.7, counter as in 6.2 method 1): falls in order of time, and within one
  * millisecond in order of submission, which lists rely on. */
-static struct vl_job_id job_id_next(struct gateway *g, vl_ms now) {
+struct vl_job_id gateway_job_id(struct gateway *g, vl_ms now) {
     struct vl_job_id id, *last = &g->last_job;
     uint64_t last_ms = vl_get_u64(last->b) >> 16;
     uint16_t count = (uint16_t)(vl_get_u16(last->b + 6) & 0xfff);
@@ -55,7 +55,7 @@ static void first_summary(struct jw *j, const struct job_spec *s, struct vl_job_
                           .state = VIEW_JOB_SUBMITTED,
                           .total = tasks,
                           .waiting = tasks,
-                          .replicas = s->replicas,
+                          .replicas = job_spec_replicas(s),
                           .submitted_ms = now };
     emit_job(j, &v);
 }
@@ -87,7 +87,7 @@ static void on_submitted(void *arg, enum vl_err err, const char *detail) {
 static void submit(struct gateway *g, struct http_req *r, const struct job_spec *spec, const json_t *body) {
     static const char cache[] = "Cache-Control: no-store\r\n";
     vl_ms now = gateway_wall_ms();
-    struct vl_job_id id = job_id_next(g, now);
+    struct vl_job_id id = gateway_job_id(g, now);
     struct jw j = api_json(r);
     first_summary(&j, spec, id, now, body);
     struct submit *s = j.failed ? NULL : malloc(sizeof *s + j.out->len);

@@ -18,12 +18,17 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/ms.h"
+#include "crypto/merkle.h"
 #include "wire/terms.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct market; /* fog/market.h */
+struct market_order;
+struct price_series; /* fog/price.h */
+struct price_quote;
 struct evidence;         /* trust/evidence.h */
 struct reputation_score; /* trust/reputation.h, these two */
 struct reputation_state;
@@ -190,6 +195,64 @@ struct view_metric {
     double value;
 };
 
+/* This machine as its owner lends it (docs/fog.md). */
+#define VIEW_SIGNALS_MAX 16u
+#define VIEW_POLICY_MAX 48u
+struct view_signal {
+    const char *name, *unit;
+    bool known;
+    int64_t value;
+};
+struct view_policy {
+    const char *name, *help;
+    char value[16];
+};
+struct view_contribution {
+    struct vl_node_id node;
+    vl_ms start_ms, end_ms;
+    bool open;
+    uint64_t cpu_us, believed_cpu_us, receipts_cpu_us, gpu_us, memory_byte_s, storage_bytes, network_bytes, frozen_ms, throttled_ms;
+    uint32_t receipts, done, failed, handed_back;
+};
+struct view_harvest {
+    bool harvested; /* false: nothing else is set */
+    const char *state, *rule, *says;
+    vl_ms since_ms, read_ms, cooldown_until_ms, pause_until_ms; /* 0: none; pause: VL_MS_NEVER until resumed */
+    bool rule_known;
+    int64_t rule_value, rule_limit;
+    char reason[128];
+    uint32_t cap_milli, memory_percent, running;
+    uint64_t bandwidth_bps;
+    uint32_t signals_n, policy_n;
+    struct view_signal signals[VIEW_SIGNALS_MAX];
+    struct view_policy policy[VIEW_POLICY_MAX];
+    bool in_session;
+    struct view_contribution session;
+};
+typedef void (*view_contribution_fn)(void *arg, const struct view_contribution *v);
+
+/* A node's measured speed (fog/rate.h). */
+struct view_rate {
+    struct vl_node_id id;
+    const char *name;
+    bool known, running;
+    vl_ms due_ms;         /* VL_MS_NEVER: this build cannot measure */
+    const char *verdict;  /* when known: "good", "oversold", "false" */
+    uint64_t rate;        /* nH an hour of one slot; 0: unknown */
+    uint32_t rate_milli;  /* of the village's median; 0: unknown */
+    uint64_t hour_price;  /* of one slot, micro-credits */
+    uint32_t slots_claimed, slots_measured, cpus_claimed, wide;
+    uint64_t alone_ms, wide_ms;
+    vl_ms measured_ms;
+    const uint8_t *signature; /* of the record, 64 bytes */
+};
+typedef void (*view_rate_fn)(void *arg, const struct view_rate *v);
+
+/* Micro-credits since the village began: held = released + paid + slashed + now. */
+struct view_sums {
+    uint64_t held, released, paid, slashed, treasury, now;
+};
+
 /* The private network as this node sees it (docs/mixnet.md). */
 #define VIEW_LEVELS 4u
 #define VIEW_DROPS_MAX 24u
@@ -292,7 +355,29 @@ typedef void (*view_agreement_fn)(void *arg, const struct view_agreement *v);
 /* ---- commands ---- */
 
 /* `err` is VL_OK or why not; `detail` is a sentence for people or NULL, borrowed. */
+typedef void (*backend_auction_fn)(void *arg, enum vl_err err, const char *detail, struct vl_hash auction);
 typedef void (*backend_done_fn)(void *arg, enum vl_err err, const char *detail);
+/* The log of receipts: its head, and what was asked for.  Borrowed for the call. */
+enum backend_log_kind { BACKEND_LOG_HEAD, BACKEND_LOG_LEAF, BACKEND_LOG_CONSISTENCY };
+struct backend_log_query {
+    enum backend_log_kind kind;
+    uint64_t index;         /* LEAF */
+    uint64_t first, second; /* CONSISTENCY: sizes, 1 <= first <= second */
+};
+struct view_log {
+    uint64_t size, index;
+    struct vl_hash root;
+    vl_ms time_ms;
+    struct vl_node_id signer;
+    char text[MERKLE_CHECKPOINT_MAX]; /* the signed head */
+    struct vl_span leaf;              /* LEAF: an encoded receipt */
+    uint32_t proof_n;
+    struct vl_hash proof[MERKLE_PROOF_MAX + 1];
+};
+typedef void (*backend_log_fn)(void *arg, enum vl_err err, const char *detail, const struct view_log *v);
+/* run: names task and epoch for `after_run`. */
+typedef void (*view_receipt_fn)(void *arg, uint64_t run, uint32_t task, uint64_t epoch, uint64_t index);
+
 /* As above; `text` is the whole secret ticket "vl1...", shown this once; NULL on error. */
 typedef void (*backend_ticket_fn)(void *arg, enum vl_err err, const char *detail, const struct view_ticket *v,
                                   const char *text);
@@ -342,6 +427,12 @@ struct backend_ops {
      * VL_ENOTFOUND: no such job.  VL_ESTATE: it is not done. */
     enum vl_err (*result)(void *self, struct vl_job_id id, view_output_fn sink, void *arg);
 
+    /* The market (fog/market.h, fog/price.h); both NULL when this is not the coordinator. */
+    const struct market *(*market)(void *self, struct view_sums *ret);
+    const struct price_series *(*prices)(void *self, enum sla_tier tier);
+    /* work: nH, or when 0 what slot_ms of one slot of median speed are.  VL_EUNSUPPORTED, VL_ERANGE. */
+    enum vl_err (*quote)(void *self, enum sla_tier tier, uint64_t work, uint64_t slot_ms, struct price_quote *ret);
+    void (*rates)(void *self, view_rate_fn sink, void *arg); /* nothing when this is not the coordinator */
     /* Why its tasks are where they are, and why others wait: `wait` at most once, then the newest batches that are still
      * kept, at most max, newest first.  VL_ENOTFOUND. */
     enum vl_err (*explain)(void *self, struct vl_job_id id, uint32_t max, view_wait_fn wait, view_plan_fn plan, void *arg);
@@ -354,6 +445,10 @@ struct backend_ops {
     void (*mix)(void *self, struct view_mix *ret);
     void (*relays)(void *self, view_relay_fn sink, void *arg); /* of the consensus in force, by number */
 
+    void (*harvest)(void *self, struct view_harvest *ret);
+    /* Sessions by node and start, past `after` (NULL: from the first): open ones of a node come with the same start once they are closed. */
+    void (*contributions)(void *self, const struct vl_node_id *after, vl_ms after_start, uint32_t max, view_contribution_fn sink, void *arg);
+
     void (*tickets)(void *self, const char *after_id, uint32_t max, view_ticket_fn sink, void *arg);
 
     /* -- durable commands -- */
@@ -362,6 +457,13 @@ struct backend_ops {
      * VL_EEXISTS, VL_ENOTFOUND (a blob or a job in `after` is unknown), VL_EOVERLOAD, VL_ELIMIT, VL_ENOSPC ... */
     enum vl_err (*job_submit)(void *self, struct vl_job_id id, vl_ms submitted_ms, const struct job_spec *spec,
                               const struct backend_answer *answer, backend_done_fn done, void *arg);
+    /* node NULL: every node.  VL_ENOTFOUND, VL_EUNSUPPORTED. */
+    enum vl_err (*measure)(void *self, const struct vl_node_id *node, backend_done_fn done, void *arg);
+    /* spec NULL: only a price is wanted; else a job that gets `id`.  Errors of brain_auction_open(), and VL_ENOTFOUND as
+     * job_submit(). */
+    enum vl_err (*auction_open)(void *self, const struct market_order *order, struct vl_job_id id,
+                                const struct job_spec *spec, backend_auction_fn done, void *arg);
+    enum vl_err (*auction_cancel)(void *self, struct vl_hash auction, backend_done_fn done, void *arg);
     /* While `done` hears VL_EOVERLOAD: the seconds after which to come back. */
     uint32_t (*retry_s)(void *self);
     /* VL_ENOTFOUND, VL_ESTATE: it has ended already. */
@@ -371,8 +473,17 @@ struct backend_ops {
     /* VL_EUNSUPPORTED: only the coordinator can; VL_ENOTFOUND: one of them is no member; VL_ESTATE: one has no address;
      * VL_ERANGE: 3 to 9 different members, threshold more than half. */
     /* rtt in milliseconds for `done`.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_EEXPIRED, VL_ETIMEOUT ... with the reason. */
+    /* VL_EUNSUPPORTED: only the coordinator has it; VL_ENOTFOUND: beyond its end; VL_ERANGE: sizes. */
+    enum vl_err (*log)(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
+    /* Where the receipts of a job are in the log.  VL_ENOTFOUND: no such job. */
+    enum vl_err (*receipts)(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
     enum vl_err (*mix_ping)(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);
     enum vl_err (*mix_charter)(void *self, const struct backend_charter *c, backend_done_fn done, void *arg);
+    /* Changes n figures of the owner's policy together.  VL_ENOTFOUND, VL_EPARSE, VL_ERANGE: `why` names the figure; VL_ESTATE: this
+     * node is not harvested. */
+    enum vl_err (*harvest_policy)(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
+                                  backend_done_fn done, void *arg);
+    enum vl_err (*harvest_pause)(void *self, bool pause, vl_ms duration /* VL_MS_NEVER */, backend_done_fn done, void *arg);
     enum vl_err (*ticket_create)(void *self, uint32_t uses, uint64_t ttl_s, backend_ticket_fn done, void *arg);
     enum vl_err (*ticket_revoke)(void *self, const char *id, backend_done_fn done, void *arg);
 

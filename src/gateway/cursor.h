@@ -12,9 +12,10 @@
 #define CURSOR_TEXT_MAX 112u /* with the NUL */
 
 /* Which list a cursor belongs to: one of another list is refused. */
-enum cursor_kind { CURSOR_NODES = 1, CURSOR_JOBS = 2, CURSOR_TASKS = 3, CURSOR_EVENTS = 4, CURSOR_TICKETS = 5,
+enum cursor_kind { CURSOR_NODES = 1, CURSOR_JOBS = 2, CURSOR_TASKS = 3, CURSOR_EVENTS = 4, CURSOR_TICKETS = 5, CURSOR_RECEIPTS = 6,
                    CURSOR_REPUTATIONS = 20, CURSOR_EVIDENCE = 21,
-                   CURSOR_AGREEMENTS = 16 };
+                   CURSOR_AGREEMENTS = 16,
+                   CURSOR_CONTRIBUTIONS = 30 };
 
 struct cursor_seal {
     uint64_t k[2];

@@ -22,14 +22,14 @@ static const struct metric_def metric_table[] = {
       .help = "Requests answered, by route template and class of status.",
       .type = METRIC_COUNTER,
       .labels = { "route", "method", "code" },
-      .max_series = 256 },
+      .max_series = 768 },
     { .name = "village_http_request_duration_seconds",
       .help = "From the head of a request to its answer.",
       .type = METRIC_HISTOGRAM,
       .labels = { "route", "method" },
       .bounds = latency_bounds,
       .bounds_n = sizeof latency_bounds / sizeof latency_bounds[0],
-      .max_series = 64 },
+      .max_series = 128 },
 };
 
 vl_ms gateway_wall_ms(void) {
@@ -157,10 +157,9 @@ static void on_request(void *user, struct http_req *r) {
         api_problem(r, 400, "bad_request", "A parameter is wrong.", NULL, &errors);
         return;
     }
-    if (route->method == HTTP_POST) {
-        if (!idem_begin(g, r, route)) return;
-        if (!read_body(r, route, &k)) return;
-    }
+    if (route->method == HTTP_POST && !idem_begin(g, r, route)) return;
+    bool json = route->body == ROUTE_JSON || route->body == ROUTE_JSON_OPTIONAL;
+    if ((route->method == HTTP_POST || json) && !read_body(r, route, &k)) return;
     route->handle(g, r, &k);
     json_decref(k.body);
 }

@@ -70,6 +70,8 @@ void emit_output(struct jw *j, const struct view_output *v);
 void emit_spec(struct jw *j, const struct job_spec *s);
 void emit_ticket_members(struct jw *j, const struct view_ticket *v);
 void emit_node_id(struct jw *j, struct vl_node_id id);
+/* The id of a job submitted now (api_jobs.c). */
+struct vl_job_id gateway_job_id(struct gateway *g, vl_ms now);
 
 /* ---- lists ---- */
 
@@ -97,9 +99,21 @@ void api_mix(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_relays(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_ping(struct gateway *g, struct http_req *r, const struct call *k);
 void api_mix_charter(struct gateway *g, struct http_req *r, const struct call *k);
+void api_rates(struct gateway *g, struct http_req *r, const struct call *k);
+void api_measure(struct gateway *g, struct http_req *r, const struct call *k);
+void api_quote(struct gateway *g, struct http_req *r, const struct call *k);
+void api_prices(struct gateway *g, struct http_req *r, const struct call *k);
+void api_auctions(struct gateway *g, struct http_req *r, const struct call *k);
+void api_auction(struct gateway *g, struct http_req *r, const struct call *k);
+void api_auction_open(struct gateway *g, struct http_req *r, const struct call *k);
+void api_auction_cancel(struct gateway *g, struct http_req *r, const struct call *k);
 void api_quorum_check(struct gateway *g, struct http_req *r, const struct call *k);
 void api_agreements(struct gateway *g, struct http_req *r, const struct call *k);
 void api_agreement(struct gateway *g, struct http_req *r, const struct call *k);
+void api_harvest(struct gateway *g, struct http_req *r, const struct call *k);
+void api_harvest_policy(struct gateway *g, struct http_req *r, const struct call *k);
+void api_harvest_pause(struct gateway *g, struct http_req *r, const struct call *k);
+void api_contributions(struct gateway *g, struct http_req *r, const struct call *k);
 void api_openapi(struct gateway *g, struct http_req *r, const struct call *k);
 void api_nodes(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node(struct gateway *g, struct http_req *r, const struct call *k);
@@ -121,6 +135,10 @@ void api_job_tasks(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_output(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_events(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_cancel(struct gateway *g, struct http_req *r, const struct call *k);
+void api_job_receipts(struct gateway *g, struct http_req *r, const struct call *k);
+void api_log(struct gateway *g, struct http_req *r, const struct call *k);
+void api_log_leaf(struct gateway *g, struct http_req *r, const struct call *k);
+void api_log_consistency(struct gateway *g, struct http_req *r, const struct call *k);
 void api_ws_ticket(struct gateway *g, struct http_req *r, const struct call *k);
 void api_ws(struct gateway *g, struct http_req *r, const struct call *k);
 

@@ -107,7 +107,8 @@ const struct schema_row job_body_rows[] = {
       .rows = merge_rows,
       .fallback = "null",
       .doc = "A last task over the outputs of all others." },
-    { .name = "replicas", .type = SCHEMA_INT, .min = 1, .max = JOB_REPLICAS_MAX, .fallback = "1" },
+    { .name = "replicas", .type = SCHEMA_INT, .min = 1, .max = JOB_REPLICAS_MAX,
+      .doc = "Results of each task that are compared; by default as the class says: B 1, A 2, S 3." },
     { .name = "limits", .type = SCHEMA_OBJECT, .rows = limit_rows, .fallback = "{}" },
     { .name = "deterministic",
       .type = SCHEMA_BOOL,
@@ -136,6 +137,11 @@ const struct schema_row job_body_rows[] = {
       .values = tiers,
       .fallback = "\"none\"",
       .doc = "Availability promised: 95, 99.5, 99.9 or 99.99 %." },
+    { .name = "deadline_ms",
+      .type = SCHEMA_INT,
+      .min = 1000,
+      .max = (int64_t)JOB_TTL_MAX_MS,
+      .doc = "From now until it must have ended; then it expires. By default it has a week." },
     { .name = "strategy",
       .type = SCHEMA_ENUM,
       .values = strategies,
@@ -309,12 +315,13 @@ enum vl_err job_body_read(const json_t *root, struct job_body *ret, struct schem
     read_limits(&s->limits, json_object_get(root, "limits"));
     s->deterministic = schema_bool(root, "deterministic", false);
     s->network = schema_bool(root, "network", false);
-    s->replicas = (uint32_t)schema_u64(root, "replicas", 1);
+    s->replicas = (uint32_t)schema_u64(root, "replicas", 0);
     s->max_attempts = (uint32_t)schema_u64(root, "max_attempts", 3);
     s->priority = priority_of(schema_str(root, "priority", "normal"));
     (void)mix_level_parse(schema_str(root, "privacy", "off"), &s->privacy); /* the schema knows no other names */
     read_after(s, json_object_get(root, "after"), errors);
     read_terms(&s->terms, root, errors);
+    s->ttl_ms = schema_u64(root, "deadline_ms", 0);
     enum vl_err err = pack_strings(ret, root, errors);
     if (err == VL_OK) err = pack_inputs(ret, root, errors);
     if (err != VL_OK || errors->n > 0) return err == VL_OK ? VL_EPARSE : err;

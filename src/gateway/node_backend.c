@@ -123,6 +123,7 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
         sink(arg, &(struct view_metric){
                       .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
     node_backend_load_metrics(self, sink, arg);
+    node_backend_market_metrics(self, sink, arg);
     node_backend_mix_metrics(self, sink, arg);
 }
 
@@ -486,7 +487,7 @@ static void answer_copy(const struct backend_answer *from, struct record_answer 
     memcpy(to->answer, from->answer, from->answer_n);
 }
 
-static enum vl_err inputs_here(struct node *n, const struct job_spec *spec) {
+enum vl_err node_backend_inputs_here(struct node *n, const struct job_spec *spec) {
     struct task_input in;
     uint64_t size = 0;
     if (spec->kind == TASK_WASM && node_blob_size(n, spec->program, &size)) return VL_ENOTFOUND;
@@ -499,7 +500,7 @@ static enum vl_err be_job_submit(void *self, struct vl_job_id id, vl_ms submitte
                                  const struct backend_answer *answer, backend_done_fn done, void *arg) {
     struct record_answer kept;
     (void)submitted_ms; /* the id carries it */
-    enum vl_err err = inputs_here(node_of(self), spec);
+    enum vl_err err = node_backend_inputs_here(node_of(self), spec);
     if (err) return err;
     struct call *c = call_new(self, done, arg);
     if (c == NULL) return VL_ENOMEM;
@@ -681,10 +682,21 @@ struct backend node_backend(struct node_backend *b) {
         .result = be_result,
         .tickets = be_tickets,
         .job_submit = be_job_submit,
+        .market = node_backend_market,
+        .prices = node_backend_prices,
+        .quote = node_backend_quote,
+        .rates = node_backend_rates,
+        .measure = node_backend_measure,
+        .auction_open = node_backend_auction_open,
+        .auction_cancel = node_backend_auction_cancel,
         .retry_s = be_retry_s,
         .job_cancel = be_job_cancel,
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
+        .harvest = node_backend_harvest,
+        .contributions = node_backend_contributions,
+        .harvest_policy = node_backend_harvest_policy,
+        .harvest_pause = node_backend_harvest_pause,
         .explain = node_backend_explain,
         .quorum_check = node_backend_quorum_check,
         .agreements = node_backend_agreements,
@@ -693,6 +705,8 @@ struct backend node_backend(struct node_backend *b) {
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,
         .mix_charter = be_mix_charter,
+        .log = node_backend_log,
+        .receipts = node_backend_receipts,
         .ticket_create = be_ticket_create,
         .ticket_revoke = be_ticket_revoke,
         .answer_get = be_answer_get,

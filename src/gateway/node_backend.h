@@ -22,6 +22,30 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_log.c */
+enum vl_err node_backend_log(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
+enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
+
+/* node_harvest.c */
+void node_backend_harvest(void *self, struct view_harvest *ret);
+void node_backend_contributions(void *self, const struct vl_node_id *after, vl_ms after_start, uint32_t max, view_contribution_fn sink,
+                                void *arg);
+enum vl_err node_backend_harvest_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
+                                        backend_done_fn done, void *arg);
+enum vl_err node_backend_harvest_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg);
+
+/* node_market.c */
+const struct market *node_backend_market(void *self, struct view_sums *ret);
+const struct price_series *node_backend_prices(void *self, enum sla_tier tier);
+enum vl_err node_backend_quote(void *self, enum sla_tier tier, uint64_t work, uint64_t slot_ms, struct price_quote *ret);
+void node_backend_rates(void *self, view_rate_fn sink, void *arg);
+void node_backend_market_metrics(void *self, view_metric_fn sink, void *arg);
+enum vl_err node_backend_measure(void *self, const struct vl_node_id *node, backend_done_fn done, void *arg);
+enum vl_err node_backend_auction_open(void *self, const struct market_order *order, struct vl_job_id id,
+                                      const struct job_spec *spec, backend_auction_fn done, void *arg);
+enum vl_err node_backend_auction_cancel(void *self, struct vl_hash auction, backend_done_fn done, void *arg);
+/* node_backend.c: every blob that the job names is here, or VL_ENOTFOUND. */
+enum vl_err node_backend_inputs_here(struct node *n, const struct job_spec *spec);
 /* node_reputation.c */
 void node_backend_rate(struct node *n, struct view_node *v);
 void node_backend_reputations(void *self, const struct vl_node_id *after, uint32_t max, view_reputation_fn sink,

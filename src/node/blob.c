@@ -85,14 +85,31 @@ void blob_read(struct node *n, uint64_t req, struct vl_hash h, uint64_t offset, 
     if (err == VL_OK && offset > size) err = VL_ERANGE;
     if (err == VL_OK && length > size - offset) length = size - offset;
     if (err == VL_OK) err = os_blob_read(&n->blobs, &h, offset, buf, length);
-    brain_blob_read(n->brain, node_now(n), req, err, size, vl_span(buf, err ? 0 : length));
+    struct blob_wait *w = bandwidth_wait(n, err ? 0 : length, err ? 0 : length);
+    if (w != NULL) {
+        w->req = req;
+        w->size = size;
+        if (w->n) memcpy(w->bytes, buf, w->n);
+        bandwidth_queue(n, w);
+    } else {
+        brain_blob_read(n->brain, node_now(n), req, err, size, vl_span(buf, err ? 0 : length));
+    }
     free(buf);
 }
 
 void blob_write(struct node *n, struct vl_hash h, uint64_t offset, struct vl_span bytes) {
     enum vl_err err = VL_ENOSPC;
     if (os_disk_free(n->data_dir) > NODE_DISK_RESERVE) err = os_blob_write(&n->blobs, &h, offset, bytes.p, bytes.n);
-    brain_blob_written(n->brain, node_now(n), h, offset, err);
+    struct blob_wait *w = bandwidth_wait(n, bytes.n, 0);
+    if (w != NULL) {
+        w->written = true;
+        w->hash = h;
+        w->offset = offset;
+        w->err = err;
+        bandwidth_queue(n, w);
+    } else {
+        brain_blob_written(n->brain, node_now(n), h, offset, err);
+    }
 }
 
 struct verify {

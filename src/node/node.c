@@ -106,6 +106,28 @@ void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec 
     node_pump(n);
 }
 
+void node_auction_open(struct node *n, const struct market_order *order, struct vl_job_id id, const struct job_spec *spec,
+                       node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_auction_open(n->brain, node_now(n), token, order, id, spec);
+    node_pump(n);
+}
+
+void node_auction_cancel(struct node *n, struct vl_hash auction, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_auction_cancel(n->brain, node_now(n), token, auction);
+    node_pump(n);
+}
+
+void node_measure(struct node *n, struct vl_node_id id, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_measure(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
@@ -151,10 +173,31 @@ void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, n
     node_pump(n);
 }
 
+void node_log_head(struct node *n, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_log_head(n->brain, node_now(n), token);
+    node_pump(n);
+}
+
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
     brain_mix_charter(n->brain, node_now(n), token, wanted);
+    node_pump(n);
+}
+
+void node_harvest_policy(struct node *n, const struct harvest_policy *p, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_harvest_policy(n->brain, node_now(n), token, p);
+    node_pump(n);
+}
+
+void node_harvest_pause(struct node *n, bool pause, vl_ms duration, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_harvest_pause(n->brain, node_now(n), token, pause, duration);
     node_pump(n);
 }
 
@@ -299,6 +342,9 @@ static void effect(struct node *n, const struct brain_effect *e) {
         return;
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);
+        return;
+    case BRAIN_HARVEST:
+        harvest_order(n, e->index, e->length);
         return;
     }
 }

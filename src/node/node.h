@@ -28,9 +28,14 @@ struct node_config {
                            that: 24 KiB of disk for each at epochs of 30 min, thrice */
     const char *family; /* operator, the same for all nodes of one; NULL: not declared */
     bool no_cover;      /* sends and receives nothing private */
+    bool harvest;       /* takes work only while its owner's rules allow it (fog/harvest.h) */
+    const char *sensor_root; /* with harvest: before the path of every sensor; NULL: "" */
     const char *const *labels; /* "KIND=NAME", n_labels of them: failure domains (enum domain); borrowed until node_create() returns */
     unsigned n_labels;
     uint64_t cost;               /* of an hour of one slot, micro-credits */
+    uint64_t ask;                /* for an H200-hour, micro-credits; 0: the village's price */
+    uint64_t price_base;         /* founder: the village's price of an H200-hour, micro-credits; 0: the default */
+    struct vl_span bench;        /* the program that measures nodes, static storage; empty: none */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */
@@ -63,6 +68,12 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg);
 typedef void (*node_done_fn)(void *arg, enum vl_err err, const char *detail, struct vl_span bytes);
 void node_submit_job(struct node *n, struct vl_job_id id, const struct job_spec *spec,
                      const struct record_answer *answer, node_done_fn done, void *arg);
+/* bytes of `done`: the auction's id. Errors of brain_auction_open(). */
+void node_auction_open(struct node *n, const struct market_order *order, struct vl_job_id id, const struct job_spec *spec,
+                       node_done_fn done, void *arg);
+void node_auction_cancel(struct node *n, struct vl_hash auction, node_done_fn done, void *arg);
+/* All zero: every node. */
+void node_measure(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg);
 void node_expel(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_maintenance(struct node *n, struct vl_node_id id, bool on, node_done_fn done, void *arg);
@@ -79,6 +90,11 @@ size_t node_mix_hand(struct node *n, uint32_t first, const uint8_t *packets, siz
 void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, node_done_fn done, void *arg);
 /* number and signature of `wanted` are filled in. */
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg);
+/* bytes of `done`: for brain_log_head_open(). */
+void node_log_head(struct node *n, node_done_fn done, void *arg);
+/* VL_ESTATE: not started with `harvest`; VL_ERANGE: the detail says which figure. */
+void node_harvest_policy(struct node *n, const struct harvest_policy *p, node_done_fn done, void *arg);
+void node_harvest_pause(struct node *n, bool pause, vl_ms duration, node_done_fn done, void *arg);
 void node_revoke_ticket(struct node *n, const uint8_t id[8], node_done_fn done, void *arg);
 
 /* ---- what the API reads ---- */

@@ -142,6 +142,7 @@ static void brain_config_fill(struct node *n) {
     snprintf(c->addr, sizeof c->addr, "%s", n->addr);
     c->coordinator = n->coordinator;
     c->heartbeat_ms = n->cfg.heartbeat_ms;
+    c->harvest = n->cfg.harvest;
     c->lost_ms = n->cfg.lost_ms;
     uint32_t slots = n->cfg.slots == NODE_NO_SLOTS ? 0 : n->cfg.slots ? n->cfg.slots : n->machine.cpus;
     c->caps = (struct node_caps){ .cpus = n->machine.cpus,
@@ -151,6 +152,9 @@ static void brain_config_fill(struct node *n) {
                                   .features = NODE_FEATURE_WASM | NODE_FEATURE_NATIVE };
     mix_config_fill(n);
     c->caps.cost = n->cfg.cost;
+    c->caps.ask = n->cfg.ask;
+    c->price_base = n->cfg.price_base;
+    c->bench_program = n->cfg.bench;
     snprintf(c->caps.version, sizeof c->caps.version, "%s", VILLAGE_VERSION);
 }
 
@@ -176,6 +180,8 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
     n->hooks = *hooks;
     n->runner_fd = -1;
     n->runner_restart_at = VL_MS_NEVER;
+    n->cap_milli = 1000;
+    n->waits_last = &n->waits;
     os_clock_start(&n->clock, 0);
     vl_map_init(&n->waiting, sizeof(uint64_t), NODE_WAITING_MAX, 0);
     vl_map_init(&n->by_conn, sizeof(uint32_t), VL_LINKS_MAX, 0);
@@ -194,6 +200,7 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
         err = handles_open(n);
     }
     if (err == VL_OK) err = node_brain_open(n, msg);
+    if (err == VL_OK && (err = harvest_open(n))) vl_errmsg_set(msg, err, "the sensors of this machine cannot be watched: %s", vl_err_text(err));
     if (err == VL_OK && runner_start(n))
         vl_log(cfg->log, node_now(n), VL_ERROR, "the runner cannot be started",
                VL_S("effect", "this node takes no tasks"));
@@ -245,6 +252,7 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg) {
     mix_wait(n);
     net_close_all(n);
     runner_stop(n);
+    harvest_close(n);
     close_handle((uv_handle_t *)&n->timer);
     close_handle((uv_handle_t *)&n->slow);
     if (n->polling_store) close_handle((uv_handle_t *)&n->store_poll);

@@ -106,6 +106,17 @@ struct node {
     struct node_mix_key mix_keys[NODE_MIX_KEYS];
     struct node_mix_batch *mix_batch; /* one that is out */
 
+    struct sensors *sensors; /* NULL: not harvested */
+    uv_poll_t sensor_poll;
+    uint32_t cap_milli;         /* what the runner was told; 1000: no cap */
+    uint64_t blob_bytes;        /* moved over links, both ways */
+    struct blob_wait *waits, **waits_last; /* answers that wait for the bandwidth of a harvested machine */
+    uv_timer_t bucket;
+    bool bucket_open;
+    uint64_t bandwidth_bps;     /* 0: no limit */
+    int64_t bucket_bits;
+    uint64_t bucket_at_ms;
+
     uint32_t slow_ticks;
     unsigned handles; /* libuv handles of ours that are open */
     void (*stopped)(void *arg);
@@ -142,6 +153,27 @@ void runner_stop(struct node *n);
 void runner_run(struct node *n, uint64_t task, const struct assignment *a);
 void runner_kill(struct node *n, uint64_t task);
 
+void runner_pace(struct node *n, uint32_t cap_milli); /* kept, and told again to a new runner */
+
+/* harvest.c */
+enum vl_err harvest_open(struct node *n);
+void harvest_close(struct node *n);
+void harvest_order(struct node *n, uint32_t cap_milli, uint64_t bandwidth_bps);
+/* An answer about `bytes` of a blob may leave now (true), or is kept until the bandwidth allows it and then given by `go`. */
+struct blob_wait {
+    struct blob_wait *next;
+    uint64_t bits;
+    uint32_t generation; /* of the brain that asked */
+    struct vl_hash hash;
+    uint64_t req, offset, size;
+    enum vl_err err;
+    bool written; /* else read */
+    size_t n;
+    uint8_t bytes[];
+};
+/* NULL: answer at once; else filled in by the caller and queued with bandwidth_queue(). */
+struct blob_wait *bandwidth_wait(struct node *n, uint64_t moved, size_t keep);
+void bandwidth_queue(struct node *n, struct blob_wait *w);
 /* plan.c */
 void plan_batch(struct node *n, struct brain_plan *plan);
 

@@ -263,6 +263,11 @@ void runner_kill(struct node *n, uint64_t task) {
     runner_send(n, &(struct sandbox_request){ .kind = SANDBOX_REQ_KILL, .u.task = task });
 }
 
+void runner_pace(struct node *n, uint32_t cap_milli) {
+    n->cap_milli = cap_milli;
+    if (n->runner_ready) runner_send(n, &(struct sandbox_request){ .kind = SANDBOX_REQ_PACE, .u.cap_milli = cap_milli });
+}
+
 /* ---- events ---------------------------------------------------------------------------------------------------------
  */
 
@@ -275,6 +280,7 @@ static void hello(struct node *n, const struct sandbox_hello *h) {
     vl_log(n->cfg.log, node_now(n), h->wasm && h->native ? VL_INFO : VL_WARN, "runner ready", VL_B("wasm", h->wasm),
            VL_B("native", h->native), VL_S("cgroups", groups[h->cgroup]), VL_S("detail", n->runner_text));
     n->features = (h->wasm ? NODE_FEATURE_WASM : 0) | (h->native ? NODE_FEATURE_NATIVE : 0);
+    if (n->cap_milli != 1000) runner_pace(n, n->cap_milli);
     brain_runner_ready(n->brain, node_now(n), n->features);
 }
 

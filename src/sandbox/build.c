@@ -247,7 +247,7 @@ bool build_reaped(struct runner *r, pid_t pid, int status) {
 void build_tick(struct runner *r, uint64_t now_us, uint64_t *deadline_us) {
     for (uint32_t i = 0; i < RUNNER_BUILDS_MAX; i++) {
         struct build *b = &r->builds[i];
-        if (!b->used || !b->pid || b->timed_out) continue;
+        if (!b->used || !b->pid || b->timed_out || b->stopped_at_us) continue;
         uint64_t end = b->started_us + TOOLCHAIN_WALL_MS * 1000ull;
         if (now_us >= end) {
             b->timed_out = r->strangers = true;

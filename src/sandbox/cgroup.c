@@ -281,6 +281,10 @@ void cgroup_read(const struct cgroups *g, uint32_t slot, struct cgroup_figures *
     if (g->pids) ret->out_of_pids = get_field(p.path, "pids.events", "max") > 0;
 }
 
+bool cgroup_freeze(const struct cgroups *g, uint32_t slot, bool on) {
+    return g->version == SANDBOX_CGROUP_V2 && put(group(g->memory_dir, slot).path, "cgroup.freeze", on ? "1" : "0");
+}
+
 void cgroup_remove(const struct cgroups *g, uint32_t slot) {
     struct group m = group(g->memory_dir, slot), p = group(g->pids_dir, slot), c = group(g->cpu_dir, slot);
     if (g->memory) rmdir(m.path);

@@ -31,6 +31,8 @@ struct cgroup_figures {
     bool out_of_memory, out_of_pids;
 };
 void cgroup_read(const struct cgroups *g, uint32_t slot, struct cgroup_figures *ret);
+/* All processes of the task stand still, or go on.  Version 2 only; false: not possible here. */
+bool cgroup_freeze(const struct cgroups *g, uint32_t slot, bool on);
 /* After all processes of the task are gone. */
 void cgroup_remove(const struct cgroups *g, uint32_t slot);
 

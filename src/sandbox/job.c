@@ -2,6 +2,7 @@
 
 #include "sandbox/guest.h"
 #include "sandbox/native.h"
+#include "sandbox/pace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -170,11 +171,12 @@ void job_start(struct runner *r, struct job *j) {
 
 /* ---------------------------------------------------------------------------------------------- ending */
 
-void job_kill(struct job *j, enum sandbox_outcome why, const char *text) {
+void job_kill(struct runner *r, struct job *j, enum sandbox_outcome why, const char *text) {
     if (j->forced) return;
     j->forced = why;
     j->forced_text = text;
     kill(j->pid, SIGKILL);
+    pace_killed(r, j);
 }
 
 static uint64_t rusage_us(const struct rusage *ru) {
@@ -375,21 +377,21 @@ static void check_native(struct runner *r, struct job *j) {
     char dir[48];
     snprintf(dir, sizeof dir, "%s/root/out", p.name);
     tree_usage(r->work_fd, dir, l->files, &u);
-    if (u.bytes > l->disk_bytes) job_kill(j, SANDBOX_DISK_EXCEEDED, "the program wrote more than its disk limit");
-    else if (u.entries > l->files) job_kill(j, SANDBOX_DISK_EXCEEDED, "the program made more files than its limit");
+    if (u.bytes > l->disk_bytes) job_kill(r, j, SANDBOX_DISK_EXCEEDED, "the program wrote more than its disk limit");
+    else if (u.entries > l->files) job_kill(r, j, SANDBOX_DISK_EXCEEDED, "the program made more files than its limit");
     else if (output_bytes(&p) > l->output_bytes)
-        job_kill(j, SANDBOX_OUTPUT_EXCEEDED, "the program wrote more than its output limit");
+        job_kill(r, j, SANDBOX_OUTPUT_EXCEEDED, "the program wrote more than its output limit");
     if (!l->cpu_ms) return;
     cgroup_read(&r->cgroups, j->slot, &fig);
-    if (fig.cpu_us > l->cpu_ms * 1000u) job_kill(j, SANDBOX_CPU_EXCEEDED, "the program used more CPU time than its limit");
+    if (fig.cpu_us > l->cpu_ms * 1000u) job_kill(r, j, SANDBOX_CPU_EXCEEDED, "the program used more CPU time than its limit");
 }
 
 void job_tick(struct runner *r, uint64_t now_us, uint64_t *deadline_us) {
     for (uint32_t i = 0; i < SANDBOX_JOBS_MAX; i++) {
         struct job *j = &r->jobs[i];
-        if (j->state != JOB_RUNNING || j->forced) continue;
+        if (j->state != JOB_RUNNING || j->forced || j->stopped_at_us) continue; /* time stands still for a stopped one */
         if (now_us >= j->deadline_us) {
-            job_kill(j, SANDBOX_TIMED_OUT, "the program ran longer than its time limit");
+            job_kill(r, j, SANDBOX_TIMED_OUT, "the program ran longer than its time limit");
             continue;
         }
         if (j->deadline_us < *deadline_us) *deadline_us = j->deadline_us;

@@ -183,6 +183,10 @@ enum vl_err sandbox_request_encode(const struct sandbox_request *req, void *dst,
         break;
     case SANDBOX_REQ_KILL:
     case SANDBOX_REQ_RELEASE: vl_write_u64(&w, req->u.task); break;
+    case SANDBOX_REQ_PACE:
+        if (req->u.cap_milli > 1000) return VL_ERANGE;
+        vl_write_u32(&w, req->u.cap_milli);
+        break;
     case SANDBOX_REQ_STATS: break;
     }
     if (w.failed) return VL_ELIMIT;
@@ -236,6 +240,10 @@ enum vl_err sandbox_request_decode(struct vl_span packet, struct sandbox_request
     case SANDBOX_REQ_RUN: read_run(&r, &q.u.run); break;
     case SANDBOX_REQ_KILL:
     case SANDBOX_REQ_RELEASE: q.u.task = vl_read_u64(&r); break;
+    case SANDBOX_REQ_PACE:
+        q.u.cap_milli = vl_read_u32(&r);
+        if (q.u.cap_milli > 1000) r.failed = true;
+        break;
     case SANDBOX_REQ_STATS: break;
     default: return VL_EPARSE;
     }

@@ -5,7 +5,8 @@
  * is not counted (so that decoded strings are C strings borrowed from the packet, without inner NULs).
  *
  * Conversation: node HELLO -> runner HELLO; then COMPILE -> COMPILED; RUN -> STARTED -> EXITED, or EXITED alone when
- * refused; the files that EXITED names live until RELEASE; KILL ends a task early (EXITED still comes); STATS -> STATS.
+ * refused; the files that EXITED names live until RELEASE; KILL ends a task early (EXITED still comes); STATS -> STATS;
+ * PACE, which counts from then on for all tasks, also those that start later.
  * An EXITED with outcome REFUSED ends the task at once: nothing to release. A message that is not allowed in the present
  * state is answered by REFUSED and changes nothing; for RUN: VL_EBUSY all SANDBOX_JOBS_MAX places are taken (try after a
  * RELEASE), VL_EEXISTS the number is in use, VL_ESTATE before HELLO; for KILL and RELEASE: VL_ENOTFOUND, VL_ESTATE. */
@@ -79,6 +80,7 @@ enum sandbox_request_kind {
     SANDBOX_REQ_KILL = 4,
     SANDBOX_REQ_RELEASE = 5,
     SANDBOX_REQ_STATS = 6,
+    SANDBOX_REQ_PACE = 7, /* of all tasks together; no answer */
 };
 
 struct sandbox_compile {
@@ -113,6 +115,7 @@ struct sandbox_request {
         struct sandbox_compile compile; /* COMPILE */
         struct sandbox_run run;         /* RUN */
         uint64_t task;                  /* KILL, RELEASE */
+        uint32_t cap_milli;             /* PACE: share of all processors in 1/1000; 0: frozen, 1000: no limit */
     } u;
 };
 

@@ -2,6 +2,7 @@
 
 #include "crypto/random.h"
 #include "os/file.h"
+#include "sandbox/pace.h"
 #include "sandbox/runner_priv.h"
 
 #include <dirent.h>
@@ -153,7 +154,7 @@ static void do_kill(struct runner *r, uint64_t task) {
         runner_send(r, &ev);
         j->state = JOB_ENDED;
     } else if (j->state == JOB_RUNNING) {
-        job_kill(j, SANDBOX_KILLED, text);
+        job_kill(r, j, SANDBOX_KILLED, text);
     }
 }
 
@@ -182,6 +183,7 @@ static void request(struct runner *r, struct vl_span packet) {
     case SANDBOX_REQ_KILL: do_kill(r, q.u.task); break;
     case SANDBOX_REQ_RELEASE: do_release(r, q.u.task); break;
     case SANDBOX_REQ_STATS: do_stats(r); break;
+    case SANDBOX_REQ_PACE: pace_set(r, q.u.cap_milli); break;
     }
 }
 
@@ -238,6 +240,7 @@ static void start_waiting(struct runner *r) {
 }
 
 void runner_advance(struct runner *r) {
+    if (r->pace_milli == 0) return; /* frozen: nothing begins */
     do start_waiting(r);
     while (build_start_next(r));
 }
@@ -282,7 +285,10 @@ static void read_signals(struct runner *r) {
 
 static void end_all(struct runner *r) {
     for (uint32_t i = 0; i < SANDBOX_JOBS_MAX; i++)
-        if (r->jobs[i].state == JOB_RUNNING) kill(r->jobs[i].pid, SIGKILL);
+        if (r->jobs[i].state == JOB_RUNNING) {
+            kill(r->jobs[i].pid, SIGKILL);
+            pace_killed(r, &r->jobs[i]);
+        }
     build_kill_all(r);
     kill_strangers(r);
     for (pid_t pid; (pid = waitpid(-1, NULL, 0)) > 0 || errno == EINTR;) {
@@ -351,6 +357,7 @@ static void loop(struct runner *r) {
         uint64_t now = runner_now_us(), deadline = now + 60000000u;
         job_tick(r, now, &deadline);
         build_tick(r, now, &deadline);
+        pace_tick(r, now, &deadline);
         short wanted = r->outbox.len ? POLLOUT : POLLIN; /* a node that does not read is not listened to */
         struct pollfd p[2] = { { .fd = r->fd, .events = wanted }, { .fd = r->signals, .events = POLLIN } };
         int timeout_ms = deadline <= now ? 0 : (int)((deadline - now + 999) / 1000);
@@ -370,6 +377,7 @@ int runner_main(int fd, const struct runner_config *cfg) {
     r->confine.native_fd = r->confine.native_net_fd = -1;
     for (size_t i = 0; i < 3; i++) r->cgroups.held[i] = -1;
     r->self = getpid();
+    r->pace_milli = 1000;
     r->jobs_max = cfg->jobs_max && cfg->jobs_max < SANDBOX_JOBS_MAX ? cfg->jobs_max : SANDBOX_JOBS_MAX;
     r->hot_runs = cfg->hot_runs ? cfg->hot_runs : 16;
     vl_buf_init(&r->outbox, RUNNER_OUTBOX_MAX);

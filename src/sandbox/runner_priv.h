@@ -40,6 +40,7 @@ struct job {
     int info_fd;               /* -1: closed */
     int status;                /* of waitpid */
     uint64_t started_us, wall_us, deadline_us, check_us, cpu_us, peak_bytes;
+    uint64_t stopped_at_us, stopped_us, paced_us; /* pace.c: standing still since, 0: not; in all; CPU already counted */
     enum sandbox_outcome forced; /* why we killed it, 0 when we did not */
     const char *forced_text;     /* static */
 };
@@ -51,6 +52,7 @@ struct build {
     uint64_t order, started_us;
     pid_t pid;                     /* 0: waits */
     bool timed_out, warned;
+    uint64_t stopped_at_us, paced_us; /* as of jobs */
     char path[SANDBOX_PATH_MAX];
 };
 
@@ -72,6 +74,11 @@ struct runner {
     struct cache cache;
     struct sandbox_stats stats;
     uint32_t jobs_max, hot_runs;
+    uint32_t pace_milli;  /* pace.h */
+    bool stopped;         /* all stand still now */
+    bool trees;           /* frozen ones among them that must be looked at again */
+    int64_t budget_us;    /* processor time they may still use */
+    uint64_t paced_at_us; /* of the last look */
     uint64_t next_order;
     struct vl_buf outbox; /* u32 length, event, ... */
     struct job jobs[SANDBOX_JOBS_MAX];
@@ -110,7 +117,7 @@ void build_count_run(struct runner *r, const struct vl_hash *module, const char 
 struct job *job_find(struct runner *r, uint64_t task);
 void job_start(struct runner *r, struct job *j);
 void job_refuse(struct runner *r, struct job *j, const char *text);
-void job_kill(struct job *j, enum sandbox_outcome why, const char *text);
+void job_kill(struct runner *r, struct job *j, enum sandbox_outcome why, const char *text);
 bool job_reaped(struct runner *r, pid_t pid, int status, const struct rusage *ru);
 void job_tick(struct runner *r, uint64_t now_us, uint64_t *deadline_us);
 void runner_job_release(struct runner *r, struct job *j);

@@ -20,6 +20,7 @@ struct sim_village_cfg sim_village_cfg_default(void) {
     return (struct sim_village_cfg){ .world = world_cfg_default(),
                                      .slots = 2,
                                      .submit_every_ms = 1000,
+                                     .tiers = true,
                                      .tasks_max = 8,
                                      .task_min_ms = 5,
                                      .task_max_ms = 3000,
@@ -28,7 +29,8 @@ struct sim_village_cfg sim_village_cfg_default(void) {
                                      .mix_epoch_ms = 20000,
                                      .mix_charters = 1,
                                      .mix_charter_ms = 60000,
-                                     .private_percent = 40 };
+                                     .private_percent = 40,
+                                     .forger = true };
 }
 
 /* ---- what a program would write ------------------------------------------------------------------------------------
@@ -114,6 +116,7 @@ static void run_start(struct sim_node *n, uint64_t task, const struct assignment
     vl_buf_init(&r->bytes, 1u << 20);
     if (task_spec_encode(&a->spec, &r->bytes) || task_spec_decode(vl_span(r->bytes.p, r->bytes.len), &r->spec)) abort();
     r->task = task;
+    r->lie = c->forger && a->commit && n->index == c->world.nodes - 1;
     r->at = now + c->task_min_ms + vl_prng_below(world_workload(n->v->world), c->task_max_ms - c->task_min_ms + 1);
     r->next = n->runs;
     n->runs = r;
@@ -130,7 +133,7 @@ static void run_end(struct sim_node *n, struct sim_run *r, vl_ms now) {
     struct task_output o = { .name = vl_span_str("stdout") };
     struct brain_task_end end = { .task = r->task, .outcome = TASK_DONE, .outputs = &o, .outputs_n = 1 };
     if (out == NULL) return;
-    size_t len = program_output(&r->spec, out);
+    size_t len = r->lie ? (size_t)snprintf((char *)out, SIM_LARGE, "%s", SIM_FORGED) : program_output(&r->spec, out);
     crypto_blake2b256(vl_span(out, len), &o.hash);
     o.size = len;
     if (len <= VL_INLINE_MAX)
@@ -154,6 +157,9 @@ static const char *check(void *user, struct world *w, uint32_t node) {
     struct sim_village *v = user;
     struct sim_node *n = node == WORLD_NONE ? NULL : world_node(w, node);
     const char *wrong = n ? sim_mix_check(n) : NULL;
+    if (n && wrong == NULL) wrong = sim_market_check(n);
+    if (n && wrong == NULL) wrong = sim_quorum_check(n);
+    if (n && wrong == NULL) wrong = sim_owner_check(n, world_clock(w, node));
     return v->wrong ? v->wrong : wrong;
 }
 
@@ -293,6 +299,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
                 struct sim_run *r = *at;
                 *at = r->next;
                 run_free(r);
+                n->v->stats.handed_back += brain_harvest_view(n->brain) != NULL;
                 return;
             }
         return;
@@ -344,6 +351,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         return;
     case BRAIN_MIX_KEY_DROP:
         sim_mix_key_drop(n, e->seq, e->index);
+        return;
+    case BRAIN_HARVEST:
+        sim_owner_order(n, e->index, now);
         return;
     case BRAIN_PLAN:
         brain_plan_run(e->plan, NULL, NULL);
@@ -421,8 +431,12 @@ static void submit(struct sim_node *n, vl_ms now) {
     spec->kind = TASK_WASM;
     if (v->cfg.mix && vl_prng_below(rng, 100) < v->cfg.private_percent) spec->privacy = MIX_PRIVATE;
     j->private = spec->privacy != MIX_OFF;
+    j->tier = v->cfg.tiers && n->index == 0 && v->stats.submitted % 2 == 0; /* may be refused while nodes are away */
+    if (j->tier) spec->terms.tier = TIER_BRONZE;
     spec->program = blob_random(n, 7 + vl_prng_below(rng, 4), 64); /* the coordinator has it, sometimes */
     spec->map = true;
+    spec->deterministic = true;
+    if (vl_prng_below(rng, 3) == 0) spec->replicas = 2 + (uint32_t)vl_prng_below(rng, 2);
     spec->has_merge = merge;
     for (uint32_t i = 0; i + merge < tasks; i++) {
         char name[16];
@@ -436,7 +450,8 @@ static void submit(struct sim_node *n, vl_ms now) {
     vl_put_u64(j->id.b + 8, v->stats.submitted);
     v->stats.submitted++;
     j->node = n->index;
-    brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
+    if (!sim_market_submit(n, now, v->stats.submitted, j->id, spec))
+        brain_submit_job(n->brain, now, v->stats.submitted, j->id, spec, 64, NULL);
     vl_buf_free(&inputs);
     free(spec);
     n->submit_at = submit_next(n, now);
@@ -469,6 +484,8 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
                                           .memory_bytes = 8ull << 30,
                                           .disk_bytes = 8ull << 30,
                                           .features = NODE_FEATURE_WASM } };
+    snprintf(cfg.caps.domain[DOMAIN_SITE], LABEL_MAX, "site%u", index);
+    snprintf(cfg.caps.domain[DOMAIN_OWNER], LABEL_MAX, "owner%u", index);
     cfg.snapshot_events = 100; /* often, so that crashes meet every mix of snapshot and log */
     struct crypto_sign_key root;
     struct vl_errmsg msg = { "" };
@@ -490,6 +507,8 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
     memcpy(cfg.ticket_secret, v->ticket, 16);
     snprintf(cfg.coordinator_addr, sizeof cfg.coordinator_addr, "%s", "node-0:1");
     sim_mix_config(v, index, &cfg);
+    sim_owner_config(n, &cfg);
+    sim_market_config(v, index, &cfg);
     sim_mix_start(n);
     if (brain_create(&cfg, now, &n->brain) || persist_restore(n->disk->store, n->brain, now, &msg)) {
         fprintf(stderr, "node %u cannot start: %s\n", index, msg.text);
@@ -497,6 +516,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
         return NULL;
     }
     sim_acknowledged_kept(v, n);
+    if (index == 0) sim_reputations_hold(v, n, now);
     brain_start(n->brain, now);
     brain_runner_ready(n->brain, now, NODE_FEATURE_WASM);
     if (index == 0) {
@@ -505,6 +525,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
         if (v->cfg.mix && v->charters < v->cfg.mix_charters)
             n->charter_at = now + (v->charters == 0 ? 2000 : v->cfg.mix_charter_ms);
     }
+    sim_owner_start(n, now);
     n->submit_at = submit_next(n, now);
     pump(n, now);
     return n;
@@ -569,7 +590,7 @@ static void step(void *self, vl_ms now) {
     if (n->submit_at <= now) submit(n, now);
     for (struct sim_run **at = &n->runs; *at;) {
         struct sim_run *r = *at;
-        if (r->at > now) {
+        if (r->at > now || n->frozen_at != 0) {
             at = &r->next;
             continue;
         }
@@ -579,6 +600,7 @@ static void step(void *self, vl_ms now) {
         pump(n, now);
         at = &n->runs; /* the list may have changed */
     }
+    if (n->owner_at <= now) sim_owner_step(n, now);
     if (brain_deadline(n->brain) <= now) brain_tick(n->brain, now);
     pump(n, now);
 }
@@ -586,8 +608,8 @@ static void step(void *self, vl_ms now) {
 static vl_ms deadline(void *self) {
     struct sim_node *n = self;
     vl_ms at = vl_ms_min(brain_deadline(n->brain), vl_ms_min(n->commit_at, n->submit_at));
-    at = vl_ms_min(at, n->charter_at);
-    for (struct sim_run *r = n->runs; r; r = r->next) at = vl_ms_min(at, r->at);
+    at = vl_ms_min(at, vl_ms_min(n->charter_at, n->owner_at));
+    for (struct sim_run *r = n->runs; r && n->frozen_at == 0; r = r->next) at = vl_ms_min(at, r->at);
     return at;
 }
 
@@ -672,5 +694,5 @@ bool sim_village_settled(void *user, struct world *w) {
     if (v->cfg.submit_every_ms && v->stats.submitted < v->cfg.jobs_max) return false;
     for (uint32_t i = 0; i < v->stats.submitted; i++)
         if (v->jobs[i].acknowledged && !v->jobs[i].ended) return false;
-    return v->stats.members + 1 >= v->cfg.world.nodes && sim_mix_linked(v);
+    return v->stats.members + 1 >= v->cfg.world.nodes && sim_mix_linked(v) && sim_market_settled(v);
 }

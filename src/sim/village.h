@@ -25,6 +25,7 @@ struct sim_village_cfg {
     vl_ms heartbeat_ms, lost_ms;    /* 0: defaults */
     vl_ms submit_every_ms;          /* mean time between jobs; 0: none */
     bool submit_at_members;         /* every second job, at one of them; the others at the coordinator */
+    bool tiers;                     /* every second job of the coordinator has one */
     uint32_t tasks_max;             /* of one job: 1..tasks_max */
     vl_ms task_min_ms, task_max_ms; /* how long a task runs */
     uint32_t fail_ppm;              /* runs that fail */
@@ -35,6 +36,9 @@ struct sim_village_cfg {
     uint32_t mix_charters;          /* how many are signed: the second names other authorities, the third other epochs */
     vl_ms mix_charter_ms;           /* between two of them */
     uint32_t private_percent;       /* of the jobs */
+    uint32_t owners;                /* nodes 1..owners are harvested, and people come and go */
+    uint32_t market_percent;        /* of the jobs submitted at the coordinator: auctioned */
+    bool forger;                    /* the last node makes up the results that are compared with others' */
 };
 struct sim_village_cfg sim_village_cfg_default(void);
 
@@ -44,6 +48,8 @@ struct world *sim_village_world(struct sim_village *v);
 
 struct sim_village_stats {
     uint32_t submitted, acknowledged, refused, done, failed, members, ended_at_members, private_done, consensuses;
+    uint64_t visits, handed_back; /* of owners; tasks they stopped */
+    uint32_t auctions, auctions_paid; /* opened; of those remembered at the end, sold */
     uint64_t runs, lies, commits, events; /* runs: begun; lies: refused by those that had claimed room for them */
 };
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);

@@ -100,6 +100,7 @@ void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id i
         crypto_blake2b256(got, &h);
         if (n->index == 0 && (got.n != r->outputs[0].size || !vl_hash_eq(h, r->outputs[0].hash)))
             v->wrong = "an output of a done task is not at the coordinator";
+        if (vl_span_eq(got, vl_span_str(SIM_FORGED))) v->wrong = "a result was taken that one node made up";
     } else {
         v->wrong = "a done task has no report";
     }
@@ -115,6 +116,22 @@ void sim_acknowledged_kept(struct sim_village *v, struct sim_node *n) {
             v->wrong = "an acknowledged job was lost in a crash";
         sim_job_seen(v, n, v->jobs[i].id);
     }
+}
+
+/* A job with a tier has an agreement exactly as long as it has not ended, and an agreement's sums are the time since it
+ * was made. */
+const char *sim_quorum_check(struct sim_node *n) {
+    struct sim_village *v = n->v;
+    const struct job_book *book = n->index == 0 ? brain_jobs(n->brain) : NULL;
+    for (uint32_t i = 0; book && i < v->stats.submitted; i++) {
+        struct job_view j;
+        if (!v->jobs[i].tier || !job_book_job(book, v->jobs[i].id, &j)) continue;
+        const struct agreement *a = brain_agreement(n->brain, v->jobs[i].id);
+        if (job_state_final(j.state) != (a == NULL)) return "a job and the promise made for it do not end together";
+        if (a && a->up_ms + a->down_ms + a->blind_ms != a->settled_ms - a->start_ms)
+            return "the sums of an agreement are not the time that passed";
+    }
+    return NULL;
 }
 
 void sim_village_describe(struct sim_village *v, FILE *to) {

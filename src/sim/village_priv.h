@@ -23,9 +23,12 @@ struct sim_conn {
     uint64_t world;
     uint32_t conn, dial;
 };
+#define SIM_FORGED "made up: no program writes this"
+
 struct sim_run {
     struct sim_run *next;
     uint64_t task;
+    bool lie; /* by the one that lies where it is compared */
     vl_ms at;
     struct task_spec spec; /* borrows from bytes */
     struct vl_buf bytes;
@@ -60,11 +63,12 @@ struct sim_node {
     uint64_t mix_charter;       /* of the consensus looked at last: number and hash */
     uint8_t mix_seen[32];
     vl_ms commit_at, submit_at, charter_at;
+    vl_ms owner_at, left_ms, frozen_at; /* of a machine with an owner: next reading; when he left or will; 0: tasks run */
 };
 struct sim_job {
     struct vl_job_id id;
     uint32_t node; /* where it was submitted: what a user sees there counts */
-    bool acknowledged, ended, private, booked;
+    bool acknowledged, ended, private, booked, tier;
     uint8_t state, booked_state; /* there; in the coordinator's book */
 };
 struct sim_epoch { /* what the village agreed on */
@@ -97,7 +101,23 @@ void sim_job_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id
 void sim_task_seen(struct sim_village *v, struct sim_node *n, struct vl_job_id id, uint32_t task);
 /* In the store of a node that has just started. */
 void sim_acknowledged_kept(struct sim_village *v, struct sim_node *n);
+const char *sim_quorum_check(struct sim_node *n);
 bool sim_job_stored(struct store *s, struct vl_job_id id);
+/* village_reputation.c: when the coordinator has come back, before it goes on. */
+void sim_reputations_hold(struct sim_village *v, struct sim_node *head, vl_ms now);
+
+/* village_owner.c: machines with owners; no-ops on others */
+void sim_owner_config(const struct sim_node *n, struct brain_config *cfg);
+void sim_owner_start(struct sim_node *n, vl_ms now);
+void sim_owner_order(struct sim_node *n, uint32_t cap_milli, vl_ms now);
+void sim_owner_step(struct sim_node *n, vl_ms now);
+const char *sim_owner_check(const struct sim_node *n, vl_ms now);
+/* village_market.c */
+void sim_market_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);
+/* False: this job is not auctioned. */
+bool sim_market_submit(struct sim_node *n, vl_ms now, uint64_t token, struct vl_job_id id, const struct job_spec *spec);
+const char *sim_market_check(struct sim_node *n); /* as sim_mix_check() */
+bool sim_market_settled(struct sim_village *v);   /* every auction has ended and nothing is held */
 
 /* village_mix.c: the private network */
 void sim_mix_config(struct sim_village *v, uint32_t index, struct brain_config *cfg);

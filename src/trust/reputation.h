@@ -102,18 +102,6 @@ VL_MUST_CHECK enum vl_err reputation_check(struct vl_span state, struct vl_span 
                                            struct reputation_score *ret, struct vl_node_id *ret_by,
                                            struct vl_errmsg *why);
 
-/* ---- opinions of others ------------------------------------------------------------------------------------------- */
-
-/* Subjective logic (Josang 2001); the first three add up to a million. */
-struct opinion {
-    uint32_t belief_ppm, disbelief_ppm, doubt_ppm, base_ppm;
-};
-/* What `said` is worth from somebody of whom we think `of_reporter`: b = b_A b_B, d = b_A d_B, u = the rest. A liar's
- * word becomes doubt, not its opposite, so that nobody can be talked down by those who are not believed. */
-struct opinion opinion_discount(struct opinion of_reporter, struct opinion said);
-/* b + a u, rounded down. */
-uint32_t opinion_expect_ppm(struct opinion o);
-
 /* ---- the book ----------------------------------------------------------------------------------------------------- */
 
 struct reputation; /* opaque: chains, sums and counts agree */

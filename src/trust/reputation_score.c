@@ -1,4 +1,4 @@
-/* Scores: decay, bounds and opinions, in integers. */
+/* Scores: decay and bounds, in integers. */
 #include "trust/reputation_priv.h"
 
 #include <stdlib.h>
@@ -175,17 +175,3 @@ void reputation_state_score(const struct reputation_state *s, uint32_t base_mill
     v.trusted = v.trust_ppm >= REPUTATION_TRUSTED_PPM && !v.flagged;
     *ret = v;
 }
-
-/* ---- opinions ----------------------------------------------------------------------------------------------------- */
-
-static uint32_t share_of(uint32_t a, uint32_t b) { return (uint32_t)((uint64_t)a * b / MICRO); }
-
-struct opinion opinion_discount(struct opinion of_reporter, struct opinion said) {
-    struct opinion o = { .belief_ppm = share_of(of_reporter.belief_ppm, said.belief_ppm),
-                         .disbelief_ppm = share_of(of_reporter.belief_ppm, said.disbelief_ppm),
-                         .base_ppm = said.base_ppm };
-    o.doubt_ppm = MICRO - o.belief_ppm - o.disbelief_ppm;
-    return o;
-}
-
-uint32_t opinion_expect_ppm(struct opinion o) { return o.belief_ppm + share_of(o.base_ppm, o.doubt_ppm); }

@@ -15,7 +15,6 @@ void job_spec_defaults(struct job_spec *ret) {
                     .disk_bytes = 268435456,
                     .output_bytes = 67108864,
                     .processes = 32 },
-        .replicas = 1,
         .max_attempts = 3,
         .priority = TASK_NORMAL,
     };
@@ -69,6 +68,10 @@ static enum vl_err inputs_check(const struct job_spec *s, struct vl_errmsg *msg)
     return VL_OK;
 }
 
+static uint32_t class_replicas(enum sla_class c) { return c == SLA_S ? 3 : c == SLA_A ? 2 : 1; }
+
+uint32_t job_spec_replicas(const struct job_spec *s) { return s->replicas ? s->replicas : class_replicas(s->terms.class); }
+
 enum vl_err job_spec_check(const struct job_spec *s, struct vl_errmsg *msg) {
     if (s->name.n != 0 && !task_name_ok(s->name))
         return vl_errmsg_set(msg, VL_ERANGE, "name: 1 to 63 bytes of UTF-8 without '/' and control characters");
@@ -82,7 +85,7 @@ enum vl_err job_spec_check(const struct job_spec *s, struct vl_errmsg *msg) {
         return vl_errmsg_set(msg, VL_ERANGE, "merge: at most %u arguments, %u bytes with env", VL_ARGS_MAX,
                              VL_ARGS_BYTES);
     if (!task_limits_ok(&s->limits)) return vl_errmsg_set(msg, VL_ERANGE, "limits: a value is zero or too large");
-    if (s->replicas < 1 || s->replicas > JOB_REPLICAS_MAX)
+    if (s->replicas > JOB_REPLICAS_MAX)
         return vl_errmsg_set(msg, VL_ERANGE, "replicas: 1 to %u", JOB_REPLICAS_MAX);
     if (s->max_attempts < 1 || s->max_attempts > JOB_ATTEMPTS_MAX)
         return vl_errmsg_set(msg, VL_ERANGE, "max_attempts: 1 to %u", JOB_ATTEMPTS_MAX);
@@ -92,6 +95,9 @@ enum vl_err job_spec_check(const struct job_spec *s, struct vl_errmsg *msg) {
     if (!job_terms_ok(&s->terms))
         return vl_errmsg_set(msg, VL_ERANGE, "terms: trust 0 to 1, a region of at most %u ASCII characters, nodes to exclude in order",
                              LABEL_MAX - 1);
+    if (job_spec_replicas(s) < class_replicas(s->terms.class))
+        return vl_errmsg_set(msg, VL_ERANGE, "replicas: class %s compares at least %u", sla_class_name(s->terms.class),
+                             class_replicas(s->terms.class));
     if (s->ttl_ms != 0 && (s->ttl_ms < 1000 || s->ttl_ms > JOB_TTL_MAX_MS))
         return vl_errmsg_set(msg, VL_ERANGE, "time to live: 1 s to 90 days");
     if (s->n_after > JOB_AFTER_MAX) return vl_errmsg_set(msg, VL_ELIMIT, "after: at most %u jobs", JOB_AFTER_MAX);

@@ -25,7 +25,7 @@ struct job_spec {
     bool map;                  /* one task per input; false: one task with all inputs (<= VL_TASK_INPUTS_MAX) */
     bool has_merge;            /* only with map: a last task over the outputs of all map tasks */
     struct vl_span merge_args; /* packed strings; merge_args.n + env.n <= VL_ARGS_BYTES */
-    uint32_t replicas;         /* 1..JOB_REPLICAS_MAX */
+    uint32_t replicas;         /* 1..JOB_REPLICAS_MAX; 0: as many as the class wants, job_spec_replicas() */
     uint32_t max_attempts;     /* 1..JOB_ATTEMPTS_MAX */
     enum task_priority priority;
     enum mix_level privacy; /* at which assignments and reports travel; OFF: over links */
@@ -37,7 +37,7 @@ struct job_spec {
     struct vl_span inputs;                 /* packed by job_inputs_append(); no inline bytes */
 };
 
-/* Fills the defaults of the API (limits, replicas 1, attempts 3, normal) into *ret; kind and program are left to the
+/* Fills the defaults of the API (limits, replicas by class, attempts 3, normal) into *ret; kind and program are left to the
  * caller. */
 void job_spec_defaults(struct job_spec *ret);
 /* Packs one more input.  VL_ERANGE: bad name or size.  VL_ELIMIT, VL_ENOMEM. */
@@ -47,6 +47,8 @@ VL_MUST_CHECK enum vl_err job_inputs_append(struct vl_buf *packed, struct vl_spa
  * rest->n > 0). */
 bool job_inputs_next(struct vl_span *rest, struct task_input *ret);
 
+/* Results of each task that are to be had and compared: what the job says, or 1, 2, 3 in class B, A, S. */
+uint32_t job_spec_replicas(const struct job_spec *spec);
 /* VL_OK, or VL_ERANGE (VL_ELIMIT when it is only too much) with a sentence for people in msg (may be NULL). */
 VL_MUST_CHECK enum vl_err job_spec_check(const struct job_spec *spec, struct vl_errmsg *msg);
 VL_MUST_CHECK enum vl_err job_spec_encode(const struct job_spec *spec, struct vl_buf *out);

@@ -11,9 +11,11 @@ enum {
     TAG_REVOKE = 0x12,
     TAG_STATUS = 0x13,
     TAG_RECEIPT = 0x14,
-    TAG_REPORT = 0x15
+    TAG_REPORT = 0x15,
+    TAG_COMMIT = 0x16,
+    TAG_REVEAL = 0x17
 };
-enum { VERSION = 1 };
+enum { VERSION = 1, ASSIGNMENT_VERSION = 2, REPORT_VERSION = 2 };
 
 /* Length of the UTF-8 sequence at p (n > 0 bytes left); 0: malformed (RFC 3629 section 4). */
 static size_t utf8_len(const uint8_t *p, size_t n) {
@@ -216,7 +218,7 @@ static void run_unpack(struct vl_reader *r, struct vl_job_id *job, uint32_t *tas
 }
 
 enum vl_err assignment_encode(const struct assignment *a, struct vl_buf *out) {
-    struct pack w = pack_message(out, TAG_ASSIGNMENT, VERSION);
+    struct pack w = pack_message(out, TAG_ASSIGNMENT, ASSIGNMENT_VERSION);
     if (a->attempt == 0 || a->priority < TASK_CRITICAL || a->priority > TASK_BULK || a->n_sources > TASK_SOURCES_MAX)
         pack_fail(&w, VL_ERANGE);
     run_pack(&w, a->job, a->task, a->epoch);
@@ -225,6 +227,7 @@ enum vl_err assignment_encode(const struct assignment *a, struct vl_buf *out) {
     pack_u8(&w, (uint8_t)a->priority);
     if ((unsigned)a->privacy >= MIX_LEVELS) pack_fail(&w, VL_ERANGE);
     pack_u8(&w, (uint8_t)a->privacy);
+    pack_bool(&w, a->commit);
     spec_pack(&w, &a->spec);
     pack_u8(&w, (uint8_t)a->n_sources);
     for (uint32_t i = 0; i < a->n_sources && w.err == VL_OK; i++)
@@ -234,7 +237,7 @@ enum vl_err assignment_encode(const struct assignment *a, struct vl_buf *out) {
 
 enum vl_err assignment_decode(struct vl_span in, struct assignment *ret) {
     struct vl_reader r = vl_reader(in.p, in.n);
-    enum vl_err err = unpack_message(&r, TAG_ASSIGNMENT, VERSION);
+    enum vl_err err = unpack_message(&r, TAG_ASSIGNMENT, ASSIGNMENT_VERSION);
     if (err) return err;
     struct assignment a = { 0 };
     run_unpack(&r, &a.job, &a.task, &a.epoch);
@@ -242,6 +245,7 @@ enum vl_err assignment_decode(struct vl_span in, struct assignment *ret) {
     a.attempt = unpack_u32_in(&r, 1, UINT32_MAX);
     a.priority = (enum task_priority)unpack_u8_in(&r, TASK_CRITICAL, TASK_BULK);
     a.privacy = (enum mix_level)unpack_u8_in(&r, MIX_OFF, MIX_SECRET);
+    a.commit = unpack_bool(&r);
     spec_unpack(&r, &a.spec);
     a.n_sources = unpack_u8_in(&r, 0, TASK_SOURCES_MAX);
     for (uint32_t i = 0; i < a.n_sources; i++) a.sources[i] = unpack_node(&r);
@@ -267,9 +271,45 @@ enum vl_err revoke_decode(struct vl_span in, struct revoke *ret) {
     return err;
 }
 
+enum vl_err task_commit_encode(const struct task_commit *c, struct vl_buf *out) {
+    struct pack w = pack_message(out, TAG_COMMIT, VERSION);
+    run_pack(&w, c->job, c->task, c->epoch);
+    pack_bytes(&w, c->hash.b, sizeof c->hash.b);
+    return pack_end(&w);
+}
+
+enum vl_err task_commit_decode(struct vl_span in, struct task_commit *ret) {
+    struct vl_reader r = vl_reader(in.p, in.n);
+    enum vl_err err = unpack_message(&r, TAG_COMMIT, VERSION);
+    if (err) return err;
+    struct task_commit c = { 0 };
+    run_unpack(&r, &c.job, &c.task, &c.epoch);
+    c.hash = unpack_hash(&r);
+    err = vl_reader_end(&r);
+    if (err == VL_OK) *ret = c;
+    return err;
+}
+
+enum vl_err task_reveal_encode(const struct task_reveal *v, struct vl_buf *out) {
+    struct pack w = pack_message(out, TAG_REVEAL, VERSION);
+    run_pack(&w, v->job, v->task, v->epoch);
+    return pack_end(&w);
+}
+
+enum vl_err task_reveal_decode(struct vl_span in, struct task_reveal *ret) {
+    struct vl_reader r = vl_reader(in.p, in.n);
+    enum vl_err err = unpack_message(&r, TAG_REVEAL, VERSION);
+    if (err) return err;
+    struct task_reveal v = { 0 };
+    run_unpack(&r, &v.job, &v.task, &v.epoch);
+    err = vl_reader_end(&r);
+    if (err == VL_OK) *ret = v;
+    return err;
+}
+
 enum vl_err task_status_encode(const struct task_status *s, struct vl_buf *out) {
     struct pack w = pack_message(out, TAG_STATUS, VERSION);
-    if (s->phase != TASK_ACCEPTED && s->phase != TASK_STARTED) pack_fail(&w, VL_ERANGE);
+    if (s->phase < TASK_ACCEPTED || s->phase > TASK_FROZEN) pack_fail(&w, VL_ERANGE);
     run_pack(&w, s->job, s->task, s->epoch);
     pack_u8(&w, (uint8_t)s->phase);
     return pack_end(&w);
@@ -281,7 +321,7 @@ enum vl_err task_status_decode(struct vl_span in, struct task_status *ret) {
     if (err) return err;
     struct task_status s = { 0 };
     run_unpack(&r, &s.job, &s.task, &s.epoch);
-    s.phase = (enum task_phase)unpack_u8_in(&r, TASK_ACCEPTED, TASK_STARTED);
+    s.phase = (enum task_phase)unpack_u8_in(&r, TASK_ACCEPTED, TASK_FROZEN);
     err = vl_reader_end(&r);
     if (err == VL_OK) *ret = s;
     return err;
@@ -354,7 +394,7 @@ static bool report_ok(const struct task_report *p) {
 }
 
 enum vl_err task_report_encode(const struct task_report *p, struct vl_buf *out) {
-    struct pack w = pack_message(out, TAG_REPORT, VERSION);
+    struct pack w = pack_message(out, TAG_REPORT, REPORT_VERSION);
     struct task_input files[VL_TASK_OUTPUTS_MAX];
     uint32_t n = p->n_outputs <= VL_TASK_OUTPUTS_MAX ? p->n_outputs : 0;
     for (uint32_t i = 0; i < n; i++)
@@ -376,12 +416,14 @@ enum vl_err task_report_encode(const struct task_report *p, struct vl_buf *out) 
         receipt_body_pack(&w, &p->receipt);
         pack_bytes(&w, p->receipt.signature, sizeof p->receipt.signature);
     }
+    pack_bool(&w, p->has_salt);
+    if (p->has_salt) pack_bytes(&w, p->salt, sizeof p->salt);
     return pack_end(&w);
 }
 
 enum vl_err task_report_decode(struct vl_span in, struct task_report *ret) {
     struct vl_reader r = vl_reader(in.p, in.n);
-    enum vl_err err = unpack_message(&r, TAG_REPORT, VERSION);
+    enum vl_err err = unpack_message(&r, TAG_REPORT, REPORT_VERSION);
     if (err) return err;
     struct task_report p = { 0 };
     struct task_input files[VL_TASK_OUTPUTS_MAX];
@@ -397,6 +439,8 @@ enum vl_err task_report_decode(struct vl_span in, struct task_report *ret) {
     p.n_outputs = files_unpack(&r, files, VL_TASK_OUTPUTS_MAX);
     p.has_receipt = unpack_bool(&r);
     if (p.has_receipt) receipt_unpack(&r, &p.receipt);
+    p.has_salt = unpack_bool(&r);
+    if (p.has_salt) vl_read_bytes(&r, p.salt, sizeof p.salt);
     err = vl_reader_end(&r);
     if (err) return err;
     if (!report_ok(&p) || !files_ok(files, p.n_outputs, VL_TASK_OUTPUTS_MAX)) return VL_EPARSE;

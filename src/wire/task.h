@@ -5,7 +5,7 @@
  * struct of half a MiB in nanopb's fixed arrays; here names and inline bytes are borrowed from the message.  The same
  * codec writes the coordinator's event log, where a canonical form is needed (protobuf does not promise one).
  *
- * Every message is: tag (1 byte), version (1 byte, now 1), fields in the order of the struct, integers big-endian.
+ * Every message is: tag (1 byte), version (1 byte), fields in the order of the struct, integers big-endian.
  * Decoders: spans in the result borrow from the input.  VL_EPARSE: malformed, out of range, unknown, duplicate or
  * trailing bytes.  VL_EVERSION: another version.  The result is untouched on error. Encoders append to `out`; on error
  * out->len is what it was.  VL_ERANGE: the value would not decode.  VL_ELIMIT, VL_ENOMEM. Times: ms since the Unix
@@ -23,6 +23,7 @@
 #define TASK_COMMAND_MAX 255u        /* path of a native program */
 #define TASK_ERROR_MAX 200u          /* text of an error, bytes */
 #define TASK_SOURCES_MAX 16u         /* nodes to ask for the blobs of a task */
+#define TASK_SALT 16u                /* bytes: nobody guesses the result behind a commitment by trying */
 #define TASK_TIMEOUT_MAX_MS (30ull * 86400000u)
 #define TASK_MEMORY_MAX (1ull << 44) /* 16 TiB: above any machine we know, below overflow in sums */
 #define TASK_PROCESSES_MAX 4096u
@@ -38,6 +39,9 @@ enum task_priority {
 };
 /* What became of one run.  FAILED counts against max_attempts; REFUSED (the worker cannot or will not start it) and
  * LOST (the worker restarted, the run is gone) are not the program's fault and have bounds of their own. */
+/* error of a TASK_REFUSED report: given back because the owner of the machine wants it for himself (fog/harvest.h).  No fault of the
+ * node's, and the task may move on at once. */
+#define TASK_HANDED_BACK VL_EAGAIN
 enum task_outcome { TASK_DONE = 1, TASK_FAILED = 2, TASK_REFUSED = 3, TASK_LOST = 4 };
 
 struct task_limits {
@@ -84,6 +88,7 @@ struct assignment {
     uint32_t attempt;  /* 1.. */
     enum task_priority priority;
     enum mix_level privacy; /* at which the report travels */
+    bool commit;            /* others run it too: a result is committed to first, and told when asked for (FOG-11) */
     struct task_spec spec;
     uint32_t n_sources; /* nodes that have the program and the inputs which are not inline */
     struct vl_node_id sources[TASK_SOURCES_MAX];
@@ -96,8 +101,27 @@ struct revoke {
     uint64_t epoch;
 };
 
+/* Worker to coordinator, when it has a result and the assignment says `commit`: what it will report, hidden by a salt, so
+ * that nobody who has not worked can repeat it.  hash: fog/verify.h verify_commitment(). */
+struct task_commit {
+    struct vl_job_id job;
+    uint32_t task;
+    uint64_t epoch;
+    struct vl_hash hash;
+};
+/* Coordinator to worker: all have committed, report now. */
+struct task_reveal {
+    struct vl_job_id job;
+    uint32_t task;
+    uint64_t epoch;
+};
+
 /* Worker to coordinator, between assignment and report. */
-enum task_phase { TASK_ACCEPTED = 1, TASK_STARTED = 2 };
+enum task_phase {
+    TASK_ACCEPTED = 1,
+    TASK_STARTED = 2,
+    TASK_FROZEN = 3, /* stands still or is slowed down by its node's owner: its time does not count for a while */
+};
 struct task_status {
     struct vl_job_id job;
     uint32_t task;
@@ -105,6 +129,7 @@ struct task_status {
     enum task_phase phase;
 };
 
+#define RECEIPT_CONTEXT "village-receipt-1:" /* under which it is signed (crypto/sign.h) */
 /* A worker's signed statement of what it ran; see fog/receipt.h for signing and checking. */
 struct receipt {
     struct vl_job_id job;
@@ -132,6 +157,8 @@ struct task_report {
     struct task_output outputs[VL_TASK_OUTPUTS_MAX];
     bool has_receipt; /* done: expected; then job, task, epoch, exit code and times equal the report's */
     struct receipt receipt;
+    bool has_salt; /* opens the commitment that went before */
+    uint8_t salt[TASK_SALT];
 };
 
 /* 1..63 bytes of UTF-8, no '/', no control character, neither "." nor "..": safe as a file name. */
@@ -152,6 +179,10 @@ VL_MUST_CHECK enum vl_err assignment_encode(const struct assignment *a, struct v
 VL_MUST_CHECK enum vl_err assignment_decode(struct vl_span in, struct assignment *ret);
 VL_MUST_CHECK enum vl_err revoke_encode(const struct revoke *r, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err revoke_decode(struct vl_span in, struct revoke *ret);
+VL_MUST_CHECK enum vl_err task_commit_encode(const struct task_commit *c, struct vl_buf *out);
+VL_MUST_CHECK enum vl_err task_commit_decode(struct vl_span in, struct task_commit *ret);
+VL_MUST_CHECK enum vl_err task_reveal_encode(const struct task_reveal *v, struct vl_buf *out);
+VL_MUST_CHECK enum vl_err task_reveal_decode(struct vl_span in, struct task_reveal *ret);
 VL_MUST_CHECK enum vl_err task_status_encode(const struct task_status *s, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err task_status_decode(struct vl_span in, struct task_status *ret);
 VL_MUST_CHECK enum vl_err receipt_encode(const struct receipt *r, struct vl_buf *out);

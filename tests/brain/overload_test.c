@@ -13,7 +13,7 @@ struct desk {
     vl_ms now;
     uint64_t seq;       /* handed to the disk last */
     enum vl_err answer; /* of the last job that was answered; NO_REPLY */
-    uint32_t retry_ms, jobs, commits, items;
+    uint32_t retry_ms, jobs, snapshots;
     char detail[256];
 };
 
@@ -22,8 +22,7 @@ static void effects(struct desk *d) {
     while (brain_next_effect(d->b, &e)) {
         if (e.kind == BRAIN_COMMIT) {
             d->seq = e.seq;
-            d->commits++;
-            for (size_t i = 0; i < e.records_n; i++) d->items += e.records[i].kind == RECORD_ITEM;
+            for (size_t i = 0; i < e.records_n; i++) d->snapshots += e.records[i].kind == RECORD_SNAPSHOT;
         }
         if (e.kind != BRAIN_REPLY) continue;
         d->answer = e.err;
@@ -38,8 +37,10 @@ static void disk(struct desk *d, vl_ms took) {
     effects(d);
 }
 
-static void desk_open(struct desk *d) {
-    struct brain_config cfg = { .coordinator = true, .name = "head", .boot_epoch = 1 };
+static void desk_open_with(struct desk *d, struct brain_config cfg) {
+    cfg.coordinator = true;
+    cfg.boot_epoch = 1;
+    memcpy(cfg.name, "head", 5);
     memset(cfg.sign_seed, 1, 32);
     memset(cfg.static_secret, 2, 32);
     memset(cfg.root_seed, 3, 32);
@@ -49,6 +50,8 @@ static void desk_open(struct desk *d) {
     effects(d);
     disk(d, 1);
 }
+
+static void desk_open(struct desk *d) { desk_open_with(d, (struct brain_config){ .coordinator = true }); }
 
 static void submit(struct desk *d, enum sla_class class) {
     struct job_spec spec;
@@ -151,6 +154,69 @@ TEST(overload, a_loop_that_comes_late_to_what_is_due_turns_work_away) {
     submit(&d, SLA_B);
     CHECK_EQ(VL_EOVERLOAD, d.answer);
     CHECK(strstr(d.detail, "events wait") != NULL);
+    brain_destroy(d.b);
+}
+
+/* The snapshots taken by a coordinator with 20 jobs, one every 5 events. */
+static uint32_t snapshots_below(uint64_t bytes) {
+    struct desk d;
+    desk_open_with(&d, (struct brain_config){ .snapshot_events = 5, .snapshot_bytes = bytes });
+    for (int i = 0; i < 20; i++) {
+        submit(&d, SLA_B);
+        CHECK_EQ((enum vl_err)NO_REPLY, d.answer);
+        disk(&d, 1);
+        brain_tick(d.b, ++d.now);
+        effects(&d);
+        disk(&d, 1);
+    }
+    brain_destroy(d.b);
+    return d.snapshots;
+}
+
+TEST(overload, a_book_too_large_for_a_snapshot_is_not_handed_to_the_store_which_would_refuse_it) {
+    uint32_t all = snapshots_below(0), few = snapshots_below(1500);
+    CHECK_EQ(3, all);
+    CHECK(few > 0 && few < all); /* the first still fit */
+    CHECK_EQ(0, snapshots_below(10));
+}
+
+TEST(overload, ended_jobs_of_many_tasks_are_forgotten_after_an_hour_so_that_the_book_stays_small) {
+    struct desk d;
+    struct job_spec spec;
+    struct job_stats stats;
+    struct vl_buf inputs;
+    desk_open(&d);
+    vl_buf_init(&inputs, JOB_SPEC_MAX);
+    job_spec_defaults(&spec);
+    spec.kind = TASK_NATIVE;
+    spec.command = vl_span_str("/bin/true");
+    spec.map = true;
+    for (spec.n_inputs = 0; spec.n_inputs < VL_JOB_TASKS_MAX; spec.n_inputs++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%u", spec.n_inputs);
+        CHECK_OK(job_inputs_append(&inputs, vl_span_str(name), (struct vl_hash){ { 1 } }, 1));
+    }
+    spec.inputs = vl_span(inputs.p, inputs.len);
+    for (uint32_t i = 0; i < 12; i++) {
+        struct vl_job_id id = { { 0, 0, 0, (uint8_t)i } };
+        brain_submit_job(d.b, d.now, 100 + i, id, &spec, 0, NULL);
+        effects(&d);
+        disk(&d, 1);
+        CHECK_OK(d.answer);
+        brain_cancel_job(d.b, d.now, 200 + i, id);
+        effects(&d);
+        disk(&d, 1);
+    }
+    vl_ms ended = d.now;
+    for (int late = 0; late <= 1; late++) {
+        d.now = ended + 3600000 - 1000 + 2000 * (vl_ms)late;
+        brain_tick(d.b, d.now);
+        effects(&d);
+        disk(&d, 1);
+        job_book_stats(brain_jobs(d.b), &stats);
+        CHECK_EQ(late ? 10 : 12, stats.jobs); /* 100,000 tasks may stay */
+    }
+    vl_buf_free(&inputs);
     brain_destroy(d.b);
 }
 

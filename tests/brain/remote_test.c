@@ -30,6 +30,7 @@ struct rig {
     unsigned replies, blobs_kept, jobs_changed;
     enum vl_err last;
     bool deaf[NODES]; /* BLOB_READ is not answered */
+    char error[256];  /* of the last row of a job that the honest member wrote */
 };
 
 static void answer(struct rig *r, unsigned i, const struct brain_effect *e) {
@@ -37,7 +38,12 @@ static void answer(struct rig *r, unsigned i, const struct brain_effect *e) {
     bool have = (i != HEAD || r->blobs_kept) && r->blob_n && vl_hash_eq(e->hash, r->hash);
     switch ((int)e->kind) {
     case BRAIN_COMMIT:
-        for (size_t k = 0; k < e->records_n; k++) r->blobs_kept += i == HEAD && e->records[k].kind == RECORD_BLOB;
+        for (size_t k = 0; k < e->records_n; k++) {
+            struct job_row row;
+            r->blobs_kept += i == HEAD && e->records[k].kind == RECORD_BLOB;
+            if (i == HONEST && e->records[k].kind == RECORD_JOB && job_row_decode(e->records[k].bytes, &row) == VL_OK)
+                snprintf(r->error, sizeof r->error, "%.*s", (int)row.error_text.n, (const char *)row.error_text.p);
+        }
         brain_committed(b, r->now, e->seq);
         return;
     case BRAIN_DIAL:
@@ -229,6 +235,21 @@ TEST(remote, a_job_with_its_blob_in_three_pieces_reaches_the_book_once) {
     struct job_stats stats;
     job_book_stats(brain_jobs(r->side[HEAD].brain), &stats);
     CHECK_EQ(1, stats.jobs);
+    rig_end(r);
+}
+
+TEST(remote, a_tier_that_cannot_be_kept_is_refused_with_the_reason_at_the_member) {
+    struct rig *r = rig_new();
+    blob_make(r, 100);
+    struct vl_job_id id = job_n(r, 1);
+    struct job_spec s = spec_of(r);
+    s.terms.tier = TIER_PLATINUM;
+    brain_submit_job(r->side[HONEST].brain, r->now, 7, id, &s, r->blob_n, NULL);
+    pump(r);
+    pass(r, 500);
+    CHECK(!booked(r, id));
+    CHECK_EQ(REMOTE_ENDED, remote_get(r->side[HONEST].brain, id)->state);
+    CHECK_STR("platinum cannot be honoured: no node fits the job", r->error);
     rig_end(r);
 }
 

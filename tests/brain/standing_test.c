@@ -204,6 +204,47 @@ TEST(standing, an_expelled_key_comes_back_with_what_is_known_of_it) {
     end(r);
 }
 
+/* One task in twenty of class B goes to whoever is little known: else a newcomer, whose lower bound is .025, would never
+ * begin. */
+static uint32_t share_of_newcomer(struct rig *r, const char *strategy, enum sla_class class, uint32_t tasks) {
+    struct sched_state state = { .seed = 3 };
+    uint32_t got = 0;
+    for (uint32_t i = 0; i < tasks; i++) {
+        struct sched_node v[5];
+        struct sched_task t = { .job = { { (uint8_t)i, (uint8_t)(i >> 8) } }, .task = i, .class = class };
+        struct sched_choice c = { 0 };
+        for (uint8_t n = 0; n < 5; n++) {
+            struct standing s = standing_of(r->b, node((uint8_t)(n + 1)));
+            v[n] = (struct sched_node){ .id = node((uint8_t)(n + 1)),
+                                        .slots = 4,
+                                        .free_slots = 4,
+                                        .memory_free = 1u << 30,
+                                        .memory_total = 1u << 30,
+                                        .disk_free = 1u << 30,
+                                        .disk_total = 1u << 30,
+                                        .trust_milli = s.trust_milli,
+                                        .doubt_milli = s.doubt_milli };
+        }
+        CHECK_OK(sched_place(sched_strategy_find(strategy), &state, v, 5, &t, 1, &c));
+        CHECK_EQ(SCHED_PLACED, c.reason);
+        got += c.node == 4;
+    }
+    return got;
+}
+
+TEST(standing, a_newcomer_gets_one_in_twenty_of_the_tasks_that_may_explore_and_none_of_the_others) {
+    struct rig *r = rig();
+    for (uint8_t n = 1; n <= 4; n++)
+        for (unsigned i = 0; i < 60; i++) verdict(r, n, VERDICT_AGREED);
+    CHECK(standing_of(r->b, node(1)).trusted && standing_of(r->b, node(5)).flagged);
+    uint32_t got = share_of_newcomer(r, "trust_first", SLA_B, 2000);
+    CHECK(got >= 60 && got <= 140); /* 100 expected, four times its deviation */
+    CHECK_EQ(0, share_of_newcomer(r, "trust_first", SLA_A, 200));
+    for (unsigned i = 0; i < 60; i++) verdict(r, 5, VERDICT_AGREED); /* it has used its chance */
+    CHECK(standing_of(r->b, node(5)).trusted);
+    end(r);
+}
+
 /* ---- presence ------------------------------------------------------------------------------------------------------- */
 
 static void beat(struct rig *r, uint8_t n) {
@@ -293,5 +334,43 @@ TEST(standing, nobody_is_blamed_for_the_time_in_which_the_coordinator_was_away) 
     pass(r, 5, 9 * 60, always);
     CHECK(presence_of(r, 5).bad_micro <= bad + 50000);
     CHECK(presence_of(r, 5).good_micro > 2500000);
+    end(r);
+}
+
+/* ---- metering ------------------------------------------------------------------------------------------------------- */
+
+static void claim(struct rig *r, uint64_t epoch, uint64_t cpu_us) {
+    struct task_report report = { .job = { { 8 } }, .epoch = epoch, .outcome = TASK_DONE, .has_receipt = true };
+    report.receipt = (struct receipt){ .job = report.job, .epoch = epoch, .cpu_us = cpu_us, .node = node(5) };
+    step_begin(r->b, r->now);
+    standing_metered(r->b, node(5), &report);
+    step_end(r->b);
+    drain(r);
+}
+
+TEST(standing, more_processor_time_than_can_have_passed_is_false_metering_from_the_very_millisecond) {
+    struct rig *r = rig();
+    struct job_spec spec;
+    struct vl_job_id job = { { 8 } };
+    job_spec_defaults(&spec);
+    spec.kind = TASK_NATIVE; /* may use both processors of the node */
+    spec.command = vl_span_str("/bin/true");
+    join(r, 5);
+    beat(r, 5);
+    step_begin(r->b, r->now);
+    CHECK_OK(coordinator_job(r->b, &(struct job_event){ .kind = JOB_EV_SUBMIT, .now = r->now, .job = job, .spec = &spec }));
+    CHECK_OK(coordinator_job(r->b, &(struct job_event){ .kind = JOB_EV_PLACED, .now = r->now, .job = job, .node = node(5) }));
+    step_end(r->b);
+    drain(r);
+    r->now += 10000;
+    claim(r, 1, 22625999); /* 2 x (10 s + 10 s / 32 + 1 s), cut to milliseconds */
+    claim(r, 2, UINT64_MAX); /* of a copy that is not there */
+    CHECK_EQ(0, rows_of(r, ITEM_EVIDENCE, node(5)));
+    claim(r, 1, 22626000);
+    CHECK_EQ(1, rows_of(r, ITEM_EVIDENCE, node(5)));
+    struct reputation_score s;
+    CHECK(reputation_get(brain_reputation(r->b), node(5), r->now, &s));
+    CHECK_EQ(10000000, s.dim[REPUTATION_HONEST].bad_micro);
+    CHECK_EQ(0, standing_of(r->b, node(5)).trust_milli);
     end(r);
 }

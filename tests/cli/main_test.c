@@ -38,6 +38,18 @@ static int on_runner(int argc, char **argv) {
     return CLI_OK;
 }
 
+static struct cli_reputation seen_reputation;
+static bool reputation_false;
+static int on_reputation(struct cli_reputation *r, char problem[256]) {
+    seen_reputation = *r;
+    r->trust_ppm = 805925;
+    r->doubt_ppm = 153847;
+    r->error_ppm = 240000;
+    memset(r->by, 0, sizeof r->by);
+    if (reputation_false) snprintf(problem, 256, "the signature of piece 2 is wrong");
+    return reputation_false;
+}
+
 /* Runs a command with standard output and error in files; what was printed, owned. */
 struct run {
     int code;
@@ -50,7 +62,7 @@ static char *slurp(int fd) {
     return text;
 }
 static struct run village(size_t n, const char *const *words) {
-    static const struct cli_hooks hooks = { .up = on_up, .join = on_join, .runner = on_runner };
+    static const struct cli_hooks hooks = { .up = on_up, .join = on_join, .runner = on_runner, .reputation = on_reputation };
     char *argv[32] = { (char *)"village" };
     char a[] = "/tmp/village-out-XXXXXX", b[] = "/tmp/village-err-XXXXXX";
     for (size_t i = 0; i < n; i++) argv[i + 1] = (char *)words[i];
@@ -113,6 +125,46 @@ TEST(village, up_and_join_hand_over_what_was_typed) {
     CHECK_EQ(4, seen_runner_argc);
     run_free(&r);
 }
+#define NODE_A "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
+#define SIGNER "12D3KooW9pNAk8aiBuGVQtWRdbkLmo5qVL3e2h5UxbN2Nz9ttwiw" /* of a key of zeros */
+#define BETA "{\"lower_ppm\":805925,\"expect_ppm\":923076,\"upper_ppm\":1000000,\"doubt_ppm\":153847,"                    \
+             "\"good_micro\":11000000,\"bad_micro\":0}"
+#define SCORE(trust)                                                                                                   \
+    "\"id\":\"" NODE_A "\",\"name\":\"attic\",\"trusted\":true,\"flagged\":false,\"trust_ppm\":" trust                    \
+    ",\"doubt_ppm\":153847,\"error_ppm\":240000,\"base_milli\":500,\"pieces\":2,\"at_ms\":1700000000000,"                 \
+    "\"dimensions\":{\"correct\":" BETA ",\"in_time\":" BETA ",\"available\":" BETA ",\"honest\":" BETA "}"
+#define ONE(trust)                                                                                                     \
+    "{" SCORE(trust) ",\"state\":\"0a0b0c\",\"items\":[{\"seq\":1,\"kind\":\"agreed\",\"weight_milli\":1000,\"at_ms\":1,"     \
+                     "\"job\":\"" JOB "\",\"task\":3,\"record\":\"0102\"},{\"seq\":2,\"kind\":\"online\",\"weight_milli\":5," \
+                     "\"at_ms\":2,\"job\":null,\"record\":\"03\"}],\"next\":null}"
+#define INFO(id) JSON("{\"node_id\":\"" id "\"}")
+
+TEST(village, reputation_lists_shows_and_checks) {
+    static const struct answer all[] = { JSON("{\"items\":[{" SCORE("805925") "}],\"next\":null}") };
+    server_free(PLAY(all, CLI_OK, "trusted  0.805  0.153", "", "reputation", "--no-color"));
+    static const struct answer one[] = { JSON(ONE("805925")), INFO(SIGNER) };
+    server_free(PLAY(one, CLI_OK, "agreed", "", "reputation", NODE_A));
+    server_free(PLAY(one, CLI_OK, "checked: the score follows", "", "reputation", NODE_A, "--check"));
+    CHECK_EQ(3, seen_reputation.state_n);
+    CHECK_EQ(3, seen_reputation.records_n);
+    CHECK_EQ(500, seen_reputation.base_milli);
+    CHECK(seen_reputation.at_ms == 1700000000000u);
+    server_free(PLAY(one, CLI_OK, "\"matches\":true", "", "reputation", NODE_A, "--check", "--json"));
+    server_free(PLAY(all, CLI_USAGE, "", "name the node", "reputation", "--check"));
+}
+
+TEST(village, a_reputation_that_does_not_follow_from_its_evidence_is_said_so) {
+    static const struct answer other[] = { JSON(ONE("905925")), JSON(ONE("905925")), JSON(ONE("905925")) };
+    static const struct answer right[] = { JSON(ONE("805925")), INFO(NODE_A),        JSON(ONE("805925")),
+                                           INFO(NODE_A),        JSON(ONE("805925")), INFO(NODE_A) };
+    server_free(PLAY(other, CLI_FAILED, "", "gives a trust of 805925", "reputation", NODE_A, "--check"));
+    server_free(PLAY(right, CLI_FAILED, "", "not this coordinator", "reputation", NODE_A, "--check"));
+    reputation_false = true;
+    server_free(PLAY(other, CLI_FAILED, "\"matches\":false", "", "reputation", NODE_A, "--check", "--json"));
+    server_free(PLAY(other, CLI_FAILED, "", "signature of piece 2", "reputation", NODE_A, "--check"));
+    reputation_false = false;
+}
+
 TEST(village, every_kind_of_failure_has_its_exit_code) {
     static const struct answer denied[] = { STATUS("401 Unauthorized") }, missing[] = { STATUS("404 Not Found") };
     static const struct answer failed[] = { JSON(
@@ -187,6 +239,24 @@ TEST(village, a_run_uploads_what_is_missing_submits_once_and_prints_the_result) 
     CHECK(strstr(server_request(s, 4), "\"name\":\"in.txt\"") != NULL);
     server_free(s);
     unlink(wasm), unlink(text), rmdir(dir);
+}
+TEST(village, a_run_waits_as_long_as_an_overloaded_village_says_and_asks_again_with_the_same_key) {
+    static const struct answer script[] = {
+        { .raw = "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+                 "{\"detail\":\"The coordinator is overloaded; come back in 1 s.\"}",
+          .close = true },
+        JSON("{\"id\":\"" JOB "\",\"state\":\"submitted\"}"),
+        JSON(DONE),
+        { .raw = HEAD("200 OK", "text/plain") "done\n", .close = true },
+    };
+    struct server *s = PLAY(script, CLI_OK, "done\n", "come back in 1 s (429) (waiting", "run", "/bin/true");
+    CHECK_EQ(N(script), server_requests(s));
+    const char *first = strstr(server_request(s, 0), "Idempotency-Key: "), *again = strstr(server_request(s, 1), "Idempotency-Key: ");
+    CHECK(first != NULL && again != NULL && strncmp(first, again, 49) == 0);
+    server_free(s);
+    static const struct answer never[] = { { .raw = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1800\r\nContent-Length: 0\r\n\r\n", .close = true } };
+    s = PLAY(never, CLI_FAILED, "", "", "run", "/bin/true"); /* nobody sits through half an hour */
+    server_free(s);
 }
 TEST(village, run_refuses_what_is_no_program_before_it_asks_anyone) {
     char path[] = "/tmp/village-bad-XXXXXX.wasm";

@@ -1,14 +1,18 @@
 /* crypto_long.c - what takes too long for every run of the tests.  Usage:
  *   crypto_long differ [CASES]         each implementation of X25519 against libsodium (1,000,000 cases each)
  *   crypto_long timing [MEASUREMENTS]  does the time depend on secrets?  (100,000 each)
+ *   crypto_long group [MEASUREMENTS]   the same for group arithmetic alone
  * Exit 1 when a result is wrong or a time depends on a secret. */
 #include "crypto/hctr2.h"
+#include "crypto/msm.h"
 #include "crypto/random.h"
+#include "crypto/vrf.h"
 #include "crypto/x25519_batch.h"
 
 #include "timing.h"
 #include "x25519_diff.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,15 +109,104 @@ static void leak(void *arg) {
 }
 
 /* Returns 1 for a verdict that is not the wanted one. */
-static int judge(const char *what, const char *impl, struct subject *s, enum fixed fixed, timing_run *run, size_t n,
-                 bool leaks) {
-    s->fixed = fixed;
-    double t = timing_t(prepare, run, s, n);
+static int verdict(const char *impl, const char *what, double t, bool leaks) {
     bool seen = t > TIMING_LEAK;
     printf("%-12s %-28s |t| = %6.2f %s\n", impl, what, t,
            seen == leaks ? (leaks ? "seen, as it must be" : "ok") : (leaks ? "NOT SEEN" : "DEPENDS ON THE SECRET"));
     (void)fflush(stdout);
     return seen != leaks;
+}
+static int judge(const char *what, const char *impl, struct subject *s, enum fixed fixed, timing_run *run, size_t n,
+                 bool leaks) {
+    s->fixed = fixed;
+    return verdict(impl, what, timing_t(prepare, run, s, n), leaks);
+}
+
+/* --- group arithmetic that secrets may pass through --- */
+struct element {
+    uint8_t wide[64], encoded[32], scalar[32];
+    struct ristretto point;
+    struct crypto_vrf_key key;
+};
+struct group_subject {
+    struct element is, candidate[2];
+    struct ristretto other, result;
+    uint8_t out[CRYPTO_VRF_PROOF];
+};
+
+/* Class 0: bytes of zeros, the identity, scalar 1, the least key.  The public key, and so the point that the VRF's input
+ * becomes, is the same in both: that much may show. */
+static void prepare_group(void *arg, int class) {
+    struct group_subject *s = arg;
+    for (int c = 0; c < 2; c++) {
+        struct element *e = &s->candidate[c];
+        crypto_random(e->wide, sizeof e->wide);
+        if (c == 0) memset(e->wide, 0, sizeof e->wide);
+        ristretto_from_uniform(e->wide, &e->point);
+        ristretto_encode(&e->point, e->encoded);
+        crypto_core_ristretto255_scalar_reduce(e->scalar, e->wide);
+        if (c == 0) e->scalar[0] = 1;
+        vl_ignore(crypto_vrf_key_make(CRYPTO_VRF_ELL2, (const uint8_t[32]){ 1 }, &e->key));
+        memcpy(e->key.scalar, e->wide, 32);
+        memcpy(e->key.nonce_key, e->wide + 32, 32);
+        e->key.scalar[0] &= 248;
+        e->key.scalar[31] = (uint8_t)((e->key.scalar[31] & 63) | 64);
+    }
+    memcpy(&s->is, &s->candidate[class], sizeof s->is);
+}
+static void group_uniform(void *arg) {
+    struct group_subject *s = arg;
+    ristretto_from_uniform(s->is.wide, &s->result);
+}
+static void group_decode(void *arg) {
+    struct group_subject *s = arg;
+    vl_ignore(ristretto_decode(s->is.encoded, &s->result));
+}
+static void group_encode(void *arg) {
+    struct group_subject *s = arg;
+    ristretto_encode(&s->is.point, s->out);
+}
+static void group_sums(void *arg) {
+    struct group_subject *s = arg;
+    s->result = ristretto_add(&s->is.point, &s->other);
+    for (int i = 0; i < 20; i++) {
+        s->result = ristretto_double(&s->result);
+        s->result = ristretto_sub(&s->result, &s->is.point);
+    }
+    s->out[0] = ristretto_equal(&s->result, &s->is.point);
+}
+static void group_product(void *arg) {
+    struct group_subject *s = arg;
+    ristretto_mul(s->is.scalar, &s->other, &s->result);
+}
+/* For public scalars: its time must be seen to depend on them. */
+static void group_vartime(void *arg) {
+    struct group_subject *s = arg;
+    s->result.e = edwards_mul2_vartime(s->is.scalar, &s->other.e, s->is.scalar, &s->other.e);
+}
+static void group_prove(void *arg) {
+    struct group_subject *s = arg;
+    vl_ignore(crypto_vrf_prove(&s->is.key, vl_span_str("input"), s->out));
+}
+
+static int timing_group(size_t n) {
+    static struct group_subject s;
+    static const struct {
+        const char *what;
+        timing_run *run;
+        size_t share; /* of n: these take longer */
+        bool leaks;
+    } runs[] = { { "control: _vartime", group_vartime, 50, true }, { "from uniform bytes", group_uniform, 1, false },
+                 { "decode", group_decode, 1, false },             { "encode", group_encode, 1, false },
+                 { "sums", group_sums, 1, false },                 { "product", group_product, 4, false },
+                 { "VRF proof", group_prove, 8, false } };
+    int bad = 0;
+    s.other = ristretto_base();
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        double t = timing_t(prepare_group, runs[i].run, &s, n / runs[i].share);
+        bad += verdict("group", runs[i].what, t, runs[i].leaks);
+    }
+    return bad;
 }
 
 static int timing(size_t n) {
@@ -135,7 +228,7 @@ static int timing(size_t n) {
         bad += judge("HCTR2, enciphers zeros", hctr2s[s.impl], &s, KEY_AND_TEXT_ZEROS, encipher, n, false);
         bad += judge("HCTR2, deciphers zeros", hctr2s[s.impl], &s, KEY_AND_TEXT_ZEROS, decipher, n, false);
     }
-    return bad != 0;
+    return bad + timing_group(n) != 0;
 }
 
 int main(int argc, char **argv) {
@@ -143,6 +236,7 @@ int main(int argc, char **argv) {
     if (crypto_init() != VL_OK) return 1;
     if (argc > 1 && strcmp(argv[1], "differ") == 0) return differ(n != 0 ? n : 1000000);
     if (argc > 1 && strcmp(argv[1], "timing") == 0) return timing(n != 0 ? (size_t)n : 100000);
-    (void)fprintf(stderr, "usage: crypto_long differ [CASES] | timing [MEASUREMENTS]\n");
+    if (argc > 1 && strcmp(argv[1], "group") == 0) return timing_group(n != 0 ? (size_t)n : 100000) != 0;
+    (void)fprintf(stderr, "usage: crypto_long differ [CASES] | timing [MEASUREMENTS] | group [MEASUREMENTS]\n");
     return 2;
 }

@@ -1,5 +1,8 @@
 #include "fog_help.h"
 
+#include "fog/receipt.h"
+#include "fog/verify.h"
+
 #include "check.h"
 
 #include <stdio.h>
@@ -42,6 +45,8 @@ struct task_report report_of(struct vl_job_id job, uint32_t task, uint64_t epoch
         r.n_outputs = 1;
         r.outputs[0] = (struct task_output){ .name = vl_span_str("stdout"), .size = content };
         r.outputs[0].hash.b[0] = content;
+        r.has_salt = true;
+        memset(r.salt, 7, sizeof r.salt);
     }
     return r;
 }
@@ -115,6 +120,27 @@ enum vl_err desk_report(struct desk *d, uint32_t job, uint32_t task, uint32_t no
     return desk_event(d, (struct job_event){ .kind = JOB_EV_REPORT, .node = node_n(node), .report = &r });
 }
 
+struct vl_hash commitment_of(const struct task_report *r, struct vl_node_id node) {
+    struct vl_hash root = receipt_output_root(r->outputs, r->n_outputs);
+    return verify_commitment(&root, r->salt, node, r->job, r->task, r->epoch);
+}
+
+enum vl_err desk_commit(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch, uint8_t content) {
+    struct task_report r = report_of(job_n(job), task, epoch, TASK_DONE, content);
+    return desk_event(d, (struct job_event){ .kind = JOB_EV_COMMIT,
+                                             .job = r.job,
+                                             .task = task,
+                                             .epoch = epoch,
+                                             .node = node_n(node),
+                                             .commitment = commitment_of(&r, node_n(node)) });
+}
+
+enum vl_err desk_rule(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch, uint8_t content,
+                      struct job_ruling ruling) {
+    struct task_report r = report_of(job_n(job), task, epoch, TASK_DONE, content);
+    return desk_event(d, (struct job_event){ .kind = JOB_EV_REPORT, .node = node_n(node), .report = &r, .ruling = ruling });
+}
+
 void desk_tick(struct desk *d, vl_ms at) {
     d->now = at;
     do CHECK_OK(desk_event(d, (struct job_event){ .kind = JOB_EV_TICK }));
@@ -137,7 +163,7 @@ uint32_t desk_ready(struct desk *d) {
     static struct sched_task tasks[256];
     struct job_cursor cursor = { 0 };
     uint32_t n = 0, some;
-    while ((some = job_book_ready(d->book, &cursor, tasks, 256)) > 0) n += some;
+    while ((some = job_book_ready(d->book, d->now, &cursor, tasks, 256)) > 0) n += some;
     return n;
 }
 

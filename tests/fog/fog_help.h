@@ -29,6 +29,12 @@ enum vl_err desk_status(struct desk *d, uint32_t job, uint32_t task, uint32_t no
                         enum job_event_kind kind);
 enum vl_err desk_report(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch,
                         enum task_outcome outcome, uint8_t content);
+struct vl_hash commitment_of(const struct task_report *r, struct vl_node_id node);
+/* Commits to what desk_report() of the same content says. */
+enum vl_err desk_commit(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch, uint8_t content);
+/* desk_report() of a result, with a ruling. */
+enum vl_err desk_rule(struct desk *d, uint32_t job, uint32_t task, uint32_t node, uint64_t epoch, uint8_t content,
+                      struct job_ruling ruling);
 enum vl_err desk_event(struct desk *d, struct job_event ev); /* fills in now */
 void desk_tick(struct desk *d, vl_ms at);                    /* advances and ticks until nothing is due */
 struct job_view desk_job(struct desk *d, uint32_t job);

@@ -28,19 +28,23 @@ struct world {
     uint32_t n_runs, jobs;
     uint32_t done[JOBS][80];
     uint64_t epoch[JOBS][80];
-    uint32_t seen[JOB_H_RELEASED + 1]; /* lines of history */
+    uint32_t seen[JOB_H_REFEREE + 1]; /* lines of history */
+    uint8_t verdict[JOBS][80][256];    /* by epoch: one at most */
+    uint32_t verdicts[VERDICT_SILENT + 1], reveals;
 };
 
 static uint32_t job_index(struct vl_job_id id) { return vl_get_u32(id.b) - 1; }
 static uint32_t below(struct world *w, uint32_t n) { return (uint32_t)vl_prng_below(&w->rng, n); }
 
 static void check_task(const struct job_book *b, const struct task *t) {
-    uint32_t live = 0, votes = 0, n = 0;
+    uint32_t live = 0, votes = 0, n = 0, moving = 0;
     uint64_t last = 0;
     for (const struct copy *c = t->copies; c != NULL; c = c->next, n++) {
         CHECK(c->epoch > last && c->epoch <= t->epoch);
         last = c->epoch;
         live += copy_live(c);
+        moving += copy_live(c) && (!c->committed || c->asked);
+        CHECK(c->committed ? c->due : !c->asked);
         votes += c->state == COPY_VOTE;
         CHECK_EQ(copy_live(c) || c->state == COPY_AWAY, order_has(&c->on_node));
         for (const struct copy *e = c->next; e != NULL; e = e->next)
@@ -54,17 +58,23 @@ static void check_task(const struct job_book *b, const struct task *t) {
     CHECK(t->state < JOB_TASK_DONE || t->n_copies == (t->state == JOB_TASK_DONE ? 1 : 0));
     /* Nothing is forgotten: who wants a copy is queued or has a time; who runs has a time. */
     CHECK(task_want(t) == 0 || t->queued || order_has(&t->timer));
-    CHECK(live == 0 || order_has(&t->timer));
+    CHECK(moving == 0 || order_has(&t->timer));
+    CHECK(live == 0 || moving > 0 || t->queued || order_has(&t->timer)); /* committed ones wait for somebody who comes */
+    CHECK(!t->judge || task_revealing(t));
     CHECK_EQ(t->queued, t->job->queued_bits[task_index(t) / 64] >> (task_index(t) % 64) & 1);
     (void)b;
 }
 
 static void book_check(const struct job_book *b) {
-    uint32_t tasks = 0, queued = 0, live = 0, ended = 0, by_state[10] = { 0 };
+    uint32_t tasks = 0, queued = 0, live = 0, loading = 0, ended = 0, by_state[10] = { 0 };
     size_t it = 0;
     for (struct job *j; (j = vl_map_next(&b->jobs, &it, NULL)) != NULL;) {
-        uint32_t count[7] = { 0 }, job_live = 0, job_queued = 0, voting = 0;
+        uint32_t count[7] = { 0 }, job_live = 0, job_queued = 0, voting = 0, open = 0;
         for (uint32_t i = 0; i < j->n_tasks; i++) {
+            for (const struct copy *c = j->tasks[i].copies; c != NULL; c = c->next) {
+                loading += copy_live(c) && !c->committed; /* what has a result holds no slot */
+                open += copy_live(c) || c->state == COPY_AWAY || c->state == COPY_VOTE;
+            }
             check_task(b, &j->tasks[i]);
             count[j->tasks[i].state]++;
             job_live += j->tasks[i].live;
@@ -76,6 +86,7 @@ static void book_check(const struct job_book *b) {
         CHECK_EQ(count[JOB_TASK_DONE], j->done);
         CHECK_EQ(count[JOB_TASK_FAILED], j->failed);
         CHECK_EQ(job_live, j->live);
+        CHECK_EQ(open, j->open);
         CHECK_EQ(job_queued, j->n_queued);
         CHECK_EQ(voting, j->voting);
         bool final = job_state_final((enum job_state)j->state);
@@ -100,7 +111,7 @@ static void book_check(const struct job_book *b) {
         CHECK(n->refs > 0);
         on_nodes += n->load.running;
     }
-    CHECK_EQ(live, on_nodes);
+    CHECK_EQ(loading, on_nodes);
 }
 
 static void forget_run(struct world *w, struct vl_job_id job, uint32_t task, uint64_t epoch) {
@@ -152,6 +163,18 @@ static void absorb(struct world *w) {
             CHECK(w->n_runs < RUNS);
             w->runs[w->n_runs++] = (struct run){ f->job, f->task, f->epoch, f->node, true };
         }
+        if (f->kind == JOB_FX_VERDICT) {
+            CHECK(f->epoch > 0 && f->epoch < 256 && f->epoch <= w->epoch[j][f->task]);
+            CHECK_EQ(0, w->verdict[j][f->task][f->epoch]); /* said once */
+            w->verdict[j][f->task][f->epoch] = (uint8_t)f->verdict;
+            w->verdicts[f->verdict]++;
+        }
+        if (f->kind == JOB_FX_REVEAL) {
+            struct job *job = book_find(w->d.book, f->job);
+            struct copy *c = job ? task_copy(&job->tasks[f->task], f->epoch) : NULL;
+            CHECK(c == NULL || (c->committed && c->asked)); /* nobody is asked who has not committed */
+            w->reveals++;
+        }
         if (f->kind == JOB_FX_REVOKE) forget_run(w, f->job, f->task, f->epoch);
         if (f->kind == JOB_FX_HISTORY) w->seen[f->history]++;
         if (f->kind == JOB_FX_HISTORY && f->history == JOB_H_TASK_DONE) CHECK_EQ(1, ++w->done[j][f->task]);
@@ -199,7 +222,7 @@ static void submit(struct world *w) {
 static void place(struct world *w) {
     static struct sched_task t[64];
     struct job_cursor c = { 0 };
-    uint32_t n = job_book_ready(w->d.book, &c, t, 64);
+    uint32_t n = job_book_ready(w->d.book, w->d.now, &c, t, 64);
     if (n == 0 || w->n_runs == RUNS) return;
     const struct sched_task *one = &t[below(w, n)];
     struct vl_node_id node = node_n(below(w, NODES));
@@ -210,6 +233,13 @@ static void place(struct world *w) {
     CHECK_EQ(hard ? VL_ESTATE : VL_OK, err);
 }
 
+/* What a run comes to: one in eight is wrong. */
+static uint8_t content_of(const struct run *r) {
+    return (uint8_t)(1 + (vl_get_u32(r->node.b) * 31 + r->task * 7 + r->epoch * 3) % 8 / 7);
+}
+
+static struct job_ruling ruling_of(struct world *w, const struct job_votes *v);
+
 static void speak(struct world *w) {
     if (w->n_runs == 0) return;
     /* Mostly the latest ones, so that they get somewhere; sometimes one long over. */
@@ -217,13 +247,37 @@ static void speak(struct world *w) {
     struct run r = w->runs[w->n_runs - 1 - below(w, recent)];
     if (below(w, 20) == 0) r.node = node_n(below(w, NODES));
     if (below(w, 2)) {
-        enum job_event_kind k = below(w, 4) == 0 ? JOB_EV_ACCEPTED : JOB_EV_STARTED;
+        enum job_event_kind k = below(w, 4) == 0 ? JOB_EV_ACCEPTED : below(w, 5) == 0 ? JOB_EV_FROZEN : JOB_EV_STARTED;
         (void)!act(w, (struct job_event){ .kind = k, .job = r.job, .task = r.task, .epoch = r.epoch, .node = r.node });
         return;
     }
-    enum task_outcome o = below(w, 3) ? TASK_DONE : (enum task_outcome)(2 + below(w, 3));
-    struct task_report report = report_of(r.job, r.task, r.epoch, o, (uint8_t)(1 + below(w, 8) / 6));
-    (void)!act(w, (struct job_event){ .kind = JOB_EV_REPORT, .node = r.node, .report = &report });
+    enum task_outcome o = below(w, 4) ? TASK_DONE : (enum task_outcome)(2 + below(w, 3));
+    struct task_report report = report_of(r.job, r.task, r.epoch, o, content_of(&r));
+    if (o == TASK_REFUSED && below(w, 2)) report.error = TASK_HANDED_BACK;
+    struct job *j = book_find(w->d.book, r.job);
+    struct copy *c = j && r.task < j->n_tasks ? task_copy(&j->tasks[r.task], r.epoch) : NULL;
+    if (o == TASK_DONE && c != NULL && c->due && !c->asked && below(w, 20) > 0) { /* otherwise it tells too early */
+        struct vl_hash h = commitment_of(&report, r.node);
+        if (below(w, 25) == 0) h.b[0] ^= 1; /* never to be opened */
+        (void)!act(w, (struct job_event){ .kind = JOB_EV_COMMIT, .job = r.job, .task = r.task, .epoch = r.epoch, .node = r.node,
+                                          .commitment = h });
+        return;
+    }
+    struct job_event ev = { .kind = JOB_EV_REPORT, .node = r.node, .report = &report };
+    static struct job_votes votes;
+    if (job_book_votes(w->d.book, r.node, &report, &votes)) ev.ruling = ruling_of(w, &votes);
+    (void)!act(w, ev);
+}
+
+/* A ruling as somebody could give who knows more than the book; now and then one that names nothing. */
+static struct job_ruling ruling_of(struct world *w, const struct job_votes *v) {
+    struct job_ruling r = { .rule = (enum job_rule)(below(w, 3) ? JOB_RULE_MAJORITY : below(w, 4)) };
+    if (r.rule == JOB_RULE_MORE && v->room == 0) r.rule = v->referee ? JOB_RULE_MAJORITY : JOB_RULE_REFEREE;
+    if (r.rule == JOB_RULE_ACCEPT || below(w, 2)) r.winner = v->v[below(w, v->n)].epoch;
+    if (r.rule == JOB_RULE_MORE) r.want = (uint8_t)(v->n + v->coming + 1);
+    if (r.rule == JOB_RULE_MORE && r.winner != 0) r.until = w->d.now + below(w, 30000);
+    if (below(w, 30) == 0) r.winner = 999;
+    return r;
 }
 
 static void come_back(struct world *w) {
@@ -316,10 +370,14 @@ static void finish_one(struct world *w) {
         struct job *job = book_find(w->d.book, job_n(j));
         for (uint32_t i = 0; job != NULL && job->live > 0 && i < job->n_tasks; i++) {
             struct copy *c = job->tasks[i].copies;
-            while (c != NULL && !copy_live(c)) c = c->next;
+            while (c != NULL && !(copy_live(c) && (!c->committed || c->asked))) c = c->next;
             if (c == NULL) continue;
             struct task_report report = report_of(job->id, i, c->epoch, TASK_DONE, 1);
-            CHECK_OK(act(w, (struct job_event){ .kind = JOB_EV_REPORT, .node = c->node->id, .report = &report }));
+            struct job_event ev = { .kind = JOB_EV_REPORT, .node = c->node->id, .report = &report };
+            if (c->due && !c->committed)
+                ev = (struct job_event){ .kind = JOB_EV_COMMIT, .job = job->id, .task = i, .epoch = c->epoch, .node = c->node->id,
+                                         .commitment = commitment_of(&report, c->node->id) };
+            CHECK_OK(act(w, ev));
             return;
         }
     }
@@ -339,7 +397,7 @@ static void heal(struct world *w) {
     CHECK(!"every job ends once the faults have stopped");
 }
 
-static void one_history(uint64_t seed, uint32_t seen[JOB_H_RELEASED + 1]) {
+static void one_history(uint64_t seed, uint32_t seen[JOB_H_REFEREE + 1], uint32_t verdicts[VERDICT_SILENT + 1]) {
     struct world *w = calloc(1, sizeof *w);
     CHECK(w != NULL);
     w->d = desk_open();
@@ -363,7 +421,8 @@ static void one_history(uint64_t seed, uint32_t seen[JOB_H_RELEASED + 1]) {
     check_same(&end, book_from(vl_span(middle.p, middle.len)), vl_span(w->log.p + at_middle, w->log.len - at_middle));
     check_same(&end, book_from(vl_span(end.p, end.len)), vl_span(NULL, 0));
     heal(w);
-    for (uint32_t h = 0; h <= JOB_H_RELEASED; h++) seen[h] += w->seen[h];
+    for (uint32_t h = 0; h <= JOB_H_REFEREE; h++) seen[h] += w->seen[h];
+    for (uint32_t v = 0; v <= VERDICT_SILENT; v++) verdicts[v] += w->verdicts[v];
     vl_buf_free(&w->log);
     vl_buf_free(&w->inputs);
     vl_buf_free(&middle);
@@ -374,18 +433,22 @@ static void one_history(uint64_t seed, uint32_t seen[JOB_H_RELEASED + 1]) {
 
 TEST(job, random_histories_keep_the_books_and_replay_to_the_same_bytes) {
     const char *only = getenv("VILLAGE_SEED");
-    uint32_t seen[JOB_H_RELEASED + 1] = { 0 };
+    uint32_t seen[JOB_H_REFEREE + 1] = { 0 }, verdicts[VERDICT_SILENT + 1] = { 0 };
     if (only != NULL) {
-        one_history(strtoull(only, NULL, 10), seen);
+        one_history(strtoull(only, NULL, 10), seen, verdicts);
         return;
     }
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         print_message("# seed %llu\n", (unsigned long long)seed);
-        one_history(seed, seen);
+        one_history(seed, seen, verdicts);
     }
-    for (enum job_history h = JOB_H_SUBMITTED; h <= JOB_H_RELEASED; h++) {
+    for (enum job_history h = JOB_H_SUBMITTED; h <= JOB_H_REFEREE; h++) {
         print_message("# %s %u\n", job_history_text(h), seen[h]);
         CHECK(seen[h] > 0); /* a story never told is a story not tested */
+    }
+    for (enum job_verdict v = VERDICT_AGREED; v <= VERDICT_SILENT; v++) {
+        print_message("# %s %u\n", job_verdict_text(v), verdicts[v]);
+        CHECK(verdicts[v] > 0);
     }
 }
 

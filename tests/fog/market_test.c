@@ -253,6 +253,17 @@ TEST(market, a_phase_interrupted_by_a_restart_gets_its_time_again) {
     stall_close(s);
 }
 
+TEST(market, time_counts_from_the_latest_moment_seen_when_the_clock_steps_back) {
+    struct stall *s = stall_open(1, 1000, 1);
+    s->now += 30000;
+    vl_ms latest = s->now;
+    CHECK_OK(stall_bid(s, 0, 100));
+    s->now = 5;
+    CHECK_OK(stall_award(s, MARKET_EV_RESUMED, 0, 0));
+    CHECK_EQ(latest + 60000, s->v.until_ms);
+    stall_close(s);
+}
+
 TEST(market, only_so_many_auctions_run_at_once_and_the_oldest_ended_ones_are_forgotten) {
     struct market *m = market_create(1);
     struct market_effects fx = { 0 };

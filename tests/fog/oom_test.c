@@ -1,6 +1,7 @@
 /* Every allocation of the fog cores refused once: the answer is VL_ENOMEM, nothing has changed, nothing leaks, and the
  * same event succeeds afterwards. */
 #include "fog/pareto.h"
+#include "fog/plan.h"
 #include "fog/registry.h"
 #include "fog_help.h"
 
@@ -12,9 +13,11 @@
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t a, size_t b);
 void *__real_realloc(void *p, size_t n);
+void *__real_aligned_alloc(size_t a, size_t n);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t a, size_t b);
 void *__wrap_realloc(void *p, size_t n);
+void *__wrap_aligned_alloc(size_t a, size_t n);
 
 static uint32_t countdown; /* 0: off; 1: the next allocation fails */
 
@@ -22,6 +25,7 @@ static bool refuse(void) { return countdown > 0 && --countdown == 0; }
 void *__wrap_malloc(size_t n) { return refuse() ? NULL : __real_malloc(n); }
 void *__wrap_calloc(size_t a, size_t b) { return refuse() ? NULL : __real_calloc(a, b); }
 void *__wrap_realloc(void *p, size_t n) { return refuse() ? NULL : __real_realloc(p, n); }
+void *__wrap_aligned_alloc(size_t a, size_t n) { return refuse() ? NULL : __real_aligned_alloc(a, n); }
 
 static uint32_t refusals;
 
@@ -98,6 +102,8 @@ TEST(oom, restoring_a_snapshot_with_refused_memory_leaks_nothing) {
     CHECK_OK(desk_submit(&d, 0, &spec));
     CHECK_OK(desk_place(&d, 0, 0, 1));
     CHECK_OK(desk_place(&d, 0, 0, 2));
+    CHECK_OK(desk_place(&d, 0, 0, 3));
+    for (uint32_t n = 1; n <= 3; n++) CHECK_OK(desk_commit(&d, 0, 0, n, n, 1));
     CHECK_OK(desk_report(&d, 0, 0, 1, 1, TASK_DONE, 1));
     CHECK_OK(desk_report(&d, 0, 0, 2, 2, TASK_FAILED, 1));
     spec.n_after = 1;
@@ -179,4 +185,67 @@ TEST(oom, optimiser_archive_and_hypervolume_refuse_whole_and_leak_nothing) {
         CHECK(volume == 7);
     }
     countdown = 0;
+}
+
+enum { OOM_NODES = 5, OOM_TASKS = 8 };
+static void oom_batch(struct sched_node *n, struct sched_task *t) {
+    for (uint32_t i = 0; i < OOM_NODES; i++)
+        n[i] =
+            (struct sched_node){ .id = node_n(i), .features = 1, .slots = 3, .free_slots = 3, .latency_us = 100 * i };
+    for (uint32_t k = 0; k < OOM_TASKS; k++) {
+        t[k] = (struct sched_task){ .job = job_n(k), .features = 1, .class = SLA_A };
+        t[k].avoid[t[k].n_avoid++] = (struct sched_avoid){ node_n(k % OOM_NODES), true };
+    }
+}
+
+TEST(oom, every_strategy_without_memory_places_nothing_and_takes_nothing) {
+    struct sched_node n[OOM_NODES], before[OOM_NODES];
+    struct sched_task t[OOM_TASKS];
+    const struct sched_strategy *s;
+    uint32_t refused = 0;
+    oom_batch(n, t);
+    memcpy(before, n, sizeof n);
+    for (uint32_t k = 0; (s = sched_strategy_at(k)) != NULL; k++) {
+        struct sched_state memory_of = { 0 };
+        struct sched_choice c[OOM_TASKS] = { { .node = 77 } };
+        memcpy(n, before, sizeof n);
+        for (uint32_t tries = 1;; tries++) {
+            countdown = tries;
+            enum vl_err err = sched_place(s, &memory_of, n, OOM_NODES, t, OOM_TASKS, c);
+            countdown = 0;
+            if (err == VL_OK) break;
+            CHECK_EQ(VL_ENOMEM, err);
+            CHECK_EQ(77, c[0].node);
+            CHECK_MEM(before, n, sizeof n);
+            refused++;
+        }
+    }
+    CHECK(refused > 20);
+}
+
+TEST(oom, a_plan_without_memory_leaves_its_result_alone) {
+    for (uint32_t plain = 0; plain < 2; plain++) {
+        struct sched_node n[OOM_NODES];
+        struct sched_task t[OOM_TASKS];
+        struct plan_config config = plan_config_default();
+        struct plan_result r = { .placed = 77 };
+        oom_batch(n, t);
+        config.generations = 2;
+        config.plain = plain;
+        struct plan_input in = {
+            .config = &config, .nodes = n, .n_nodes = OOM_NODES, .tasks = t, .n_tasks = OOM_TASKS
+        };
+        uint32_t tries = 0;
+        for (;;) {
+            countdown = ++tries;
+            enum vl_err err = plan_run(&in, &r);
+            countdown = 0;
+            if (err == VL_OK) break;
+            CHECK_EQ(VL_ENOMEM, err);
+            CHECK_EQ(77, r.placed);
+        }
+        CHECK_EQ(OOM_TASKS, r.placed);
+        CHECK(tries > 30);
+        plan_result_free(&r);
+    }
 }

@@ -326,3 +326,22 @@ TEST(registry, state_table_lets_an_offline_node_only_become_active_or_maintenanc
         CHECK_EQ(to == NODE_ACTIVE || to == NODE_MAINTENANCE, node_state_may(NODE_OFFLINE, (enum node_state)to));
     CHECK(!node_state_may(NODE_MAINTENANCE, NODE_IDLE));
 }
+
+TEST(registry, node_whose_owner_took_it_back_gets_nothing_until_its_next_word) {
+    struct office *o = office_open(10);
+    struct sched_node n;
+    join(o, 1);
+    CHECK_OK(step(o, REGISTRY_HANDED_BACK, 1, false)); /* a machine given for good has no such owner */
+    CHECK_EQ(HARVEST_SAYS_ALWAYS, rec(o, 1)->harvest);
+    o->beat.harvest = HARVEST_SAYS_READY;
+    CHECK_OK(step(o, REGISTRY_HEARTBEAT, 1, false));
+    CHECK_OK(step(o, REGISTRY_HANDED_BACK, 1, false));
+    CHECK_EQ(1, count(o, REGISTRY_NODE_CHANGED));
+    registry_sched_node(rec(o, 1), o->now, NULL, &n);
+    CHECK(n.blocked & SCHED_HARVEST);
+    CHECK_OK(step(o, REGISTRY_HEARTBEAT, 1, false));
+    registry_sched_node(rec(o, 1), o->now, NULL, &n);
+    CHECK(!(n.blocked & SCHED_HARVEST));
+    CHECK_EQ(VL_ENOTFOUND, step(o, REGISTRY_HANDED_BACK, 9, false));
+    office_close(o);
+}

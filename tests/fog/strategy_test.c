@@ -262,6 +262,26 @@ TEST(strategy, class_s_goes_to_attested_nodes_alone) {
     }
 }
 
+TEST(strategy, a_task_with_a_deadline_goes_only_where_it_would_end_in_time) {
+    struct sched_task t[4] = { plain_task(0), plain_task(1), plain_task(2), plain_task(3) };
+    struct sched_choice c[4];
+    for (uint32_t k = 0; k < 4; k++) t[k].cpu_milli = 10000;
+    t[0].left_ms = 10000;  /* exactly what the median needs */
+    t[1].left_ms = 9999;
+    t[2].left_ms = 1;
+    t[2].cpu_milli = 0; /* nothing is known of it: nothing is held against anybody */
+    for (uint32_t k = 0; k < ROWS; k++) {
+        struct sched_node n[2] = { plain_node(0, 4), plain_node(1, 4) };
+        n[0].rate_milli = 500; /* half as fast as the median */
+        n[1].rate_milli = 0;   /* not measured: as the median */
+        place(sched_strategy_at(k)->name, n, 2, t, 4, c);
+        CHECK(c[0].reason == SCHED_PLACED && c[0].node == 1);
+        CHECK_EQ(SCHED_TOO_LATE, c[1].reason);
+        CHECK_EQ(SCHED_PLACED, c[2].reason);
+        CHECK_EQ(SCHED_PLACED, c[3].reason);
+    }
+}
+
 TEST(strategy, conflicting_wishes_wait_with_the_furthest_reason) {
     struct sched_node n[3] = { plain_node(0, 1), plain_node(1, 1), plain_node(2, 1) };
     n[0].domain[DOMAIN_REGION] = label_hash("eu");
@@ -376,6 +396,10 @@ TEST(strategy, one_in_twenty_tasks_of_class_b_goes_to_a_newcomer_and_no_other) {
         }
         CHECK(explored * 20 > in_class_b / 2 && explored * 20 < in_class_b * 2);
     }
+    n[17].latency_us = 900000; /* a wish for the nearest is no wish to try somebody out */
+    for (uint32_t i = 0; i < N; i++) n[i].running = 0;
+    place("latency_first", n, N, t, T, c);
+    for (uint32_t k = 0; k < T; k++) CHECK(c[k].reason == SCHED_PLACED && c[k].node != 17);
 }
 
 /* ---- all of them ---- */
@@ -405,6 +429,41 @@ TEST(strategy, random_batches_keep_every_rule_under_every_strategy) {
     for (uint32_t i = 0; i < SCHED_REASONS; i++) { /* the draws reach everything */
         if (seen[i] == 0) print_message("# never: %s\n", sched_reason_text((enum sched_reason)i));
         CHECK(seen[i] > 0);
+    }
+}
+
+/* Refusals are kept for the rest of a batch, by what was asked: 64 of them, so that 300 wishes share places. */
+TEST(strategy, a_refusal_is_held_against_nobody_who_asks_for_something_else) {
+    enum { N = 12, T = 300, FIELDS = 8 };
+    static struct sched_node n[N], before[N];
+    static struct sched_task t[T];
+    static struct sched_choice c[T];
+    for (uint32_t field = 0; field < FIELDS; field++) {
+        for (uint32_t i = 0; i < N; i++) {
+            before[i] = plain_node(i, T);
+            before[i].memory_total = before[i].memory_free = before[i].disk_total = before[i].disk_free = 1u << 20;
+            before[i].price = 1000;
+            before[i].domain[DOMAIN_REGION] = 100 + i;
+        }
+        for (uint32_t k = 0; k < T; k++) {
+            bool good = k % 5 == 4;
+            t[k] = plain_task(k);
+            if (field == 0) t[k].region = good ? 100 + k % N : 1000 + k;
+            if (field == 1) t[k].memory_bytes = good ? k : (2u << 20) + k;
+            if (field == 2) t[k].disk_bytes = good ? k : (2u << 20) + k;
+            if (field == 3) t[k].min_trust_milli = good ? k : 501 + k;
+            if (field == 4) t[k].max_latency_us = good ? 1000 + k : 500 + k;
+            if (field == 5) t[k].max_price = good ? 1000 + k : 500 + k;
+            if (field == 6) t[k].only[t[k].n_only++] = node_n(good ? k % N : 1000 + k);
+            for (uint32_t i = 0; field == 7 && i < N && (!good || i != k % N); i++)
+                t[k].exclude[t[k].n_exclude++] = node_n(i);
+            t[k].features = k % 3 ? NODE_FEATURE_WASM : NODE_FEATURE_NATIVE;
+        }
+        for (uint32_t s = 0; s < ROWS; s++) {
+            memcpy(n, before, sizeof n);
+            place(sched_strategy_at(s)->name, n, N, t, T, c);
+            CHECK(batch_wrong(before, N, t, T, c) == NULL);
+        }
     }
 }
 

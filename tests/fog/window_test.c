@@ -37,6 +37,17 @@ TEST(window, is_halved_once_for_a_burst_of_refusals_and_then_grows_slowly) {
     CHECK_EQ(5, window_slots(&w, 1000));
 }
 
+TEST(window, a_node_that_refuses_faster_than_rounds_pass_is_halved_by_the_count_of_its_refusals) {
+    struct window w = { 0 };
+    CHECK(window_lack(&w, 10000, 1000, 16, 0, false));
+    for (int i = 0; i < 15; i++) CHECK(!window_lack(&w, 10000, 1000, 16, 0, false));
+    CHECK(window_lack(&w, 10000, 1000, 16, 0, false)); /* the sixteenth: all that it was sent ahead */
+    CHECK_EQ(4, window_slots(&w, 1000));
+    unsigned more = 0;
+    while (window_slots(&w, 1000) > 1) more += 1u + 0u * (unsigned)window_lack(&w, 10000, 1000, 16, 0, false);
+    CHECK_EQ(8 + 4, more);
+}
+
 TEST(window, never_falls_below_one_slot) {
     struct window w = { 0 };
     for (int i = 0; i < 20; i++) (void)window_lack(&w, 10000u + 2000u * (unsigned)i, 8, 8, 0, false);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "crypto/node_id.h"
+#include "base/text.h"
 #include "gateway/router.h"
 #include "trust/reputation.h"
 
@@ -112,7 +113,7 @@ TEST(api, answers_on_every_route_of_the_table) {
         call_api(&h, http_method_text(r->method), path, NULL, body, &a);
         int want = open ? 404 : r->success;
         if (strcmp(r->name, "openSocket") == 0) want = 426;
-        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter", "checkQuorum" };
+        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter", "checkQuorum", "setHarvestPolicy", "openAuction", "proveLogConsistency" };
         for (size_t k = 0; k < sizeof need_fields / sizeof need_fields[0]; k++)
             if (strcmp(r->name, need_fields[k]) == 0) want = 400;
         if (strcmp(r->name, "putBlob") == 0) want = 411;
@@ -720,6 +721,61 @@ TEST(api, serves_the_dashboard_with_etags_gzip_and_a_tight_policy) {
 
 #define NODE "12D3KooWAtbCiGDhaTRN2LAtyHFLSpWC8dn9itWpgYCVeyH2vFHc"
 
+TEST(harvest, shows_the_machine_with_its_sensors_and_pages_through_sessions) {
+    struct house h;
+    struct answer a;
+    char path[256];
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/fog/harvest", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("paused", json_string_value(json_object_get(a.json, "state")));
+    CHECK_EQ(300000, json_integer_value(json_object_get(json_object_get(a.json, "reason"), "limit")));
+    const json_t *signals = json_object_get(a.json, "signals");
+    CHECK_EQ(-1, json_integer_value(json_object_get(json_array_get(signals, 0), "value")));
+    CHECK(json_is_false(json_object_get(json_array_get(signals, 1), "known")));
+    CHECK(json_object_get(json_array_get(signals, 1), "value") == NULL);
+    CHECK(json_is_null(json_object_get(a.json, "session")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/contributions?limit=2", NULL, NULL, &a);
+    CHECK_EQ(2, json_array_size(json_object_get(a.json, "items")));
+    snprintf(path, sizeof path, "/v1/fog/contributions?limit=2&cursor=%s", json_string_value(json_object_get(a.json, "next")));
+    answer_free(&a);
+    call_api(&h, "GET", path, NULL, NULL, &a);
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "items")));
+    CHECK_EQ(20, json_integer_value(json_object_get(json_array_get(json_object_get(a.json, "items"), 0), "cpu_us")));
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(harvest, names_the_figure_of_a_wrong_policy_and_says_when_the_node_is_not_harvested) {
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+    } rows[] = {
+        { "PUT", "/v1/fog/harvest/policy", "{\"set\":[{\"name\":\"cpu\",\"value\":\"40\"}]}", 204 },
+        { "PUT", "/v1/fog/harvest/policy", "{\"set\":[{\"name\":\"cpus\",\"value\":\"40\"}]}", 422 },
+        { "PUT", "/v1/fog/harvest/policy", "{\"set\":[]}", 400 },
+        { "PUT", "/v1/fog/harvest/policy", "{\"set\":[{\"name\":\"cpu\"}]}", 400 },
+        { "PUT", "/v1/fog/harvest/policy", "", 400 },
+        { "POST", "/v1/fog/harvest/pause", "{}", 204 },
+        { "POST", "/v1/fog/harvest/pause", "{\"duration_ms\":5000}", 204 },
+        { "POST", "/v1/fog/harvest/pause", "{\"duration_ms\":999}", 400 },
+        { "POST", "/v1/fog/harvest/pause", "{\"on\":false}", 409 },
+    };
+    struct house h;
+    house_open(&h, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct answer a;
+        call_api(&h, rows[i].method, rows[i].path, NULL, rows[i].body, &a);
+        if (a.status != rows[i].status) print_message("# %s: %d %s\n", rows[i].body, a.status, a.body);
+        CHECK_EQ(rows[i].status, a.status);
+        if (a.status == 422) CHECK(strstr(a.body, "there is no policy 'cpus'") != NULL);
+        if (a.status == 409) CHECK(strstr(a.body, "--harvest") != NULL);
+        answer_free(&a);
+    }
+    house_close(&h);
+}
+
 TEST(mix, shows_levels_relays_and_answers_of_a_ping) {
     struct house h;
     struct answer a;
@@ -828,6 +884,97 @@ TEST(quorum, lists_agreements_page_by_page_and_shows_one) {
     CHECK_EQ(404, a.status);
     answer_free(&a);
     call_api(&h, "GET", "/v1/fog/agreements/nonsense", NULL, NULL, &a);
+    CHECK_EQ(404, a.status);
+    answer_free(&a);
+    house_close(&h);
+}
+
+#define PROGRAM "0000000000000000000000000000000000000000000000000000000000000001"
+
+TEST(market, quotes_prices_rates_and_auctions_answer) {
+    static const char id[] = "ab00000000000000000000000000000000000000000000000000000000000000";
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "POST", "/v1/fog/market/quote", NULL, "{\"tier\":\"silver\",\"work_nh\":1000000000}", &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(3000000, json_integer_value(json_object_get(a.json, "price")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/market/prices", NULL, NULL, &a);
+    const json_t *gold = json_array_get(json_object_get(a.json, "tiers"), 2);
+    CHECK_EQ(5, json_array_size(json_object_get(gold, "hours")));
+    const json_t *f = json_array_get(json_object_get(gold, "forecast"), 0);
+    CHECK_EQ(4000000, json_integer_value(json_object_get(f, "price")));
+    CHECK_EQ(0, json_array_size(json_object_get(json_array_get(json_object_get(a.json, "tiers"), 0), "forecast")));
+    CHECK_EQ(5, json_integer_value(json_object_get(json_object_get(a.json, "money"), "held")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/rates", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_array(json_object_get(a.json, "items")));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/rates", NULL, "{}", &a);
+    CHECK_EQ(202, a.status);
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/market/auctions", NULL,
+             "{\"work_nh\":1000,\"reserve\":50,\"title\":\"t\",\"job\":{\"kind\":\"wasm\",\"program\":\"" PROGRAM "\"}}", &a);
+    if (a.status != 201) print_message("# %s\n", a.body);
+    CHECK_EQ(201, a.status);
+    CHECK_STR("commit", json_text(a.json, "state"));
+    CHECK_STR(id, json_text(a.json, "id"));
+    CHECK_EQ(50, json_integer_value(json_object_get(a.json, "escrow")));
+    CHECK_EQ(32, strlen(json_text(a.json, "job")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/market/auctions", NULL, NULL, &a);
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "items")));
+    answer_free(&a);
+    char path[128];
+    snprintf(path, sizeof path, "/v1/fog/market/auctions/%s", id);
+    call_api(&h, "GET", path, NULL, NULL, &a);
+    CHECK_EQ(0, json_array_size(json_object_get(a.json, "bids")));
+    answer_free(&a);
+    call_api(&h, "DELETE", path, NULL, NULL, &a);
+    CHECK_EQ(204, a.status);
+    answer_free(&a);
+    call_api(&h, "GET", path, NULL, NULL, &a);
+    CHECK_STR("cancelled", json_text(a.json, "state"));
+    CHECK_EQ(50, json_integer_value(json_object_get(a.json, "released")));
+    answer_free(&a);
+    house_close(&h);
+}
+
+TEST(market, names_the_field_of_a_wrong_quote_auction_or_measurement) {
+    static const struct {
+        const char *path, *body;
+        int status;
+        const char *field;
+    } rows[] = {
+        { "/v1/fog/market/quote", "{\"slot_s\":0}", 400, "/slot_s" },
+        { "/v1/fog/market/quote", "{\"work_nh\":0}", 400, "/work_nh" },
+        { "/v1/fog/market/quote", "{\"work_nh\":1,\"tier\":\"none\"}", 400, "/tier" },
+        { "/v1/fog/market/quote", "{\"work_nh\":1125899906842624}", 422, NULL },
+        { "/v1/fog/market/auctions", "{\"work_nh\":5}", 400, "/reserve" },
+        { "/v1/fog/market/auctions", "{\"reserve\":5}", 400, "/work_nh" },
+        { "/v1/fog/market/auctions", "{\"work_nh\":5,\"reserve\":5,\"units\":33}", 400, "/units" },
+        { "/v1/fog/market/auctions", "{\"work_nh\":5,\"reserve\":5,\"duration_ms\":999}", 400, "/duration_ms" },
+        { "/v1/fog/market/auctions", "{\"work_nh\":5,\"reserve\":5,\"job\":{\"kind\":\"wasm\"}}", 400, NULL },
+        { "/v1/fog/market/auctions", "{\"work_nh\":5,\"reserve\":5,\"job\":{\"kind\":\"odd\"}}", 400, "/job/kind" },
+        { "/v1/fog/market/auctions", "{\"work_nh\":5,\"reserve\":5,\"title\":\"\u00fcber\"}", 422, NULL },
+        { "/v1/fog/rates", "{\"node\":\"nobody\"}", 422, "/node" },
+        { "/v1/fog/rates", "{\"node\":\"" NODE "\"}", 404, NULL },
+    };
+    struct house h;
+    house_open(&h, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct answer a;
+        call_api(&h, "POST", rows[i].path, NULL, rows[i].body, &a);
+        if (a.status != rows[i].status) print_message("# %s %s\n", rows[i].body, a.body);
+        CHECK_EQ(rows[i].status, a.status);
+        const json_t *e = json_array_get(json_object_get(a.json, "errors"), 0);
+        if (rows[i].field) CHECK_STR(rows[i].field, json_text(e, "field"));
+        answer_free(&a);
+    }
+    struct answer a;
+    call_api(&h, "GET", "/v1/fog/market/auctions/ff", NULL, NULL, &a);
     CHECK_EQ(404, a.status);
     answer_free(&a);
     house_close(&h);

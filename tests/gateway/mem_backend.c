@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 #include "crypto/hash.h"
+#include "fog/market.h"
+#include "fog/price.h"
 #include "fog/plan_record.h"
 #include "trust/reputation.h"
 #include "wire/job.h"
@@ -72,6 +74,7 @@ struct mem_backend {
     struct backend_answer *answers;
     size_t answers_n, uploads;
     struct later *first, **last;
+    struct market *market;
     struct reputation *book;
     struct evidence *evidence; /* of all nodes, as it came; EVIDENCE of them at most */
     size_t evidence_n;
@@ -138,6 +141,7 @@ static void on_closed(uv_handle_t *h) {
     for (size_t i = 0; i < m->blobs_n; i++) free(m->blobs[i].p);
     free(m->jobs);
     free(m->answers);
+    market_destroy(m->market);
     free(m);
 }
 
@@ -396,6 +400,25 @@ static enum vl_err node_expel(void *self, struct vl_node_id id, backend_done_fn 
     return soon(m, VL_OK, done, arg);
 }
 
+static void harvest(void *self, struct view_harvest *ret) {
+    (void)self;
+    *ret = (struct view_harvest){ .harvested = true, .state = "paused", .rule = "idle", .says = "paused", .since_ms = 1, .rule_known = true,
+                                  .rule_value = 1000, .rule_limit = 300000, .reason = "in use", .signals_n = 2, .policy_n = 1 };
+    ret->signals[0] = (struct view_signal){ .name = "battery", .unit = "percent", .known = true, .value = -1 };
+    ret->signals[1] = (struct view_signal){ .name = "temperature", .unit = "milli_c" };
+    ret->policy[0] = (struct view_policy){ .name = "cpu", .help = "of all", .value = "50" };
+}
+
+static void contributions(void *self, const struct vl_node_id *after, vl_ms after_start, uint32_t max, view_contribution_fn sink, void *arg) {
+    (void)self;
+    for (uint32_t i = 0; i < 3 && max > 0; i++) { /* of the node with id zero, started in ms 1, 2, 3 */
+        struct view_contribution v = { .start_ms = i + 1, .end_ms = 100, .cpu_us = 10 * i };
+        if (after && v.start_ms <= after_start) continue;
+        sink(arg, &v);
+        max--;
+    }
+}
+
 void mem_tell(struct mem_backend *m, struct vl_node_id node, enum evidence_kind kind) {
     struct crypto_sign_key key;
     uint8_t seed[32] = { 7 };
@@ -418,6 +441,18 @@ static void reputations(void *self, const struct vl_node_id *after, uint32_t max
         sink(arg, &(struct view_reputation){ .id = n->id, .name = n->name, .score = &s, .base_milli = 500 });
         max--;
     }
+}
+
+static enum vl_err harvest_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
+                                  backend_done_fn done, void *arg) {
+    (void)values;
+    if (n != 1 || strcmp(names[0], "cpu") != 0) return vl_errmsg_set(why, VL_ENOTFOUND, "there is no policy '%s'", names[0]);
+    return soon(self, VL_OK, done, arg);
+}
+
+static enum vl_err harvest_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg) {
+    if (!pause) return VL_ESTATE;
+    return duration == VL_MS_NEVER || duration == 5000 ? soon(self, VL_OK, done, arg) : VL_ERANGE;
 }
 
 static enum vl_err reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max, view_reputation_fn head,
@@ -491,6 +526,96 @@ static void mix(void *self, struct view_mix *ret) {
 static void relays(void *self, view_relay_fn sink, void *arg) {
     (void)self;
     sink(arg, &(struct view_relay){ .number = 3, .addr = "192.0.2.1:8888" });
+}
+
+/* A log of two leaves, made anew for each question. */
+static enum vl_err log_ask(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg) {
+    static const uint8_t seed[32] = { 1 };
+    struct crypto_sign_key key;
+    struct view_log v = { .size = 2, .time_ms = 1700000000000, .leaf = vl_span_str("leaf") };
+    (void)self;
+    crypto_sign_key_from_seed(seed, &key);
+    struct vl_hash one = merkle_leaf(vl_span_str("leaf")), two = merkle_leaf(vl_span_str("other"));
+    struct merkle_checkpoint c = { .origin = "village.test/receipts", .size = 2, .root = merkle_node(&one, &two), .time_ms = v.time_ms };
+    v.root = c.root;
+    v.signer = crypto_sign_node_id(&key);
+    enum vl_err err = merkle_checkpoint_sign(&c, &key, v.text);
+    if (err) return err;
+    if (q->kind == BACKEND_LOG_LEAF && q->index > 1) return VL_ENOTFOUND;
+    if (q->kind == BACKEND_LOG_CONSISTENCY && q->second > 2) return VL_ENOTFOUND;
+    v.index = q->index;
+    v.proof_n = q->kind == BACKEND_LOG_HEAD ? 0 : 1;
+    v.proof[0] = two;
+    done(arg, VL_OK, NULL, &v);
+    return VL_OK;
+}
+
+static enum vl_err receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg) {
+    (void)self, (void)max;
+    if (id.b[0] != 0) return VL_ENOTFOUND;
+    if (after_run == 0) sink(arg, 1, 0, 1, 0);
+    return VL_OK;
+}
+
+/* A real market, with nobody who bids. */
+static const struct market *market(void *self, struct view_sums *ret) {
+    struct mem_backend *m = self;
+    if (m->market == NULL) m->market = market_create(1);
+    *ret = (struct view_sums){ .held = 5, .now = 5 };
+    return m->market;
+}
+
+static const struct price_series *prices(void *self, enum sla_tier tier) {
+    static struct price_series s[SLA_TIERS];
+    (void)self;
+    if (tier == TIER_GOLD && s[tier].n == 0)
+        for (uint64_t h = 1; h <= 5; h++) price_add(&s[tier], h * PRICE_HOUR_MS, 1000000000, 4000000);
+    return &s[tier];
+}
+
+static enum vl_err quote(void *self, enum sla_tier tier, uint64_t work, uint64_t slot_ms, struct price_quote *ret) {
+    (void)self;
+    if (work > 1ull << 49) return VL_ERANGE;
+    *ret = (struct price_quote){ .tier = tier, .nh = work ? work : slot_ms, .hour_price = price_tier(4000000, tier) };
+    ret->price = price_of_work(ret->hour_price, ret->nh);
+    return VL_OK;
+}
+
+static void rates(void *self, view_rate_fn sink, void *arg) {
+    struct mem_backend *m = self;
+    for (size_t i = 0; i < m->nodes_n; i++)
+        sink(arg, &(struct view_rate){ .id = m->nodes[i].id, .name = m->nodes[i].name, .verdict = "unknown", .due_ms = VL_MS_NEVER });
+}
+
+static enum vl_err measure(void *self, const struct vl_node_id *node, backend_done_fn done, void *arg) {
+    return node && find_node(self, *node) == NULL ? VL_ENOTFOUND : soon(self, VL_OK, done, arg);
+}
+
+static enum vl_err market_event(struct mem_backend *m, const struct market_event *ev) {
+    struct market_effects fx = { 0 };
+    struct view_sums sums;
+    market(m, &sums);
+    enum vl_err err = market_step(m->market, ev, &fx);
+    market_effects_free(&fx);
+    return err;
+}
+
+static enum vl_err auction_open(void *self, const struct market_order *order, struct vl_job_id id,
+                                const struct job_spec *spec, backend_auction_fn done, void *arg) {
+    struct market_event ev = { .kind = MARKET_EV_OPEN, .now = 1000, .auction = { { 0xab } }, .order = *order };
+    struct vl_errmsg why = { "" };
+    ev.order.has_job = spec != NULL;
+    ev.order.job = id;
+    ev.order.period = 1;
+    if (spec && spec->program.b[0] == 0xff) return VL_ENOTFOUND;
+    enum vl_err err = market_order_check(&ev.order, &why);
+    done(arg, err ? err : market_event(self, &ev), why.text, ev.auction);
+    return VL_OK;
+}
+
+static enum vl_err auction_cancel(void *self, struct vl_hash auction, backend_done_fn done, void *arg) {
+    enum vl_err err = market_event(self, &(struct market_event){ .kind = MARKET_EV_CANCEL, .now = 2000, .auction = auction });
+    return err ? err : soon(self, VL_OK, done, arg);
 }
 
 static enum vl_err mix_ping(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg) {
@@ -658,6 +783,10 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .job_cancel = job_cancel,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
+        .harvest = harvest,
+        .contributions = contributions,
+        .harvest_policy = harvest_policy,
+        .harvest_pause = harvest_pause,
         .reputations = reputations,
         .reputation = reputation,
         .explain = explain,
@@ -666,7 +795,16 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .agreement = agreement,
         .mix = mix,
         .relays = relays,
+        .log = log_ask,
+        .receipts = receipts,
         .mix_ping = mix_ping,
+        .market = market,
+        .prices = prices,
+        .quote = quote,
+        .rates = rates,
+        .measure = measure,
+        .auction_open = auction_open,
+        .auction_cancel = auction_cancel,
         .mix_charter = mix_charter,
         .ticket_create = ticket_create,
         .ticket_revoke = ticket_revoke,

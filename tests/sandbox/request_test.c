@@ -100,6 +100,19 @@ TEST(request, encoder_and_decoder_refuse_the_same_ranges) {
     CHECK_EQ(VL_ERANGE, encode(&q));
 }
 
+TEST(request, pace_is_a_share_of_at_most_all_processors) {
+    struct sandbox_request q = { .kind = SANDBOX_REQ_PACE, .u.cap_milli = 1000 }, back;
+    uint8_t packet[64];
+    size_t n = 0;
+    CHECK_OK(sandbox_request_encode(&q, packet, sizeof packet, &n));
+    CHECK_OK(sandbox_request_decode(vl_span(packet, n), &back));
+    CHECK_EQ(1000, back.u.cap_milli);
+    q.u.cap_milli = 1001;
+    CHECK_EQ(VL_ERANGE, sandbox_request_encode(&q, packet, sizeof packet, &n));
+    packet[n - 1]++;
+    CHECK_EQ(VL_EPARSE, sandbox_request_decode(vl_span(packet, n), &back));
+}
+
 TEST(request, decoder_refuses_what_an_encoder_never_writes) {
     struct sandbox_request q = { .kind = SANDBOX_REQ_COMPILE }, back = { .kind = SANDBOX_REQ_STATS };
     q.u.compile.module_path = "/m.wasm";

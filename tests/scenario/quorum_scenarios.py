@@ -18,7 +18,7 @@ def grow(v, names):
         ticket = v.call("POST", "/v1/tickets", {"uses": 1})["ticket"]
         labels = [x for kind in ("host", "site", "owner") for x in ("--label", f"{kind}={name}")]
         v.nodes.append(Node(v, name, "join", ticket, "--listen", "127.0.0.1:0", "--slots", "2", *labels, *v.timing))
-    wait("them to join", 30, lambda: len([n for n in v.call("GET", "/v1/fog/nodes")["items"] if n["name"] in names and n["state"] == "idle"]) == len(names))
+    wait("them to join", 30, lambda: len([n for n in v.call("GET", "/v1/fog/nodes")["items"] if n["name"] in names and n["state"] == "idle" and n["features"]]) == len(names))
 
 
 def test_a_tier_is_refused_in_words_or_kept_over_kill_9_and_what_was_missed_is_written_down(program, wasm, examples):

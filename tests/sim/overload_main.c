@@ -53,6 +53,7 @@ static struct sim_village_cfg calm(const struct options *o) {
     cfg.slots = SLOTS;
     cfg.fail_ppm = 0;
     cfg.submit_at_members = false;
+    cfg.tiers = false; /* one copy of each task: what is moved can be counted */
     cfg.task_min_ms = 5000;
     cfg.task_max_ms = 10000;
     cfg.tasks_max = 40;
@@ -91,15 +92,24 @@ static bool play(const struct sim_village_cfg *cfg, void (*script)(struct world 
 
 /* ---- scenarios ---- */
 
+/* The coordinator loses its power every half minute: what it learned must not be learned anew each time. */
+static void lose_coordinator(struct world *w, const struct sim_village_cfg *cfg, uint32_t second) {
+    (void)cfg;
+    if (second > 0 && second % 30 == 0) world_crash(w, 0);
+    if (second % 30 == 2) vl_ignore(world_start(w, 0));
+}
+
 static bool liars(const struct options *o) {
     struct sim_village_cfg cfg = calm(o);
     struct run r;
     cfg.liars = o->nodes / 10 ? o->nodes / 10 : 1;
     cfg.liar_slots = CLAIM;
-    bool ok = play(&cfg, NULL, &r);
+    cfg.jobs_max = 3 * o->nodes;
+    bool ok = play(&cfg, lose_coordinator, &r);
     return result(ok && r.stats.lies <= (uint64_t)LIES_MAX * cfg.liars && r.stats.lies > 0,
-                  "nodes_that_claim_twenty_times_their_slots_waste_few_placements",
-                  "%u liars, %u tasks, %" PRIu64 " placements wasted, %.1f for each liar; at most %u may be %s", cfg.liars, r.tasks,
+                  "nodes_that_claim_twenty_times_their_slots_waste_few_placements_although_the_coordinator_crashes",
+                  "%u liars, %u tasks in %.0f s, %" PRIu64 " placements wasted, %.1f for each liar; at most %u may be %s", cfg.liars, r.tasks,
+                  (double)r.took / 1000,
                   r.stats.lies, (double)r.stats.lies / cfg.liars, LIES_MAX, r.why);
 }
 

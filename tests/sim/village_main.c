@@ -1,6 +1,7 @@
 /* village_main.c - whole villages in virtual time: scenarios with faults, one TAP line for each seed.
- * sim_village [--seed N | --seeds COUNT] [--nodes N] [--hours H] [--jobs N] [--calm] [--json] [--mix]
+ * sim_village [--seed N | --seeds COUNT] [--nodes N] [--hours H] [--jobs N] [--calm] [--json] [--mix] [--owners] [--market]
  * --mix: six of eight nodes are relays, three keep the directory, some jobs are private, charters change.
+ * --market: half of the jobs submitted at the coordinator are auctioned.
  * A failing line carries the seed; --seed N replays it. */
 #include "crypto/random.h"
 #include "sim/village.h"
@@ -18,7 +19,7 @@ struct options {
     uint64_t seed, seeds;
     uint32_t nodes, jobs;
     double hours;
-    bool calm, json, mix;
+    bool calm, json, mix, owners, market;
 };
 
 static bool options_read(struct options *o, int argc, char **argv) {
@@ -30,6 +31,14 @@ static bool options_read(struct options *o, int argc, char **argv) {
         }
         if (strcmp(argv[i], "--json") == 0) {
             o->json = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--owners") == 0) {
+            o->owners = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--market") == 0) {
+            o->market = true;
             continue;
         }
         if (strcmp(argv[i], "--mix") == 0) {
@@ -74,8 +83,11 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
     cfg.jobs_max = o->jobs;
     cfg.submit_every_ms = (vl_ms)(o->hours * (double)hour * 0.8 / (o->jobs ? o->jobs : 1));
     cfg.mix = o->mix;
+    cfg.owners = o->owners ? o->nodes / 2 : 0;
+    cfg.market_percent = o->market ? 50 : 0;
     cfg.mix_charters = 3;
     cfg.mix_charter_ms = (vl_ms)(o->hours * (double)hour * 0.35);
+    cfg.tiers = !o->json;
     cfg.submit_at_members = !o->json; /* the measured one keeps its meaning */
     cfg.fail_ppm = o->calm ? 0 : 20000;
     if (!o->calm) {
@@ -108,7 +120,7 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
         err = VL_EINTERNAL;
         snprintf(why, 256, "%u acknowledged, but %u done and %u failed", ret->acknowledged, ret->done, ret->failed);
     }
-    if (err == VL_OK && o->calm && ret->failed > 0) {
+    if (err == VL_OK && o->calm && ret->failed > 0 && !o->market) { /* auctions fail when nobody bids so little */
         err = VL_EINTERNAL;
         snprintf(why, 256, "%u jobs failed although nothing was broken", ret->failed);
     }
@@ -121,7 +133,7 @@ int main(int argc, char **argv) {
     int failed = 0;
     if (!options_read(&o, argc, argv) || crypto_init()) {
         fprintf(stderr,
-                "usage: sim_village [--seed N | --seeds COUNT] [--nodes N] [--jobs N] [--hours H] [--calm] [--json] [--mix]\n");
+                "usage: sim_village [--seed N | --seeds COUNT] [--nodes N] [--jobs N] [--hours H] [--calm] [--json] [--mix] [--owners] [--market]\n");
         return 2;
     }
     if (!o.json) printf("1..%" PRIu64 "\n", o.seeds);
@@ -138,9 +150,10 @@ int main(int argc, char **argv) {
                    err ? "not " : "", i + 1, o.seed + i);
         if (!o.json || err)
             fprintf(stderr,
-                    "# seed %" PRIu64 ": %u jobs acknowledged, %u done, %u failed, %u of them at members, %u members, %u private done, %u consensuses, %" PRIu64
+                    "# seed %" PRIu64 ": %u jobs acknowledged, %u done, %u failed, %u of them at members, %u members, %u private done, %u consensuses, %u auctions, %u sold, %" PRIu64
                     " runs, %" PRIu64 " events, %.1f s %s\n",
-                    o.seed + i, s.acknowledged, s.done, s.failed, s.ended_at_members, s.members, s.private_done, s.consensuses, s.runs, s.events, took, why);
+                    o.seed + i, s.acknowledged, s.done, s.failed, s.ended_at_members, s.members, s.private_done, s.consensuses, s.auctions, s.auctions_paid, s.runs, s.events, took, why);
+        if (o.owners) fprintf(stderr, "# %" PRIu64 " visits of owners, %" PRIu64 " tasks taken from their machines\n", s.visits, s.handed_back);
         fflush(stdout);
         failed += err != VL_OK;
     }

@@ -36,7 +36,9 @@ static struct task_report sample_report(void) {
                              .cpu_us = 9,
                              .peak_bytes = 1,
                              .n_outputs = 2,
-                             .has_receipt = true };
+                             .has_receipt = true,
+                             .has_salt = true,
+                             .salt = { 9, 8 } };
     memset(r.job.b, 1, 16);
     r.outputs[0] = (struct task_output){ .name = str("stdout"), .size = 2, .inline_bytes = str("ok") };
     r.outputs[1] = (struct task_output){ .name = str("stderr") };
@@ -104,13 +106,17 @@ TEST(wire, codecs_are_canonical_and_refuse_every_cut_and_every_extra_byte) {
     struct task_spec spec = sample_spec();
     STRICT(struct task_spec, task_spec_encode, task_spec_decode, &spec);
     struct assignment a = {
-        .task = 1, .epoch = 2, .lease_ms = 90000, .attempt = 1, .priority = TASK_BULK, .spec = spec, .n_sources = 2
+        .task = 1, .epoch = 2, .lease_ms = 90000, .attempt = 1, .priority = TASK_BULK, .commit = true, .spec = spec, .n_sources = 2
     };
     STRICT(struct assignment, assignment_encode, assignment_decode, &a);
     struct revoke v = { .task = 1, .epoch = UINT64_MAX };
     STRICT(struct revoke, revoke_encode, revoke_decode, &v);
     struct task_status st = { .task = 1, .epoch = 1, .phase = TASK_STARTED };
     STRICT(struct task_status, task_status_encode, task_status_decode, &st);
+    struct task_commit tc = { .task = 7, .epoch = 1, .hash = { { 3 } } };
+    STRICT(struct task_commit, task_commit_encode, task_commit_decode, &tc);
+    struct task_reveal tr = { .task = TASK_INDEX_MAX - 1, .epoch = UINT64_MAX };
+    STRICT(struct task_reveal, task_reveal_encode, task_reveal_decode, &tr);
     struct task_report r = sample_report();
     STRICT(struct task_report, task_report_encode, task_report_decode, &r);
     STRICT(struct receipt, receipt_encode, receipt_decode, &r.receipt);

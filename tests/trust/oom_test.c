@@ -1,0 +1,124 @@
+/* Every allocation of draws and of sums of products refused once: the answer is VL_ENOMEM, nothing has changed, nothing
+ * leaks, and the same call succeeds afterwards. */
+#include "crypto/msm.h"
+#include "crypto/random.h"
+#include "trust/topology.h"
+
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t a, size_t b);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t a, size_t b);
+void *__wrap_realloc(void *p, size_t n);
+
+static uint32_t countdown; /* 0: off; 1: the next allocation fails */
+
+static bool refuse(void) { return countdown > 0 && --countdown == 0; }
+void *__wrap_malloc(size_t n) { return refuse() ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t a, size_t b) { return refuse() ? NULL : __real_calloc(a, b); }
+void *__wrap_realloc(void *p, size_t n) { return refuse() ? NULL : __real_realloc(p, n); }
+
+/* Did the call that was just made get through?  Ends the refusing. */
+static bool got_through(uint32_t k, enum vl_err err, uint32_t *refusals) {
+    bool refused = countdown == 0;
+    countdown = 0;
+    CHECK_EQ(refused ? VL_ENOMEM : VL_OK, err);
+    *refusals += refused;
+    CHECK(k < 20);
+    return !refused;
+}
+
+static void same_state(const struct topology *t, const struct vl_buf *want) {
+    struct vl_buf got;
+    vl_buf_init(&got, 1u << 16);
+    CHECK_OK(topology_save(t, &got));
+    CHECK(vl_span_eq(vl_span(want->p, want->len), vl_span(got.p, got.len)));
+    vl_buf_free(&got);
+}
+
+TEST(oom, draws_survive_every_refused_allocation) {
+    struct topology *t = NULL, *again = NULL;
+    struct vl_hash village = { { 1 } };
+    struct crypto_vrf_key key;
+    struct vl_buf saved;
+    uint32_t refusals = 0;
+    CHECK_OK(crypto_init());
+    for (uint32_t k = 1;; k++) {
+        countdown = k;
+        t = topology_create(4, &village, 7);
+        if (got_through(k, t != NULL ? VL_OK : VL_ENOMEM, &refusals)) break;
+    }
+    CHECK_EQ(3, refusals);
+    for (uint8_t i = 1; i < 4; i++) {
+        CHECK_OK(crypto_vrf_key_make(CRYPTO_VRF_ELL2, (const uint8_t[32]){ i }, &key));
+        struct crypto_vrf_public p = crypto_vrf_public_of(&key);
+        CHECK_OK(topology_member(t, (struct vl_node_id){ { i } }, &p, 5));
+    }
+    for (unsigned e = 0; e < 6; e++) {
+        vl_buf_init(&saved, 1u << 16);
+        CHECK_OK(topology_save(t, &saved));
+        for (uint32_t k = 1;; k++) {
+            countdown = k;
+            if (got_through(k, topology_advance(t, topology_epoch(t) + 1), &refusals)) break;
+            same_state(t, &saved);
+        }
+        vl_buf_free(&saved);
+    }
+    vl_buf_init(&saved, 1u << 16);
+    for (uint32_t k = 1;; k++) {
+        countdown = k;
+        if (got_through(k, topology_save(t, &saved), &refusals)) break;
+        CHECK_EQ(0, saved.len);
+    }
+    for (uint32_t k = 1;; k++) {
+        countdown = k;
+        if (got_through(k, topology_restore(vl_span(saved.p, saved.len), 4, &again), &refusals)) break;
+        CHECK(again == NULL);
+    }
+    same_state(again, &saved);
+    CHECK(refusals > 3 + 6 * 2 + 1 + 8);
+    vl_buf_free(&saved);
+    topology_destroy(t);
+    topology_destroy(again);
+}
+
+/* Few terms, many, and many that are not normalised yet. */
+TEST(oom, sums_of_products_survive_every_refused_allocation) {
+    enum { MANY = MSM_STRAUS_MAX + 1 };
+    static uint8_t scalar[MANY][32], encoded[MANY][32];
+    static struct ristretto point[MANY];
+    struct ristretto base = ristretto_base(), sum, want = ristretto_identity(), at = base;
+    CHECK_OK(crypto_init());
+    for (size_t i = 0; i < MANY; i++) {
+        scalar[i][0] = 1;
+        point[i] = at;
+        ristretto_encode(&at, encoded[i]);
+        at = ristretto_add(&at, &base);
+    }
+    for (size_t n = MANY - 1; n <= MANY; n++) {
+        uint32_t refusals = 0;
+        want = ristretto_identity();
+        for (size_t i = 0; i < n; i++) want = ristretto_add(&want, &point[i]);
+        for (uint32_t k = 1;; k++) {
+            sum = ristretto_identity();
+            countdown = k;
+            if (got_through(k, msm_vartime((const uint8_t(*)[32])scalar, point, n, &sum), &refusals)) break;
+            CHECK(ristretto_is_identity(&sum)); /* not written */
+        }
+        CHECK(ristretto_equal(&want, &sum));
+        CHECK_EQ(n == MANY ? 5 : 2, refusals);
+        for (uint32_t k = 1;; k++) {
+            countdown = k;
+            if (got_through(k,
+                            msm_encoded_vartime((const uint8_t(*)[32])scalar, (const uint8_t(*)[32])encoded, n, &sum),
+                            &refusals))
+                break;
+        }
+        CHECK(ristretto_equal(&want, &sum));
+    }
+}
