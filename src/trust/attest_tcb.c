@@ -80,7 +80,7 @@ static bool open_document(const struct attest_input *in, struct vl_span text, co
             continue;
         }
         struct crypto_x509_path path;
-        fault = attest_chain_quiet(in, ATTEST_TDX, c, NULL, r, &path);
+        fault = attest_chain_quiet(in, in->kind == ATTEST_SGX ? ATTEST_SGX : ATTEST_TDX, c, NULL, r, &path);
         if (fault != CRYPTO_X509_OK || path.n != 2) continue;
         if (!in_time(in, inner, r)) return bad(r, "the collateral has expired");
         *ret = inner;
