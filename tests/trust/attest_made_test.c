@@ -2,6 +2,7 @@
  * Intel's collateral.  The test's own root is accepted through the policy, as an operator's. */
 #include "attest_vectors.h"
 #include "check.h"
+#include "crypto/hash.h"
 #include "pki.h"
 
 #include <stdio.h>
@@ -244,6 +245,31 @@ TEST(attest_snp_made, policy_and_privilege_are_read) {
     s.report[0x40] = 1; /* but the platform has it on */
     CHECK_STR("multithreading is allowed, and the policy forbids it", snp_verify(&s));
     snp_end(&s);
+}
+
+/* An HCL report around the made one, with everything right but the privilege level. */
+TEST(attest_snp_made, only_level_0_speaks_for_an_azure_vtpm) {
+    static uint8_t hcl[1216 + 20 + 2] = { 'H', 'C', 'L', 'A', 2 };
+    static const uint8_t runtime[22] = { 22, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, '{', '}' };
+    struct snp s;
+    for (uint8_t level = 0; level < 2; level++) {
+        snp_begin(&s, 3, false, false);
+        memcpy(hcl + 1216, runtime, sizeof runtime);
+        hcl[8] = sizeof hcl & 0xff;
+        hcl[9] = sizeof hcl >> 8;
+        hcl[12] = 2;
+        crypto_sha256(vl_span_str("{}"), s.report + 0x50);
+        s.report[0x30] = level;
+        s.policy.snp_vmpl_max = 3;
+        CHECK_STR("accepted", snp_verify(&s));
+        memcpy(hcl + 32, s.report, sizeof s.report);
+        s.in.kind = ATTEST_AZURE;
+        s.in.evidence = vl_span(hcl, sizeof hcl);
+        attest_verify(&s.in, &s.r);
+        CHECK_STR("no attestation key in the runtime data", s.r.genuine.why);
+        CHECK_EQ(level != 0, s.r.refused != NULL);
+        snp_end(&s);
+    }
 }
 
 TEST(attest_snp_made, a_vlek_expires) {
@@ -497,5 +523,55 @@ TEST(attest_tcb, another_signer_is_refused) {
     pki_key_free(t.signer);
     t.signer = pki_key("P-256");
     CHECK_STR("the signature of the collateral is not good", tdx_verify(&t, &m));
+    tdx_end(&t);
+}
+
+TEST(attest_tcb, a_key_that_the_quoting_enclave_does_not_know_signs_nothing) {
+    static uint8_t quote[5006];
+    struct tdx t;
+    BEGIN(t);
+    CHECK_EQ(sizeof quote, t.in.evidence.n);
+    memcpy(quote, t.in.evidence.p, sizeof quote);
+    t.in.evidence = vl_span(quote, sizeof quote);
+    quote[48 + 136] ^= 1; /* another measurement, signed anew */
+    pki_sign(t.signer, "SHA256", vl_span(quote, 48 + 584), quote + 48 + 584 + 4, 32);
+    attest_verify(&t.in, &t.r);
+    CHECK_STR("the signature of the quote is not good", t.r.reason);
+    pki_point(t.signer, quote + 48 + 584 + 4 + 64, 32);
+    attest_verify(&t.in, &t.r);
+    CHECK_STR("the quoting enclave does not vouch for the attestation key", t.r.reason);
+    tdx_end(&t);
+}
+
+TEST(attest_tcb, a_quoting_enclave_that_the_platform_did_not_sign_vouches_for_nothing) {
+    static uint8_t quote[5006];
+    uint8_t text[64 + 32], *at = quote + 48 + 584 + 4 + 64; /* the attestation key */
+    struct tdx t;
+    BEGIN(t);
+    memcpy(quote, t.in.evidence.p, sizeof quote);
+    t.in.evidence = vl_span(quote, sizeof quote);
+    pki_sign(t.signer, "SHA256", vl_span(quote, 48 + 584), at - 64, 32);
+    pki_point(t.signer, at, 32);
+    uint8_t *qe = at + 64 + 6, *auth = qe + 384 + 64;
+    CHECK_EQ(32, auth[0]);
+    memcpy(text, at, 64);
+    memcpy(text + 64, auth + 2, 32);
+    crypto_sha256(vl_span(text, sizeof text), qe + 320);
+    attest_verify(&t.in, &t.r);
+    CHECK_STR("the quoting enclave is not signed by the platform", t.r.reason);
+    tdx_end(&t);
+}
+
+TEST(attest_tcb, only_zeros_may_follow_a_quote) {
+    static uint8_t quote[5006];
+    struct tdx t;
+    BEGIN(t);
+    memcpy(quote, t.in.evidence.p, sizeof quote);
+    t.in.evidence = vl_span(quote, sizeof quote);
+    attest_verify(&t.in, &t.r);
+    CHECK_STR("accepted", t.r.reason);
+    quote[sizeof quote - 1] = 1;
+    attest_verify(&t.in, &t.r);
+    CHECK_STR("bytes after the end of the quote", t.r.reason);
     tdx_end(&t);
 }
