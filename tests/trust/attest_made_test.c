@@ -448,20 +448,15 @@ TEST(attest_tcb, every_status_of_intels_is_told) {
 TEST(attest_tcb, every_number_is_compared) {
     struct tdx t;
     BEGIN(t);
-    struct made m = { .svn = 2, .pcesvn = 11, .module_svn = t.in.evidence.p[48], .qe_svn = 4 };
+    /* What this platform has, exactly; one more of any is more than it has. */
+    struct made m = { .svn = 3, .pcesvn = 11, .module_svn = 6, .qe_svn = 6 };
+    unsigned *each[] = { &m.svn, &m.pcesvn, &m.module_svn, &m.qe_svn };
     CHECK_STR("accepted", tdx_verify(&t, &m));
-    m.svn = 200;
-    CHECK_STR("below every TCB level of the vendor", tdx_verify(&t, &m));
-    m.svn = 2;
-    m.pcesvn = 60000;
-    CHECK_STR("below every TCB level of the vendor", tdx_verify(&t, &m));
-    m.pcesvn = 11;
-    m.module_svn++;
-    CHECK_STR("below every TCB level of the vendor", tdx_verify(&t, &m));
-    m.module_svn--;
-    m.qe_svn = 60000;
-    CHECK_STR("below every TCB level of the vendor", tdx_verify(&t, &m));
-    m.qe_svn = 4;
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+        ++*each[i];
+        CHECK_STR("below every TCB level of the vendor", tdx_verify(&t, &m));
+        --*each[i];
+    }
     /* The module has a version of its own: the first two TDX components do not count. */
     CHECK(t.in.evidence.p[49] > 0);
     m.tdx_svn = 250;
