@@ -222,6 +222,18 @@ TEST(native, killing_a_task_kills_its_whole_tree) {
     rig_stop(g, true);
 }
 
+/* The runner dies at once; its tasks follow, and the next runner finds nothing in its way. */
+static void killed_by_force(struct rig *g, int before) {
+    char dir[128];
+    CHECK_OK(kill(g->pid, SIGKILL));
+    CHECK_EQ(g->pid, waitpid(g->pid, NULL, 0));
+    CHECK(no_sleepers(before));
+    close(g->fd);
+    snprintf(dir, sizeof dir, "%s", g->dir);
+    free(g);
+    rig_stop(rig_start(dir), true);
+}
+
 TEST(native, nothing_survives_the_node_or_a_runner_killed_by_force) {
     int before = sleepers();
     struct rig *g = with_stubborn(before);
@@ -229,14 +241,21 @@ TEST(native, nothing_survives_the_node_or_a_runner_killed_by_force) {
     rig_stop(g, true);
     CHECK_EQ(before, sleepers());
     g = with_stubborn(before);
-    CHECK_OK(kill(g->pid, SIGKILL));
-    CHECK_EQ(g->pid, waitpid(g->pid, NULL, 0));
-    CHECK(no_sleepers(before));
-    close(g->fd);
-    char dir[128];
-    snprintf(dir, sizeof dir, "%s", g->dir);
-    free(g);
-    rig_stop(rig_start(dir), true);
+    killed_by_force(g, before);
+}
+
+TEST(native, nothing_survives_a_runner_that_dies_while_its_tasks_are_frozen) {
+    int before = sleepers();
+    struct rig *g = with_stubborn(before);
+    NEED(can_native, g);
+    rig_send(g, &(struct sandbox_request){ .kind = SANDBOX_REQ_PACE, .u.cap_milli = 0 });
+    usleep(200000);
+    rig_stop(g, true);
+    CHECK_EQ(before, sleepers());
+    g = with_stubborn(before);
+    rig_send(g, &(struct sandbox_request){ .kind = SANDBOX_REQ_PACE, .u.cap_milli = 0 });
+    usleep(200000);
+    killed_by_force(g, before);
 }
 
 /* 0: opened and closed there; 77: no such namespace here. */
