@@ -390,7 +390,8 @@ def test_a_session_is_metered_and_held_against_the_receipts(program, wasm, examp
         m.restart()  # a node that dies closes its session when it is back
         row = wait("the session at the coordinator", 20, lambda: [c for c in m.village.call("GET", "/v1/fog/contributions")["items"] if not c["open"]])[0]
         check(row["tasks_done"] == 2 and row["receipts"] == 2, str(row))
-        check(row["cpu_us"] >= 500000 and row["believed_cpu_us"] == row["cpu_us"] == row["receipts_cpu_us"], str(row))
+        # how much of three seconds a task of low priority really gets depends on the others; that all agree on it does not
+        check(row["cpu_us"] >= 100000 and row["believed_cpu_us"] == row["cpu_us"] == row["receipts_cpu_us"], str(row))
         check(row["memory_byte_s"] > 0 and row["storage_bytes"] == 8 and row["network_bytes"] > 0, str(row))
         check(row["end_ms"] - row["start_ms"] <= (time.monotonic() - began) * 1000, str(row))
         own = m.call("GET", "/v1/fog/contributions")["items"]
@@ -408,8 +409,8 @@ def test_caps_on_processors_and_bandwidth_hold(program, wasm, examples):
         before = time.monotonic()
         job = m.village.job(os.path.join(wasm, "busy.wasm"), [text], args=["1"])
         check(m.village.ended(job, 90)["state"] == "done", "the job")
-        moved = m.state()["session"]["network_bytes"]
         took = time.monotonic() - before
+        moved = wait("all of it to be counted", 20, lambda: (n := m.state()["session"]["network_bytes"]) >= 2 * len(text) and n)
         print(f"# {moved} bytes moved in {took:.1f} s: {moved * 8 / took / 1e6:.1f} Mbit/s of 8")
         check(moved >= 2 * len(text) and moved * 8 / took <= 8e6 * 1.1, "the bandwidth was not held")
         for _ in range(2):
