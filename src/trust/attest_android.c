@@ -3,16 +3,18 @@
  * certificate first.  Collateral [0]: serial numbers of revoked certificates, as Google publishes them (lower-case
  * hexadecimal without leading zeros), one a line; absent: not looked up. */
 #include "trust/attest_priv.h"
-#include "trust/der.h"
 
-#include "crypto/hash.h"
+#include "crypto/der.h"
 
 #include <string.h>
 
 #define OID_KEY_DESCRIPTION "1.3.6.1.4.1.11129.2.1.17"
-#define TAG_ORIGIN (DER_CONTEXT + 702)
-#define TAG_ROOT_OF_TRUST (DER_CONTEXT + 704)
-#define TAG_PATCH_LEVEL (DER_CONTEXT + 706)
+#define TAG_ORIGIN 702u
+#define TAG_ROOT_OF_TRUST 704u
+#define TAG_PATCH_LEVEL 706u
+#define CONTEXT 0xa0u /* class and form of an explicit tag; the number is in the lower five bits, */
+#define LONG_TAG 0x1fu /* or after them when these are all ones */
+#define BOOLEAN 0x01
 #define SOFTWARE 0u
 #define STRONGBOX 2u
 #define ORIGIN_GENERATED 0u
@@ -28,10 +30,60 @@ struct description {
     uint32_t boot_state, origin, patch; /* patch: YYYYMM, 0 unknown */
 };
 
+/* Number of an explicit context tag, in its shortest form.  crypto/der.h has only those of one byte. */
+static bool tag(struct vl_reader *at, uint32_t *ret) {
+    uint8_t first = vl_read_u8(at);
+    uint32_t n = first & LONG_TAG;
+    if (at->failed || (first & ~LONG_TAG) != CONTEXT) return false;
+    if (n != LONG_TAG) {
+        *ret = n;
+        return true;
+    }
+    n = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t b = vl_read_u8(at);
+        if (i == 0 && b == 0x80) return false;
+        n = n << 7 | (b & 0x7fu);
+        if ((b & 0x80) != 0) continue;
+        *ret = n;
+        return !at->failed && n >= LONG_TAG;
+    }
+    return false;
+}
+static bool length(struct vl_reader *at, size_t *ret) {
+    uint8_t first = vl_read_u8(at);
+    uint32_t n = first;
+    if (first >= 0x80) {
+        unsigned bytes = first & 0x7fu;
+        if (bytes < 1 || bytes > 3) return false;
+        n = 0;
+        for (unsigned i = 0; i < bytes; i++) n = n << 8 | vl_read_u8(at);
+        if (n < 0x80 || n >> (8 * (bytes - 1)) == 0) return false;
+    }
+    *ret = n;
+    return !at->failed && n <= at->n;
+}
+static bool tagged(struct vl_span *at, uint32_t *ret_tag, struct vl_span *ret) {
+    struct vl_reader r = vl_reader(at->p, at->n);
+    size_t n;
+    if (!tag(&r, ret_tag) || !length(&r, &n)) return false;
+    *ret = vl_read_span(&r, n);
+    *at = vl_span(r.p, r.n);
+    return true;
+}
+
+/* Only the two values that DER has. */
+static bool boolean(struct vl_span *at, bool *ret) {
+    struct vl_span v;
+    if (!der_take(at, BOOLEAN, &v) || v.n != 1 || (v.p[0] != 0 && v.p[0] != 0xff)) return false;
+    *ret = v.p[0] != 0;
+    return true;
+}
+
 static bool root_of_trust(struct vl_span in, struct description *d) {
     struct vl_span seq, key;
     if (!der_take(&in, DER_SEQUENCE, &seq) || in.n != 0 || !der_take(&seq, DER_OCTETS, &key)) return false;
-    if (!der_bool(&seq, &d->locked) || !der_uint(&seq, DER_ENUM, &d->boot_state) || d->boot_state > BOOT_MAX)
+    if (!boolean(&seq, &d->locked) || !der_u32(&seq, DER_ENUM, &d->boot_state) || d->boot_state > BOOT_MAX)
         return false;
     d->boot_hash = vl_span(NULL, 0);
     if (d->version >= VERSION_WITH_BOOT_HASH && !der_take(&seq, DER_OCTETS, &d->boot_hash)) return false;
@@ -41,18 +93,18 @@ static bool root_of_trust(struct vl_span in, struct description *d) {
 
 /* Tags ascend, none twice.  Only what hardware enforces is read; d is NULL for the other list. */
 static bool authorizations(struct vl_span list, struct description *d) {
-    uint32_t last = 0, tag;
+    uint32_t last = 0, number;
     struct vl_span v;
     while (list.n > 0) {
-        if (!der_next(&list, &tag, &v) || tag <= DER_CONTEXT || tag <= last) return false;
-        last = tag;
+        if (!tagged(&list, &number, &v) || number <= last) return false;
+        last = number;
         if (d == NULL) continue;
-        if (tag == TAG_ORIGIN) {
+        if (number == TAG_ORIGIN) {
             d->has_origin = true;
-            if (!der_uint(&v, DER_INTEGER, &d->origin) || v.n != 0) return false;
-        } else if (tag == TAG_PATCH_LEVEL) {
-            if (!der_uint(&v, DER_INTEGER, &d->patch) || v.n != 0) return false;
-        } else if (tag == TAG_ROOT_OF_TRUST && !root_of_trust(v, d)) {
+            if (!der_u32(&v, DER_INTEGER, &d->origin) || v.n != 0) return false;
+        } else if (number == TAG_PATCH_LEVEL) {
+            if (!der_u32(&v, DER_INTEGER, &d->patch) || v.n != 0) return false;
+        } else if (number == TAG_ROOT_OF_TRUST && !root_of_trust(v, d)) {
             return false;
         }
     }
@@ -63,9 +115,9 @@ static bool read_description(struct vl_span in, struct description *d) {
     struct vl_span seq, unique, software, hardware;
     uint32_t keymint;
     *d = (struct description){ 0 };
-    return der_take(&in, DER_SEQUENCE, &seq) && in.n == 0 && der_uint(&seq, DER_INTEGER, &d->version) &&
-           d->version > 0 && der_uint(&seq, DER_ENUM, &d->attestation_level) && d->attestation_level <= STRONGBOX &&
-           der_uint(&seq, DER_INTEGER, &keymint) && der_uint(&seq, DER_ENUM, &d->key_level) &&
+    return der_take(&in, DER_SEQUENCE, &seq) && in.n == 0 && der_u32(&seq, DER_INTEGER, &d->version) &&
+           d->version > 0 && der_u32(&seq, DER_ENUM, &d->attestation_level) && d->attestation_level <= STRONGBOX &&
+           der_u32(&seq, DER_INTEGER, &keymint) && der_u32(&seq, DER_ENUM, &d->key_level) &&
            d->key_level <= STRONGBOX && der_take(&seq, DER_OCTETS, &d->challenge) &&
            der_take(&seq, DER_OCTETS, &unique) && der_take(&seq, DER_SEQUENCE, &software) &&
            der_take(&seq, DER_SEQUENCE, &hardware) && seq.n == 0 && authorizations(software, NULL) &&

@@ -2,7 +2,8 @@
  * ECDSA P-384 over everything before the signature.  The input's leaf is the device's chain as PEM, the device's own
  * certificate first. */
 #include "trust/attest_priv.h"
-#include "trust/der.h"
+
+#include "crypto/der.h"
 
 #include <string.h>
 
@@ -86,7 +87,7 @@ static bool certificate_fwid(const struct crypto_x509 *c, struct vl_span *ret) {
     struct vl_span v, seq, key, fwid, oid;
     uint32_t version;
     return crypto_x509_extension(c, OID_FWID, &v) == VL_OK && der_take(&v, DER_SEQUENCE, &seq) && v.n == 0 &&
-           der_uint(&seq, DER_INTEGER, &version) && version == 1 && der_take(&seq, DER_SEQUENCE, &key) &&
+           der_u32(&seq, DER_INTEGER, &version) && version == 1 && der_take(&seq, DER_SEQUENCE, &key) &&
            der_take(&seq, DER_SEQUENCE, &fwid) && seq.n == 0 && der_take(&fwid, DER_OID, &oid) &&
            vl_span_eq(oid, vl_span(sha384, sizeof sha384)) && der_take(&fwid, DER_OCTETS, ret) && fwid.n == 0;
 }
