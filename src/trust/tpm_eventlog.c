@@ -121,17 +121,23 @@ static bool is_secure_boot(struct vl_span data, struct vl_span *ret) {
     return vl_reader_end(&at) == VL_OK && memcmp(guid.p, global, GUID) == 0 && memcmp(text.p, name, sizeof name) == 0;
 }
 
-/* Whoever holds the machine after boot can extend PCR 7 with what he likes: only what came before the separator, and
- * only when it is not said twice, is the firmware's word. */
+/* Whoever holds the machine after boot can extend PCR 7 with what he likes and call events in the log what he likes:
+ * only what came before the first separator is the firmware's word, and that one is known by its digest, which he cannot
+ * take back, not by the name the log gives it. */
 static void look(const struct event *e, struct state *s, struct tpm_replay *r) {
+    static const uint8_t zeros[4];
     uint8_t digest[TPM_DIGEST];
+    size_t n = tpm_digest_size(s->algorithm);
     struct vl_span value;
     if (e->pcr != 7 || s->separated) return;
-    if (e->type == SEPARATOR) s->separated = true;
+    tpm_digest(s->algorithm, vl_span(zeros, sizeof zeros), digest);
+    s->separated = vl_span_eq(e->digest, vl_span(digest, n));
+    if (s->separated) return;
+    if (e->type == SEPARATOR) s->doubtful = true;  /* one that says that something failed */
     if (e->type == EFI_ACTION) s->doubtful = true; /* "UEFI Debug Mode" and its like */
     if (e->type != VARIABLE_CONFIG || !is_secure_boot(e->data, &value)) return;
     tpm_digest(s->algorithm, e->data, digest);
-    if (!vl_span_eq(e->digest, vl_span(digest, tpm_digest_size(s->algorithm)))) s->doubtful = true;
+    if (!vl_span_eq(e->digest, vl_span(digest, n))) s->doubtful = true;
     s->secure_boot++;
     r->secure_boot = value.n == 1 && value.p[0] == 1 ? ATTEST_YES : ATTEST_NO;
 }
