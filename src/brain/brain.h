@@ -342,6 +342,7 @@ bool brain_rate(const struct brain *b, struct vl_node_id node, struct brain_rate
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;
+    uint64_t lost; /* copies of tasks that were lost with their nodes */
     uint64_t batches, plans, plan_conflicts; /* placed together; those by NSGA-II; placements that others had forestalled */
     uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
     uint64_t remote_taken, remote_refused; /* coordinator: jobs of members */

@@ -1,5 +1,5 @@
-/* Building and judging paths (RFC 5280 section 6, without name constraints and policies, which no vendor of hardware
- * uses: a critical extension of that kind is refused as unknown by libcrypto's flag or here). */
+/* Building and judging paths (RFC 5280 section 6, without name constraints and policy mapping, which no vendor of
+ * hardware uses: an issuer with a critical extension of that kind is refused). */
 #include "crypto/x509_priv.h"
 
 #include <openssl/err.h>
@@ -74,10 +74,23 @@ static bool pinned(const struct search *s, const struct crypto_x509 *c, size_t *
     return false;
 }
 
+/* Extensions that may be critical: those that are looked at here, and policies, of which any is accepted.  Our own list,
+ * as libcrypto's flag knows more than we honour (name constraints). */
+static bool understood(const X509 *x) {
+    for (int i = 0; i < X509_get_ext_count(x); i++) {
+        X509_EXTENSION *e = X509_get_ext(x, i);
+        int nid = OBJ_obj2nid(X509_EXTENSION_get_object(e));
+        if (X509_EXTENSION_get_critical(e) && nid != NID_basic_constraints && nid != NID_key_usage &&
+            nid != NID_certificate_policies)
+            return false;
+    }
+    return true;
+}
+
 /* Whether `below` certificates that issue may stand between c and the leaf. */
 static bool may_issue(const struct crypto_x509 *c, size_t below) {
     uint32_t flags = X509_get_extension_flags(c->x);
-    if ((flags & (EXFLAG_INVALID | EXFLAG_CRITICAL)) != 0 || (flags & EXFLAG_CA) == 0) return false;
+    if ((flags & EXFLAG_INVALID) != 0 || (flags & EXFLAG_CA) == 0 || !understood(c->x)) return false;
     if ((flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(c->x) & KU_KEY_CERT_SIGN) == 0) return false;
     long most = X509_get_pathlen(c->x);
     return most < 0 || below <= (size_t)most;
@@ -89,9 +102,15 @@ static bool strong(const struct crypto_x509 *c) {
     return hash == NID_sha256 || hash == NID_sha384 || hash == NID_sha512;
 }
 
+/* Issuers come from strangers, too: no kind of key whose checks can be made to take seconds. */
+static bool usable(const EVP_PKEY *key) {
+    int kind = EVP_PKEY_get_base_id(key);
+    return (kind == EVP_PKEY_EC || kind == EVP_PKEY_RSA) && EVP_PKEY_get_bits(key) <= 8192;
+}
+
 static bool signed_by(struct search *s, const struct crypto_x509 *c, const struct crypto_x509 *issuer) {
     EVP_PKEY *key = X509_get0_pubkey(issuer->x);
-    if (key == NULL || s->checks == 0) return false;
+    if (key == NULL || !usable(key) || s->checks == 0) return false;
     s->checks--;
     bool good = X509_verify(c->x, key) == 1;
     if (!good) ERR_clear_error();

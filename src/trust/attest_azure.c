@@ -151,7 +151,12 @@ static bool binds(struct vl_span data, const uint8_t digest[32]) {
 /* false: attest_no() was called. */
 static bool tee(const struct attest_input *in, const struct hcl *h, const uint8_t digest[32], struct attest_result *r) {
     if (h->type == TYPE_SNP) {
-        if (!attest_snp_report(in, h->hardware, r)) return false;
+        /* Only the paravisor, at level 0, speaks for the vTPM: whatever the policy lets guests do elsewhere. */
+        struct attest_policy policy = *in->policy;
+        struct attest_input snp = *in;
+        policy.snp_vmpl_max = 0;
+        snp.policy = &policy;
+        if (!attest_snp_report(&snp, h->hardware, r)) return false;
     } else if (h->type == TYPE_TDX) {
         struct attest_input td = *in;
         td.collateral[0] = in->collateral[4];

@@ -80,7 +80,7 @@ static bool open_document(const struct attest_input *in, struct vl_span text, co
             continue;
         }
         struct crypto_x509_path path;
-        fault = attest_chain_quiet(in, ATTEST_TDX, c, NULL, r, &path);
+        fault = attest_chain_quiet(in, in->kind == ATTEST_SGX ? ATTEST_SGX : ATTEST_TDX, c, NULL, r, &path);
         if (fault != CRYPTO_X509_OK || path.n != 2) continue;
         if (!in_time(in, inner, r)) return bad(r, "the collateral has expired");
         *ret = inner;
@@ -107,12 +107,24 @@ static bool status(struct vl_span level, enum attest_tcb *ret) {
     return false;
 }
 
+/* Platform, module and quoting enclave may name the same one. */
+static bool advised(const struct attest_result *r, struct vl_span id) {
+    const char *at = r->advisories;
+    while (*at != '\0') {
+        size_t n = strcspn(at, " ");
+        if (vl_span_eq(vl_span(at, n), id)) return true;
+        at += n + (at[n] == ' ');
+    }
+    return false;
+}
+
 static void advise(struct vl_span level, struct attest_result *r) {
     struct vl_span list, v, s;
     if (!json_member(level, "advisoryIDs", &list)) return;
     size_t n = strlen(r->advisories);
     while (json_next(&list, &v)) {
         if (!json_text(v, &s) || n + s.n + 2 > sizeof r->advisories) return;
+        if (advised(r, s)) continue;
         if (n > 0) r->advisories[n++] = ' ';
         memcpy(r->advisories + n, s.p, s.n);
         n += s.n;

@@ -155,6 +155,17 @@ TEST(x509, an_unknown_critical_part_of_an_issuer_is_refused) {
     CHECK_EQ(CRYPTO_X509_OK, outcome(&w));
 }
 
+TEST(x509, critical_name_constraints_are_refused_and_not_ignored) {
+    /* permittedSubtrees: dNSName "a" */
+    static const uint8_t constraints[] = { 0x30, 0x07, 0xa0, 0x05, 0x30, 0x03, 0x82, 0x01, 'a' };
+    struct world w;
+    begin(&w);
+    w.spec[1].extensions = 1;
+    w.spec[1].extension[0] = (struct pki_extension){ .oid = "2.5.29.30", .critical = true, .n = sizeof constraints };
+    memcpy(w.spec[1].extension[0].value, constraints, sizeof constraints);
+    CHECK_EQ(CRYPTO_X509_CONSTRAINT, outcome(&w));
+}
+
 TEST(x509, a_signature_with_sha1_is_weak) {
     struct world w;
     begin(&w);

@@ -246,17 +246,17 @@ TEST(attest_azure, a_part_of_the_evidence_is_never_genuine) {
 TEST(attest_azure, a_flipped_bit_is_never_genuine) {
     struct scene s;
     BEGIN(s, MILAN);
-    CHECK_EQ(0, attest_check_flips(&s.in, &s.in.evidence, 256, 2, 1));
-    CHECK_EQ(0, attest_check_flips(&s.in, &s.in.collateral[0], 0, 1, 2));
-    CHECK_EQ(0, attest_check_flips(&s.in, &s.in.collateral[1], 0, 1, 3));
-    CHECK_EQ(0, attest_check_flips(&s.in, &s.in.collateral[2], 0, 2, 4));
+    CHECK_EQ(SIZE_MAX, attest_check_flips(&s.in, &s.in.evidence, 256, 4, 1));
+    CHECK_EQ(SIZE_MAX, attest_check_flips(&s.in, &s.in.collateral[0], 0, 1, 2));
+    CHECK_EQ(SIZE_MAX, attest_check_flips(&s.in, &s.in.collateral[1], 0, 1, 3));
+    CHECK_EQ(SIZE_MAX, attest_check_flips(&s.in, &s.in.collateral[2], 0, 2, 4));
     end(&s);
 }
 
 TEST(attest_azure, a_flipped_bit_of_a_td_changes_nothing_or_everything) {
     struct scene s;
     BEGIN(s, TDX);
-    (void)attest_check_flips(&s.in, &s.in.evidence, 256, 2, 1);
-    (void)attest_check_flips(&s.in, &s.in.collateral[3], 0, 4, 2);
+    (void)attest_check_flips(&s.in, &s.in.evidence, 256, 8, 1);
+    (void)attest_check_flips(&s.in, &s.in.collateral[3], 0, 8, 2);
     end(&s);
 }

@@ -222,14 +222,14 @@ TEST(attest_snp, the_certificate_of_a_turin_leads_to_its_root) {
 TEST(attest_snp, a_flipped_bit_of_a_report_is_never_genuine) {
     struct scene s;
     BEGIN(s, VIRTEE, milan);
-    CHECK_EQ(0, attest_check_flips(&s.in, &s.in.evidence, 128, 1, 1));
+    CHECK_EQ(SIZE_MAX, attest_check_flips(&s.in, &s.in.evidence, 128, 1, 1));
     end(&s);
 }
 
 TEST(attest_snp, a_flipped_bit_of_a_certificate_is_never_genuine) {
     struct scene s;
     BEGIN(s, VIRTEE, milan);
-    CHECK_EQ(0, attest_check_flips(&s.in, &s.in.leaf, 64, 1, 2));
+    CHECK_EQ(SIZE_MAX, attest_check_flips(&s.in, &s.in.leaf, 64, 1, 2));
     end(&s);
 }
 

@@ -28,8 +28,9 @@ vl_ms attest_date(const char *text);
  * Restores in. */
 void attest_check_truncations(struct attest_input *in, size_t padding);
 /* Flips single bits of *what (a span of in, or of anything it points to): `dense` bits from the start all, then one of
- * each `step` bytes at a seeded place.  Whatever is still genuine must say the same as the original.  Returns how many
- * were. */
+ * each `step` bytes at a seeded place.  Whatever is still genuine must say the same as the original.  Returns the first
+ * byte where that was so, SIZE_MAX where never.  VILLAGE_ALL_FLIPS in the environment: every bit, which takes minutes.
+ */
 size_t attest_check_flips(struct attest_input *in, struct vl_span *what, size_t dense, size_t step, uint64_t seed);
 
 #endif
