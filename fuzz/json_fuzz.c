@@ -12,16 +12,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     uint8_t bytes[4];
     uint64_t x;
     struct vl_span raw = vl_span(p, n), again;
-    (void)json_member(raw, "a", &v); /* safe on what was not read before, too */
-    (void)json_next(&raw, &v);
-    if (!json_read(vl_span(p, n), &v)) return 0;
+    (void)jspan_member(raw, "a", &v); /* safe on what was not read before, too */
+    (void)jspan_next(&raw, &v);
+    if (!jspan_read(vl_span(p, n), &v)) return 0;
     inside(v, p, n);
-    if (!json_read(v, &again) || again.p != v.p || again.n != v.n) abort();
-    if (json_text(v, &text)) inside(text, p, n);
-    (void)json_uint(v, &x);
-    (void)json_hex(v, bytes, sizeof bytes);
-    if (json_member(v, "a", &one)) inside(one, p, n);
-    for (size_t i = 0; json_next(&v, &one); i++) {
+    if (!jspan_read(v, &again) || again.p != v.p || again.n != v.n) abort();
+    if (jspan_text(v, &text)) inside(text, p, n);
+    (void)jspan_uint(v, &x);
+    (void)jspan_hex(v, bytes, sizeof bytes);
+    if (jspan_member(v, "a", &one)) inside(one, p, n);
+    for (size_t i = 0; jspan_next(&v, &one); i++) {
         inside(one, p, n);
         if (i > n) abort();
     }

@@ -81,17 +81,17 @@ static bool rsa_of(struct vl_span key, struct crypto_pubkey **ret) {
     uint8_t n[512], e[8];
     size_t n_len, e_len;
     struct vl_span v, text;
-    return json_member(key, "kty", &v) && json_is(v, "RSA") && json_member(key, "n", &v) && json_text(v, &text) &&
-           base64url(text, n, sizeof n, &n_len) && json_member(key, "e", &v) && json_text(v, &text) &&
+    return jspan_member(key, "kty", &v) && jspan_is(v, "RSA") && jspan_member(key, "n", &v) && jspan_text(v, &text) &&
+           base64url(text, n, sizeof n, &n_len) && jspan_member(key, "e", &v) && jspan_text(v, &text) &&
            base64url(text, e, sizeof e, &e_len) &&
            crypto_pubkey_rsa(vl_span(n, n_len), vl_span(e, e_len), ret) == VL_OK;
 }
 
 static bool attestation_key(struct vl_span runtime, struct crypto_pubkey **ret) {
     struct vl_span keys, one, v;
-    if (!json_member(runtime, "keys", &keys)) return false;
-    while (json_next(&keys, &one))
-        if (json_member(one, "kid", &v) && json_is(v, "HCLAkPub")) return rsa_of(one, ret);
+    if (!jspan_member(runtime, "keys", &keys)) return false;
+    while (jspan_next(&keys, &one))
+        if (jspan_member(one, "kid", &v) && jspan_is(v, "HCLAkPub")) return rsa_of(one, ret);
     return false;
 }
 
@@ -99,9 +99,9 @@ static bool attestation_key(struct vl_span runtime, struct crypto_pubkey **ret) 
 static void configuration(const struct attest_input *in, struct vl_span runtime, struct attest_result *r) {
     struct vl_span v, user;
     uint8_t data[64];
-    if (json_member(runtime, "vm-configuration", &v) && json_member(v, "secure-boot", &v))
+    if (jspan_member(runtime, "vm-configuration", &v) && jspan_member(v, "secure-boot", &v))
         r->secure_boot = vl_span_eq(v, vl_span_str("true")) ? ATTEST_YES : ATTEST_NO;
-    if (json_member(runtime, "user-data", &user) && json_hex(user, data, sizeof data))
+    if (jspan_member(runtime, "user-data", &user) && jspan_hex(user, data, sizeof data))
         attest_key(in, vl_span(data, sizeof data), r);
 }
 
@@ -189,7 +189,7 @@ void attest_azure(const struct attest_input *in, struct attest_result *r) {
     }
     crypto_sha256(h.runtime, digest);
     if (!tee(in, &h, digest, r)) return;
-    if (!json_read(h.runtime, &runtime)) {
+    if (!jspan_read(h.runtime, &runtime)) {
         attest_no(r, "malformed runtime data");
         return;
     }

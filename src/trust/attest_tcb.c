@@ -28,7 +28,7 @@ static bool two(const uint8_t *p, unsigned *ret) {
 static bool date(struct vl_span value, vl_ms *ret) {
     struct vl_span s;
     unsigned century, year, month, day, hour, minute, second;
-    if (!json_text(value, &s) || s.n != 20) return false;
+    if (!jspan_text(value, &s) || s.n != 20) return false;
     if (s.p[4] != '-' || s.p[7] != '-' || s.p[10] != 'T' || s.p[13] != ':' || s.p[16] != ':' || s.p[19] != 'Z')
         return false;
     if (!two(s.p, &century) || !two(s.p + 2, &year) || !two(s.p + 5, &month) || !two(s.p + 8, &day) ||
@@ -45,7 +45,7 @@ static bool date(struct vl_span value, vl_ms *ret) {
 static bool in_time(const struct attest_input *in, struct vl_span document, struct attest_result *r) {
     struct vl_span v;
     vl_ms from, until;
-    return json_member(document, "issueDate", &v) && date(v, &from) && json_member(document, "nextUpdate", &v) &&
+    return jspan_member(document, "issueDate", &v) && date(v, &from) && jspan_member(document, "nextUpdate", &v) &&
            date(v, &until) && attest_in_time(in, from, until, r);
 }
 
@@ -66,8 +66,8 @@ static bool open_document(const struct attest_input *in, struct vl_span text, co
     struct vl_span whole, inner, v;
     uint8_t signature[64];
     char common[32];
-    if (!json_read(text, &whole) || !json_member(whole, name, &inner) || !json_member(whole, "signature", &v) ||
-        !json_hex(v, signature, sizeof signature))
+    if (!jspan_read(text, &whole) || !jspan_member(whole, name, &inner) || !jspan_member(whole, "signature", &v) ||
+        !jspan_hex(v, signature, sizeof signature))
         return bad(r, "malformed collateral");
     enum crypto_x509_fault fault = CRYPTO_X509_NO_ROOT;
     bool forged = false;
@@ -98,9 +98,9 @@ static bool status(struct vl_span level, enum attest_tcb *ret) {
                                            ATTEST_TCB_OUT_OF_DATE, ATTEST_TCB_OUT_OF_DATE_CONFIG,
                                            ATTEST_TCB_REVOKED };
     struct vl_span v;
-    if (!json_member(level, "tcbStatus", &v)) return false;
+    if (!jspan_member(level, "tcbStatus", &v)) return false;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (json_is(v, attest_tcb_name(all[i]))) {
+        if (jspan_is(v, attest_tcb_name(all[i]))) {
             *ret = all[i];
             return true;
         }
@@ -120,10 +120,10 @@ static bool advised(const struct attest_result *r, struct vl_span id) {
 
 static void advise(struct vl_span level, struct attest_result *r) {
     struct vl_span list, v, s;
-    if (!json_member(level, "advisoryIDs", &list)) return;
+    if (!jspan_member(level, "advisoryIDs", &list)) return;
     size_t n = strlen(r->advisories);
-    while (json_next(&list, &v)) {
-        if (!json_text(v, &s) || n + s.n + 2 > sizeof r->advisories) return;
+    while (jspan_next(&list, &v)) {
+        if (!jspan_text(v, &s) || n + s.n + 2 > sizeof r->advisories) return;
         if (advised(r, s)) continue;
         if (n > 0) r->advisories[n++] = ' ';
         memcpy(r->advisories + n, s.p, s.n);
@@ -153,13 +153,13 @@ static bool components(struct vl_span tcb, const char *name, const uint8_t *have
     struct vl_span list, one, v;
     uint64_t svn;
     bool enough = true;
-    if (!json_member(tcb, name, &list)) {
+    if (!jspan_member(tcb, name, &list)) {
         *ret_malformed = true;
         return false;
     }
     size_t n = 0;
-    while (json_next(&list, &one)) {
-        if (n == DCAP_COMPONENTS || !json_member(one, "svn", &v) || !json_uint(v, &svn) || svn > UINT8_MAX) {
+    while (jspan_next(&list, &one)) {
+        if (n == DCAP_COMPONENTS || !jspan_member(one, "svn", &v) || !jspan_uint(v, &svn) || svn > UINT8_MAX) {
             *ret_malformed = true;
             return false;
         }
@@ -173,7 +173,7 @@ static bool components(struct vl_span tcb, const char *name, const uint8_t *have
 static bool platform_reaches(struct vl_span level, const struct dcap_quote *q, bool *ret_malformed) {
     struct vl_span tcb, v;
     uint64_t pcesvn;
-    if (!json_member(level, "tcb", &tcb) || !json_member(tcb, "pcesvn", &v) || !json_uint(v, &pcesvn)) {
+    if (!jspan_member(level, "tcb", &tcb) || !jspan_member(tcb, "pcesvn", &v) || !jspan_uint(v, &pcesvn)) {
         *ret_malformed = true;
         return false;
     }
@@ -189,8 +189,8 @@ static bool platform_reaches(struct vl_span level, const struct dcap_quote *q, b
 static bool platform_level(struct vl_span info, const struct dcap_quote *q, struct attest_result *r) {
     struct vl_span list, level;
     size_t n = 0;
-    if (!json_member(info, "tcbLevels", &list)) return bad(r, "malformed collateral");
-    while (json_next(&list, &level)) {
+    if (!jspan_member(info, "tcbLevels", &list)) return bad(r, "malformed collateral");
+    while (jspan_next(&list, &level)) {
         bool malformed = n++ == LEVELS_MAX, reached = platform_reaches(level, q, &malformed);
         if (malformed) return bad(r, "malformed collateral");
         if (!reached) continue;
@@ -207,9 +207,9 @@ static bool platform_level(struct vl_span info, const struct dcap_quote *q, stru
 static bool isv_level(struct vl_span identity, uint64_t have, struct attest_result *r, enum attest_tcb *ret) {
     struct vl_span list, level, v;
     uint64_t svn;
-    if (!json_member(identity, "tcbLevels", &list)) return bad(r, "malformed collateral");
-    for (size_t n = 0; n < LEVELS_MAX && json_next(&list, &level); n++) {
-        if (!json_member(level, "tcb", &v) || !json_member(v, "isvsvn", &v) || !json_uint(v, &svn))
+    if (!jspan_member(identity, "tcbLevels", &list)) return bad(r, "malformed collateral");
+    for (size_t n = 0; n < LEVELS_MAX && jspan_next(&list, &level); n++) {
+        if (!jspan_member(level, "tcb", &v) || !jspan_member(v, "isvsvn", &v) || !jspan_uint(v, &svn))
             return bad(r, "malformed collateral");
         if (have < svn) continue;
         if (!status(level, ret)) return bad(r, "malformed collateral");
@@ -227,8 +227,8 @@ static bool isv_level(struct vl_span identity, uint64_t have, struct attest_resu
 static bool masked(struct vl_span o, const char *name, const char *mask_name, const uint8_t *have, size_t n) {
     uint8_t want[16], mask[16];
     struct vl_span v;
-    if (n > sizeof want || !json_member(o, name, &v) || !json_hex(v, want, n)) return false;
-    if (!json_member(o, mask_name, &v) || !json_hex(v, mask, n)) return false;
+    if (n > sizeof want || !jspan_member(o, name, &v) || !jspan_hex(v, want, n)) return false;
+    if (!jspan_member(o, mask_name, &v) || !jspan_hex(v, mask, n)) return false;
     for (size_t i = 0; i < n; i++)
         if ((have[i] & mask[i]) != want[i]) return false;
     return true;
@@ -236,7 +236,7 @@ static bool masked(struct vl_span o, const char *name, const char *mask_name, co
 static bool signer_is(struct vl_span o, const uint8_t *have, size_t n) {
     uint8_t want[48];
     struct vl_span v;
-    return json_member(o, "mrsigner", &v) && json_hex(v, want, n) && memcmp(want, have, n) == 0;
+    return jspan_member(o, "mrsigner", &v) && jspan_hex(v, want, n) && memcmp(want, have, n) == 0;
 }
 static bool module_is(struct vl_span o, const uint8_t *body) {
     return signer_is(o, body + TD_MRSIGNERSEAM, 48) &&
@@ -250,14 +250,15 @@ static bool module_level(struct vl_span info, const struct dcap_quote *q, struct
     struct vl_span list, one, v;
     enum attest_tcb module;
     if (svn[1] == 0) {
-        if (!json_member(info, "tdxModule", &one)) return bad(r, "malformed collateral");
+        if (!jspan_member(info, "tdxModule", &one)) return bad(r, "malformed collateral");
         return module_is(one, q->body.p) || bad(r, "the TDX module is not the vendor's");
     }
     id[4] = digits[svn[1] >> 4];
     id[5] = digits[svn[1] & 15];
-    if (!json_member(info, "tdxModuleIdentities", &list)) return bad(r, "the collateral does not know this TDX module");
-    while (json_next(&list, &one)) {
-        if (!json_member(one, "id", &v) || !json_is(v, id)) continue;
+    if (!jspan_member(info, "tdxModuleIdentities", &list))
+        return bad(r, "the collateral does not know this TDX module");
+    while (jspan_next(&list, &one)) {
+        if (!jspan_member(one, "id", &v) || !jspan_is(v, id)) continue;
         if (!module_is(one, q->body.p)) return bad(r, "the TDX module is not the vendor's");
         if (!isv_level(one, svn[0], r, &module)) return false;
         r->tcb = both(r->tcb, module);
@@ -273,13 +274,13 @@ static bool judge_platform(const struct attest_input *in, const struct dcap_quot
     uint64_t version, type;
     uint8_t fmspc[6], pceid[2];
     if (!open_document(in, in->collateral[0], "tcbInfo", r, &info)) return false;
-    if (!json_member(info, "version", &v) || !json_uint(v, &version) || version != 3 ||
-        !json_member(info, "tcbType", &v) || !json_uint(v, &type) || type != 0)
+    if (!jspan_member(info, "version", &v) || !jspan_uint(v, &version) || version != 3 ||
+        !jspan_member(info, "tcbType", &v) || !jspan_uint(v, &type) || type != 0)
         return bad(r, "collateral of an unknown version");
-    if (!json_member(info, "id", &v) || !json_is(v, q->tdx ? "TDX" : "SGX"))
+    if (!jspan_member(info, "id", &v) || !jspan_is(v, q->tdx ? "TDX" : "SGX"))
         return bad(r, "collateral of another kind");
-    if (!json_member(info, "fmspc", &v) || !json_hex(v, fmspc, 6) || !json_member(info, "pceId", &v) ||
-        !json_hex(v, pceid, 2))
+    if (!jspan_member(info, "fmspc", &v) || !jspan_hex(v, fmspc, 6) || !jspan_member(info, "pceId", &v) ||
+        !jspan_hex(v, pceid, 2))
         return bad(r, "malformed collateral");
     if (memcmp(fmspc, q->pck.fmspc, 6) != 0 || memcmp(pceid, q->pck.pceid, 2) != 0)
         return bad(r, "collateral of another platform");
@@ -292,8 +293,8 @@ static bool is_qe(struct vl_span identity, const struct dcap_quote *q) {
     uint64_t product;
     return masked(identity, "miscselect", "miscselectMask", p + SGX_MISCSELECT, 4) &&
            masked(identity, "attributes", "attributesMask", p + SGX_ATTRIBUTES, 16) &&
-           signer_is(identity, p + SGX_MRSIGNER, 32) && json_member(identity, "isvprodid", &v) &&
-           json_uint(v, &product) && product == ((unsigned)p[SGX_PRODID] | (unsigned)p[SGX_PRODID + 1] << 8);
+           signer_is(identity, p + SGX_MRSIGNER, 32) && jspan_member(identity, "isvprodid", &v) &&
+           jspan_uint(v, &product) && product == ((unsigned)p[SGX_PRODID] | (unsigned)p[SGX_PRODID + 1] << 8);
 }
 
 /* false: *ret_other, the enclave is another one; else r->tcb says what is wrong. */
@@ -303,8 +304,8 @@ static bool judge_qe(const struct attest_input *in, const struct dcap_quote *q, 
     uint64_t version;
     enum attest_tcb qe, platform = r->tcb;
     if (!open_document(in, in->collateral[1], "enclaveIdentity", r, &identity)) return false;
-    if (!json_member(identity, "version", &v) || !json_uint(v, &version) || version != 2 ||
-        !json_member(identity, "id", &v) || !json_is(v, q->tdx ? "TD_QE" : "QE"))
+    if (!jspan_member(identity, "version", &v) || !jspan_uint(v, &version) || version != 2 ||
+        !jspan_member(identity, "id", &v) || !jspan_is(v, q->tdx ? "TD_QE" : "QE"))
         return bad(r, "collateral of an unknown version or another kind");
     if (!is_qe(identity, q)) {
         *ret_other = true;

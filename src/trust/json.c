@@ -136,7 +136,7 @@ static bool whole(struct vl_span *at, struct vl_span *ret) {
     return true;
 }
 
-bool json_read(struct vl_span text, struct vl_span *ret) {
+bool jspan_read(struct vl_span text, struct vl_span *ret) {
     struct vl_span v;
     if (!whole(&text, &v)) return false;
     skip(&text);
@@ -145,7 +145,7 @@ bool json_read(struct vl_span text, struct vl_span *ret) {
     return true;
 }
 
-bool json_member(struct vl_span o, const char *key, struct vl_span *ret) {
+bool jspan_member(struct vl_span o, const char *key, struct vl_span *ret) {
     if (!take(&o, '{')) return false;
     for (;;) {
         struct vl_span name, v;
@@ -162,7 +162,7 @@ bool json_member(struct vl_span o, const char *key, struct vl_span *ret) {
     }
 }
 
-bool json_next(struct vl_span *at, struct vl_span *ret) {
+bool jspan_next(struct vl_span *at, struct vl_span *ret) {
     /* Between elements *at stands on what was before them: the bracket, then commas. */
     struct vl_span s = *at;
     if (!take(&s, '[') && !take(&s, ',')) return false;
@@ -174,19 +174,19 @@ bool json_next(struct vl_span *at, struct vl_span *ret) {
     return true;
 }
 
-bool json_text(struct vl_span v, struct vl_span *ret) {
+bool jspan_text(struct vl_span v, struct vl_span *ret) {
     struct vl_span s;
     if (!string(&v, &s) || v.n != 0 || (s.n > 0 && memchr(s.p, '\\', s.n) != NULL)) return false;
     *ret = s;
     return true;
 }
 
-bool json_is(struct vl_span v, const char *text) {
+bool jspan_is(struct vl_span v, const char *text) {
     struct vl_span s;
-    return json_text(v, &s) && vl_span_eq(s, vl_span_str(text));
+    return jspan_text(v, &s) && vl_span_eq(s, vl_span_str(text));
 }
 
-bool json_uint(struct vl_span v, uint64_t *ret) {
+bool jspan_uint(struct vl_span v, uint64_t *ret) {
     uint64_t x = 0;
     if (v.n == 0 || (v.n > 1 && v.p[0] == '0')) return false;
     for (size_t i = 0; i < v.n; i++) {
@@ -199,9 +199,9 @@ bool json_uint(struct vl_span v, uint64_t *ret) {
     return true;
 }
 
-bool json_hex(struct vl_span v, uint8_t *dst, size_t n) {
+bool jspan_hex(struct vl_span v, uint8_t *dst, size_t n) {
     struct vl_span s;
-    if (!json_text(v, &s) || s.n != 2 * n) return false;
+    if (!jspan_text(v, &s) || s.n != 2 * n) return false;
     for (size_t i = 0; i < n; i++) {
         uint8_t high, low;
         if (!hex_digit(s.p[2 * i], &high) || !hex_digit(s.p[2 * i + 1], &low)) return false;
