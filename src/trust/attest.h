@@ -92,6 +92,7 @@ struct attest_policy {
         bool set;
         uint8_t fmc, bootloader, tee, snp, microcode; /* SEV-SNP: least security versions of the reported TCB */
     } snp_minimum;
+    uint32_t android_patch_minimum; /* least patch level of Android, YYYYMM; 0: not asked */
     uint32_t snp_vmpl_max;  /* the report must come from this privilege level or a more privileged one: 0..3 */
     bool need_crl;          /* revocation lists must be there */
     bool no_smt;            /* refuse machines with simultaneous multithreading allowed */

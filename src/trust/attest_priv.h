@@ -47,5 +47,10 @@ bool attest_dcap_quote(const struct attest_input *in, struct vl_span quote, bool
 void attest_snp(const struct attest_input *in, struct attest_result *r);
 void attest_dcap(const struct attest_input *in, struct attest_result *r); /* SGX and TDX */
 void attest_azure(const struct attest_input *in, struct attest_result *r);
+void attest_nitro(const struct attest_input *in, struct attest_result *r);
+void attest_arm(const struct attest_input *in, struct attest_result *r); /* CCA and PSA */
+void attest_android(const struct attest_input *in, struct attest_result *r);
+void attest_nvidia(const struct attest_input *in, struct attest_result *r);
+void attest_tpm(const struct attest_input *in, struct attest_result *r);
 
 #endif
