@@ -304,7 +304,8 @@ VL_MUST_CHECK enum vl_err brain_explain(const struct brain *b, struct vl_job_id 
 
 struct brain_quorum {
     struct quorum_choice choice;
-    struct quorum_node node[QUORUM_NODES_MAX]; /* the chosen ones; choice.node is of no use here */
+    uint32_t n, groups;                       /* of the n / groups nodes of each group choice.n is the number */
+    struct quorum_node node[QUORUM_WIDE_MAX]; /* the chosen ones, group by group; choice.node is of no use here */
     bool majority;
     uint32_t candidates; /* nodes that fit the job */
 };

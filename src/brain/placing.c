@@ -138,6 +138,12 @@ void placing_touch(struct brain *b, struct vl_node_id node) {
     sched_fast_update(p->fast, at);
 }
 
+uint32_t placing_room(const struct brain *b, struct vl_node_id node) {
+    const struct placing *p = b->placing;
+    uint32_t at = p && p->fast ? find_node(p->nodes, p->nodes_n, &node) : 0;
+    return p && p->fast && at < p->nodes_n && p->nodes[at].blocked == 0 ? p->nodes[at].free_slots : 0;
+}
+
 static uint32_t free_slots(const struct placing *p) {
     uint32_t slots = 0;
     for (uint32_t i = 0; i < p->nodes_n; i++)
@@ -318,6 +324,7 @@ static void place_pages(struct brain *b, struct round *r, uint32_t slots) {
             return;
         }
         uint32_t got = job_book_ready(b->jobs, b->now, &p->cursor, r->tasks, size), kept = 0, before = r->placed;
+        quorum_page(b);
         for (uint32_t i = 0; i < got; i++) {
             if (placing_planned(p, &r->tasks[i]) || market_holds(b, &r->tasks[i])) continue;
             if (kept != i) r->tasks[kept] = r->tasks[i];

@@ -1,6 +1,6 @@
 /* overload_main.c - bad times of a whole village in virtual time, with the figure that must hold for each (docs/fog.md,
  * Overload).  One TAP line for each scenario; `--nodes N` makes them as large as wanted, `--seed N` another course of things.
- *   sim_overload [--nodes N] [--seed N] [--only liars|flappers|cut] */
+ *   sim_overload [--nodes N] [--seed N] [--tiers 0|1] [--only liars|flappers|cut] */
 #include "crypto/random.h"
 #include "sim/village.h"
 
@@ -23,6 +23,7 @@ struct options {
     uint32_t nodes;
     uint64_t seed;
     const char *only;
+    bool tiers; /* every second job is bronze: more copies of each task, so the bounds below are not meant for it */
 };
 
 struct run { /* what a scenario ends with */
@@ -54,7 +55,7 @@ static struct sim_village_cfg calm(const struct options *o) {
     cfg.slots = SLOTS;
     cfg.fail_ppm = 0;
     cfg.submit_at_members = false;
-    cfg.tiers = false; /* one copy of each task: what is moved can be counted */
+    cfg.tiers = o->tiers; /* one copy of each task: what is moved can be counted */
     cfg.task_min_ms = 5000;
     cfg.task_max_ms = 10000;
     cfg.tasks_max = 40;
@@ -171,6 +172,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--nodes") == 0) o.nodes = (uint32_t)strtoul(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--seed") == 0) o.seed = strtoull(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--tiers") == 0) o.tiers = strcmp(argv[i + 1], "1") == 0;
         if (strcmp(argv[i], "--only") == 0) o.only = argv[i + 1];
     }
     if (argc % 2 == 0 || o.nodes < 10 || o.nodes > 1000 || crypto_init()) {
