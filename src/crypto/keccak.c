@@ -76,3 +76,25 @@ void keccak_256(struct vl_span in, uint8_t ret[32]) {
     keccak_update(&k, in.p, in.n);
     keccak_final_keccak_256(&k, ret);
 }
+
+/* One input, any rate and length of output. */
+static void sponge(uint32_t rate, uint8_t domain, struct vl_span in, uint8_t *dst, size_t n) {
+    struct keccak k = { .at = 0 };
+    for (size_t i = 0; i < in.n; i++) {
+        absorb_byte(&k, k.at++, in.p[i]);
+        if (k.at == rate) {
+            keccak_f1600(k.lane);
+            k.at = 0;
+        }
+    }
+    absorb_byte(&k, k.at, domain);
+    absorb_byte(&k, rate - 1, 0x80);
+    for (size_t i = 0; i < n; i++) {
+        if (i % rate == 0) keccak_f1600(k.lane);
+        dst[i] = (uint8_t)(k.lane[i % rate / 8] >> i % 8 * 8);
+    }
+    crypto_wipe(&k, sizeof k);
+}
+
+void keccak_sha3_512(struct vl_span in, uint8_t ret[64]) { sponge(72, 0x06, in, ret, 64); }
+void keccak_shake256(struct vl_span in, uint8_t *dst, size_t n) { sponge(KECCAK_RATE_256, 0x1f, in, dst, n); }

@@ -1,5 +1,6 @@
-/* keccak.h - the permutation Keccak-f[1600] and two hashes of 256 bits on it: SHA3-256 (FIPS 202) and Keccak-256 as the
- * Ethereum chain has it, the same with the padding of the original submission (0x01 in place of 0x06).  Pure. */
+/* keccak.h - the permutation Keccak-f[1600] and hashes on it: SHA3-256, SHA3-512 and SHAKE256 (FIPS 202), and
+ * Keccak-256 as the Ethereum chain has it, SHA3-256 with the padding of the original submission (0x01 in place of
+ * 0x06).  Pure. */
 #ifndef VL_CRYPTO_KECCAK_H
 #define VL_CRYPTO_KECCAK_H
 
@@ -26,5 +27,8 @@ void keccak_final_keccak_256(struct keccak *k, uint8_t ret[32]);
 
 void keccak_sha3_256(struct vl_span in, uint8_t ret[32]);
 void keccak_256(struct vl_span in, uint8_t ret[32]);
+void keccak_sha3_512(struct vl_span in, uint8_t ret[64]);
+/* n bytes of SHAKE256 of `in`. */
+void keccak_shake256(struct vl_span in, uint8_t *dst, size_t n);
 
 #endif

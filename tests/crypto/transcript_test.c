@@ -43,6 +43,23 @@ TEST(keccak, hashes_the_published_texts) {
     }
 }
 
+/* Lengths around the blocks of both, and outputs longer than one, against OpenSSL. */
+TEST(keccak, squeezes_sha3_512_and_shake256_as_openssl_does) {
+    uint8_t in[160], want[300], got[300];
+    for (size_t i = 0; i < sizeof in; i++) in[i] = (uint8_t)(i * 5 + 3);
+    for (size_t n = 0; n <= sizeof in; n++) {
+        CHECK_EQ(1, EVP_Digest(in, n, want, NULL, EVP_sha3_512(), NULL));
+        keccak_sha3_512(vl_span(in, n), got);
+        CHECK_MEM(want, got, 64);
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        CHECK(ctx != NULL && EVP_DigestInit_ex(ctx, EVP_shake256(), NULL) == 1 && EVP_DigestUpdate(ctx, in, n) == 1 &&
+              EVP_DigestFinalXOF(ctx, want, sizeof want) == 1);
+        EVP_MD_CTX_free(ctx);
+        keccak_shake256(vl_span(in, n), got, sizeof got);
+        CHECK_MEM(want, got, sizeof got);
+    }
+}
+
 /* Every length around two blocks, in pieces, against OpenSSL. */
 TEST(keccak, hashes_every_length_as_openssl_does) {
     uint8_t in[300], want[32], got[32];

@@ -3,6 +3,7 @@
 #include "crypto/msm.h"
 #include "crypto/random.h"
 #include "trust/topology.h"
+#include "trust/zk_range.h"
 
 #include "check.h"
 
@@ -121,4 +122,47 @@ TEST(oom, sums_of_products_survive_every_refused_allocation) {
         }
         CHECK(ristretto_equal(&want, &sum));
     }
+}
+
+TEST(oom, range_proofs_survive_every_refused_allocation) {
+    const uint64_t v[1] = { 200 };
+    const uint8_t blind[1][32] = { { 5 } }, random[32] = { 6 };
+    uint8_t commitment[1][32], proof[ZK_RANGE_PROOF_MAX];
+    struct zk_gens *g = NULL;
+    struct transcript t;
+    uint32_t refusals = 0;
+    CHECK_OK(crypto_init());
+    for (uint32_t k = 1;; k++) {
+        countdown = k;
+        g = zk_gens_create(8, 1);
+        if (got_through(k, g != NULL ? VL_OK : VL_ENOMEM, &refusals)) break;
+    }
+    CHECK_EQ(3, refusals);
+    for (uint32_t k = 1;; k++) {
+        transcript_init(&t, "oom");
+        countdown = k;
+        enum vl_err err = zk_range_prove(g, &t, v, blind, 1, 8, random, commitment, proof);
+        if (got_through(k, err, &refusals)) break;
+    }
+    CHECK(refusals > 4);
+    for (uint32_t k = 1;; k++) {
+        transcript_init(&t, "oom");
+        countdown = k;
+        enum vl_err err =
+            zk_range_verify(g, &t, (const uint8_t(*)[32])commitment, 1, 8, vl_span(proof, zk_range_size(8, 1)));
+        if (got_through(k, err, &refusals)) break;
+    }
+    for (uint32_t k = 1;; k++) {
+        enum vl_err each[1] = { VL_ESTATE };
+        struct zk_range_claim claim = { &t, (const uint8_t(*)[32])commitment, 1, 8,
+                                        vl_span(proof, zk_range_size(8, 1)) };
+        transcript_init(&t, "oom");
+        countdown = k;
+        enum vl_err err = zk_range_verify_batch(g, &claim, 1, random, each);
+        bool through = got_through(k, err, &refusals);
+        CHECK_EQ(through ? VL_OK : VL_ENOMEM, each[0]);
+        if (through) break;
+    }
+    CHECK(refusals > 14);
+    zk_gens_destroy(g);
 }
