@@ -83,7 +83,7 @@ static const char *peer_name(void) {
 #ifdef VILLAGE_PAGMO
     return pagmo_peer_version();
 #else
-    return NULL;
+    return "no pagmo here";
 #endif
 }
 
@@ -115,7 +115,7 @@ static void print_volume(const struct figures *x) {
 
 static void print_table(struct figures *ours, struct figures *peer) {
     (void)printf("| problem | whole front | ours [p10, p90] | IGD | CPU ms | %s [p10, p90] | IGD | CPU ms |\n",
-                 peer_name() != NULL ? peer_name() : "no peer");
+                 peer_name());
     (void)printf("|---|---|---|---|---|---|---|---|\n");
     for (uint32_t k = 0; k < n_problems; k++) {
         bool has_peer = measure(&problems[k], ours, peer);

@@ -11,6 +11,8 @@
 /* The file, as "hctr2/hctr2_Polyval.json"; NULL when it is not there, and the test should SKIP().  json_decref() it.  A
  * file that is there and no JSON fails the test. */
 json_t *vectors_load(const char *name);
+/* Any file, as "attestation/snp/virtee-milan-vcek.der", malloc()ed with a NUL behind it; NULL when it is not there. */
+uint8_t *vectors_file(const char *name, size_t *ret_n);
 /* The string `key` of `object`, where key may be a path as "input/key_hex"; fails the test when there is none. */
 const char *vectors_text(const json_t *object, const char *key);
 /* The same as bytes, at most cap of them; returns how many. */

@@ -304,7 +304,8 @@ VL_MUST_CHECK enum vl_err brain_explain(const struct brain *b, struct vl_job_id 
 
 struct brain_quorum {
     struct quorum_choice choice;
-    struct quorum_node node[QUORUM_NODES_MAX]; /* the chosen ones; choice.node is of no use here */
+    uint32_t n, groups;                       /* of the n / groups nodes of each group choice.n is the number */
+    struct quorum_node node[QUORUM_WIDE_MAX]; /* the chosen ones, group by group; choice.node is of no use here */
     bool majority;
     uint32_t candidates; /* nodes that fit the job */
 };
@@ -342,6 +343,7 @@ bool brain_rate(const struct brain *b, struct vl_node_id node, struct brain_rate
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;
+    uint64_t lost; /* copies of tasks that were lost with their nodes */
     uint64_t batches, plans, plan_conflicts; /* placed together; those by NSGA-II; placements that others had forestalled */
     uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
     uint64_t remote_taken, remote_refused; /* coordinator: jobs of members */

@@ -152,6 +152,7 @@ static void job_effect(struct brain *b, const struct job_effects *fx, uint32_t i
         trade_job_ended(b, e->job, e->state);
         return; /* told by JOB_CHANGED */
     case JOB_FX_VERDICT:
+        b->counters.lost += e->verdict == VERDICT_LOST;
         standing_verdict(b, e);
         verify_verdict(b, e);
         trade_verdict(b, e);

@@ -138,6 +138,12 @@ void placing_touch(struct brain *b, struct vl_node_id node) {
     sched_fast_update(p->fast, at);
 }
 
+uint32_t placing_room(const struct brain *b, struct vl_node_id node) {
+    const struct placing *p = b->placing;
+    uint32_t at = p && p->fast ? find_node(p->nodes, p->nodes_n, &node) : 0;
+    return p && p->fast && at < p->nodes_n && p->nodes[at].blocked == 0 ? p->nodes[at].free_slots : 0;
+}
+
 static uint32_t free_slots(const struct placing *p) {
     uint32_t slots = 0;
     for (uint32_t i = 0; i < p->nodes_n; i++)
@@ -203,7 +209,7 @@ static void look(struct brain *b) {
     struct sched_node *nodes = calloc(count ? count : 1, sizeof *nodes);
     struct sched_task *tasks = calloc(PLACE_BATCH, sizeof *tasks);
     struct job_cursor cursor = { 0 };
-    uint32_t got = nodes && tasks ? job_book_ready(b->jobs, &cursor, tasks, PLACE_BATCH) : 0;
+    uint32_t got = nodes && tasks ? job_book_ready(b->jobs, b->now, &cursor, tasks, PLACE_BATCH) : 0;
     uint32_t n = got ? placing_all_nodes(b, nodes, count) : 0;
     for (uint32_t i = 0; i < got && jobs < LOOK_JOBS; i++) {
         struct sched_why why;
@@ -317,7 +323,8 @@ static void place_pages(struct brain *b, struct round *r, uint32_t slots) {
             r->more = true;
             return;
         }
-        uint32_t got = job_book_ready(b->jobs, &p->cursor, r->tasks, size), kept = 0, before = r->placed;
+        uint32_t got = job_book_ready(b->jobs, b->now, &p->cursor, r->tasks, size), kept = 0, before = r->placed;
+        quorum_page(b);
         for (uint32_t i = 0; i < got; i++) {
             if (placing_planned(p, &r->tasks[i]) || market_holds(b, &r->tasks[i])) continue;
             if (kept != i) r->tasks[kept] = r->tasks[i];

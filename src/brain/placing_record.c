@@ -140,7 +140,7 @@ enum vl_err brain_explain(const struct brain *b, struct vl_job_id job, struct sc
     struct sched_node *nodes = calloc(count ? count : 1, sizeof *nodes);
     struct sched_task *task = calloc(1, sizeof *task);
     enum vl_err err = nodes && task ? VL_OK : VL_ENOMEM;
-    if (err == VL_OK && !job_book_waiting(b->jobs, job, task)) err = VL_ENOTFOUND;
+    if (err == VL_OK && !job_book_waiting(b->jobs, b->now, job, task)) err = VL_ENOTFOUND;
     if (err == VL_OK) {
         quorum_only(b, task);
         sched_why(nodes, placing_all_nodes(b, nodes, count), task, ret);

@@ -441,6 +441,10 @@ enum vl_err quorum_admit(struct brain *b, struct job_spec *spec, struct brain_qu
 void quorum_open(struct brain *b, struct vl_job_id id, const struct job_spec *spec, const struct brain_quorum *q);
 /* Keeps a task to the nodes of its job's agreement, as long as one of them is free of it. */
 void quorum_only(const struct brain *b, struct sched_task *t);
+/* A new look at the room that nodes have: before a page of tasks goes through quorum_only(). */
+void quorum_page(struct brain *b);
+/* Free slots of a node that takes tasks now, as placing last saw it. */
+uint32_t placing_room(const struct brain *b, struct vl_node_id node);
 /* The registry's word on a node may differ; its record is written. */
 void quorum_node(struct brain *b, struct vl_node_id node);
 void quorum_node_save(struct brain *b, struct vl_node_id node);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define QUORUM_OPEN_MAX 1024u   /* agreements at once: each is written once a minute, and looked at with every node event */
+#define QUORUM_HELD_MAX 8192u   /* nodes of all together; beyond that new ones have one group */
 #define QUORUM_LOOK_MS 10000u
 #define QUORUM_SAVE_MS 60000u /* after a crash so much at most was watched in vain */
 
@@ -16,15 +17,20 @@ struct promise {
     struct promise *next;
     struct agreement a;
     bool up; /* as last told in the job's history */
+    uint64_t page;                   /* of which room is */
+    uint32_t room[QUORUM_WIDE_MAX];  /* tasks that each group takes now; 0, too, when it is not up */
 };
 struct watched {
     struct uptime u;
+    uint32_t promises;
 };
 struct quorum {
     struct vl_map jobs;  /* struct promise, by job */
     struct vl_map nodes; /* struct watched, by node */
     struct promise *first, **last;
     vl_ms looked_ms, look_at, save_at;
+    uint32_t held; /* nodes of all agreements: bounds what an event of a node writes */
+    uint64_t page;
 };
 
 static const struct vl_node_id nobody;
@@ -84,6 +90,19 @@ static void uptime_put(struct brain *b, struct vl_node_id node, const struct upt
     vl_buf_free(&buf);
 }
 
+static void bind_nodes(struct brain *b, const struct agreement *a, bool more) {
+    for (uint32_t i = 0; i < a->n; i++) {
+        struct watched *w = vl_map_get(&b->quorum->nodes, &a->node[i]);
+        if (w && (more || w->promises > 0)) w->promises += more ? 1u : UINT32_MAX;
+    }
+    b->quorum->held += more ? a->n : 0u - a->n;
+}
+
+uint32_t quorum_busy(const struct brain *b, struct vl_node_id node) {
+    struct watched *w = b->quorum ? vl_map_get(&b->quorum->nodes, &node) : NULL;
+    return w ? w->promises : 0;
+}
+
 static struct promise *promise_add(struct brain *b, const struct agreement *a) {
     struct quorum *q = b->quorum;
     struct promise *p = calloc(1, sizeof *p);
@@ -94,6 +113,8 @@ static struct promise *promise_add(struct brain *b, const struct agreement *a) {
     }
     p->a = *a;
     p->up = true;
+    p->page = UINT64_MAX;
+    bind_nodes(b, a, true);
     *q->last = p;
     q->last = &p->next;
     return p;
@@ -105,6 +126,7 @@ static void promise_drop(struct brain *b, struct promise *p) {
     while (*at != p) at = &(*at)->next;
     *at = p->next;
     if (q->last == &p->next) q->last = at;
+    bind_nodes(b, &p->a, false);
     (void)vl_map_del(&q->jobs, &p->a.job);
     free(p);
 }
@@ -158,7 +180,7 @@ enum vl_err quorum_admit(struct brain *b, struct job_spec *spec, struct brain_qu
     if (spec->terms.tier == TIER_NONE) return VL_OK;
     if (b->quorum->jobs.len >= QUORUM_OPEN_MAX)
         return vl_errmsg_set(why, VL_ELIMIT, "%u jobs with a tier have not ended", QUORUM_OPEN_MAX);
-    enum vl_err err = quorum_find(b, spec, ret);
+    enum vl_err err = quorum_find(b, spec, b->quorum->held < QUORUM_HELD_MAX, ret);
     if (err) return err;
     if (!ret->choice.ok) return vl_errmsg_set(why, VL_EUNSUPPORTED, "%s", ret->choice.why);
     if (ret->majority && spec->terms.class == SLA_B) spec->terms.class = SLA_A; /* who asks for replicas wants them compared */
@@ -185,7 +207,8 @@ void quorum_open(struct brain *b, struct vl_job_id id, const struct job_spec *sp
                                  .span_ms = spec->ttl_ms ? spec->ttl_ms : JOB_TTL_DEFAULT_MS,
                                  .lag_ms = 2 * gap_of(b),
                                  .gap_ms = gap_of(b),
-                                 .n = q->choice.n };
+                                 .n = q->n,
+                                 .groups = q->groups };
     for (uint32_t i = 0; i < t.n; i++) t.node[i] = q->node[i].id;
     if (agreement_open(&a, &t, b->now) || promise_add(b, &a) == NULL) {
         out_of_memory(b);
@@ -195,70 +218,146 @@ void quorum_open(struct brain *b, struct vl_job_id id, const struct job_spec *sp
     b->quorum->save_at = vl_ms_min(b->quorum->save_at, b->now + QUORUM_SAVE_MS);
     agreement_put(b, ITEM_AGREEMENT, &a);
     percent(a.computed_ppb, got);
-    snprintf(text, sizeof text, "%s on %u nodes, %s: %s %% computed", sla_tier_name(a.tier), a.n,
-             a.majority ? "a majority" : "any one", got);
+    if (a.groups == 1)
+        snprintf(text, sizeof text, "%s on %u nodes, %s: %s %% computed", sla_tier_name(a.tier), a.n,
+                 a.majority ? "a majority" : "any one", got);
+    else
+        snprintf(text, sizeof text, "%s on %u nodes in %u groups, %s of each: %s %% computed for the weakest",
+                 sla_tier_name(a.tier), a.n, a.groups, a.majority ? "a majority" : "any one", got);
     view_history(b, id, "agreement", text, UINT32_MAX, nobody);
+}
+
+void quorum_page(struct brain *b) { b->quorum->page++; }
+
+static bool taken(const struct sched_task *t, struct vl_node_id node) {
+    for (uint32_t k = 0; k < t->n_avoid; k++)
+        if (t->avoid[k].hard && vl_node_eq(t->avoid[k].node, node)) return true;
+    return false;
+}
+
+/* A group has room for as many tasks as its fullest node that is up. */
+static void rooms(const struct brain *b, struct promise *p) {
+    uint32_t size = p->a.n / p->a.groups, up;
+    for (uint32_t g = 0; g < p->a.groups; g++) {
+        p->room[g] = agreement_group_up(&p->a, g, &up) ? UINT32_MAX : 0;
+        for (uint32_t i = g * size; i < (g + 1) * size; i++) {
+            bool there = false;
+            if (!agreement_holds(&p->a, p->a.node[i], &there) || !there) continue;
+            uint32_t room = placing_room(b, p->a.node[i]);
+            if (room < p->room[g]) p->room[g] = room;
+        }
+    }
+    p->page = b->quorum->page;
+}
+
+/* Where the task's other copies are; without any its own by its number, or the next that has room; own: the first up. */
+static uint32_t group_of(const struct brain *b, struct promise *p, const struct sched_task *t) {
+    uint32_t size = p->a.n / p->a.groups, most = 0, best = 0, up, own = (t->task + t->job.b[15]) % p->a.groups;
+    for (uint32_t g = 0; t->n_avoid > 0 && g < p->a.groups; g++) {
+        uint32_t copies = 0;
+        for (uint32_t i = g * size; i < (g + 1) * size; i++) copies += taken(t, p->a.node[i]);
+        if (copies > most) {
+            most = copies;
+            best = g;
+        }
+    }
+    if (most > 0) return best;
+    if (p->page != b->quorum->page) rooms(b, p);
+    for (uint32_t k = 0; k < p->a.groups; k++) {
+        uint32_t g = (own + k) % p->a.groups;
+        if (p->room[g] == 0) continue;
+        p->room[g]--;
+        return g;
+    }
+    for (uint32_t k = 0; k < p->a.groups; k++)
+        if (agreement_group_up(&p->a, (own + k) % p->a.groups, &up)) return (own + k) % p->a.groups;
+    return own;
 }
 
 void quorum_only(const struct brain *b, struct sched_task *t) {
     struct promise *p = b->quorum ? vl_map_get(&b->quorum->jobs, &t->job) : NULL;
     if (p == NULL) return;
     bool room = false; /* a node of it that is up and holds no copy yet; else an extra vote may go anywhere */
-    for (uint32_t i = 0; i < p->a.n; i++) {
-        bool up = false, taken = false;
-        for (uint32_t k = 0; k < t->n_avoid; k++)
-            taken = taken || (t->avoid[k].hard && vl_node_eq(t->avoid[k].node, p->a.node[i]));
-        room = room || (!taken && agreement_holds(&p->a, p->a.node[i], &up) && up);
-        t->only[i] = p->a.node[i];
+    uint32_t size = p->a.n / p->a.groups, first = p->a.groups > 1 ? group_of(b, p, t) * size : 0;
+    for (uint32_t i = 0; i < size; i++) {
+        struct vl_node_id node = p->a.node[first + i];
+        bool up = false;
+        room = room || (!taken(t, node) && agreement_holds(&p->a, node, &up) && up);
+        t->only[i] = node;
     }
-    t->n_only = room ? p->a.n : 0;
+    t->n_only = room ? size : 0;
 }
 
 /* ---- what happens to nodes ------------------------------------------------------------------------------------------- */
 
 /* A node that does not come back at once is replaced by another, if there is one: as good a set as can be had, even when
  * it is no longer what was promised; what is missed is measured and paid back. */
+static void mend_group(struct brain *b, struct promise *p, uint32_t g, const struct quorum_ask *ask, const struct quorum_node *nodes,
+                       uint32_t n, bool *busy) {
+    uint32_t which[QUORUM_NODES_MAX], have = 0, size = p->a.n / p->a.groups, ppb;
+    char got[16], text[96];
+    for (uint32_t k = 0; k < n; k++) { /* those of it that are there */
+        bool up = false;
+        for (uint32_t i = 0; i < size && have < size; i++)
+            if (vl_node_eq(p->a.node[g * size + i], nodes[k].id) && agreement_holds(&p->a, nodes[k].id, &up) && up)
+                which[have++] = k;
+    }
+    for (uint32_t i = g * size; i < (g + 1) * size && have < size; i++) {
+        bool up = true;
+        struct vl_node_id old = p->a.node[i];
+        if (agreement_holds(&p->a, old, &up) && up) continue;
+        uint32_t at = quorum_fill(ask, nodes, n, busy, which, have);
+        if (at == n) return;
+        bind_nodes(b, &p->a, false);
+        bool placed = agreement_replace(&p->a, b->now, g, old, nodes[at].id);
+        bind_nodes(b, &p->a, true);
+        if (!placed) continue; /* it is one of the group, and not up */
+        which[have++] = at;
+        busy[at] = true;
+        bool keeps = quorum_keeps(ask, nodes, which, have, &ppb);
+        percent(ppb, got);
+        snprintf(text, sizeof text, "a node takes the place of a lost one: %s %% computed%s", got,
+                 keeps ? "" : ", less than promised");
+        view_history(b, p->a.job, "agreement", text, UINT32_MAX, nodes[at].id);
+    }
+}
+
 static void mend(struct brain *b, struct promise *p) {
     struct job_view v;
     struct job_spec *spec = malloc(sizeof *spec);
     struct quorum_node *nodes = NULL;
-    struct quorum_choice c;
     struct sched_task t;
-    uint32_t n = 0, at = 0;
-    char got[16], text[96];
+    uint32_t n = 0;
     if (spec == NULL) out_of_memory(b);
     if (spec == NULL || !job_book_job(b->jobs, p->a.job, &v) || job_spec_reopen(v.spec, spec)) goto out;
     quorum_task_of(spec, &t);
     struct quorum_ask ask = quorum_ask_of(spec, &t);
     ask.majority = p->a.majority; /* its replicas are more than were asked for by now */
     if ((nodes = quorum_candidates(b, &t, &p->a, &n)) == NULL || n == 0) goto out;
-    ask.most = p->a.n;
-    ask.least = n < p->a.n ? n : p->a.n;
-    if (quorum_choose(&ask, nodes, n, &c)) goto out;
-    for (uint32_t i = 0; i < p->a.n; i++) {
-        bool up = true, held = true;
-        struct vl_node_id old = p->a.node[i];
-        if (agreement_holds(&p->a, old, &up) && up) continue;
-        while (at < c.n && (held = agreement_holds(&p->a, nodes[c.node[at]].id, &up))) at++;
-        if (at == c.n || held || !agreement_replace(&p->a, b->now, old, nodes[c.node[at]].id)) continue;
-        percent(c.avail_ppb, got);
-        snprintf(text, sizeof text, "a node takes the place of a lost one: %s %% computed%s", got,
-                 c.ok ? "" : ", less than promised");
-        view_history(b, p->a.job, "agreement", text, UINT32_MAX, nodes[c.node[at]].id);
-        at++;
+    uint32_t size = p->a.n / p->a.groups;
+    bool *busy = calloc(n, sizeof *busy);
+    if (busy == NULL) goto out;
+    ask.most = ask.least = size;
+    for (uint32_t i = 0; i < n; i++) {
+        bool up;
+        busy[i] = agreement_holds(&p->a, nodes[i].id, &up);
     }
+    for (uint32_t g = 0; g < p->a.groups; g++) mend_group(b, p, g, &ask, nodes, n, busy);
+    free(busy);
 out:
     free(nodes);
     free(spec);
 }
 
 static bool up_now(const struct promise *p, uint32_t *ret) {
+    bool up = false;
     *ret = 0;
-    for (uint32_t i = 0; i < p->a.n; i++) {
-        bool up = false;
-        *ret += agreement_holds(&p->a, p->a.node[i], &up) && up;
+    for (uint32_t g = 0; g < p->a.groups; g++) {
+        uint32_t n;
+        up = agreement_group_up(&p->a, g, &n) || up;
+        *ret += n;
     }
-    return *ret >= (p->a.majority ? p->a.n / 2 + 1 : 1);
+    return up;
 }
 
 static void tell(struct brain *b, struct promise *p) {
@@ -371,9 +470,13 @@ static void blind(struct brain *b) {
 /* What happened while we were away nobody saw; agreements find out by the gap themselves. */
 void quorum_start(struct brain *b) {
     struct quorum *q = b->quorum;
+    struct watched *w0;
     size_t it = 0;
     for (struct watched *w; (w = vl_map_next(&q->nodes, &it, NULL));) uptime_blind(&w->u, b->now);
     q->looked_ms = b->now;
+    q->held = 0;
+    for (it = 0; (w0 = vl_map_next(&q->nodes, &it, NULL));) w0->promises = 0; /* rows of nodes come after agreements */
+    for (struct promise *p = q->first; p; p = p->next) bind_nodes(b, &p->a, true);
     for (struct promise *p = q->first, *next; p; p = next) {
         uint32_t n;
         struct job_view v;
@@ -409,7 +512,7 @@ vl_ms quorum_deadline(const struct brain *b) { return b->quorum->look_at; }
 
 enum vl_err brain_quorum_check(const struct brain *b, const struct job_spec *spec, struct brain_quorum *ret) {
     if (b->quorum == NULL) return VL_EUNSUPPORTED;
-    return quorum_find(b, spec, ret);
+    return quorum_find(b, spec, true, ret);
 }
 
 const struct agreement *brain_agreement(const struct brain *b, struct vl_job_id id) {

@@ -35,7 +35,7 @@ struct quorum_node *quorum_candidates(const struct brain *b, const struct sched_
         n.disk_free = n.disk_total;
         if (sched_fits(&n, t, &soft) != SCHED_PLACED) continue;
         struct quorum_node *c = &v[(*ret_n)++];
-        *c = (struct quorum_node){ .id = r->id, .avail_ppb = quorum_lower_ppb(b, r->id), .price = n.price };
+        *c = (struct quorum_node){ .id = r->id, .avail_ppb = quorum_lower_ppb(b, r->id), .price = n.price, .busy = quorum_busy(b, r->id) };
         memcpy(c->domain, n.domain, sizeof c->domain);
         if (kept && agreement_holds(kept, r->id, &up) && up) c->price = 0;
     }
@@ -54,7 +54,9 @@ struct quorum_ask quorum_ask_of(const struct job_spec *s, const struct sched_tas
     return ask;
 }
 
-enum vl_err quorum_find(const struct brain *b, const struct job_spec *s, struct brain_quorum *ret) {
+uint32_t quorum_width(const struct job_spec *s) { return s->map ? s->n_inputs + s->has_merge : 1; }
+
+enum vl_err quorum_find(const struct brain *b, const struct job_spec *s, bool wide, struct brain_quorum *ret) {
     struct sched_task t;
     quorum_task_of(s, &t);
     struct quorum_ask ask = quorum_ask_of(s, &t);
@@ -62,7 +64,22 @@ enum vl_err quorum_find(const struct brain *b, const struct job_spec *s, struct 
     struct quorum_node *v = quorum_candidates(b, &t, NULL, &ret->candidates);
     if (v == NULL) return VL_ENOMEM;
     enum vl_err err = quorum_choose(&ask, v, ret->candidates, &ret->choice);
-    for (uint32_t i = 0; err == VL_OK && i < ret->choice.n; i++) ret->node[i] = v[ret->choice.node[i]];
+    ret->n = err == VL_OK ? ret->choice.n : 0;
+    ret->groups = 1;
+    for (uint32_t i = 0; i < ret->n; i++) ret->node[i] = v[ret->choice.node[i]];
+    uint32_t want = wide ? quorum_width(s) : 1;
+    if (err == VL_OK && ret->choice.ok && want > 1) {
+        struct quorum_groups g;
+        err = quorum_widen(&ask, v, ret->candidates, &ret->choice, want, &g);
+        if (err == VL_OK && g.groups > 1) {
+            ret->n = g.groups * g.size;
+            ret->groups = g.groups;
+            for (uint32_t i = 0; i < ret->n; i++) ret->node[i] = v[g.node[i]];
+            ret->choice.n = g.size;
+            ret->choice.avail_ppb = g.avail_ppb;
+            ret->choice.price = g.price;
+        }
+    }
     free(v);
     return err;
 }

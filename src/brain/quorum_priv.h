@@ -12,7 +12,11 @@ struct quorum_ask quorum_ask_of(const struct job_spec *s, const struct sched_tas
  * them.  Owned by the caller; NULL: out of memory. */
 struct quorum_node *quorum_candidates(const struct brain *b, const struct sched_task *t, const struct agreement *kept,
                                       uint32_t *ret_n);
-/* All of it together, for a new job.  Errors of quorum_choose(); VL_ENOMEM. */
-enum vl_err quorum_find(const struct brain *b, const struct job_spec *s, struct brain_quorum *ret);
+/* How many tasks it has. */
+uint32_t quorum_width(const struct job_spec *s);
+/* All of it together, for a new job; wide: groups for all of its tasks, else one.  Errors of quorum_choose(); VL_ENOMEM. */
+enum vl_err quorum_find(const struct brain *b, const struct job_spec *s, bool wide, struct brain_quorum *ret);
+/* Promises that the node is bound by. */
+uint32_t quorum_busy(const struct brain *b, struct vl_node_id node);
 
 #endif

@@ -107,7 +107,7 @@ void trade_place(struct brain *b) {
         uint32_t got = PLACE_MAX;
         placed = 0;
         for (uint32_t page = 0; got == PLACE_MAX && page < PLACE_PAGES; page++) {
-            got = job_book_ready(b->jobs, &cursor, tasks, PLACE_MAX);
+            got = job_book_ready(b->jobs, b->now, &cursor, tasks, PLACE_MAX);
             for (uint32_t i = 0; i < got; i++) placed += place(b, &tasks[i]);
         }
     }

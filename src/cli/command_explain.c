@@ -97,8 +97,10 @@ static void show_batch(struct cli *cli, const json_t *b) {
         line(cli, "search", text);
         snprintf(text, sizeof text, "%.4f of the box, %.4f when it began", real(b, "hypervolume"),
                  real(b, "hypervolume_first"));
-        line(cli, "hypervolume", text);
+    } else {
+        snprintf(text, sizeof text, "%.4f of the box between the bound and the worst node", real(b, "hypervolume"));
     }
+    line(cli, "hypervolume", text);
     size_t used = 0;
     text[0] = '\0';
     json_object_foreach(json_object_get(b, "gap"), name, v) {

@@ -15,12 +15,13 @@ static const char *percent(uint64_t ppb, char text[16]) {
 
 static int check(struct cli *cli) {
     const struct cli_args *a = &cli->args;
-    static const struct term_column columns[] = { { .title = "NODE" }, { .title = "AVAILABLE", .right = true }, { .title = "PRICE", .right = true } };
+    static const struct term_column columns[] = { { .title = "GROUP", .right = true }, { .title = "NODE" }, { .title = "AVAILABLE", .right = true }, { .title = "PRICE", .right = true } };
     char got[16], want[16];
     if (!args_has(a, "tier"))
         return cli_fail(cli, CLI_USAGE, "say which tier, such as `village quorum check --tier gold`");
-    json_t *answer = NULL, *body = json_pack("{s:s,s:s,s:s,s:I}", "tier", args_text(a, "tier"), "class", args_text(a, "class"),
-                                             "kind", args_text(a, "kind"), "replicas", (json_int_t)args_number(a, "replicas"));
+    json_t *answer = NULL, *body = json_pack("{s:s,s:s,s:s,s:I,s:I}", "tier", args_text(a, "tier"), "class", args_text(a, "class"),
+                                             "kind", args_text(a, "kind"), "replicas", (json_int_t)args_number(a, "replicas"),
+                                             "tasks", (json_int_t)args_number(a, "tasks"));
     if (args_has(a, "region")) json_object_set_new(body, "region", json_string(args_text(a, "region")));
     int code = cli_call(cli, "POST", "/v1/fog/quorum/check", body, &answer);
     json_decref(body);
@@ -30,6 +31,7 @@ static int check(struct cli *cli) {
         code = cli_print_json(cli, answer);
         return code == CLI_OK && !possible ? CLI_FAILED : code;
     }
+    uint64_t groups = json_count(answer, "groups", 1);
     percent(json_count(answer, "computed_ppb", 0), got);
     percent(json_count(answer, "promised_ppb", 0), want);
     if (!possible) {
@@ -37,13 +39,14 @@ static int check(struct cli *cli) {
         json_decref(answer);
         return code;
     }
-    fprintf(cli->out.file, "%s: %s promised, %s computed, %s of %zu nodes must be up; what those of one %s share counts most\n",
+    fprintf(cli->out.file, "%s: %s promised, %s computed, %s of %zu nodes must be up%s; what those of one %s share counts most\n",
             json_text(answer, "tier", "?"), want, got, json_flag(answer, "majority") ? "more than half" : "one",
-            json_array_size(json_object_get(answer, "nodes")), json_text(answer, "decided_by", "?"));
+            json_array_size(json_object_get(answer, "nodes")) / (groups ? groups : 1), groups > 1 ? " in each group" : "", json_text(answer, "decided_by", "?"));
     struct term_table *table = term_table_create(columns, sizeof columns / sizeof columns[0]);
     size_t i = 0;
     const json_t *n = NULL;
     json_array_foreach(json_object_get(answer, "nodes"), i, n) {
+        term_table_cellf(table, TERM_PLAIN, "%llu", (unsigned long long)json_count(n, "group", 0) + 1);
         term_table_cell(table, cli_short(cli, json_text(n, "id", "?")), TERM_BOLD);
         term_table_cell(table, percent(json_count(n, "availability_ppb", 0), got), TERM_PLAIN);
         term_table_cellf(table, TERM_PLAIN, "%llu", (unsigned long long)json_count(n, "price", 0));

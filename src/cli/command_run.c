@@ -156,6 +156,8 @@ static int describe(struct cli *cli, json_t *job, const char *program, enum prog
     if (strcmp(args_text(a, "privacy"), "off") != 0)
         json_object_set_new(job, "privacy", json_string(args_text(a, "privacy")));
     json_object_set_new(job, "limits", limits_of(cli));
+    if (args_has(a, "deadline"))
+        json_object_set_new(job, "deadline_ms", json_integer((json_int_t)args_number(a, "deadline")));
     add_choice(job, a, "class");
     add_choice(job, a, "tier");
     add_choice(job, a, "strategy");

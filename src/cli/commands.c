@@ -220,6 +220,13 @@ static const struct cli_option quorum_options[] = {
       .max = 9,
       .def = "1",
       .help = "with check: at least so many; from 2 on results are compared, and more than half must be up" },
+    { .name = "tasks",
+      .kind = VALUE_INTEGER,
+      .value = "N",
+      .min = 1,
+      .max = VL_JOB_TASKS_MAX,
+      .def = "1",
+      .help = "with check: how wide the job is" },
     { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "with check: only nodes in this region" },
 };
 static const struct cli_option mix_options[] = {
@@ -355,6 +362,12 @@ static const struct cli_option run_options[] = {
       .choices = "default|nsga2|latency_first|load_balance|trust_first|cost|round_robin|least_loaded|affinity|proximity|"
                  "privacy_aware|random",
       .help = "how its tasks are placed" },
+    { .name = "deadline",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = SECOND,
+      .max = 90 * DAY,
+      .help = "when it must have ended; nodes too slow for that get none of it; default: in a week" },
     { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "only nodes in this region" },
     { .name = "min-trust",
       .kind = VALUE_INTEGER,

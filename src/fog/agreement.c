@@ -6,29 +6,40 @@
 
 #define TAG 0x67u
 #define TAG_REFUND 0x68u
-#define VERSION 1u
+#define VERSION 1u /* of refunds, and of agreements before there were groups */
+#define VERSION_GROUPS 2u
 
-static bool service_up(const struct agreement *a) {
-    uint32_t up = 0;
-    for (uint32_t i = 0; i < a->n; i++) up += a->node_up[i];
-    return up >= (a->majority ? a->n / 2 + 1 : 1);
+static uint32_t size_of(const struct agreement *a) { return a->n / a->groups; }
+
+static bool group_up(const struct agreement *a, uint32_t group) {
+    uint32_t up = 0, size = size_of(a);
+    for (uint32_t i = 0; i < size; i++) up += a->node_up[group * size + i];
+    return up >= (a->majority ? size / 2 + 1 : 1);
+}
+
+static uint32_t groups_down(const struct agreement *a) {
+    uint32_t down = 0;
+    for (uint32_t g = 0; g < a->groups; g++) down += !group_up(a, g);
+    return down;
 }
 
 /* Adds the time up to `to` in the state that holds. */
 static void add_up(struct agreement *a, vl_ms to) {
     if (to <= a->settled_ms) return;
     uint64_t dt = to - a->settled_ms;
-    if (a->blind)
+    if (a->blind) {
         a->blind_ms += dt;
-    else if (service_up(a))
-        a->up_ms += dt;
-    else
-        a->down_ms += dt;
+    } else {
+        uint64_t parts = dt * groups_down(a) + a->rest, down = parts / a->groups;
+        a->rest = (uint32_t)(parts % a->groups);
+        a->down_ms += down;
+        a->up_ms += dt - down;
+    }
     a->settled_ms = to;
 }
 
 static void apply(struct agreement *a, const struct agreement_event *e) {
-    bool before = service_up(a);
+    uint32_t before = groups_down(a);
     switch (e->what) {
     case SEEN_DOWN:
     case SEEN_UP:
@@ -39,7 +50,7 @@ static void apply(struct agreement *a, const struct agreement_event *e) {
         a->blind = e->what == SEEN_BLIND;
         break;
     }
-    a->outages += before && !service_up(a);
+    a->outages += groups_down(a) > before;
 }
 
 /* Adds up what is older than `to`; what lies beyond the end never counts. */
@@ -72,8 +83,9 @@ static bool slot_up(const struct agreement *a, uint32_t slot) {
     return up;
 }
 
-static bool slot_of(const struct agreement *a, struct vl_node_id node, uint32_t *ret) {
-    for (uint32_t i = 0; i < a->n; i++) {
+/* The next slot from *ret on, before `end`. */
+static bool slot_of(const struct agreement *a, struct vl_node_id node, uint32_t end, uint32_t *ret) {
+    for (uint32_t i = *ret; i < end; i++) {
         if (!vl_node_eq(a->node[i], node)) continue;
         *ret = i;
         return true;
@@ -83,11 +95,12 @@ static bool slot_of(const struct agreement *a, struct vl_node_id node, uint32_t 
 
 enum vl_err agreement_open(struct agreement *a, const struct agreement_terms *t, vl_ms now) {
     if (t->tier == TIER_NONE || (unsigned)t->tier >= SLA_TIERS || t->computed_ppb > QUORUM_ONE || t->span_ms == 0 ||
-        t->span_ms > AGREEMENT_SPAN_MAX_MS || t->lag_ms == 0 || t->gap_ms == 0 || t->n == 0 || t->n > QUORUM_NODES_MAX ||
+        t->span_ms > AGREEMENT_SPAN_MAX_MS || t->lag_ms == 0 || t->gap_ms == 0 || t->n == 0 || t->n > QUORUM_WIDE_MAX ||
+        t->groups == 0 || t->n % t->groups != 0 || t->n / t->groups > QUORUM_NODES_MAX ||
         now > VL_MS_NEVER - AGREEMENT_SPAN_MAX_MS)
         return VL_ERANGE;
     for (uint32_t i = 0; i < t->n; i++)
-        for (uint32_t k = 0; k < i; k++)
+        for (uint32_t k = i - i % (t->n / t->groups); k < i; k++)
             if (vl_node_eq(t->node[i], t->node[k])) return VL_ERANGE;
     *a = (struct agreement){ .job = t->job,
                              .tier = t->tier,
@@ -99,7 +112,8 @@ enum vl_err agreement_open(struct agreement *a, const struct agreement_terms *t,
                              .gap_ms = t->gap_ms,
                              .settled_ms = now,
                              .looked_ms = now,
-                             .n = t->n };
+                             .n = t->n,
+                             .groups = t->groups };
     for (uint32_t i = 0; i < t->n; i++) {
         a->node[i] = t->node[i];
         a->node_up[i] = true;
@@ -118,29 +132,40 @@ void agreement_look(struct agreement *a, vl_ms now) {
 }
 
 bool agreement_node(struct agreement *a, vl_ms now, struct vl_node_id node, vl_ms at, bool up) {
-    uint32_t slot;
+    bool news = false;
     agreement_look(a, now);
-    if (a->closed || !slot_of(a, node, &slot) || slot_up(a, slot) == up) return false;
-    /* A state cannot begin before the one it ends: news of one node come in the order of what happened to it. */
-    for (uint32_t i = 0; i < a->n_pending; i++)
-        if (a->pending[i].what <= SEEN_UP && a->pending[i].slot == slot && a->pending[i].at_ms > at)
-            at = a->pending[i].at_ms;
-    note_event(a, at < now ? at : now, slot, up ? SEEN_UP : SEEN_DOWN);
-    return true;
+    for (uint32_t slot = 0; !a->closed && slot_of(a, node, a->n, &slot); slot++) {
+        vl_ms from = at;
+        if (slot_up(a, slot) == up) continue;
+        /* A state cannot begin before the one it ends: news of one node come in the order of what happened to it. */
+        for (uint32_t i = 0; i < a->n_pending; i++)
+            if (a->pending[i].what <= SEEN_UP && a->pending[i].slot == slot && a->pending[i].at_ms > from)
+                from = a->pending[i].at_ms;
+        note_event(a, from < now ? from : now, slot, up ? SEEN_UP : SEEN_DOWN);
+        news = true;
+    }
+    return news;
 }
 
-bool agreement_replace(struct agreement *a, vl_ms now, struct vl_node_id old, struct vl_node_id node) {
-    uint32_t slot, other;
+bool agreement_group_up(const struct agreement *a, uint32_t group, uint32_t *ret_nodes) {
+    uint32_t size = size_of(a);
+    *ret_nodes = 0;
+    for (uint32_t i = 0; i < size; i++) *ret_nodes += slot_up(a, group * size + i);
+    return *ret_nodes >= (a->majority ? size / 2 + 1 : 1);
+}
+
+bool agreement_replace(struct agreement *a, vl_ms now, uint32_t group, struct vl_node_id old, struct vl_node_id node) {
+    uint32_t size = size_of(a), end = (group + 1) * size, slot = group * size, other = slot;
     agreement_look(a, now);
-    if (a->closed || !slot_of(a, old, &slot) || slot_of(a, node, &other)) return false;
+    if (a->closed || group >= a->groups || !slot_of(a, old, end, &slot) || slot_of(a, node, end, &other)) return false;
     a->node[slot] = node;
     if (!slot_up(a, slot)) note_event(a, now, slot, SEEN_UP);
     return true;
 }
 
 bool agreement_holds(const struct agreement *a, struct vl_node_id node, bool *ret_up) {
-    uint32_t slot;
-    if (!slot_of(a, node, &slot)) return false;
+    uint32_t slot = 0;
+    if (!slot_of(a, node, a->n, &slot)) return false;
     *ret_up = slot_up(a, slot);
     return true;
 }
@@ -151,6 +176,11 @@ void agreement_close(struct agreement *a, vl_ms now) {
     if (now < a->settled_ms) now = a->settled_ms;
     settle(a, now);
     if (now < a->end_ms) a->end_ms = now;
+    if (a->rest > 0 && a->up_ms > 0) {
+        a->down_ms++;
+        a->up_ms--;
+    }
+    a->rest = 0;
     a->n_pending = 0;
     a->closed = true;
 }
@@ -191,7 +221,7 @@ uint64_t agreement_refund(const struct agreement_bill *bill, uint64_t price) {
 /* ---- durable form ------------------------------------------------------------------------------------------------- */
 
 enum vl_err agreement_encode(const struct agreement *a, struct vl_buf *out) {
-    struct pack w = pack_message(out, TAG, VERSION);
+    struct pack w = pack_message(out, TAG, VERSION_GROUPS);
     pack_bytes(&w, a->job.b, sizeof a->job.b);
     pack_u8(&w, (uint8_t)a->tier);
     pack_bool(&w, a->majority);
@@ -209,6 +239,8 @@ enum vl_err agreement_encode(const struct agreement *a, struct vl_buf *out) {
     pack_u64(&w, a->settled_ms);
     pack_u64(&w, a->looked_ms);
     pack_u8(&w, (uint8_t)a->n);
+    pack_u8(&w, (uint8_t)a->groups);
+    pack_u8(&w, (uint8_t)a->rest);
     for (uint32_t i = 0; i < a->n; i++) {
         pack_bytes(&w, a->node[i].b, sizeof a->node[i].b);
         pack_bool(&w, a->node_up[i]);
@@ -222,18 +254,24 @@ enum vl_err agreement_encode(const struct agreement *a, struct vl_buf *out) {
     return pack_end(&w);
 }
 
-static void decode_nodes(struct vl_reader *r, struct agreement *a) {
-    a->n = unpack_u8_in(r, 1, QUORUM_NODES_MAX);
+static void decode_nodes(struct vl_reader *r, uint8_t version, struct agreement *a) {
+    bool wide = version == VERSION_GROUPS;
+    a->n = unpack_u8_in(r, 1, wide ? QUORUM_WIDE_MAX : QUORUM_NODES_MAX);
+    a->groups = wide ? unpack_u8_in(r, 1, (uint8_t)a->n) : 1;
+    a->rest = wide ? vl_read_u8(r) : 0;
+    unpack_require(r, !r->failed && a->n % a->groups == 0 && size_of(a) <= QUORUM_NODES_MAX && a->rest < a->groups);
+    if (r->failed) return;
     for (uint32_t i = 0; i < a->n; i++) {
         a->node[i] = unpack_node(r);
         a->node_up[i] = unpack_bool(r);
-        for (uint32_t k = 0; k < i; k++) unpack_require(r, r->failed || !vl_node_eq(a->node[i], a->node[k]));
+        for (uint32_t k = i - i % size_of(a); k < i; k++)
+            unpack_require(r, r->failed || !vl_node_eq(a->node[i], a->node[k]));
     }
     a->n_pending = unpack_u8_in(r, 0, AGREEMENT_PENDING_MAX);
     for (uint32_t i = 0; i < a->n_pending; i++) {
         struct agreement_event *e = &a->pending[i];
         e->at_ms = vl_read_u64(r);
-        e->slot = unpack_u8_in(r, 0, QUORUM_NODES_MAX - 1);
+        e->slot = unpack_u8_in(r, 0, QUORUM_WIDE_MAX - 1);
         e->what = (enum agreement_seen)unpack_u8_in(r, SEEN_DOWN, SEEN_AGAIN);
         unpack_require(r, e->slot < a->n && e->at_ms < a->end_ms && e->at_ms >= (i ? e[-1].at_ms : a->settled_ms));
     }
@@ -242,7 +280,8 @@ static void decode_nodes(struct vl_reader *r, struct agreement *a) {
 enum vl_err agreement_decode(struct vl_span in, struct agreement *ret) {
     struct vl_reader r = vl_reader(in.p, in.n);
     struct agreement a = { 0 };
-    enum vl_err err = unpack_message(&r, TAG, VERSION);
+    uint8_t version = in.n > 1 && in.p[1] == VERSION ? VERSION : VERSION_GROUPS;
+    enum vl_err err = unpack_message(&r, TAG, version);
     if (err) return err;
     a.job = unpack_job(&r);
     a.tier = (enum sla_tier)unpack_u8_in(&r, TIER_BRONZE, TIER_PLATINUM);
@@ -261,8 +300,8 @@ enum vl_err agreement_decode(struct vl_span in, struct agreement *ret) {
     a.settled_ms = unpack_u64_in(&r, a.start_ms, a.end_ms);
     a.looked_ms = unpack_u64_in(&r, a.start_ms, VL_MS_NEVER);
     unpack_require(&r, a.up_ms + a.down_ms + a.blind_ms == a.settled_ms - a.start_ms);
-    decode_nodes(&r, &a);
-    unpack_require(&r, !a.closed || (a.n_pending == 0 && a.settled_ms == a.end_ms));
+    decode_nodes(&r, version, &a);
+    unpack_require(&r, !a.closed || (a.rest == 0 && a.n_pending == 0 && a.settled_ms == a.end_ms));
     err = vl_reader_end(&r);
     if (err == VL_OK) *ret = a;
     return err;

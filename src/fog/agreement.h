@@ -1,7 +1,9 @@
 /* agreement.h - core: one promise of availability, measured: time up and down in whole milliseconds, what was missed,
  * what is paid back (FOG-16).
  *
- * The service is up while enough of the agreement's nodes are up: one, or more than half when results are voted on.
+ * A group is up while enough of its nodes are up: one, or more than half when results are voted on.  A wide job has
+ * several groups of one size, each of which keeps the tier by itself; its tasks are spread over them evenly.  What counts is
+ * the mean over the groups: while one of twenty is down, a twentieth of each millisecond is.
  *
  * What is seen late counts from when it happened.  A node is found lost long after it was last heard;
  * its downtime begins when it was last heard.  So what was seen is kept for `lag_ms` before it is added up.
@@ -21,9 +23,9 @@
 #include "fog/quorum.h"
 
 #define AGREEMENT_REFUND_TIMES 10u
-#define AGREEMENT_PENDING_MAX 48u
+#define AGREEMENT_PENDING_MAX 128u /* all nodes of a wide one gone and back within the lag */
 #define AGREEMENT_SPAN_MAX_MS (1ull << 33) /* 99 days, above JOB_TTL_MAX_MS: products with a billion stay in 64 bits */
-#define AGREEMENT_RECORD_MAX 2048u
+#define AGREEMENT_RECORD_MAX 4096u
 
 enum agreement_seen { SEEN_DOWN = 0, SEEN_UP = 1, SEEN_BLIND = 2, SEEN_AGAIN = 3 };
 struct agreement_event {
@@ -42,12 +44,13 @@ struct agreement {
     bool closed;
     uint64_t lag_ms, gap_ms;
     uint64_t up_ms, down_ms, blind_ms; /* sum: settled_ms - start_ms */
-    uint32_t outages;                  /* times that the service went down */
+    uint32_t outages;                  /* times that a group went down */
     vl_ms settled_ms, looked_ms;       /* added up to; somebody looked last */
     bool blind;                        /* as of settled_ms */
-    uint32_t n;
-    struct vl_node_id node[QUORUM_NODES_MAX];
-    bool node_up[QUORUM_NODES_MAX]; /* as of settled_ms */
+    uint32_t rest;      /* < groups: parts of a millisecond that groups were down, beyond down_ms; rounded up at the end */
+    uint32_t n, groups; /* n / groups nodes in each, one group after another; a node is in one group once, maybe in two */
+    struct vl_node_id node[QUORUM_WIDE_MAX];
+    bool node_up[QUORUM_WIDE_MAX]; /* as of settled_ms */
     uint32_t n_pending;
     struct agreement_event pending[AGREEMENT_PENDING_MAX]; /* by time */
 };
@@ -59,8 +62,8 @@ struct agreement_terms {
     uint32_t computed_ppb;
     uint64_t span_ms;        /* at most so long, 1..AGREEMENT_SPAN_MAX_MS */
     uint64_t lag_ms, gap_ms; /* > 0 */
-    uint32_t n;              /* 1..QUORUM_NODES_MAX, all different */
-    struct vl_node_id node[QUORUM_NODES_MAX];
+    uint32_t n, groups;      /* groups 1..n, of n / groups <= QUORUM_NODES_MAX each; all different within a group */
+    struct vl_node_id node[QUORUM_WIDE_MAX];
 };
 /* Begins now with all nodes up.  VL_ERANGE. */
 VL_MUST_CHECK enum vl_err agreement_open(struct agreement *a, const struct agreement_terms *t, vl_ms now);
@@ -68,8 +71,10 @@ VL_MUST_CHECK enum vl_err agreement_open(struct agreement *a, const struct agree
 void agreement_look(struct agreement *a, vl_ms now);
 /* A node of it changed at `at` <= now.  False: it is none of its nodes, or nothing changed. */
 bool agreement_node(struct agreement *a, vl_ms now, struct vl_node_id node, vl_ms at, bool up);
-/* Another node, up, takes the place of one that is down.  False: `old` is no node of it, or `node` is one. */
-bool agreement_replace(struct agreement *a, vl_ms now, struct vl_node_id old, struct vl_node_id node);
+/* Another node, up, takes the place of one that is down.  False: `old` is no node of that group, or `node` is one. */
+bool agreement_replace(struct agreement *a, vl_ms now, uint32_t group, struct vl_node_id old, struct vl_node_id node);
+/* Nodes of a group that are up as far as is known by now, and whether they are enough. */
+bool agreement_group_up(const struct agreement *a, uint32_t group, uint32_t *ret_nodes);
 /* Whether the node is one of its nodes, and up as far as is known by now. */
 bool agreement_holds(const struct agreement *a, struct vl_node_id node, bool *ret_up);
 /* Ends it: everything is added up.  Changes nothing when it has ended. */

@@ -235,10 +235,10 @@ struct job_cursor {
     uint64_t key[2];
     uint32_t task;
 };
-uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
+uint32_t job_book_ready(const struct job_book *b, vl_ms now, struct job_cursor *cursor, struct sched_task *ret, uint32_t max);
 
 /* The first task of the job that wants a copy.  False: none does. */
-bool job_book_waiting(const struct job_book *b, struct vl_job_id job, struct sched_task *ret);
+bool job_book_waiting(const struct job_book *b, vl_ms now, struct vl_job_id job, struct sched_task *ret);
 
 /* What to send for a live copy.  Spans borrow from the book until the next step; merge inputs get names "00012.stdout"
  * that live in `names`.  No inline bytes, no sources: the caller adds them.  VL_ENOTFOUND: no such live copy. */

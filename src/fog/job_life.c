@@ -122,6 +122,7 @@ enum vl_err job_new(const struct job_spec *spec, struct vl_span encoded, struct 
     j->timeout_ms = spec->limits.timeout_ms;
     if (asks) *j->terms = spec->terms;
     j->program = program_of(spec);
+    j->dated = spec->ttl_ms != 0;
     j->state = JOB_SUBMITTED;
     struct vl_span rest = spec->inputs;
     struct task_input in;

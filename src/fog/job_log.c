@@ -340,6 +340,7 @@ static enum vl_err restore_task(struct job_book *b, struct task *t, struct vl_re
     t->not_before = vl_read_u64(r);
     t->started_ms = vl_read_u64(r);
     t->ended_ms = vl_read_u64(r);
+    if (t->state == JOB_TASK_DONE && t->ended_ms > t->started_ms) t->job->worked_ms += t->ended_ms - t->started_ms;
     t->error = (int32_t)vl_read_u32(r);
     t->failures = vl_read_u16(r);
     unpack_require(r, t->failures <= JOB_ATTEMPTS_MAX + JOB_COPIES_MAX);

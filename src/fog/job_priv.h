@@ -103,6 +103,8 @@ struct job {
     vl_ms submitted_ms, started_ms, ended_ms, expires_ms;
     uint64_t memory_bytes, disk_bytes, timeout_ms;
     struct job_terms *terms; /* NULL: nothing asked */
+    bool dated;              /* expires_ms is a deadline somebody asked for */
+    uint64_t worked_ms;      /* sum over the tasks done: what a task of it takes */
     uint64_t program;        /* first bytes of what it runs: tasks of one program are drawn to the same nodes */
     uint64_t price;          /* micro-credits; 0: none */
     uint64_t step; /* of the last JOB_CHANGED, to give it once per step */

@@ -402,6 +402,7 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
     t->error = 0;
     t->started_ms = winner->started_ms ? winner->started_ms : winner->placed_ms;
     t->ended_ms = now;
+    if (now > t->started_ms) j->worked_ms += now - t->started_ms;
     task_queue(b, t, false);
     order_del(&b->task_timers, &t->timer);
     task_set_state(t, JOB_TASK_DONE);

@@ -30,7 +30,13 @@ static void terms_of(const struct job_terms *terms, struct sched_task *ret) {
     memcpy(ret->exclude, terms->exclude, terms->n_exclude * sizeof terms->exclude[0]);
 }
 
-static void describe(const struct task *t, struct sched_task *ret) {
+/* What a task of the job is expected to take; 0: too few have ended to say. */
+static uint32_t expected_ms(const struct job *j) {
+    uint64_t mean = j->done < JOB_STRAGGLER_SAMPLE ? 0 : j->worked_ms / j->done;
+    return j->done < JOB_STRAGGLER_SAMPLE ? 0 : mean == 0 ? 1 : mean < UINT32_MAX ? (uint32_t)mean : UINT32_MAX;
+}
+
+static void describe(const struct task *t, vl_ms now, struct sched_task *ret) {
     const struct job *j = t->job;
     *ret = (struct sched_task){
         .job = j->id,
@@ -42,6 +48,8 @@ static void describe(const struct task *t, struct sched_task *ret) {
         .priority = j->priority,
         .privacy = j->privacy != 0,
         .program = j->program,
+        .cpu_milli = expected_ms(j),
+        .left_ms = !j->dated ? 0 : j->expires_ms > now ? j->expires_ms - now : 1,
     };
     if (j->terms) terms_of(j->terms, ret);
     if (t->target > 1 && !ret->spread_set && (j->class != SLA_B || j->replicas == 1)) {
@@ -52,7 +60,7 @@ static void describe(const struct task *t, struct sched_task *ret) {
         ret->avoid[ret->n_avoid++] = (struct sched_avoid){ c->node->id, copy_live(c) || c->state == COPY_VOTE };
 }
 
-uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, struct sched_task *ret, uint32_t max) {
+uint32_t job_book_ready(const struct job_book *b, vl_ms now, struct job_cursor *cursor, struct sched_task *ret, uint32_t max) {
     uint32_t n = 0;
     struct job *j = NULL;
     if (cursor->task > 0)
@@ -70,16 +78,16 @@ uint32_t job_book_ready(const struct job_book *b, struct job_cursor *cursor, str
             continue;
         }
         /* All copies of a task together, as far as there is room: those that are compared must all be there. */
-        for (uint32_t want = task_want(&j->tasks[i]); want > 0 && n < max; want--) describe(&j->tasks[i], &ret[n++]);
+        for (uint32_t want = task_want(&j->tasks[i]); want > 0 && n < max; want--) describe(&j->tasks[i], now, &ret[n++]);
         cursor->task = i + 1;
     }
     return n;
 }
 
-bool job_book_waiting(const struct job_book *b, struct vl_job_id job, struct sched_task *ret) {
+bool job_book_waiting(const struct job_book *b, vl_ms now, struct vl_job_id job, struct sched_task *ret) {
     const struct job *j = book_find(b, job);
     uint32_t i = j && j->n_queued > 0 ? next_queued(j, 0) : UINT32_MAX;
-    if (i != UINT32_MAX) describe(&j->tasks[i], ret);
+    if (i != UINT32_MAX) describe(&j->tasks[i], now, ret);
     return i != UINT32_MAX;
 }
 

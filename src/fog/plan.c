@@ -216,6 +216,24 @@ static void report_volume(const struct plan *p, const struct plan_archive *a, co
         pareto_hypervolume_share(first->f, first->n, PLAN_OBJECTIVES, ret->ideal, hi, VOLUME_SAMPLES, p->in->seed);
 }
 
+static void report_gap(struct plan_result *ret) {
+    for (uint32_t o = 0; o < PLAN_OBJECTIVES; o++) {
+        double size = fabs(ret->bound[o]);
+        ret->gap[o] = (ret->ideal[o] - ret->bound[o]) / (size > BOUND_TINY ? size : BOUND_TINY);
+    }
+}
+
+/* The search had nothing to choose from; what was placed went where it had failed before. */
+static void only_point(const struct plan *p, struct plan_result *ret) {
+    struct plan_point *one = &ret->front[0];
+    (void)plan_evaluate(p->in, p->choice, one->f);
+    memcpy(ret->ideal, one->f, sizeof ret->ideal);
+    memcpy(ret->nadir, one->f, sizeof ret->nadir);
+    one->placed = ret->placed;
+    ret->n_front = 1;
+    report_gap(ret);
+}
+
 static enum vl_err finish(struct plan *p, struct plan_archive *a, const struct plan_first *first,
                           struct plan_result *ret) {
     double scale[PLAN_OBJECTIVES];
@@ -224,10 +242,7 @@ static enum vl_err finish(struct plan *p, struct plan_archive *a, const struct p
     plan_scale(ret->ideal, ret->nadir, scale);
     enum vl_err err = plan_bounds(p, ret->ideal, ret->bound);
     if (err) return err;
-    for (uint32_t o = 0; o < PLAN_OBJECTIVES; o++) {
-        double size = fabs(ret->bound[o]);
-        ret->gap[o] = (ret->ideal[o] - ret->bound[o]) / (size > BOUND_TINY ? size : BOUND_TINY);
-    }
+    report_gap(ret);
     if (a->points.n > 0) {
         uint32_t taken = best_point(a, p->weights, ret->ideal, ret->nadir);
         const uint32_t *gene = gene_of(a, taken);
@@ -238,7 +253,9 @@ static enum vl_err finish(struct plan *p, struct plan_archive *a, const struct p
         if ((err = report_front(p, a, taken, scale, ret)) != VL_OK) return err;
         report_volume(p, a, first, ret);
     }
-    return place_rest(p, &ret->placed);
+    err = place_rest(p, &ret->placed);
+    if (err == VL_OK && ret->n_front == 0 && ret->placed > 0) only_point(p, ret);
+    return err;
 }
 
 static enum vl_err run(struct plan *p, struct plan_result *ret) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define TINY 1e-9
+#define IMBALANCE_MAX 0.25 /* variance of shares when half of the nodes are full and half empty */
 
 struct figures {
     double latency, distrust, cost, price; /* of one node */
@@ -35,16 +36,33 @@ static double imbalance(const struct sched_node *nodes, uint32_t n) {
     return v > 0 ? v : 0;
 }
 
-static void least_of(const struct sched_node *nodes, uint32_t n, uint32_t worst, struct figures *ret) {
-    *ret = (struct figures){ INFINITY, INFINITY, INFINITY, INFINITY };
+/* The best and the worst that any node would give. */
+static void extremes_of(const struct sched_node *nodes, uint32_t n, uint32_t worst, struct figures *least,
+                        struct figures *most) {
+    *least = (struct figures){ INFINITY, INFINITY, INFINITY, INFINITY };
+    *most = (struct figures){ 0, 0, 0, 0 };
     for (uint32_t i = 0; i < n; i++) {
         if (nodes[i].blocked || nodes[i].slots == 0) continue;
         struct figures f = figures_of(&nodes[i], worst);
-        ret->latency = fmin(ret->latency, f.latency);
-        ret->distrust = fmin(ret->distrust, f.distrust);
-        ret->cost = fmin(ret->cost, f.cost);
-        ret->price = fmin(ret->price, f.price);
+        least->latency = fmin(least->latency, f.latency);
+        least->distrust = fmin(least->distrust, f.distrust);
+        least->cost = fmin(least->cost, f.cost);
+        least->price = fmin(least->price, f.price);
+        most->latency = fmax(most->latency, f.latency);
+        most->distrust = fmax(most->distrust, f.distrust);
+        most->cost = fmax(most->cost, f.cost);
+        most->price = fmax(most->price, f.price);
     }
+}
+
+/* Of one point, as a share of the box between the bound and the worst node; an axis on which all nodes are alike says
+ * nothing. */
+static double volume(const double f[PLAN_OBJECTIVES], const double lo[PLAN_OBJECTIVES],
+                     const double hi[PLAN_OBJECTIVES]) {
+    double v = 1;
+    for (unsigned o = 0; o < PLAN_OBJECTIVES; o++)
+        if (hi[o] - lo[o] > TINY) v *= fmin(fmax((hi[o] - f[o]) / (hi[o] - lo[o]), 0), 1);
+    return v;
 }
 
 /* As long as it is not known how long a task takes, an hour is as good as any other time: only ratios count. */
@@ -54,7 +72,7 @@ void plan_record_assess(struct plan_record *r, const struct sched_node *after, u
                         const struct sched_task *tasks, const struct sched_choice *choice, uint32_t n_tasks) {
     uint32_t worst = sched_worst_latency(after, n_nodes), placed = 0;
     double *f = r->front[0].f, hours = 0;
-    struct figures least;
+    struct figures least, most;
     memset(r->front, 0, sizeof r->front);
     for (uint32_t i = 0; i < n_tasks; i++) {
         if (choice[i].reason != SCHED_PLACED) continue;
@@ -73,7 +91,7 @@ void plan_record_assess(struct plan_record *r, const struct sched_node *after, u
     f[PLAN_LATENCY] /= placed;
     f[PLAN_TRUST] /= placed;
     f[PLAN_BALANCE] = imbalance(after, n_nodes);
-    least_of(after, n_nodes, worst, &least);
+    extremes_of(after, n_nodes, worst, &least, &most);
     const double bound[PLAN_OBJECTIVES] = { least.latency, NAN, least.distrust, least.cost * hours,
                                             least.price * hours };
     for (unsigned o = 0; o < PLAN_OBJECTIVES; o++) {
@@ -81,6 +99,9 @@ void plan_record_assess(struct plan_record *r, const struct sched_node *after, u
         r->bound[o] = bound[o];
         r->gap[o] = (f[o] - bound[o]) / fmax(fabs(bound[o]), TINY);
     }
+    const double lo[PLAN_OBJECTIVES] = { least.latency, 0, least.distrust, least.cost * hours, least.price * hours };
+    const double hi[PLAN_OBJECTIVES] = { most.latency, IMBALANCE_MAX, most.distrust, most.cost * hours, most.price * hours };
     plan_weights(r->class, r->weights);
-    r->hypervolume = r->hypervolume_first = r->score = NAN; /* of one point there is no box */
+    r->hypervolume = r->hypervolume_first = volume(f, lo, hi);
+    r->score = NAN; /* nothing was weighed against it */
 }

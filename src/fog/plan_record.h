@@ -31,7 +31,7 @@ struct plan_record {
 void plan_record_take(struct plan_record *r, const struct plan_result *from);
 
 /* Fills them for tasks that were placed without a search, from the nodes as they are afterwards: one point; the bound is
- * what the best node would give to all, capacity not regarded. */
+ * what the best node would give to all, capacity not regarded; hypervolume of the box between that and the worst node. */
 void plan_record_assess(struct plan_record *r, const struct sched_node *after, uint32_t n_nodes,
                         const struct sched_task *tasks, const struct sched_choice *choice, uint32_t n_tasks);
 

@@ -161,7 +161,7 @@ static uint32_t different(const struct quorum_node *nodes, const uint32_t *which
 struct set {
     uint32_t n, v[QUORUM_NODES_MAX];
     uint32_t avail;
-    uint64_t price;
+    uint64_t price, busy;
     bool ok; /* honours the tier */
 };
 
@@ -173,29 +173,42 @@ struct search {
     struct set cheapest, best; /* best: the most available, whatever else it lacks; n 0: none yet */
 };
 
-static bool spread_ok(const struct search *s, const struct set *t) {
-    enum domain d = s->ask->spread;
-    for (uint32_t i = 0; s->ask->spread_set && i < t->n; i++)
+static bool apart(const struct quorum_ask *ask, const struct quorum_node *nodes, const uint32_t *which, uint32_t n) {
+    for (uint32_t i = 0; ask->spread_set && i < n; i++)
         for (uint32_t k = 0; k < i; k++) {
-            uint64_t a = s->nodes[t->v[i]].domain[d], b = s->nodes[t->v[k]].domain[d];
+            uint64_t a = nodes[which[i]].domain[ask->spread], b = nodes[which[k]].domain[ask->spread];
             if (a == 0 || b == 0 || a == b) return false;
         }
     return true;
 }
 
+static bool spread_ok(const struct search *s, const struct set *t) { return apart(s->ask, s->nodes, t->v, t->n); }
+
+bool quorum_keeps(const struct quorum_ask *ask, const struct quorum_node *nodes, const uint32_t *which, uint32_t n,
+                  uint32_t *ret_ppb) {
+    struct quorum_tier tier = quorum_tier(ask->tier);
+    uint32_t ppb = quorum_avail_ppb(quorum_down(nodes, which, n, ask->majority, &ask->beta, NULL));
+    if (ret_ppb) *ret_ppb = ppb;
+    return n >= ask->least && n <= ask->most && ppb >= tier.promise_ppb && apart(ask, nodes, which, n) &&
+           different(nodes, which, n, DOMAIN_OWNER) >= tier.owners &&
+           different(nodes, which, n, DOMAIN_REGION) >= tier.regions &&
+           different(nodes, which, n, DOMAIN_INFRA) >= tier.infras;
+}
+
 static void weigh(const struct search *s, struct set *t) {
     t->price = 0;
-    for (uint32_t i = 0; i < t->n; i++) t->price += s->nodes[t->v[i]].price;
-    t->avail = quorum_avail_ppb(quorum_down(s->nodes, t->v, t->n, s->ask->majority, &s->ask->beta, NULL));
-    t->ok = t->n >= s->ask->least && t->avail >= s->tier.promise_ppb &&
-            different(s->nodes, t->v, t->n, DOMAIN_OWNER) >= s->tier.owners &&
-            different(s->nodes, t->v, t->n, DOMAIN_REGION) >= s->tier.regions &&
-            different(s->nodes, t->v, t->n, DOMAIN_INFRA) >= s->tier.infras;
+    t->busy = 0;
+    for (uint32_t i = 0; i < t->n; i++) {
+        t->price += s->nodes[t->v[i]].price;
+        t->busy += s->nodes[t->v[i]].busy;
+    }
+    t->ok = quorum_keeps(s->ask, s->nodes, t->v, t->n, &t->avail);
 }
 
 static bool cheaper(const struct set *a, const struct set *b) {
     if (b->n == 0 || a->price != b->price) return b->n == 0 || a->price < b->price;
     if (a->n != b->n) return a->n < b->n;
+    if (a->busy != b->busy) return a->busy < b->busy;
     if (a->avail != b->avail) return a->avail > b->avail;
     return memcmp(a->v, b->v, a->n * sizeof a->v[0]) < 0;
 }
@@ -239,17 +252,23 @@ static bool holds(const struct set *t, uint32_t node) {
     return false;
 }
 
-/* How far a set is from the tier: what is missing in providers and places, then in availability. */
-static double lacking(const struct search *s, const struct set *t) {
+/* What is missing in providers and places, then in availability. */
+double quorum_lacking(const struct quorum_ask *ask, const struct quorum_node *nodes, const uint32_t *which, uint32_t n) {
+    struct quorum_tier tier = quorum_tier(ask->tier);
     double lack = 0;
-    uint32_t o = different(s->nodes, t->v, t->n, DOMAIN_OWNER), r = different(s->nodes, t->v, t->n, DOMAIN_REGION),
-             f = different(s->nodes, t->v, t->n, DOMAIN_INFRA);
-    if (o < s->tier.owners) lack += s->tier.owners - o;
-    if (r < s->tier.regions) lack += s->tier.regions - r;
-    if (f < s->tier.infras) lack += s->tier.infras - f;
-    double down = quorum_down(s->nodes, t->v, t->n, s->ask->majority, &s->ask->beta, NULL);
-    double over = down * QUORUM_ONE / (QUORUM_ONE - s->tier.promise_ppb); /* 1: just kept */
+    uint32_t o = different(nodes, which, n, DOMAIN_OWNER), r = different(nodes, which, n, DOMAIN_REGION),
+             f = different(nodes, which, n, DOMAIN_INFRA);
+    if (!apart(ask, nodes, which, n)) return QUORUM_NEVER;
+    if (o < tier.owners) lack += tier.owners - o;
+    if (r < tier.regions) lack += tier.regions - r;
+    if (f < tier.infras) lack += tier.infras - f;
+    double down = quorum_down(nodes, which, n, ask->majority, &ask->beta, NULL);
+    double over = down * QUORUM_ONE / (QUORUM_ONE - tier.promise_ppb); /* 1: just kept */
     return lack + (over > 1 ? 1 - 1 / over : 0) + down * 1e-3;
+}
+
+static double lacking(const struct search *s, const struct set *t) {
+    return quorum_lacking(s->ask, s->nodes, t->v, t->n);
 }
 
 /* Adds, one at a time, the node that brings the set nearest to the tier for its price.  dear: how much prices weigh. */
@@ -351,7 +370,9 @@ static bool shortlist_add(struct shortlist *l, bool by_price, const enum domain 
     if (l->used == SHORT_MAX) return false;
     for (uint32_t i = 0; i < l->n; i++) {
         const struct quorum_node *a = &l->nodes[i], *b = best == UINT32_MAX ? NULL : &l->nodes[best];
-        bool wins = b == NULL || (by_price && a->price != b->price ? a->price < b->price : a->avail_ppb > b->avail_ppb);
+        bool wins = b == NULL || (by_price && a->price != b->price ? a->price < b->price
+                                  : by_price && a->busy != b->busy ? a->busy < b->busy
+                                                                   : a->avail_ppb > b->avail_ppb);
         bool known = kind != NULL && a->domain[*kind] == 0;
         for (uint32_t k = 0; wins && !known && kind && k < l->used; k++)
             known = l->nodes[l->v[k]].domain[*kind] == a->domain[*kind];

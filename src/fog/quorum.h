@@ -27,6 +27,7 @@
 
 #define QUORUM_ONE 1000000000u /* 1, in parts of a billion (ppb): what is promised is in these */
 #define QUORUM_NODES_MAX 9u    /* JOB_REPLICAS_MAX */
+#define QUORUM_WIDE_MAX 64u    /* nodes of all groups of one job together */
 #define QUORUM_EXACT_MAX 12u   /* so many candidates are searched in full: 4,096 sets, below 10 ms */
 #define QUORUM_TEXT 200u       /* TASK_ERROR_MAX: it travels as the error of a refused job */
 
@@ -45,6 +46,7 @@ struct quorum_node {
     struct vl_node_id id;
     uint32_t avail_ppb;       /* lower bound, 0..QUORUM_ONE */
     uint64_t price;           /* of an hour of one slot, micro-credits, <= TERMS_PRICE_MAX */
+    uint32_t busy;            /* promises it is bound by: of sets equal in price and number the least busy wins */
     uint64_t domain[DOMAINS]; /* label_hash(); 0: unknown */
 };
 
@@ -81,13 +83,37 @@ struct quorum_choice {
  * indexes nodes, NULL: the first n.  ret_worst may be NULL. */
 double quorum_down(const struct quorum_node *nodes, const uint32_t *which, uint32_t n, bool majority,
                    const struct quorum_beta *beta, enum domain *ret_worst);
+/* Whether the set honours the tier by itself: number, availability, owners, regions, kinds, spread.  The test that every
+ * choice here passes.  ret_ppb may be NULL.  n <= QUORUM_NODES_MAX. */
+bool quorum_keeps(const struct quorum_ask *ask, const struct quorum_node *nodes, const uint32_t *which, uint32_t n,
+                  uint32_t *ret_ppb);
+/* How far a set is from that: below 1e-2 nothing but the number may be missing; QUORUM_NEVER: two share what they may not. */
+#define QUORUM_NEVER 1e9
+double quorum_lacking(const struct quorum_ask *ask, const struct quorum_node *nodes, const uint32_t *which, uint32_t n);
 /* 1 - down in ppb, rounded down. */
 uint32_t quorum_avail_ppb(double down);
 
-/* The cheapest set that honours the tier; equal prices: fewer nodes, then the more available, then smaller indexes.
+/* The cheapest set that honours the tier; equal prices: fewer nodes, then the less busy, the more available, smaller indexes.
  * Exact up to QUORUM_EXACT_MAX candidates; above that a greedy choice improved by exchanges, which can miss a set that
  * exists, and says so.  nodes: sorted by id, all different.  VL_ERANGE: an argument out of its range. */
 VL_MUST_CHECK enum vl_err quorum_choose(const struct quorum_ask *ask, const struct quorum_node *nodes, uint32_t n,
                                         struct quorum_choice *ret);
+
+/* Groups for a wide job: each keeps the tier by itself (quorum_keeps()), all have the same number of nodes, no node is in
+ * two of them. */
+struct quorum_groups {
+    uint32_t groups, size;
+    uint32_t node[QUORUM_WIDE_MAX]; /* indexes of candidates, group by group */
+    uint32_t avail_ppb;             /* of the weakest group */
+    uint64_t price;                 /* of all together */
+};
+/* Up to `want` groups, the size chosen so that there are as many as can be found; of equally many the smallest.  `first`
+ * is what quorum_choose() found (ok).  Looks at 96 candidates at most, the cheapest of different owners and places. */
+VL_MUST_CHECK enum vl_err quorum_widen(const struct quorum_ask *ask, const struct quorum_node *nodes, uint32_t n,
+                                       const struct quorum_choice *first, uint32_t want, struct quorum_groups *ret);
+/* The candidate that should take the empty place in `which` (n others): one that makes it keep the tier if there is one,
+ * first one that is not `taken`, then the cheapest; else the one that comes nearest.  n: none fits. */
+uint32_t quorum_fill(const struct quorum_ask *ask, const struct quorum_node *nodes, uint32_t n_nodes, const bool *taken,
+                     const uint32_t *which, uint32_t n);
 
 #endif

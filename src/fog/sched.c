@@ -26,6 +26,8 @@ const char *sched_reason_text(enum sched_reason r) {
         return "no ready node is that near";
     case SCHED_TOO_DEAR:
         return "no ready node is that cheap";
+    case SCHED_TOO_LATE:
+        return "no ready node would finish before the deadline";
     case SCHED_NO_ROOM:
         return "memory and disk are taken at present";
     case SCHED_NO_SLOT:
@@ -46,6 +48,11 @@ static bool excluded(const struct sched_task *t, const struct vl_node_id *id) {
     return t->n_only > 0;
 }
 
+/* By the speed of the median node, if its own is not known; 0: nothing is known of the task. */
+static uint64_t takes_ms(const struct sched_node *n, const struct sched_task *t) {
+    return (uint64_t)t->cpu_milli * 1000 / (n->rate_milli ? n->rate_milli : 1000);
+}
+
 enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task *t, bool *ret_soft) {
     *ret_soft = false;
     if (n->blocked != 0) return SCHED_NO_READY;
@@ -56,6 +63,7 @@ enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task
     if (n->trust_milli < t->min_trust_milli || (t->class == SLA_S && !n->attested)) return SCHED_NO_TRUST;
     if (t->max_latency_us != 0 && (n->latency_us == 0 || n->latency_us > t->max_latency_us)) return SCHED_TOO_FAR;
     if (t->max_price != 0 && n->price > t->max_price) return SCHED_TOO_DEAR;
+    if (t->left_ms != 0 && takes_ms(n, t) > t->left_ms) return SCHED_TOO_LATE;
     if (n->memory_free < t->memory_bytes || n->disk_free < t->disk_bytes) return SCHED_NO_ROOM;
     if (n->free_slots == 0) return SCHED_NO_SLOT;
     for (uint32_t i = 0; i < t->n_avoid; i++) {
@@ -181,6 +189,7 @@ static bool same_wish(const struct sched_task *a, const struct sched_task *b) {
     return a->features == b->features && a->memory_bytes == b->memory_bytes && a->disk_bytes == b->disk_bytes &&
            (a->class == SLA_S) == (b->class == SLA_S) && a->min_trust_milli == b->min_trust_milli &&
            a->max_latency_us == b->max_latency_us && a->max_price == b->max_price && a->region == b->region &&
+           a->left_ms == b->left_ms && (a->left_ms == 0 || a->cpu_milli == b->cpu_milli) &&
            a->n_exclude == b->n_exclude && memcmp(a->exclude, b->exclude, a->n_exclude * sizeof *a->exclude) == 0 &&
            a->n_only == b->n_only && memcmp(a->only, b->only, a->n_only * sizeof *a->only) == 0;
 }

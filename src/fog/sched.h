@@ -69,6 +69,7 @@ struct sched_task {
     uint32_t min_trust_milli, max_latency_us;
     uint64_t max_price, region;  /* 0: any; region: label_hash() */
     uint64_t program;            /* of what it runs, for affinity */
+    uint64_t left_ms;            /* until the deadline that its job asked for; 0: it asked for none */
     uint32_t cpu_milli;          /* work expected, for costs: slot-milliseconds; 0: unknown, taken as equal for all */
     uint32_t n_exclude, n_only, n_avoid; /* before their lists: what placing reads of most tasks lies in two cache lines;
                                             n_only 0: anywhere */
@@ -89,12 +90,13 @@ enum sched_reason {
     SCHED_NO_TRUST = 7,   /* reputation below what the job or its class asks; class S: not attested */
     SCHED_TOO_FAR = 8,    /* round trip above max_latency_us */
     SCHED_TOO_DEAR = 9,   /* price above max_price */
-    SCHED_NO_ROOM = 10,   /* memory or disk is taken now */
-    SCHED_NO_SLOT = 11,   /* all slots are taken now */
-    SCHED_AVOIDED = 12,   /* what fits holds another replica */
-    SCHED_SPREAD = 13,    /* what fits shares a failure domain with another replica */
+    SCHED_TOO_LATE = 10,  /* would not end before the job's deadline, by what its other tasks took and the node's speed */
+    SCHED_NO_ROOM = 11,   /* memory or disk is taken now */
+    SCHED_NO_SLOT = 12,   /* all slots are taken now */
+    SCHED_AVOIDED = 13,   /* what fits holds another replica */
+    SCHED_SPREAD = 14,    /* what fits shares a failure domain with another replica */
 };
-#define SCHED_REASONS 14u
+#define SCHED_REASONS 15u
 const char *sched_reason_text(enum sched_reason r);
 
 /* Whether the node takes the task now, by itself, or the first thing in the way in the order above; the spread over

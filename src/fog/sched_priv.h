@@ -15,9 +15,9 @@ struct sched_ask {
     uint32_t n_apart, n_never; /* apart: all hard ones, whose domains count; never: those of this batch */
     uint32_t apart[2 * SCHED_AVOID_MAX], never[SCHED_AVOID_MAX];
 };
-/* Does the task ask anything of the node's name, domains or attestation?  The compact copies of the nodes hold none. */
+/* Does the task ask anything of the node's name, domains, attestation or speed?  The compact copies of the nodes hold none. */
 static inline bool sched_particular(const struct sched_task *t) {
-    return t->class == SLA_S || t->region != 0 || t->n_exclude > 0 || t->n_only > 0 || t->n_avoid > 0;
+    return t->class == SLA_S || t->region != 0 || t->n_exclude > 0 || t->n_only > 0 || t->n_avoid > 0 || t->left_ms != 0;
 }
 /* Task k of a batch whose earlier choices are known. */
 void sched_ask_of(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *tasks, uint32_t k,

@@ -13,8 +13,8 @@ struct answer {
 
 static const char *const reason_names[SCHED_REASONS] = {
     "fits",     "no_nodes",  "not_ready", "feature", "too_large", "excluded",
-    "region",   "trust",     "latency",   "price",   "no_room",   "no_slot",
-    "replica_there", "failure_domain",
+    "region",   "trust",     "latency",   "price",   "deadline",  "no_room",
+    "no_slot",  "replica_there", "failure_domain",
 };
 
 static void put_reasons(struct jw *j, const uint32_t by[SCHED_REASONS]) {

@@ -21,6 +21,12 @@ const struct schema_row quorum_rows[] = {
       .max = JOB_REPLICAS_MAX,
       .fallback = "1",
       .doc = "More than 1: results are compared, so more than half must be up." },
+    { .name = "tasks",
+      .type = SCHEMA_INT,
+      .min = 1,
+      .max = (int64_t)VL_JOB_TASKS_MAX,
+      .fallback = "1",
+      .doc = "How wide the job is: it gets as many groups of nodes as are of use." },
     { .name = "region", .type = SCHEMA_STRING, .min = 1, .max = LABEL_MAX - 1, .doc = "Only nodes in this region." },
     { .name = "max_price",
       .type = SCHEMA_INT,
@@ -43,12 +49,14 @@ static void put_quorum(struct jw *j, const char *tier, const struct view_quorum 
     jw_put_u64(j, "domains", v->domains);
     jw_put_u64(j, "candidates", v->candidates);
     jw_put_u64(j, "price", v->price);
+    jw_put_u64(j, "groups", v->groups);
     jw_key(j, "nodes");
     jw_arr(j);
     for (uint32_t i = 0; i < v->n; i++) {
         jw_obj(j);
         jw_key(j, "id");
         emit_node_id(j, v->nodes[i].id);
+        jw_put_u64(j, "group", v->groups ? i / (v->n / v->groups) : 0);
         jw_put_u64(j, "availability_ppb", v->nodes[i].availability_ppb);
         jw_put_u64(j, "price", v->nodes[i].price);
         jw_obj_end(j);
@@ -66,6 +74,8 @@ void api_quorum_check(struct gateway *g, struct http_req *r, const struct call *
     (void)sla_tier_parse(tier, &s.terms.tier); /* the schema knows no other names */
     (void)sla_class_parse(schema_str(k->body, "class", "B"), &s.terms.class);
     s.replicas = (uint32_t)schema_u64(k->body, "replicas", 1);
+    s.map = true;
+    s.n_inputs = (uint32_t)schema_u64(k->body, "tasks", 1);
     s.limits.memory_bytes = schema_u64(k->body, "memory_bytes", s.limits.memory_bytes);
     s.terms.max_price = schema_u64(k->body, "max_price", 0);
     snprintf(s.terms.region, sizeof s.terms.region, "%s", schema_str(k->body, "region", ""));
@@ -101,12 +111,16 @@ static void emit_agreement(struct jw *j, const struct view_agreement *v) {
     jw_put_u64(j, "refund_ppb", v->share_ppb);
     jw_put_u64(j, "price", v->price);
     jw_put_u64(j, "refund", v->refund);
+    jw_put_u64(j, "groups", v->groups);
+    jw_put_u64(j, "groups", v->groups);
     jw_key(j, "nodes");
     jw_arr(j);
     for (uint32_t i = 0; i < v->n; i++) {
         jw_obj(j);
         jw_key(j, "id");
         emit_node_id(j, v->nodes[i].id);
+        jw_put_u64(j, "group", v->groups ? i / (v->n / v->groups) : 0);
+        jw_put_u64(j, "group", v->groups ? i / (v->n / v->groups) : 0);
         jw_put_bool(j, "up", v->nodes[i].up);
         jw_obj_end(j);
     }

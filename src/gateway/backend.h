@@ -301,7 +301,7 @@ struct backend_charter {
 };
 
 /* Promises of availability (docs/fog.md).  Shares and availabilities in parts of a billion, money in micro-credits. */
-#define VIEW_QUORUM_NODES 9u
+#define VIEW_QUORUM_NODES 64u
 struct view_quorum {
     bool possible, majority;
     uint32_t promised_ppb, computed_ppb; /* what the tier asks for; what these nodes give, or the best there is */
@@ -309,7 +309,7 @@ struct view_quorum {
     uint32_t domains, candidates;        /* different ones among the nodes; nodes that fit the job */
     uint64_t price;                      /* of an hour of all together */
     char reason[200];                    /* when it is not possible */
-    uint32_t n;
+    uint32_t n, groups; /* n / groups nodes each, one group after another */
     struct {
         struct vl_node_id id;
         uint32_t availability_ppb;
@@ -325,7 +325,7 @@ struct view_agreement {
     uint64_t up_ms, down_ms, blind_ms, allowed_ms;
     uint32_t outages;
     uint64_t price, refund; /* once it has ended */
-    uint32_t n;
+    uint32_t n, groups; /* as above */
     struct {
         struct vl_node_id id;
         bool up;

@@ -137,6 +137,11 @@ const struct schema_row job_body_rows[] = {
       .values = tiers,
       .fallback = "\"none\"",
       .doc = "Availability promised: 95, 99.5, 99.9 or 99.99 %." },
+    { .name = "deadline_ms",
+      .type = SCHEMA_INT,
+      .min = 1000,
+      .max = (int64_t)JOB_TTL_MAX_MS,
+      .doc = "From now until it must have ended; then it expires. By default it has a week." },
     { .name = "strategy",
       .type = SCHEMA_ENUM,
       .values = strategies,
@@ -316,6 +321,7 @@ enum vl_err job_body_read(const json_t *root, struct job_body *ret, struct schem
     (void)mix_level_parse(schema_str(root, "privacy", "off"), &s->privacy); /* the schema knows no other names */
     read_after(s, json_object_get(root, "after"), errors);
     read_terms(&s->terms, root, errors);
+    s->ttl_ms = schema_u64(root, "deadline_ms", 0);
     enum vl_err err = pack_strings(ret, root, errors);
     if (err == VL_OK) err = pack_inputs(ret, root, errors);
     if (err != VL_OK || errors->n > 0) return err == VL_OK ? VL_EPARSE : err;

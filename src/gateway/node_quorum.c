@@ -22,7 +22,8 @@ enum vl_err node_backend_quorum_check(void *self, const struct job_spec *spec, s
                                  .domains = q.choice.domains,
                                  .candidates = q.candidates,
                                  .price = q.choice.price,
-                                 .n = q.choice.n };
+                                 .n = q.n,
+                                 .groups = q.groups };
     snprintf(ret->reason, sizeof ret->reason, "%s", q.choice.why);
     for (uint32_t i = 0; i < ret->n; i++) {
         ret->nodes[i].id = q.node[i].id;
@@ -53,7 +54,8 @@ static void show(const struct agreement *a, vl_ms now, uint64_t price, view_agre
                                 .outages = a->outages,
                                 .price = price,
                                 .refund = a->closed ? agreement_refund(&bill, price) : 0,
-                                .n = a->n };
+                                .n = a->n,
+                                .groups = a->groups };
     for (uint32_t i = 0; i < a->n; i++) {
         v.nodes[i].id = a->node[i];
         (void)agreement_holds(a, a->node[i], &v.nodes[i].up);

@@ -284,6 +284,7 @@ void emit_spec(struct jw *j, const struct job_spec *s) {
     for (uint32_t i = 0; i < s->n_after; i++) jw_hex(j, s->after[i].b, sizeof s->after[i].b);
     jw_arr_end(j);
     put_terms(j, &s->terms);
+    if (s->ttl_ms) jw_put_u64(j, "deadline_ms", s->ttl_ms);
     jw_put_bool(j, "network", s->network);
     jw_obj_end(j);
 }

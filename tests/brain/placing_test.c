@@ -168,6 +168,10 @@ TEST(placing, what_waits_for_a_slot_stops_waiting_when_it_is_placed) {
     pass(r, 1000);
     CHECK_EQ(4, placed(r, 9));
     CHECK_EQ(SCHED_PLACED, r->waits);
+    CHECK(r->record->sampled && r->record->n_front == 1);
+    CHECK(r->record->hypervolume >= 0 && r->record->hypervolume <= 1);
+    for (unsigned o = 0; o < PLAN_OBJECTIVES; o++)
+        CHECK(o == PLAN_BALANCE || (r->record->bound[o] <= r->record->ideal[o] && r->record->gap[o] >= 0));
     rig_end(r);
 }
 

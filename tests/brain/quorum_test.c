@@ -463,3 +463,60 @@ TEST(quorum_brain, a_check_says_what_a_job_would_get_and_changes_nothing) {
     CHECK(brain_agreement_below(r->brain, NULL) == NULL);
     rig_end(r);
 }
+
+/* Every task done as soon as it is placed: how many rounds a job takes, and on how many nodes. */
+static uint32_t rounds(struct rig *r, struct vl_job_id id, uint32_t tasks, uint32_t *ret_nodes) {
+    bool used[16] = { false };
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < tasks; i++) {
+        struct job_task_view t;
+        CHECK(job_book_task(brain_jobs(r->brain), id, i, &t));
+        n += t.copies;
+        if (t.copies > 0) used[t.node.b[1] & 15] = true;
+    }
+    *ret_nodes = 0;
+    for (uint32_t i = 0; i < 16; i++) *ret_nodes += used[i];
+    return n;
+}
+
+TEST(quorum_brain, a_wide_job_with_a_tier_has_as_many_places_at_once_as_one_without) {
+    uint32_t placed[2], nodes[2];
+    for (uint32_t tier = 0; tier < 2; tier++) {
+        struct rig *r = rig_new();
+        struct job_spec s = spec_of(tier ? TIER_BRONZE : TIER_NONE);
+        struct vl_job_id id = job_n(r, 1);
+        struct vl_buf inputs;
+        vl_buf_init(&inputs, 1u << 16);
+        s.map = true;
+        for (s.n_inputs = 0; s.n_inputs < 40; s.n_inputs++) {
+            char name[16];
+            snprintf(name, sizeof name, "in%u", s.n_inputs);
+            CHECK_OK(job_inputs_append(&inputs, vl_span_str(name), (struct vl_hash){ { (uint8_t)s.n_inputs } }, 64));
+        }
+        s.inputs = vl_span(inputs.p, inputs.len);
+        for (uint8_t n = 1; n <= 8; n++) join(r, n, n);
+        age(r, 1, 8, 400);
+        CHECK_OK(submit(r, id, &s));
+        for (uint8_t n = 1; n <= 8; n++) beat(r, n, n, HARVEST_SAYS_ALWAYS);
+        placed[tier] = rounds(r, id, 40, &nodes[tier]);
+        if (tier) {
+            const struct agreement *a = brain_agreement(r->brain, id);
+            struct agreement was;
+            CHECK(a && a->groups == 8 && a->n == 8);
+            CHECK(strstr(r->history, "agreement: bronze on 8 nodes in 8 groups, any one of each: 99.") != NULL);
+            was = *a;
+            restart(r); /* groups are as they were after kill -9 */
+            a = brain_agreement(r->brain, id);
+            CHECK(a && a->groups == 8 && memcmp(a->node, was.node, sizeof was.node) == 0);
+            pass(r, 150000, 2, 8, 7); /* 1 is lost: another serves for its group, too */
+            a = brain_agreement(r->brain, id);
+            uint32_t up;
+            for (uint32_t g = 0; g < 8; g++) CHECK(agreement_group_up(a, g, &up) && !vl_node_eq(a->node[g], node_n(1)));
+        }
+        vl_buf_free(&inputs);
+        rig_end(r);
+    }
+    printf("# 40 tasks: %u placed at once on %u nodes without a tier, %u on %u with bronze\n", placed[0], nodes[0], placed[1], nodes[1]);
+    CHECK_EQ(8, nodes[1]);
+    CHECK_EQ(placed[0], placed[1]);
+}

@@ -21,7 +21,8 @@ static struct agreement open_for(enum sla_tier tier, uint32_t nodes, bool majori
                                  .span_ms = span,
                                  .lag_ms = LAG,
                                  .gap_ms = GAP,
-                                 .n = nodes };
+                                 .n = nodes,
+                                 .groups = 1 };
     for (uint32_t i = 0; i < nodes; i++) t.node[i] = node_n(i);
     CHECK_OK(agreement_open(&a, &t, T0));
     return a;
@@ -125,14 +126,42 @@ TEST(agreement, another_node_takes_the_place_of_a_lost_one) {
     bool up = false;
     watch(&a, T0 + 100000);
     agreement_node(&a, T0 + 100000, node_n(0), T0 + 10000, false);
-    CHECK(!agreement_replace(&a, T0 + 110000, node_n(5), node_n(6)));
-    CHECK(agreement_replace(&a, T0 + 110000, node_n(0), node_n(6)));
+    CHECK(!agreement_replace(&a, T0 + 110000, 0, node_n(5), node_n(6)));
+    CHECK(agreement_replace(&a, T0 + 110000, 0, node_n(0), node_n(6)));
     CHECK(agreement_holds(&a, node_n(6), &up) && up);
     CHECK(!agreement_holds(&a, node_n(0), &up));
     CHECK(!agreement_node(&a, T0 + 120000, node_n(0), T0 + 120000, true)); /* its return is no news */
     agreement_close(&a, T0 + 200000);
     CHECK_EQ(100000, a.down_ms);
     CHECK_EQ(100000, a.up_ms);
+}
+
+TEST(agreement, counts_the_mean_of_its_groups_and_rounds_in_favour_of_whoever_paid) {
+    struct agreement a;
+    struct agreement_terms t = { .job = job_n(1), .tier = TIER_BRONZE, .computed_ppb = 950000000, .span_ms = 10000000,
+                                 .lag_ms = LAG, .gap_ms = GAP, .n = 6, .groups = 3 };
+    uint32_t up = 0;
+    for (uint32_t i = 0; i < 6; i++) t.node[i] = node_n(i == 5 ? 0 : i); /* 0 serves in the first group and the last */
+    CHECK_OK(agreement_open(&a, &t, T0));
+    CHECK(agreement_node(&a, T0 + 1000, node_n(0), T0 + 1000, false));
+    CHECK(agreement_node(&a, T0 + 2000, node_n(4), T0 + 2000, false)); /* the last group is down */
+    CHECK(!agreement_group_up(&a, 2, &up) && up == 0);
+    CHECK(agreement_group_up(&a, 0, &up) && up == 1);
+    CHECK(!agreement_replace(&a, T0 + 2500, 1, node_n(4), node_n(9))); /* not of that group */
+    CHECK(agreement_node(&a, T0 + 2901, node_n(4), T0 + 2901, true));
+    CHECK(agreement_node(&a, T0 + 3000, node_n(1), T0 + 3000, false)); /* the first */
+    struct vl_buf b;
+    vl_buf_init(&b, AGREEMENT_RECORD_MAX);
+    agreement_look(&a, T0 + 3050);
+    CHECK_OK(agreement_encode(&a, &b));
+    CHECK_OK(agreement_decode(vl_span(b.p, b.len), &a));
+    vl_buf_free(&b);
+    agreement_close(&a, T0 + 3100);
+    CHECK_EQ(334, a.down_ms); /* (901 + 100) / 3, rounded up */
+    CHECK_EQ(2766, a.up_ms);
+    CHECK_EQ(2, a.outages);
+    t.node[5] = node_n(4);
+    CHECK_EQ(VL_ERANGE, agreement_open(&a, &t, T0)); /* twice in one group */
 }
 
 TEST(agreement, more_news_than_it_keeps_makes_the_oldest_final) {

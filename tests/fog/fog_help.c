@@ -163,7 +163,7 @@ uint32_t desk_ready(struct desk *d) {
     static struct sched_task tasks[256];
     struct job_cursor cursor = { 0 };
     uint32_t n = 0, some;
-    while ((some = job_book_ready(d->book, &cursor, tasks, 256)) > 0) n += some;
+    while ((some = job_book_ready(d->book, d->now, &cursor, tasks, 256)) > 0) n += some;
     return n;
 }
 

@@ -222,7 +222,7 @@ static void submit(struct world *w) {
 static void place(struct world *w) {
     static struct sched_task t[64];
     struct job_cursor c = { 0 };
-    uint32_t n = job_book_ready(w->d.book, &c, t, 64);
+    uint32_t n = job_book_ready(w->d.book, w->d.now, &c, t, 64);
     if (n == 0 || w->n_runs == RUNS) return;
     const struct sched_task *one = &t[below(w, n)];
     struct vl_node_id node = node_n(below(w, NODES));

@@ -166,7 +166,7 @@ TEST(job, next_try_prefers_a_node_where_it_has_not_failed) {
     desk_tick(&d, d.now + JOB_RETRY_MS);
     struct sched_task t;
     struct job_cursor c = { 0 };
-    CHECK_EQ(1, job_book_ready(d.book, &c, &t, 1));
+    CHECK_EQ(1, job_book_ready(d.book, d.now, &c, &t, 1));
     CHECK_EQ(1, t.n_avoid);
     CHECK(vl_node_eq(node_n(4), t.avoid[0].node) && !t.avoid[0].hard);
     CLOSE;
@@ -578,9 +578,9 @@ TEST(job, queue_gives_critical_first_then_age_with_a_handicap_by_class) {
     CHECK_OK(desk_submit(&d, 4, &spec));
     struct sched_task t[5];
     struct job_cursor c = { 0 };
-    CHECK_EQ(2, job_book_ready(d.book, &c, t, 2));
-    CHECK_EQ(3, job_book_ready(d.book, &c, t + 2, 3)); /* goes on behind */
-    CHECK_EQ(0, job_book_ready(d.book, &c, t, 5));
+    CHECK_EQ(2, job_book_ready(d.book, d.now, &c, t, 2));
+    CHECK_EQ(3, job_book_ready(d.book, d.now, &c, t + 2, 3)); /* goes on behind */
+    CHECK_EQ(0, job_book_ready(d.book, d.now, &c, t, 5));
     uint32_t want[] = { 3, 2, 1, 0, 4 };
     for (uint32_t i = 0; i < 5; i++) CHECK(vl_job_eq(job_n(want[i]), t[i].job));
     CLOSE;
@@ -658,6 +658,33 @@ TEST(job, asks_to_reveal_only_when_all_have_committed_and_takes_only_what_opens_
     CLOSE;
 }
 
+TEST(job, tells_the_scheduler_what_its_tasks_take_and_how_long_it_has) {
+    OPEN(6);
+    spec.ttl_ms = 60000;
+    CHECK_OK(desk_submit(&d, 0, &spec));
+    struct sched_task t;
+    CHECK(job_book_waiting(d.book, d.now, job_n(0), &t) && t.cpu_milli == 0 && t.left_ms == 60000);
+    vl_ms began = d.now;
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK_OK(desk_place(&d, 0, i, i + 1));
+        CHECK_OK(desk_status(&d, 0, i, i + 1, 1, JOB_EV_STARTED));
+        d.now += 1000 * (i + 1);
+        CHECK_OK(desk_report(&d, 0, i, i + 1, 1, TASK_DONE, 1));
+    }
+    CHECK(job_book_waiting(d.book, d.now, job_n(0), &t));
+    CHECK_EQ(2000, t.cpu_milli);
+    CHECK_EQ(60000 - (d.now - began), t.left_ms);
+    CHECK(job_book_waiting(d.book, d.now + 3600000, job_n(0), &t) && t.left_ms == 1);
+    struct vl_buf snapshot;
+    vl_buf_init(&snapshot, 1u << 20);
+    snapshot_of(d.book, &snapshot);
+    struct job_book *again = book_from(vl_span(snapshot.p, snapshot.len));
+    CHECK(again != NULL && job_book_waiting(again, d.now, job_n(0), &t) && t.cpu_milli == 2000);
+    job_book_destroy(again);
+    vl_buf_free(&snapshot);
+    CLOSE;
+}
+
 /* Else first copies of many tasks fill all slots and wait for siblings that never find one. */
 TEST(job, gives_the_copies_of_a_task_together_and_counts_none_that_has_committed) {
     OPEN(3);
@@ -665,7 +692,7 @@ TEST(job, gives_the_copies_of_a_task_together_and_counts_none_that_has_committed
     CHECK_OK(desk_submit(&d, 0, &spec));
     struct sched_task v[8];
     struct job_cursor cursor = { 0 };
-    CHECK_EQ(6, job_book_ready(d.book, &cursor, v, 8));
+    CHECK_EQ(6, job_book_ready(d.book, d.now, &cursor, v, 8));
     for (uint32_t i = 0; i < 6; i++) CHECK_EQ(i / 2, v[i].task);
     CHECK_OK(desk_place(&d, 0, 0, 1));
     CHECK_EQ(1, job_book_on_node(d.book, node_n(1)).running);
@@ -673,7 +700,7 @@ TEST(job, gives_the_copies_of_a_task_together_and_counts_none_that_has_committed
     CHECK_EQ(0, job_book_on_node(d.book, node_n(1)).running);
     CHECK_EQ(0, job_book_on_node(d.book, node_n(1)).memory_bytes);
     cursor = (struct job_cursor){ 0 };
-    CHECK_EQ(5, job_book_ready(d.book, &cursor, v, 8)); /* its sibling is the first that is wanted */
+    CHECK_EQ(5, job_book_ready(d.book, d.now, &cursor, v, 8)); /* its sibling is the first that is wanted */
     CHECK_EQ(0, v[0].task);
     struct vl_buf snapshot;
     vl_buf_init(&snapshot, 1u << 20);
@@ -756,7 +783,7 @@ TEST(job, an_audited_result_waits_for_a_second_one_and_then_counts_by_itself) {
     }
     struct sched_task t;
     struct job_cursor c = { 0 };
-    CHECK_EQ(1, job_book_ready(d.book, &c, &t, 1));
+    CHECK_EQ(1, job_book_ready(d.book, d.now, &c, &t, 1));
     CHECK(t.spread_set && t.spread == DOMAIN_OWNER); /* by somebody else's machine */
     CHECK_OK(desk_place(&d, 0, 0, 2));
     CHECK_OK(desk_commit(&d, 0, 0, 2, 2, 6));
@@ -817,7 +844,7 @@ TEST(job, class_sets_replicas_and_asks_for_different_owners) {
         struct sched_task t;
         struct job_cursor at = { 0 };
         if (c == SLA_B) continue;
-        CHECK_EQ(1, job_book_ready(d.book, &at, &t, 1));
+        CHECK_EQ(1, job_book_ready(d.book, d.now, &at, &t, 1));
         CHECK(t.class == c && t.spread_set && t.spread == DOMAIN_OWNER && t.n_avoid == 1 && t.avoid[0].hard);
         CHECK_OK(desk_event(&d, (struct job_event){ .kind = JOB_EV_CANCEL, .job = job_n(c) }));
     }

@@ -428,3 +428,56 @@ TEST(quorum, refuses_arguments_out_of_range) {
     CHECK_EQ(VL_ERANGE, quorum_choose(&ask, v, 2, &c));
     CHECK_EQ(77, c.n);
 }
+
+TEST(quorum, every_group_of_a_wide_job_keeps_the_tier_by_itself_and_there_are_nearly_as_many_as_can_be) {
+    struct vl_prng rng;
+    uint32_t wide = 0;
+    vl_prng_seed(&rng, 21);
+    for (uint32_t round = 0; round < 150; round++) {
+        enum { MANY = 40 };
+        struct quorum_node v[MANY];
+        struct quorum_ask ask = ask_of((enum sla_tier)(1 + vl_prng_below(&rng, 4)));
+        struct quorum_choice c;
+        struct quorum_groups g;
+        bool seen[MANY] = { false };
+        uint32_t n = 4 + (uint32_t)vl_prng_below(&rng, MANY - 3), want = 1 + (uint32_t)vl_prng_below(&rng, 70), worst = QUORUM_ONE;
+        uint64_t price = 0;
+        random_nodes(&rng, v, n);
+        ask.majority = round % 4 == 0;
+        ask.spread_set = round % 7 == 0;
+        ask.spread = DOMAIN_SITE;
+        CHECK_OK(quorum_choose(&ask, v, n, &c));
+        if (!c.ok) continue;
+        CHECK_OK(quorum_widen(&ask, v, n, &c, want, &g));
+        CHECK(g.groups >= 1 && g.groups <= want && g.groups * g.size <= QUORUM_WIDE_MAX && g.size >= c.n);
+        for (uint32_t k = 0; k < g.groups; k++) {
+            uint32_t ppb;
+            CHECK(quorum_keeps(&ask, v, g.node + k * g.size, g.size, &ppb));
+            worst = ppb < worst ? ppb : worst;
+        }
+        for (uint32_t k = 0; k < g.groups * g.size; k++) {
+            CHECK(!seen[g.node[k]]);
+            seen[g.node[k]] = true;
+            price += v[g.node[k]].price;
+        }
+        CHECK_EQ(worst, g.avail_ppb);
+        CHECK_EQ(price, g.price);
+        if (ask.tier == TIER_BRONZE && !ask.majority && c.n == 1) { /* by count: each that keeps it alone is a group */
+            uint32_t alone = 0;
+            for (uint32_t i = 0; i < n; i++) alone += v[i].avail_ppb >= 950000000;
+            CHECK(g.groups >= (alone < want ? alone : want));
+        }
+        wide += g.groups > 1;
+    }
+    CHECK(wide > 40);
+}
+
+TEST(quorum, of_equal_nodes_the_one_with_fewest_promises_is_chosen) {
+    struct quorum_node v[20];
+    struct quorum_ask ask = ask_of(TIER_BRONZE);
+    struct quorum_choice c;
+    spread(v, 20, 20, 990000000);
+    for (uint32_t i = 0; i < 20; i++) v[i].busy = i == 13 ? 0 : 3;
+    CHECK_OK(quorum_choose(&ask, v, 20, &c));
+    CHECK(c.ok && c.n == 1 && c.node[0] == 13);
+}

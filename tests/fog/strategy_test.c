@@ -262,6 +262,26 @@ TEST(strategy, class_s_goes_to_attested_nodes_alone) {
     }
 }
 
+TEST(strategy, a_task_with_a_deadline_goes_only_where_it_would_end_in_time) {
+    struct sched_task t[4] = { plain_task(0), plain_task(1), plain_task(2), plain_task(3) };
+    struct sched_choice c[4];
+    for (uint32_t k = 0; k < 4; k++) t[k].cpu_milli = 10000;
+    t[0].left_ms = 10000;  /* exactly what the median needs */
+    t[1].left_ms = 9999;
+    t[2].left_ms = 1;
+    t[2].cpu_milli = 0; /* nothing is known of it: nothing is held against anybody */
+    for (uint32_t k = 0; k < ROWS; k++) {
+        struct sched_node n[2] = { plain_node(0, 4), plain_node(1, 4) };
+        n[0].rate_milli = 500; /* half as fast as the median */
+        n[1].rate_milli = 0;   /* not measured: as the median */
+        place(sched_strategy_at(k)->name, n, 2, t, 4, c);
+        CHECK(c[0].reason == SCHED_PLACED && c[0].node == 1);
+        CHECK_EQ(SCHED_TOO_LATE, c[1].reason);
+        CHECK_EQ(SCHED_PLACED, c[2].reason);
+        CHECK_EQ(SCHED_PLACED, c[3].reason);
+    }
+}
+
 TEST(strategy, conflicting_wishes_wait_with_the_furthest_reason) {
     struct sched_node n[3] = { plain_node(0, 1), plain_node(1, 1), plain_node(2, 1) };
     n[0].domain[DOMAIN_REGION] = label_hash("eu");

@@ -172,6 +172,7 @@ TEST(schema, names_the_wrong_field_by_its_pointer) {
         { WASM ",\"name\":\"a\\u0001\"}", "/name" },
         { WASM ",\"priority\":\"urgent\"}", "/priority" },
         { WASM ",\"network\":\"no\"}", "/network" },
+        { WASM ",\"deadline_ms\":999}", "/deadline_ms" },
         { WASM ",\"class\":\"C\"}", "/class" },
         { WASM ",\"tier\":\"iron\"}", "/tier" },
         { WASM ",\"strategy\":\"luck\"}", "/strategy" },

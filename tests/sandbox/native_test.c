@@ -198,10 +198,11 @@ static bool no_sleepers(int before) {
     return false;
 }
 
-static bool can_native;
+static bool can_native, groups_v2;
 static struct rig *with_stubborn(int before) {
     struct rig *g = rig_start(NULL);
     can_native = g->ev.u.hello.native;
+    groups_v2 = g->ev.u.hello.cgroup == SANDBOX_CGROUP_V2;
     if (!can_native) return g;
     struct sandbox_request q = shell(1, stubborn);
     rig_send(g, &q);
@@ -222,6 +223,35 @@ TEST(native, killing_a_task_kills_its_whole_tree) {
     rig_stop(g, true);
 }
 
+/* The folder of the runner's groups on version 2. */
+static void groups_of(struct rig *g, char dir[400]) {
+    char path[64], own[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/cgroup", g->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && read(fd, own, sizeof own - 1) > 0);
+    close(fd);
+    char *end = strstr(own, "/village-node\n");
+    if (end == NULL) end = own + strcspn(own, "\n");
+    *end = '\0';
+    snprintf(dir, 400, "/sys/fs/cgroup%s/village-%d", strncmp(own, "0::", 3) == 0 ? own + 3 : own, g->pid);
+    CHECK_OK(access(dir, F_OK));
+}
+
+/* The runner dies at once; its tasks follow, and the next runner finds nothing in its way and sweeps what is left. */
+static void killed_by_force(struct rig *g, int before, bool v2) {
+    char dir[128], groups[400] = "";
+    if (v2) groups_of(g, groups);
+    CHECK_OK(kill(g->pid, SIGKILL));
+    CHECK_EQ(g->pid, waitpid(g->pid, NULL, 0));
+    CHECK(no_sleepers(before));
+    close(g->fd);
+    snprintf(dir, sizeof dir, "%s", g->dir);
+    free(g);
+    g = rig_start(dir);
+    if (groups[0]) CHECK(access(groups, F_OK) != 0);
+    rig_stop(g, true);
+}
+
 TEST(native, nothing_survives_the_node_or_a_runner_killed_by_force) {
     int before = sleepers();
     struct rig *g = with_stubborn(before);
@@ -229,14 +259,21 @@ TEST(native, nothing_survives_the_node_or_a_runner_killed_by_force) {
     rig_stop(g, true);
     CHECK_EQ(before, sleepers());
     g = with_stubborn(before);
-    CHECK_OK(kill(g->pid, SIGKILL));
-    CHECK_EQ(g->pid, waitpid(g->pid, NULL, 0));
-    CHECK(no_sleepers(before));
-    close(g->fd);
-    char dir[128];
-    snprintf(dir, sizeof dir, "%s", g->dir);
-    free(g);
-    rig_stop(rig_start(dir), true);
+    killed_by_force(g, before, groups_v2);
+}
+
+TEST(native, nothing_survives_a_runner_that_dies_while_its_tasks_are_frozen) {
+    int before = sleepers();
+    struct rig *g = with_stubborn(before);
+    NEED(can_native, g);
+    rig_send(g, &(struct sandbox_request){ .kind = SANDBOX_REQ_PACE, .u.cap_milli = 0 });
+    usleep(200000);
+    rig_stop(g, true);
+    CHECK_EQ(before, sleepers());
+    g = with_stubborn(before);
+    rig_send(g, &(struct sandbox_request){ .kind = SANDBOX_REQ_PACE, .u.cap_milli = 0 });
+    usleep(200000);
+    killed_by_force(g, before, groups_v2);
 }
 
 /* 0: opened and closed there; 77: no such namespace here. */

@@ -174,27 +174,130 @@ static pid_t deepest(pid_t pid) {
     }
 }
 
-TEST(pace, freezes_a_native_task_with_all_its_processes) {
-    struct rig *g = rig_start(NULL);
-    if (!g->ev.u.hello.native) {
-        rig_stop(g, true);
-        SKIP("native programs cannot be isolated here");
-    }
-    struct sandbox_request q = run_native(1, "/bin/bash");
-    run_args(&q, (const char *const[]){ "bash", "-c", "for i in 1 2 3; do (while :; do :; done) & done; wait", NULL });
+static struct sandbox_request native_busy(uint64_t task, const char *script) {
+    struct sandbox_request q = run_native(task, "/bin/bash");
+    run_args(&q, (const char *const[]){ "bash", "-c", script, NULL });
     q.u.run.limits.cpu_ms = 0;
+    return q;
+}
+
+#define NEED_NATIVE(g)                                                                                                 \
+    do {                                                                                                               \
+        if (!(g)->ev.u.hello.native) {                                                                                 \
+            rig_stop((g), true);                                                                                       \
+            SKIP("native programs cannot be isolated here");                                                           \
+        }                                                                                                              \
+    } while (0)
+
+/* The group of version 2 that the task of slot 0 is in, as its processes say; "" elsewhere. */
+static void group_of_task(struct rig *g, bool v2, char dir[400]) {
+    char path[64], text[320] = "";
+    dir[0] = '\0';
+    if (!v2) return;
+    snprintf(path, sizeof path, "/proc/%d/cgroup", deepest(g->pid));
+    FILE *f = fopen(path, "re");
+    while (f && fgets(text, sizeof text, f) && strncmp(text, "0::", 3) != 0) {}
+    if (f) fclose(f);
+    text[strcspn(text, "\n")] = '\0';
+    CHECK(strncmp(text, "0::", 3) == 0 && strstr(text, "/t-0") != NULL);
+    snprintf(dir, 400, "/sys/fs/cgroup%s", text + 3);
+}
+
+/* The number behind `key` in a file of the group; key NULL: the file is one number. */
+static uint64_t group_says(const char *dir, const char *file, const char *key) {
+    char path[480], line[128];
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    FILE *f = fopen(path, "re");
+    CHECK(f != NULL);
+    uint64_t v = UINT64_MAX;
+    size_t n = key ? strlen(key) : 0;
+    while (fgets(line, sizeof line, f))
+        if (!key || (strncmp(line, key, n) == 0 && line[n] == ' ')) v = strtoull(line + n, NULL, 10);
+    fclose(f);
+    return v;
+}
+
+/* On version 2 the kernel itself says that all of it stands still, and how much the group used. */
+static void group_is_frozen(const char *dir, uint64_t since_us) {
+    if (!dir[0]) return;
+    while (!group_says(dir, "cgroup.events", "frozen") && now_us() - since_us < 5000000) usleep(200);
+    print_message("# group frozen after %llu us\n", (unsigned long long)(now_us() - since_us));
+    CHECK_EQ(1, group_says(dir, "cgroup.freeze", NULL));
+    CHECK_EQ(1, group_says(dir, "cgroup.events", "frozen"));
+    uint64_t before = group_says(dir, "cpu.stat", "usage_usec");
+    usleep(300000);
+    CHECK_EQ(before, group_says(dir, "cpu.stat", "usage_usec"));
+}
+
+TEST(pace, freezes_a_native_task_with_all_its_processes) {
+    char group[400];
+    struct rig *g = rig_start(NULL);
+    NEED_NATIVE(g);
+    bool v2 = g->ev.u.hello.cgroup == SANDBOX_CGROUP_V2;
+    struct sandbox_request q = native_busy(1, "for i in 1 2 3; do (while :; do :; done) & done; wait");
     rig_send(g, &q);
     wait_started(g);
-    usleep(300000);
+    CHECK(goes_on(g));
+    group_of_task(g, v2, group);
+    uint64_t begun = now_us();
     pace(g, 0);
+    group_is_frozen(group, begun);
     usleep(100000);
     CHECK(uses(g, 500) <= 10);
     pace(g, 1000);
     CHECK(goes_on(g));
+    if (v2) CHECK_EQ(0, group_says(group, "cgroup.freeze", NULL) + group_says(group, "cgroup.events", "frozen"));
     pace(g, 0);
     usleep(50000);
     CHECK_OK(kill(deepest(g->pid), SIGCONT)); /* one that was not seen goes on, but not for long */
     usleep(400000);
     CHECK(uses(g, 300) <= 10);
     stop_and_drop(g, 1); /* killed while frozen: nothing is left */
+}
+
+TEST(pace, counts_no_frozen_time_against_the_time_limit_of_a_native_task) {
+    struct rig *g = rig_start(NULL);
+    NEED_NATIVE(g);
+    struct sandbox_request q = native_busy(1, "while :; do :; done");
+    q.u.run.limits.timeout_ms = 1000;
+    uint64_t begun = now_us();
+    rig_send(g, &q);
+    wait_started(g);
+    pace(g, 0);
+    CHECK(!rig_event_within(g, 1500));
+    pace(g, 1000);
+    CHECK_EQ(SANDBOX_TIMED_OUT, rig_exited(g, 1)->outcome);
+    CHECK(now_us() - begun >= 2400000);
+    q = native_busy(2, "exit 3"); /* the next one in its slot does not stand still */
+    struct sandbox_exited *e = rig_run(g, &q);
+    CHECK_EQ(SANDBOX_EXITED, e->outcome);
+    CHECK_EQ(3, e->exit_code);
+    rig_stop(g, true);
+}
+
+TEST(pace, holds_a_native_task_under_a_share_of_all_processors) {
+    cpu_set_t set;
+    CHECK_OK(sched_getaffinity(0, sizeof set, &set));
+    unsigned cpus = (unsigned)CPU_COUNT(&set);
+    char group[400];
+    struct rig *g = rig_start(NULL);
+    NEED_NATIVE(g);
+    bool v2 = g->ev.u.hello.cgroup == SANDBOX_CGROUP_V2;
+    struct sandbox_request q = native_busy(1, "for i in 1 2 3; do (while :; do :; done) & done; wait");
+    rig_send(g, &q);
+    wait_started(g);
+    CHECK(goes_on(g));
+    group_of_task(g, v2, group);
+    pace(g, 200);
+    usleep(300000);
+    uint64_t begun = now_us(), before = group[0] ? group_says(group, "cpu.stat", "usage_usec") : 0, used = uses(g, 2000);
+    uint64_t allowed = (now_us() - begun) / 1000 * cpus * 200 / 1000;
+    print_message("# native, cap 200/1000 of %u processors: %llu ms used of %llu allowed\n", cpus, (unsigned long long)used, (unsigned long long)allowed);
+    if (group[0]) { /* the group alone: in an emulator what the runner's looking costs is not little */
+        used = (group_says(group, "cpu.stat", "usage_usec") - before) / 1000;
+        print_message("# its group alone: %llu ms\n", (unsigned long long)used);
+    }
+    CHECK(used >= allowed / 20);
+    CHECK(used <= allowed + allowed / 5 + 40);
+    stop_and_drop(g, 1);
 }

@@ -1,9 +1,12 @@
 """Idle machines: real nodes with real tasks on machines made of files, where people come, batteries drain and processors get hot."""
+import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -108,10 +111,26 @@ class Machine:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
+@functools.cache
+def compiled(program, wasm):
+    """A folder with the compiled program of all scenarios: compilers run at the lowest priority, and how long they take on a busy
+    machine is no matter of these."""
+    kept = tempfile.TemporaryDirectory(prefix="village-compiled-", dir="/var/tmp")
+    v = Village(program, workers=0)
+    try:
+        j = v.ended(v.job(os.path.join(wasm, "busy.wasm"), args=["1"]), 400)
+        check(j["state"] == "done", str(j))
+        shutil.copytree(os.path.join(v.head.data, "modules"), kept.name, dirs_exist_ok=True)
+    finally:
+        v.down()
+    return kept
+
+
 class Lent(Gateway):
     """A harvested member on such a machine, with a gateway of its own.  The coordinator takes no work."""
 
-    def __init__(self, program, policy=EAGER, slots="1", dbus=()):
+    def __init__(self, program, wasm, policy=EAGER, slots="1"):
+        kept = compiled(program, wasm) if wasm else None
         self.village = Village(program, workers=0)
         v = self.village
         self.machine = Machine(os.path.join(v.dir, "machine"))
@@ -120,6 +139,8 @@ class Lent(Gateway):
         v.call("POST", f"/v1/fog/nodes/{head}/maintenance", {"on": True})
         port = free_port()
         ticket = v.call("POST", "/v1/tickets", {"uses": 1})["ticket"]
+        if kept:
+            shutil.copytree(kept.name, os.path.join(v.dir, "lent", "modules"))
         node = Node(v, "lent", "join", ticket, "--listen", "127.0.0.1:0", "--slots", slots, "--gateway", f"127.0.0.1:{port}", "--harvest",
                     "--sensor-root", self.machine.root, *v.timing)
         v.nodes.append(node)
@@ -172,7 +193,13 @@ class Lent(Gateway):
 
 
 def stands(pid):
-    return stat(pid)[0] == "T"
+    """It runs no more of its own code: it is stopped, or SIGSTOP waits for it, which it meets before its next instruction.  On a busy
+    machine a task of low priority may wait for its turn merely to become "stopped"."""
+    if stat(pid)[0] == "T":
+        return True
+    with open(f"/proc/{pid}/status") as f:
+        pending = [int(line.split()[1], 16) for line in f if line.startswith(("SigPnd:", "ShdPnd:"))]
+    return any(p >> (signal.SIGSTOP - 1) & 1 for p in pending)
 
 
 def freeze_ms(pid, do, limit):
@@ -190,22 +217,22 @@ def figures(what, values):
 
 
 def test_input_freezes_a_running_task_within_250_ms_and_heat_within_1_s(program, wasm, examples):
-    m = Lent(program, EAGER + ["cpu=100", "cooldown=1", "handback=600"])
+    m = Lent(program, wasm, EAGER + ["settle=0", "cpu=100", "cooldown=1", "handback=600"])
     try:
         job = m.busy(wasm, 8000)
         m.until("running", seconds=60)
         pid, by_input, by_heat = m.task_pid(), [], []
         for _ in range(5):
-            by_input.append(freeze_ms(pid, m.machine.key, 5))
+            by_input.append(freeze_ms(pid, m.machine.key, 20))
             m.until("running", seconds=30)
-            wait("it to go on", 5, lambda: not stands(pid))
+            wait("it to go on", 20, lambda: not stands(pid))
         for _ in range(3):
-            by_heat.append(freeze_ms(pid, lambda: m.machine.heat(66), 5))
+            by_heat.append(freeze_ms(pid, lambda: m.machine.heat(66), 20))
             h = m.state()
             check(h["reason"]["rule"] == "temperature" and h["reason"]["value"] == 66000, str(h["reason"]))
             m.machine.heat(40)
             m.until("running", seconds=30)
-            wait("it to go on", 5, lambda: not stands(pid))
+            wait("it to go on", 20, lambda: not stands(pid))
         figures("from an input to a task that stands still", by_input)
         figures("from 66 C to a task that stands still", by_heat)
         # on a machine that does nothing else none is above; beside other work the median is what is ours
@@ -219,13 +246,13 @@ def test_input_freezes_a_running_task_within_250_ms_and_heat_within_1_s(program,
 
 
 def test_frozen_time_counts_neither_against_the_task_nor_against_its_node(program, wasm, examples):
-    m = Lent(program, EAGER + ["cpu=100"])
+    m = Lent(program, wasm, EAGER + ["cpu=100"])
     try:
-        job = m.busy(wasm, 1000, limits={"timeout_ms": 12000})
+        job = m.busy(wasm, 700, limits={"timeout_ms": 8000})
         m.until("running", seconds=60)
         pid = m.task_pid()
         began = time.monotonic()
-        while time.monotonic() - began < 14:  # longer than its limit
+        while time.monotonic() - began < 9:  # longer than its limit
             m.machine.key()
             time.sleep(0.2)
         check(stands(pid), "it went on although somebody types")
@@ -233,18 +260,62 @@ def test_frozen_time_counts_neither_against_the_task_nor_against_its_node(progra
         check(j["state"] == "done", str(j))
         check(m.village.tasks(job)[0]["attempt"] == 1, "it was given to another")
         h = wait("its session", 10, lambda: m.state()["session"])
-        check(h["frozen_ms"] >= 10000, str(h))
+        check(h["frozen_ms"] >= 8000, str(h))
+    finally:
+        m.down()
+
+
+def group_of(pid):
+    """The folder of the task's own control group, when version 2 is at work here."""
+    with open(f"/proc/{pid}/cgroup") as f:
+        at = [line[3:].strip() for line in f if line.startswith("0::")]
+    return "/sys/fs/cgroup" + at[0] if at and "/t-" in at[0] else None
+
+
+def read(*path):
+    with open(os.path.join(*path)) as f:
+        return f.read()
+
+
+def test_a_native_task_freezes_with_all_its_processes_and_its_time_limit_moves(program, wasm, examples):
+    m = Lent(program, None, EAGER + ["cpu=100"])
+    try:
+        if "native" not in wait("its features", 20, lambda: m.row()[0]["features"]):
+            return "bubblewrap does not work here"
+        script = "(while :; do :; done) & sleep 4; kill $!; echo over"
+        job = m.village.call("POST", "/v1/fog/jobs", {"kind": "native", "command": "/bin/bash", "args": ["-c", script], "limits": {"timeout_ms": 6000}})["id"]
+        m.until("running", seconds=60)
+        runner = tree(m.node.p.pid)[1]
+        wait("the task to compute", 30, lambda: len(tree(runner)) >= 5)
+        group, took = group_of(tree(runner)[-1]), time.monotonic()
+        m.machine.key()
+        m.until("paused", seconds=10)
+        if group:
+            wait("the kernel to say frozen", 10, lambda: "frozen 1" in read(group, "cgroup.events"), 0.005)
+            print(f"# from an input to a frozen group: {(time.monotonic() - took) * 1000:.0f} ms")
+            check(read(group, "cgroup.freeze") == "1\n", "the switch")
+            used = read(group, "cpu.stat").split()[1]
+        ticks, began = tree_ticks(runner), time.monotonic()
+        while time.monotonic() - began < 7:  # longer than its limit
+            m.machine.key()
+            time.sleep(0.2)
+        check(tree_ticks(runner) - ticks <= 10, f"{tree_ticks(runner) - ticks} ticks used while it stood still")
+        if group:
+            check(read(group, "cpu.stat").split()[1] == used, "its group used processor time")
+        j = m.village.ended(job, 60)
+        check(j["state"] == "done" and m.village.output(job) == b"over\n", str(j))
+        check(m.village.tasks(job)[0]["attempt"] == 1, "it was given to another")
     finally:
         m.down()
 
 
 def test_own_tasks_are_no_load_of_others_and_others_are(program, wasm, examples):
-    m = Lent(program, EAGER + ["cpu=100", "load=25"], slots="2")
+    m = Lent(program, wasm, EAGER + ["cpu=100", "load=25"], slots="2")
     try:
-        jobs = [m.busy(wasm, 9000) for _ in range(2)]
+        jobs = [m.busy(wasm, 7000) for _ in range(2)]
         m.until("running", seconds=60)
         wait("both to run", 30, lambda: m.state()["tasks"] == 2)
-        most, until = 0, time.monotonic() + 5
+        most, until = 0, time.monotonic() + 3
         while time.monotonic() < until:
             h = m.state()
             check(h["state"] == "running", str(h["reason"]))
@@ -264,7 +335,7 @@ def test_own_tasks_are_no_load_of_others_and_others_are(program, wasm, examples)
 
 
 def test_a_machine_taken_back_moves_its_task_at_once(program, wasm, examples):
-    m = Lent(program, EAGER + ["cpu=100"])
+    m = Lent(program, wasm, EAGER + ["cpu=100"])
     try:
         job = m.busy(wasm, 3000)
         m.until("running", seconds=60)
@@ -292,26 +363,26 @@ def test_a_machine_taken_back_moves_its_task_at_once(program, wasm, examples):
 
 
 def test_the_cool_down_survives_kill_9(program, wasm, examples):
-    m = Lent(program, EAGER + ["cpu=100", "cooldown=15"])
+    m = Lent(program, wasm, EAGER + ["cpu=100", "cooldown=600"])
     try:
         m.busy(wasm, 60000)
         m.until("running", seconds=60)
         m.machine.heat(70)
         m.until("paused", "evicted", "cooldown", seconds=5)
-        began = time.monotonic()
-        wait("it to be stored", 5, lambda: m.state()["cooldown_until_ms"])
+        until = wait("it to be stored", 5, lambda: m.state()["cooldown_until_ms"])
         m.machine.heat(40)
         m.restart()
-        h = wait("a reading", 10, lambda: m.state() if m.state()["read_ms"] else None)
+        h = wait("a reading", 20, lambda: m.state() if m.state()["read_ms"] else None)
         check(h["state"] == "cooldown" and h["reason"]["rule"] == "cooldown", str(h["state"]))
-        m.until("eligible", "running", seconds=40)
-        check(time.monotonic() - began >= 14, "it was cut short")
+        check(abs(h["cooldown_until_ms"] - until) <= 1000, f"from {until} to {h['cooldown_until_ms']}: it was cut short or made longer")
+        m.policy("cooldown=1")  # a shorter one holds for the one that runs, too
+        m.until("eligible", "running")
     finally:
         m.down()
 
 
 def test_a_session_is_metered_and_held_against_the_receipts(program, wasm, examples):
-    m = Lent(program, EAGER + ["cpu=100"])
+    m = Lent(program, wasm, EAGER + ["cpu=100"])
     try:
         began = time.monotonic()
         for _ in range(2):
@@ -319,7 +390,8 @@ def test_a_session_is_metered_and_held_against_the_receipts(program, wasm, examp
         m.restart()  # a node that dies closes its session when it is back
         row = wait("the session at the coordinator", 20, lambda: [c for c in m.village.call("GET", "/v1/fog/contributions")["items"] if not c["open"]])[0]
         check(row["tasks_done"] == 2 and row["receipts"] == 2, str(row))
-        check(row["cpu_us"] >= 500000 and row["believed_cpu_us"] == row["cpu_us"] == row["receipts_cpu_us"], str(row))
+        # how much of three seconds a task of low priority really gets depends on the others; that all agree on it does not
+        check(row["cpu_us"] >= 100000 and row["believed_cpu_us"] == row["cpu_us"] == row["receipts_cpu_us"], str(row))
         check(row["memory_byte_s"] > 0 and row["storage_bytes"] == 8 and row["network_bytes"] > 0, str(row))
         check(row["end_ms"] - row["start_ms"] <= (time.monotonic() - began) * 1000, str(row))
         own = m.call("GET", "/v1/fog/contributions")["items"]
@@ -331,14 +403,14 @@ def test_a_session_is_metered_and_held_against_the_receipts(program, wasm, examp
 
 
 def test_caps_on_processors_and_bandwidth_hold(program, wasm, examples):
-    m = Lent(program, EAGER + ["cpu=20", "bandwidth=8"], slots="2")
+    m = Lent(program, wasm, EAGER + ["cpu=20", "bandwidth=8"], slots="2")
     try:
-        text = b"abcdefg\n" * 300000  # 2.4 MB: 2.4 s at 8 Mbit/s
+        text = b"abcdefg\n" * 200000  # 1.6 MB: 1.6 s at 8 Mbit/s
         before = time.monotonic()
         job = m.village.job(os.path.join(wasm, "busy.wasm"), [text], args=["1"])
         check(m.village.ended(job, 90)["state"] == "done", "the job")
-        moved = m.state()["session"]["network_bytes"]
         took = time.monotonic() - before
+        moved = wait("all of it to be counted", 20, lambda: (n := m.state()["session"]["network_bytes"]) >= 2 * len(text) and n)
         print(f"# {moved} bytes moved in {took:.1f} s: {moved * 8 / took / 1e6:.1f} Mbit/s of 8")
         check(moved >= 2 * len(text) and moved * 8 / took <= 8e6 * 1.1, "the bandwidth was not held")
         for _ in range(2):
@@ -347,7 +419,7 @@ def test_caps_on_processors_and_bandwidth_hold(program, wasm, examples):
         runner = tree(m.node.p.pid)[1]
         time.sleep(1)
         ticks, at = tree_ticks(runner), time.monotonic()
-        time.sleep(4)
+        time.sleep(3)
         share = (tree_ticks(runner) - ticks) / TICKS / (time.monotonic() - at) / os.cpu_count()
         print(f"# two computing tasks use {share * 100:.1f} % of {os.cpu_count()} processors under a cap of 20 %")
         check(0.02 < share <= 0.23, f"{share}")
@@ -368,7 +440,7 @@ def test_services_tell_of_people_and_prices(program, wasm, examples):
     try:
         address = bus.stdout.readline().strip()
         os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = address
-        m = Lent(program, EAGER)
+        m = Lent(program, None, EAGER)
         m.until("eligible")
         link = dbus.bus.BusConnection(address)
 

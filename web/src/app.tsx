@@ -4,22 +4,26 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { hasToken, setToken } from "./api";
 import { ago } from "./format";
 import { retryNow, start, stop } from "./live";
-import { IconJobs, IconNodes, IconOverview, IconTheme, Logo } from "./parts/icons";
+import { IconJobs, IconMarket, IconNodes, IconOverview, IconTheme, IconTrust, Logo } from "./parts/icons";
 import { useTick } from "./parts/ui";
 import { href, useRoute } from "./route";
 import { setLink, state, useStore, type Link } from "./store";
 import { nextTheme, theme } from "./theme";
 import { JobPage } from "./views/job";
 import { Jobs } from "./views/jobs";
+import { AuctionPage, Market } from "./views/market";
 import { NodePage } from "./views/node";
 import { Nodes } from "./views/nodes";
 import { Overview } from "./views/overview";
 import { SignIn } from "./views/signin";
+import { TrustPage } from "./views/trust";
 
 const PAGES = [
   { path: [] as string[], title: "Overview", icon: IconOverview },
   { path: ["nodes"], title: "Nodes", icon: IconNodes },
   { path: ["jobs"], title: "Jobs", icon: IconJobs },
+  { path: ["market"], title: "Market", icon: IconMarket },
+  { path: ["trust"], title: "Trust", icon: IconTrust },
 ];
 
 function linkText(link: Link, old: number): string {
@@ -69,7 +73,7 @@ export function App() {
 
   // A new page: put the reader at its start, as a browser does after a real navigation.
   useEffect(() => {
-    const title = route.path[0] === "nodes" ? "Nodes" : route.path[0] === "jobs" ? "Jobs" : "Overview";
+    const title = PAGES.find((p) => p.path[0] === route.path[0])?.title ?? "Overview";
     document.title = `${title} · ${state.info?.name ?? "Village"}`;
     if (first.current) first.current = false;
     else main.current?.focus({ preventScroll: true });
@@ -107,6 +111,9 @@ export function App() {
           : page === "nodes" ? <Nodes route={route} />
           : page === "jobs" && id ? <JobPage id={id} route={route} />
           : page === "jobs" ? <Jobs route={route} />
+          : page === "market" && id ? <AuctionPage key={id} id={id} />
+          : page === "market" ? <Market />
+          : page === "trust" ? <TrustPage />
           : <Overview />}
       </main>
       <footer class="inside">

@@ -46,3 +46,15 @@ export const timeOfDay = (ms: number) => hours.format(ms);
 /** The end of an id, as the command line shows it. */
 export const short = (id: string) => (id.length > 8 ? id.slice(-8) : id);
 export const plural = (n: number, one: string, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+
+const places = (n: number, most: number) => new Intl.NumberFormat("en", { maximumFractionDigits: most }).format(n);
+
+/** Money: from micro-credits (µcr); from a hundredth of a credit on in credits (cr). */
+export const credits = (micro: number) => (micro < 10_000 ? `${whole.format(micro)} µcr` : `${places(micro / 1e6, micro < 1e6 ? 4 : 2)} cr`);
+export const CREDITS = "1 cr (credit) is 1,000,000 µcr (micro-credits)";
+
+/** A share in parts of a billion, with as many nines as it has. */
+export const share = (ppb: number) => `${places(Math.floor(ppb / 1e3) / 1e4, 4)} %`;
+
+/** A probability in thousandths, two digits, rounded down: trust must not look greater than it is. */
+export const trust = (milli: number) => (Math.floor(milli / 10) / 100).toFixed(2);

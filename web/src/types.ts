@@ -24,6 +24,9 @@ export interface VillageNode {
   region: string;
   labels?: Record<string, string>;
   harvest?: string;
+  trust_milli?: number;
+  doubt_milli?: number;
+  flagged?: boolean;
 }
 
 export type JobState =
@@ -69,6 +72,11 @@ export interface JobSpec {
   limits?: Record<string, number>;
   deterministic?: boolean;
   after?: string[];
+  privacy?: string;
+  class?: string;
+  tier?: string;
+  strategy?: string;
+  require?: { region?: string; min_trust?: number; max_latency_ms?: number; max_price?: number; spread?: string; exclude?: string[] };
 }
 
 export interface JobDetail extends Job {

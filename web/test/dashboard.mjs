@@ -11,6 +11,8 @@ import { startVillage } from "./village.mjs";
 
 const ARTEFACTS = process.env.VILLAGE_ARTEFACTS ?? fileURLToPath(new URL("../../artefacts", import.meta.url));
 
+const DIST = fileURLToPath(new URL("../dist", import.meta.url));
+
 if (!existsSync(process.env.CHROMIUM ?? "/usr/bin/chromium")) {
   console.log("1..0 # SKIP no Chromium here (Debian package chromium)");
   process.exit(0);
@@ -23,7 +25,7 @@ const phone = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, has
 let number = 0, failed = 0;
 
 /** A page that remembers whatever must not happen. */
-async function open(options, hash = "/") {
+async function open(options, hash = "/", at = backend) {
   const context = await browser.newContext({ reducedMotion: "reduce", acceptDownloads: true, ...options });
   const page = await context.newPage();
   page.faults = [];
@@ -41,9 +43,9 @@ async function open(options, hash = "/") {
   page.on("pageerror", (e) => page.faults.push(e.message));
   page.on("request", (r) => {
     const url = new URL(r.url());
-    if (!["blob:", "data:"].includes(url.protocol) && url.host !== new URL(backend.url).host) page.faults.push(`request to ${r.url()}`);
+    if (!["blob:", "data:"].includes(url.protocol) && url.host !== new URL(at.url).host) page.faults.push(`request to ${r.url()}`);
   });
-  await page.goto(`${backend.url}/#token=${encodeURIComponent(backend.token)}&to=${hash}`);
+  await page.goto(`${at.url}/#token=${encodeURIComponent(at.token)}&to=${hash}`);
   return page;
 }
 
@@ -120,7 +122,7 @@ for (const colorScheme of ["light", "dark"])
   await test(`every text has enough contrast in the ${colorScheme} scheme, and every control has a name`, async (open) => {
     const page = await open({ ...wide, colorScheme });
     await isLive(page);
-    for (const where of ["/", "/nodes", "/jobs", `/jobs/${await backend.job("failed")}`, `/nodes/${await backend.node()}`]) {
+    for (const where of ["/", "/nodes", "/jobs", "/market", `/market/${await backend.auction()}`, "/trust", `/jobs/${await backend.job("failed")}`, `/nodes/${await backend.node()}`]) {
       await page.evaluate((h) => { location.hash = h; }, where);
       await page.waitForTimeout(400);
       assert.deepEqual(await contrastFaults(page), [], where);
@@ -144,13 +146,13 @@ await test("the colours can be chosen, and stay chosen", async (open) => {
 await test("on a phone of 360 px nothing is cut off and what is tapped is large enough", async (open) => {
   const page = await open(phone);
   await isLive(page);
-  for (const where of ["/", "/nodes", "/jobs", `/jobs/${await backend.job("running")}`, `/jobs/${await backend.job("failed")}`]) {
+  for (const where of ["/", "/nodes", `/nodes/${await backend.node()}`, "/jobs", "/market", `/market/${await backend.auction()}`, "/trust", `/jobs/${await backend.job("running")}`, `/jobs/${await backend.job("failed")}`]) {
     await page.evaluate((h) => { location.hash = h; }, where);
     await page.waitForTimeout(400);
     assert.ok(await noSideScroll(page), `${where} scrolls sideways`);
     const overlaps = await page.evaluate(() => [...document.querySelectorAll("td")].filter((td) => td.scrollWidth > td.clientWidth + 1).map((td) => td.textContent));
     assert.deepEqual(overlaps, [], `${where}: cells wider than their place`);
-    await page.screenshot({ path: `${ARTEFACTS}/phone-${where.replaceAll("/", "").slice(0, 8) || "overview"}.png` });
+    await page.screenshot({ path: `${ARTEFACTS}/phone-${where.replaceAll("/", "").slice(0, 8) || "overview"}.png`, fullPage: true });
   }
   const nav = await page.getByRole("navigation", { name: "Pages" }).getByRole("link").evaluateAll((links) => links.map((l) => l.getBoundingClientRect()).map((r) => [r.width, r.height, r.bottom]));
   for (const [width, height, bottom] of nav) assert.ok(width >= 44 && height >= 44 && bottom <= 740, JSON.stringify(nav));
@@ -162,11 +164,11 @@ await test("all pages are reached with the keyboard alone, and focus follows", a
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to content");
   const names = [];
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < 8; i++) {
     await page.keyboard.press("Tab");
     names.push(await page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent));
   }
-  assert.deepEqual(names.slice(0, 4), ["Village, overview", "Overview", "Nodes", "Jobs"]);
+  assert.deepEqual(names.slice(0, 6), ["Village, overview", "Overview", "Nodes", "Jobs", "Market", "Trust"]);
   await page.getByRole("link", { name: "Nodes", exact: true }).focus();
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Nodes", level: 1 }).waitFor();
@@ -216,6 +218,79 @@ await test("a job that fits no node says what it waits for", async (open) => {
   const page = await open(wide, `/jobs/${await backend.job("stuck")}`);
   await page.locator('[data-test="waits"]').waitFor();
   assert.match(await page.locator('[data-test="waits"]').innerText(), /memory or disk/);
+});
+
+await test("the node's page says in words how far the node is trusted, and shows its labels", async (open) => {
+  const page = await open(wide, `/nodes/${await backend.node()}`);
+  assert.match(await page.locator('[data-test="trust-words"]').innerText(), /^\d\.\d\d (New: too little is known|(Trusted|Not trusted))/);
+  assert.equal(await page.locator(".range").count(), 4);
+  await page.locator("dt", { hasText: "Host" }).waitFor();
+});
+
+await test("the market shows prices, auctions and money, and says how to open an auction", async (open) => {
+  const id = await backend.auction();
+  const page = await open(wide, "/market");
+  await page.locator('[data-test="held-now"]').waitFor();
+  assert.equal(await page.locator(".tier").count(), 4);
+  await page.locator(`a[href="#/market/${id}"]`).click();
+  await page.locator('[data-test="auction-words"]').waitFor();
+  assert.match(await page.locator('[data-test="auction-words"]').innerText(), /sealed bids|opened|work|paid|sale/);
+});
+
+await test("the trust page shows the signed log, and what to do where there is nothing yet", async (open) => {
+  await backend.job("done");
+  const page = await open(wide, "/trust");
+  await page.locator('[data-test="log-size"]').waitFor();
+  await page.waitForFunction(() => Number(document.querySelector('[data-test="log-size"]').textContent.replaceAll(",", "")) > 0, null, { timeout: 10_000 });
+  await page.locator('[data-test="mix"]').waitFor();
+  assert.match(await page.locator('[data-test="overload"]').innerText(), /All jobs are taken/);
+});
+
+// What takes days in a real village, from invented data: sales by the hour, a cleared auction, a broken promise, a dispute.
+if (existsSync(DIST)) {
+  const full = process.env.VILLAGE_PROGRAM ? await startBackend() : backend;
+  await test("prices are drawn with their forecast, and described for who does not see them", async (open) => {
+    const page = await open(wide, "/market", full);
+    const line = page.locator('[data-test="price-line"]').nth(1);
+    await line.waitFor();
+    assert.match(await line.getAttribute("aria-label"), /silver: 30 hours with sales, last 2\.87 cr.*foretold in 1 h 2\.88 cr \(2\.74 cr to 3\.01 cr\), in 6 h/);
+    assert.equal(await line.locator(".band").count(), 1);
+    assert.equal(await page.locator(".price-line .band").count(), 2, "a tier with one sale foretells nothing");
+    await page.getByRole("link", { name: /nightly-2/ }).click();
+    await page.locator('[data-test="auction-words"]').waitFor();
+    assert.match(await page.locator('[data-test="auction-words"]').innerText(), /the winners work\. Winners: barn, cellar/);
+    await page.screenshot({ path: `${ARTEFACTS}/auction-cleared.png` });
+  });
+  await test("a broken promise shows what was measured and what is owed back", async (open) => {
+    const page = await open(wide, "/trust", full);
+    const row = page.locator("tr", { hasText: "missed" });
+    await row.waitFor();
+    assert.match((await row.innerText()).replace(/\s+/g, " "), /silver 99\.5 % 96\.25 % 1 m 22 s 2 \/ 3 460 µcr/);
+  });
+  await test("promise, auction, wrong result and dispute are told on the page of the job", async (open) => {
+    const id = [...full.village.jobs.values()].find((j) => j.name === "index-mail").id;
+    const page = await open(wide, `/jobs/${id}`, full);
+    const deal = page.locator('[data-test="deal"]');
+    await deal.getByRole("link", { name: "Auction" }).waitFor();
+    assert.match(await deal.innerText(), /99\.5 % promised \(silver\), 99\.931 % measured/);
+    const history = await page.locator(".history").innerText();
+    for (const said of ["wrong result, task 3 on forge", "a worker disputes the result, task 3", "dispute ended, task 3"]) assert.ok(history.includes(said), `${said}: ${history}`);
+    await page.screenshot({ path: `${ARTEFACTS}/job-deal.png`, fullPage: true });
+  });
+  await test("a lent machine says its state and the reason", async (open) => {
+    const page = await open(wide, `/nodes/${full.village.nodes[0].id}`, full);
+    await page.locator('[data-test="harvest"]').waitFor();
+    assert.match(await page.locator('[data-test="harvest"]').innerText(), /running since .*nothing speaks against it/);
+  });
+  if (full !== backend) await full.stop();
+}
+
+await test("the job's page shows class, tier and strategy", async (open) => {
+  const page = await open(wide, `/jobs/${await backend.job("planned")}`);
+  const fact = (name) => page.locator(".fact", { has: page.locator("dt", { hasText: name }) }).locator("dd").innerText();
+  await page.locator("dd", { hasText: "nsga2" }).waitFor();
+  assert.match(await fact("Class"), /^[BAS]$/);
+  assert.match(await fact("Tier"), /none|bronze|silver|gold|platinum/);
 });
 
 await test("a planned job shows the front it was chosen from", async (open) => {

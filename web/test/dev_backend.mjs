@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { inventFog } from "./dev_fog.mjs";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
@@ -33,6 +34,8 @@ class Village {
       id: nodeId(), name, kind: "compute_node", state: i === 7 ? "offline" : i === 5 ? "maintenance" : "idle", addr: `10.0.0.${i + 2}:8888`, self: i === 0,
       cpus: [4, 8, 2, 4, 16, 4, 8, 4, 2, 4][i], memory_bytes: [8, 16, 4, 8, 64, 8, 32, 8, 4, 8][i] * GIB, disk_bytes: (40 + i * 13) * GIB, free_slots: 4, running: 0, load_milli: 30 + i * 11,
       joined_ms: this.started + i * 41_000, seen_ms: i === 7 ? Date.now() - 431_000 : Date.now(), done: 1200 + i * 317, failed: i === 4 ? 3 : 0, features: i % 3 === 2 ? ["wasm"] : ["wasm", "native"], region: i < 6 ? "home" : "workshop",
+      labels: { host: `h${i}`, owner: ["anna", "ben", "carla"][i % 3], site: i < 6 ? "home" : "workshop", region: "eu" }, harvest: i === 2 ? "ready" : i === 8 ? "away" : undefined,
+      trust_milli: i === 9 ? 25 : i === 4 ? 612 : 930 + i, doubt_milli: i === 9 ? 1000 : 40, flagged: i === 9,
     }));
     this.jobs = new Map();
     this.logs = { nodes: [], jobs: [] };
@@ -49,6 +52,7 @@ class Village {
     this.add("render-film", 1800, now - 25_000, 0.42);
     this.add("translate", 40, now - 4_000, 0.1);
     this.add("index-mail", 200, now - 1_000, 0);
+    Object.assign(this.add("too-large", 1, now - 500, 0), { stuck: true });
   }
 
   add(name, total, at, share) {
@@ -59,7 +63,7 @@ class Village {
     job.list = Array.from({ length: total }, (_, index) => ({
       index, state: "waiting", node: null, attempt: 0, epoch: 0, exit_code: null, started_ms: null, ended_ms: null, cpu_us: 0, peak_bytes: 0, error: null, outputs: [], receipt: null, input: `${name}-${String(index).padStart(3, "0")}.txt`,
     }));
-    job.spec = { program: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", args: ["--top", "20"], inputs: job.list.map((t) => ({ name: t.input, hash: "0".repeat(64), size: 18_000 + t.index * 97 })), limits: {} };
+    job.spec = { program: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", args: ["--top", "20"], inputs: job.list.map((t) => ({ name: t.input, hash: "0".repeat(64), size: 18_000 + t.index * 97 })), limits: {}, class: total > 100 ? "A" : "B", tier: "silver", strategy: name === "render-film" ? "nsga2" : "default", require: { region: "eu", min_trust: 800, exclude: [] } };
     job.events = [{ seq: 1, at_ms: at, kind: "job_submitted", detail: `${total} tasks` }];
     this.jobs.set(job.id, job);
     for (let i = 0; i < total * share; i++) {
@@ -121,7 +125,7 @@ class Village {
     const now = Date.now();
     for (const n of this.nodes) Object.assign(n, { running: 0 });
     for (const job of this.jobs.values()) {
-      if (["done", "failed", "cancelled"].includes(job.state)) continue;
+      if (job.stuck || ["done", "failed", "cancelled"].includes(job.state)) continue;
       const running = job.list.filter((t) => t.state === "running");
       for (const t of running.slice(0, 3)) if (now - t.started_ms > 700) this.end(job, t), this.publish(`tasks:${job.id}`, t);
       const waiting = job.list.filter((t) => t.state === "waiting");
@@ -151,6 +155,7 @@ function explanation(job) {
 export async function startBackend({ port = 0, stepMs = 400 } = {}) {
   const village = new Village();
   village.clients = new Set();
+  const fog = inventFog(village);
   const problem = (res, status, detail) => {
     res.writeHead(status, { "content-type": "application/problem+json", "x-request-id": "dev" });
     res.end(JSON.stringify({ type: "urn:village:problem:dev", title: detail, status, detail, code: "dev" }));
@@ -215,6 +220,9 @@ export async function startBackend({ port = 0, stepMs = 400 } = {}) {
       }
       return json(res, { ...village.summary(job), spec: job.spec, outputs: [] });
     }
+    const invented = fog.answer(url.pathname);
+    if (typeof invented === "string") return res.writeHead(200, { "content-type": "text/plain" }).end(invented);
+    if (invented) return json(res, invented);
     problem(res, 404, "no such route");
   });
   const sockets = new WebSocketServer({ noServer: true });
@@ -244,8 +252,9 @@ export async function startBackend({ port = 0, stepMs = 400 } = {}) {
     village,
     url: `http://127.0.0.1:${server.address().port}`,
     token: village.token,
-    job: async (state) => [...village.jobs.values()].find((j) => j.state === state).id,
+    job: async (state) => [...village.jobs.values()].find((j) => j.state === state || j.name === { stuck: "too-large", planned: "render-film" }[state]).id,
     node: async () => village.nodes[3].id,
+    auction: async () => fog.auctions[0].id,
     stateOf: async (id) => village.jobs.get(id).state,
     async submit() {
       village.add("made-meanwhile", 3, Date.now(), 0);

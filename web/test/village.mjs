@@ -68,6 +68,11 @@ export async function startVillage(program) {
       for (let i = 0; i < 100 && state && (await stateOf(id)) !== what; i++) await sleep(50);
       return id;
     },
+    /** An auction that stays open while the pages are looked at. */
+    async auction() {
+      if (!known.has("auction")) known.set("auction", (await read("market", "auction", "--work", "5000", "--reserve", "40", "--duration", "1h", "--title", "nightly")).id);
+      return known.get("auction");
+    },
     node: async () => (await read("nodes")).items[0].id,
     async submit() {
       await read("run", "true", "--name", "made-meanwhile", "--detach");

@@ -24,6 +24,8 @@ export const Logo = () => (
 export const IconOverview = () => <Icon><path d="M3 9.2 10 3l7 6.2V17H3z" /><path d="M8 17v-5h4v5" /></Icon>;
 export const IconNodes = () => <Icon><rect x="3" y="3.5" width="14" height="5.5" rx="1.5" /><rect x="3" y="11" width="14" height="5.5" rx="1.5" /><path d="M6 6.2h.01M6 13.8h.01" /></Icon>;
 export const IconJobs = () => <Icon><path d="M3 5h2M3 10h2M3 15h2M8.5 5H17M8.5 10H17M8.5 15H14" /></Icon>;
+export const IconMarket = () => <Icon><path d="M4 8.5V17h12V8.5M3 5l1.5-2h11L17 5v1.5a2.3 2.3 0 0 1-4.7 0 2.3 2.3 0 0 1-4.6 0 2.3 2.3 0 0 1-4.7 0z" /></Icon>;
+export const IconTrust = () => <Icon><path d="M10 3 16 5v5c0 3.6-2.5 6-6 7.2-3.5-1.2-6-3.6-6-7.2V5z" /><path d="m7.3 10 2 2 3.5-4" /></Icon>;
 export const IconSearch = () => <Icon><circle cx="9" cy="9" r="5" /><path d="m13 13 4 4" /></Icon>;
 export const IconTheme = () => <Icon><circle cx="10" cy="10" r="7" /><path d="M10 3a7 7 0 0 1 0 14z" fill="currentColor" stroke="none" /></Icon>;
 export const IconDownload = () => <Icon><path d="M10 3v9m0 0 3.5-3.5M10 12 6.5 8.5M4 16.5h12" /></Icon>;

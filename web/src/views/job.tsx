@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
+import { useAsked } from "../asked";
 import { download, get, peek, Problem, send, serverNow } from "../api";
-import { bytes, count, duration, moment, plural, short, timeOfDay } from "../format";
+import { bytes, count, credits, duration, moment, plural, share, short, timeOfDay } from "../format";
 import { watch } from "../live";
 import { IconBack, IconDownload, IconStop } from "../parts/icons";
 import { Placement } from "../parts/explain";
@@ -9,6 +10,8 @@ import { Age, Ago, Bar, Confirm, Copy, Empty, Fact, Notice, State, useTick } fro
 import { href, setQuery, type Route } from "../route";
 import { putJob, state, useStore } from "../store";
 import { ENDED, TASK_STATES, type Job, type JobDetail, type JobEvent, type Page, type Task } from "../types";
+import type { Agreement, Auction } from "../types_fog";
+import { AUCTION_WORDS } from "./market";
 import { jobBarLabel, jobParts } from "./overview";
 
 const CELLS = 2_000; // squares of the grid; a job with more tasks shows several in each
@@ -128,6 +131,14 @@ function Result({ job }: { job: Job }) {
   );
 }
 
+// Events as people would say them; what is not here is shown by its name.
+const EVENT_WORDS: Record<string, string> = {
+  wrong: "wrong result", disagreed: "results differ", referee: "another run decides", audited: "checked by one more run",
+  disputed: "a worker disputes the result", dispute_ended: "dispute ended", agreement: "promise of availability",
+  availability: "availability cannot be kept", refund: "owed back", auction: "auction", duplicated: "a second copy",
+};
+const EVENT_BAD = new Set(["wrong", "disputed", "disagreed", "refund", "task_failed", "failed", "node_lost", "timeout", "expired"]);
+
 function History({ job }: { job: Job }) {
   const [events, set] = useState<JobEvent[]>([]);
   useEffect(() => {
@@ -149,12 +160,53 @@ function History({ job }: { job: Job }) {
         {events.map((e) => (
           <li key={e.seq}>
             <time dateTime={new Date(e.at_ms).toISOString()} title={moment(e.at_ms)}>{timeOfDay(e.at_ms)}</time>
-            <span>{e.kind.replaceAll("_", " ")}{e.task !== null && e.task !== undefined && ` ${e.task}`}{e.node && ` on ${nodeName(e.node)}`}</span>
+            <span class={EVENT_BAD.has(e.kind) ? "bad" : undefined}>{EVENT_WORDS[e.kind] ?? e.kind.replaceAll("_", " ")}{e.task !== null && e.task !== undefined && `${EVENT_WORDS[e.kind] ? ", task" : ""} ${e.task}`}{e.node && ` on ${nodeName(e.node)}`}</span>
             {e.detail && <span class="faint wrap">{e.detail}</span>}
           </li>
         ))}
       </ol>
       {events.length === EVENTS && <p class="faint">The first {EVENTS} events. All of them: <code>village job {short(job.id)} --events</code></p>}
+    </section>
+  );
+}
+
+const CLASSES: Record<string, string> = {
+  B: "Class B: one result, 3 % of them checked by another run; believed at 99 %.",
+  A: "Class A: two equal results of different owners; believed at 99.9 %.",
+  S: "Class S: three equal results of different, proven owners; believed at 99.99 %.",
+};
+
+function requirements(spec: JobDetail["spec"]): string {
+  const r = spec?.require;
+  if (!r) return "";
+  return [
+    r.region && `region ${r.region}`, r.min_trust && `trust ${(r.min_trust / 1000).toFixed(2)}`, r.max_latency_ms && `within ${r.max_latency_ms} ms`,
+    r.max_price && `an hour for ${credits(r.max_price)} at most`, r.spread && `copies apart by ${r.spread}`, r.exclude?.length && `not on ${r.exclude.map(nodeName).join(", ")}`,
+  ].filter(Boolean).join("; ");
+}
+
+/** The promise of availability and the auction of this job, when it has them. */
+function Deal({ job, spec }: { job: Job; spec: JobDetail["spec"] }) {
+  const tier = spec?.tier && spec.tier !== "none";
+  const { data: a } = useAsked<Agreement>(tier ? `/v1/fog/agreements/${job.id}` : "");
+  const { data: auctions } = useAsked<Page<Auction>>("/v1/fog/market/auctions", 10_000);
+  const auction = auctions?.items.find((x) => x.job === job.id);
+  if (!a && !auction) return null;
+  return (
+    <section aria-labelledby="h-deal" class="panel deal" data-test="deal">
+      <h2 id="h-deal" class="hidden">Promise and price</h2>
+      {a && (
+        <p>
+          <b>{share(a.promised_ppb)}</b> promised ({a.tier}), <b class={a.measured_ppb < a.promised_ppb ? "bad" : ""}>{share(a.measured_ppb)}</b> measured: <State of={a.state} />{" "}
+          <span class="faint">{plural(a.outages, "outage")}, down {duration(a.down_ms + a.unobserved_ms)} of {duration(a.allowed_ms)} allowed</span>
+          {a.refund > 0 && <b class="bad">; {credits(a.refund)} owed back</b>}
+        </p>
+      )}
+      {auction && (
+        <p>
+          <a href={href(["market", auction.id])}>Auction</a> <State of={auction.state} /> <span class="faint">{AUCTION_WORDS[auction.state]}; {plural(auction.bids_n, "bid")}, {credits(auction.reserve)} a unit at most{auction.paid ? `, ${credits(auction.paid)} paid` : ""}</span>
+        </p>
+      )}
     </section>
   );
 }
@@ -169,6 +221,10 @@ function Facts({ job, spec }: { job: Job; spec: JobDetail["spec"] }) {
       <Fact name="Arguments">{spec?.args?.length ? <span class="mono wrap">{spec.args.join(" ")}</span> : "–"}</Fact>
       <Fact name="Inputs">{plural(spec?.inputs?.length ?? 0, "file")}{spec?.inputs?.length ? <span class="faint">, {bytes(spec.inputs.reduce((n, i) => n + i.size, 0))}</span> : ""}</Fact>
       <Fact name="Replicas">{job.replicas}{job.replicas > 1 ? <span class="faint">, compared</span> : ""}</Fact>
+      <Fact name="Class"><span title={CLASSES[spec?.class ?? ""]}>{spec?.class ?? "–"}</span></Fact>
+      <Fact name="Tier">{spec?.tier && spec.tier !== "none" ? spec.tier : <span class="faint" title="No availability is promised">none</span>}</Fact>
+      <Fact name="Placed by">{spec?.strategy?.replaceAll("_", " ") ?? "–"}</Fact>
+      {requirements(spec) && <Fact name="Requires">{requirements(spec)}</Fact>}
       <Fact name="Priority">{job.priority}</Fact>
       <Fact name="Attempts">{count(job.attempts)}</Fact>
     </dl>
@@ -239,6 +295,7 @@ export function JobPage({ id, route }: { id: string; route: Route }) {
         </p>
       </div>
       <Facts job={job} spec={spec} />
+      <Deal job={job} spec={spec} />
       <Result job={job} />
       <Tasks job={job} route={route} />
       <Placement job={job} />

@@ -1,18 +1,24 @@
 import { useEffect, useState } from "preact/hooks";
+import { useAsked } from "../asked";
 import { get, Problem, send } from "../api";
 import { bytes, count, short } from "../format";
 import { IconBack, IconSleep } from "../parts/icons";
 import { Age, Ago, Copy, Empty, Fact, Notice, State } from "../parts/ui";
+import { HourPrice, Promises, Speed, Trust } from "../parts/trust";
 import { href } from "../route";
 import { putNode, state, useStore } from "../store";
 import type { VillageNode } from "../types";
-import { LoadBar } from "./nodes";
+import type { Harvest, Rate, Score } from "../types_fog";
+import { Harvested, LoadBar } from "./nodes";
 
 export function NodePage({ id }: { id: string }) {
   useStore();
   const [missing, setMissing] = useState("");
   const [said, say] = useState<{ text: string; bad?: boolean } | null>(null);
   const node = state.nodes.get(id);
+  const rate = useAsked<{ items: Rate[] }>("/v1/fog/rates", 15_000).data?.items.find((r) => r.id === id);
+  const score = useAsked<Score>(`/v1/fog/reputation/${encodeURIComponent(id)}?limit=1`, 10_000).data;
+  const lent = useAsked<Harvest>(node?.self ? "/v1/fog/harvest" : "").data;
 
   useEffect(() => {
     const stop = new AbortController();
@@ -41,12 +47,15 @@ export function NodePage({ id }: { id: string }) {
       {back}
       <div class="head">
         <h1>{node.name || short(node.id)}{node.self && <span class="tag">gateway</span>}</h1>
-        <State of={node.state} />
+        <State of={node.state} /><Harvested node={node} />
         <Age at={state.nodesAt} />
         <span class="push" />
         <button type="button" onClick={() => maintain(!resting)}><IconSleep />{resting ? "End maintenance" : "Start maintenance"}</button>
       </div>
       {said && <Notice {...said} />}
+      {lent?.harvested && (
+        <p class="lead" data-test="harvest">Its owner lends it: <b>{lent.state}</b>{lent.since_ms ? <> since <Ago at={lent.since_ms} /></> : ""}{lent.reason?.text && <>, {lent.reason.text}</>}. <span class="faint">Rules: <code>village harvest policy</code></span></p>
+      )}
       <dl class="facts">
         <Fact name="Load"><LoadBar node={node} /></Fact>
         <Fact name="Running tasks">{count(node.running)} <span class="faint">of {count(node.running + node.free_slots)} slots</span></Fact>
@@ -59,9 +68,13 @@ export function NodePage({ id }: { id: string }) {
         <Fact name="Free disk">{bytes(node.disk_bytes)}</Fact>
         <Fact name="Kind">{node.kind.replaceAll("_", " ")}</Fact>
         <Fact name="Runs">{node.features.join(", ") || "–"}</Fact>
-        <Fact name="Region">{node.region || "–"}</Fact>
+        <Fact name="Trust"><Trust node={node} /></Fact>
+        <Fact name="Speed of a slot"><Speed rate={rate} />{rate?.rate_nh ? <span class="faint"> of the median</span> : ""}</Fact>
+        <Fact name="Hour of a slot"><HourPrice rate={rate} /></Fact>
+        {Object.entries(node.labels ?? {}).map(([k, v]) => <Fact key={k} name={k.charAt(0).toUpperCase() + k.slice(1).replaceAll("_", " ")}>{v}</Fact>)}
         <Fact name="Address"><span class="mono">{node.addr || "–"}</span></Fact>
       </dl>
+      {score && <Promises score={score} node={node} />}
       <p class="id-line"><span class="faint">Id</span> <span class="mono wrap">{node.id}</span> <Copy text={node.id} what="the node's id" /></p>
     </>
   );
