@@ -112,14 +112,12 @@ static void emit_agreement(struct jw *j, const struct view_agreement *v) {
     jw_put_u64(j, "price", v->price);
     jw_put_u64(j, "refund", v->refund);
     jw_put_u64(j, "groups", v->groups);
-    jw_put_u64(j, "groups", v->groups);
     jw_key(j, "nodes");
     jw_arr(j);
     for (uint32_t i = 0; i < v->n; i++) {
         jw_obj(j);
         jw_key(j, "id");
         emit_node_id(j, v->nodes[i].id);
-        jw_put_u64(j, "group", v->groups ? i / (v->n / v->groups) : 0);
         jw_put_u64(j, "group", v->groups ? i / (v->n / v->groups) : 0);
         jw_put_bool(j, "up", v->nodes[i].up);
         jw_obj_end(j);

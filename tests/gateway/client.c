@@ -133,7 +133,7 @@ void hear(uv_loop_t *loop, int fd, bool head_only, struct answer *a) {
     }
     a->n = got;
     a->body[got] = '\0';
-    if (strstr(answer_field(a, "Content-Type", field), "json")) a->json = json_loadb(a->body, a->n, 0, NULL);
+    if (strstr(answer_field(a, "Content-Type", field), "json")) a->json = json_loadb(a->body, a->n, JSON_REJECT_DUPLICATES, NULL);
 }
 
 void answer_free(struct answer *a) {

@@ -312,7 +312,7 @@ def test_a_native_task_freezes_with_all_its_processes_and_its_time_limit_moves(p
 def test_own_tasks_are_no_load_of_others_and_others_are(program, wasm, examples):
     m = Lent(program, wasm, EAGER + ["cpu=100", "load=25"], slots="2")
     try:
-        jobs = [m.busy(wasm, 7000) for _ in range(2)]
+        jobs = [m.busy(wasm, 14000) for _ in range(2)]
         m.until("running", seconds=60)
         wait("both to run", 30, lambda: m.state()["tasks"] == 2)
         most, until = 0, time.monotonic() + 3

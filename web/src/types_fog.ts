@@ -34,7 +34,7 @@ export interface Auction {
   quality: boolean;
   job: string | null;
   opened_ms: number;
-  until_ms: number;
+  until_ms: number | null;
   ended_ms: number | null;
   bids_n: number;
   hour_price: number;

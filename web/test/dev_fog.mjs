@@ -26,7 +26,7 @@ export function inventFog(village) {
   const auctions = [
     auction(1, "commit", { bids: [bid(1, "sealed", null, 0), bid(2, "sealed", null, 0)] }),
     auction(2, "cleared", { job: jobs.at(-2).id, hour_price: 3_400_000, bids: [bid(1, "won", 12, 17), bid(2, "won", 14, 17), bid(3, "lost", 17, 0), bid(8, "silent", null, 0, 1)] }),
-    auction(3, "settled", { ended_ms: now - 9e5, hour_price: 3_100_000, escrow: 0, deposits: 0, paid: 31, bids: [bid(1, "paid", 12, 15), bid(2, "paid", 13, 16), bid(4, "wrong", 11, 0, 8)] }),
+    auction(3, "settled", { job: jobs[0].id, ended_ms: now - 9e5, hour_price: 3_100_000, escrow: 0, deposits: 0, paid: 31, bids: [bid(1, "paid", 12, 15), bid(2, "paid", 13, 16), bid(4, "wrong", 11, 0, 8)] }),
     auction(4, "failed", { ended_ms: now - 5e6, escrow: 0, deposits: 0, reason: "fewer owners bid than wanted", bids: [bid(1, "lost", 12, 0)] }),
   ];
   const belief = (e, w) => ({ good_micro: 9e6, bad_micro: 0, expect_ppm: e, lower_ppm: Math.max(0, e - w), upper_ppm: Math.min(1e6, e + w), doubt_ppm: 40_000 });

@@ -1,7 +1,7 @@
 // What computing costs here: prices by tier, auctions, and where the money is.
 
 import { useAsked } from "../asked";
-import { count, credits, CREDITS, duration, plural, short } from "../format";
+import { count, credits, CREDITS, duration, plural, short, trust } from "../format";
 import { serverNow } from "../api";
 import { PriceLine } from "../parts/line";
 import { Table, type Column } from "../parts/table";
@@ -75,7 +75,7 @@ function Sums({ money }: { money: Money }) {
 function Until({ of }: { of: Auction }) {
   useTick();
   if (!OPEN.has(of.state)) return <Ago at={of.ended_ms ?? of.until_ms} />;
-  const left = of.until_ms - serverNow();
+  const left = (of.until_ms ?? 0) - serverNow();
   return of.state === "cleared" || left <= 0 ? <Ago at={of.opened_ms} /> : <>{duration(left)} left</>;
 }
 
@@ -128,7 +128,7 @@ const bidColumns: Column<Bid>[] = [
   { key: "node", title: "Node", wide: true, cell: (b) => <a class="title" href={href(["nodes", b.node])}>{nodeName(b.node)}<span class="mono faint">{short(b.node)}</span></a> },
   { key: "state", title: "State", cell: (b) => <span title={BID_WORDS[b.state]}><State of={b.state} /></span> },
   { key: "bid", title: "Bid", right: true, cell: (b) => (b.bid === null ? <span class="faint" title="Sealed until all are in">sealed</span> : credits(b.bid)) },
-  { key: "trust", title: "Trust", right: true, cell: (b) => (b.trust_milli / 1000).toFixed(2) },
+  { key: "trust", title: "Trust", right: true, cell: (b) => trust(b.trust_milli) },
   { key: "price", title: "Gets", right: true, cell: (b) => (b.price ? credits(b.price) : <span class="faint">–</span>) },
   { key: "deposit", title: "Deposit", right: true, cell: (b) => credits(b.deposit) },
   { key: "slashed", title: "Penalty", right: true, cell: (b) => (b.slashed ? <span class="bad">{credits(b.slashed)}</span> : <span class="faint">–</span>) },
@@ -140,6 +140,7 @@ export function AuctionPage({ id }: { id: string }) {
   const back = <a class="back" href={href(["market"])}><IconBack />Market</a>;
   if (!a) return <>{back}<Empty>{problem || "Loading the auction"}</Empty></>;
   const bids = a.bids ?? [], winners = bids.filter((b) => b.state === "won" || b.state === "paid");
+  const said = AUCTION_WORDS[a.state] ?? a.state;
   const opened = bids.filter((b) => b.bid !== null).length;
   return (
     <>
@@ -149,8 +150,8 @@ export function AuctionPage({ id }: { id: string }) {
         <span class="mono faint nowrap">{short(a.id)} <Copy text={a.id} what="the auction's id" /></span><Age at={at} />
       </div>
       <p class="lead" data-test="auction-words">
-        It {AUCTION_WORDS[a.state]?.startsWith("takes") ? "" : "stands so: "}{AUCTION_WORDS[a.state] ?? a.state}{a.reason && `: ${a.reason}`}.
-        {winners.length > 0 && <> Winners: {winners.map((b) => nodeName(b.node)).join(", ")}; each gets {a.quality ? "the price at which it would just have won" : "the lowest price that lost"}.</>}
+        {a.state === "settled" && !a.job ? "A price was found; without a job nothing is bought, and all money went back" : said.charAt(0).toUpperCase() + said.slice(1)}{a.reason && `: ${a.reason}`}.
+        {winners.length > 0 && <> Winners: {winners.map((b) => nodeName(b.node)).join(", ")}; each {a.job ? "gets" : "would get"} {a.quality ? "the price at which it would just have won" : "the lowest price that lost"}.</>}
       </p>
       <dl class="facts">
         <Fact name="Time"><Until of={a} /></Fact>

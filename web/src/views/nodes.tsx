@@ -38,16 +38,16 @@ export const Harvested = ({ node }: { node: VillageNode }) =>
 
 const columnsOf = (rates: Map<string, Rate>): Column<VillageNode>[] => [
   { key: "name", title: "Node", wide: true, sort: (n) => n.name, cell: (n) => (
-    <a class="title" href={href(["nodes", n.id])}>{n.name || short(n.id)}{n.self && <span class="tag">gateway</span>}<span class="mono faint">{short(n.id)}</span>{labelText(n) && <span class="labels faint" title="site, owner, region">{labelText(n)}</span>}</a>
+    <a class="title" href={href(["nodes", n.id])}>{n.name || short(n.id)}{n.self && <span class="tag">gateway</span>}<span class="mono faint">{short(n.id)}</span>{labelText(n) && <span class="below faint" title="site, owner, region">{labelText(n)}</span>}</a>
   ) },
-  { key: "state", title: "State", sort: (n) => NODE_STATES.indexOf(n.state), cell: (n) => <><State of={n.state} /><Harvested node={n} /></> },
+  { key: "state", title: "State", sort: (n) => NODE_STATES.indexOf(n.state), cell: (n) => <><State of={n.state} />{n.harvest && <span class="below faint" title={HARVEST_WORDS[n.harvest]}>lent, {n.harvest}</span>}</> },
   { key: "load", title: "Load", wide: true, sort: (n) => (n.state === "offline" ? -1 : n.load_milli), cell: (n) => <LoadBar node={n} /> },
   { key: "running", title: "Running", right: true, sort: (n) => n.running, cell: (n) => <>{count(n.running)}<span class="faint"> / {count(n.running + n.free_slots)}</span></> },
   { key: "trust", title: "Trust", right: true, sort: (n) => n.trust_milli ?? -1, cell: (n) => <Trust node={n} /> },
   { key: "speed", title: "Speed", right: true, sort: (n) => rates.get(n.id)?.rate_nh ?? -1, cell: (n) => <Speed rate={rates.get(n.id)} /> },
   { key: "price", title: "Hour", right: true, sort: (n) => rates.get(n.id)?.hour_price ?? -1, cell: (n) => <HourPrice rate={rates.get(n.id)} /> },
   { key: "cpus", title: "CPUs", right: true, sort: (n) => n.cpus, cell: (n) => <>{count(n.cpus)}<span class="faint"> · {bytes(n.memory_bytes)}</span></> },
-  { key: "done", title: "Done", right: true, sort: (n) => n.done, cell: (n) => <>{count(n.done)}{n.failed > 0 && <span class="bad"> · {count(n.failed)} failed</span>}</> },
+  { key: "done", title: "Done", right: true, sort: (n) => n.done, cell: (n) => <>{count(n.done)}{n.failed > 0 && <span class="below bad">{count(n.failed)} failed</span>}</> },
   { key: "seen", title: "Heartbeat", right: true, sort: (n) => -n.seen_ms, cell: (n) => <Ago at={n.seen_ms} /> },
 ];
 

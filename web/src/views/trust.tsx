@@ -117,7 +117,7 @@ export function TrustPage() {
         <div class="head"><h2 id="h-gifts">Lent machines</h2><Age at={gifts.at} /></div>
         {gifts.data?.items.length
           ? <Table caption="What lent machines gave" columns={given} rows={gifts.data.items} id={(c) => `${c.node}${c.start_ms}`} />
-          : <Empty>{!gifts.data ? gifts.problem || "Loading" : <>No machine is lent yet. Lend one while its owner is away:<code>village join TICKET --harvest</code></>}</Empty>}
+          : <Empty>{!gifts.data ? gifts.problem || "Loading" : <>No lent machine has given anything yet. Lend one while its owner is away:<code>village join TICKET --harvest</code></>}</Empty>}
       </section>
       <Privacy />
     </>
