@@ -283,6 +283,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = harvest_create(b);
     if (err == VL_OK) err = trade_create(b);
     if (err == VL_OK) err = dispute_create(b);
+    if (err == VL_OK) err = witness_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -309,6 +310,7 @@ void brain_destroy(struct brain *b) {
     trade_destroy(b);
     coordinator_destroy(b);
     dispute_destroy(b);
+    witness_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);
@@ -390,6 +392,7 @@ vl_ms brain_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
     at = vl_ms_min(at, harvest_due(b));
     at = vl_ms_min(at, trade_deadline(b));
+    at = vl_ms_min(at, witness_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
 
@@ -405,6 +408,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     mix_tick(b);
     trade_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
+    witness_tick(b);
     remote_tick(b);
     step_end(b);
     if (b->cfg.coordinator && b->log_events > b->cfg.snapshot_events) {
