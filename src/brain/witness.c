@@ -54,7 +54,7 @@ enum vl_err witness_create(struct brain *b) {
     b->witness = calloc(1, sizeof *b->witness);
     if (b->witness == NULL) return VL_ENOMEM;
     b->witness->round_at = VL_MS_NEVER;
-    vl_map_init(&b->witness->known, sizeof(struct vl_node_id), VL_NODES_MAX, vl_prng_next(&b->rng));
+    vl_map_init(&b->witness->known, sizeof(struct vl_node_id), VL_NODES_MAX, vl_get_u64(b->cfg.seed + 8));
     return VL_OK;
 }
 

@@ -14,14 +14,19 @@ static enum vl_err tile_node(struct store *s, unsigned height, uint64_t index, s
     return merkle_tile_node(store_row_blob(&row, STORE_ITEMS_RECORD), height, index, ret);
 }
 
+enum vl_err persist_log_nodes(struct store *s, const struct brain *b, const struct merkle_plan *plan, struct vl_hash *ret) {
+    struct vl_hash node[MERKLE_PLAN_MAX];
+    enum vl_err err = VL_OK;
+    for (uint32_t i = 0; err == VL_OK && i < plan->n; i++)
+        if (!brain_log_node(b, plan->at[i].height, plan->at[i].index, &node[i])) err = tile_node(s, plan->at[i].height, plan->at[i].index, &node[i]);
+    if (err == VL_OK) merkle_plan_fold(plan, node, ret);
+    return err;
+}
+
 enum vl_err persist_log_prove(struct store *s, const struct brain *b, uint64_t first, uint64_t second, struct vl_hash *ret, uint32_t *ret_n) {
     struct merkle_plan p;
-    struct vl_hash node[MERKLE_PLAN_MAX];
     enum vl_err err = merkle_consistency_plan(first, second, &p);
-    for (uint32_t i = 0; err == VL_OK && i < p.n; i++)
-        if (!brain_log_node(b, p.at[i].height, p.at[i].index, &node[i])) err = tile_node(s, p.at[i].height, p.at[i].index, &node[i]);
-    if (err) return err;
-    merkle_plan_fold(&p, node, ret);
-    *ret_n = p.items;
-    return VL_OK;
+    if (err == VL_OK) err = persist_log_nodes(s, b, &p, ret);
+    if (err == VL_OK) *ret_n = p.items;
+    return err;
 }
