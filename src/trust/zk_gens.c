@@ -107,3 +107,17 @@ uint64_t zk_same(uint64_t a, uint64_t b) {
     uint64_t d = a ^ b;
     return ((d | (0 - d)) >> 63) ^ 1;
 }
+
+bool zk_canonical_all_vartime(const struct zk_scalar *v, unsigned n) {
+    for (unsigned i = 0; i < n; i++)
+        if (!zk_canonical_vartime(v[i].b)) return false;
+    return true;
+}
+
+enum vl_err zk_opens(const struct zk_gens *g, const uint8_t commitment[32], struct zk_scalar v,
+                     struct zk_scalar blind) {
+    struct ristretto is, claimed;
+    if (ristretto_decode(commitment, &claimed) != VL_OK) return VL_EPARSE;
+    zk_commit_point(g, v, blind, &is);
+    return ristretto_equal(&is, &claimed) ? VL_OK : VL_ERANGE;
+}

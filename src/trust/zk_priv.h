@@ -26,6 +26,11 @@ struct zk_scalar zk_select(uint64_t take, struct zk_scalar a, struct zk_scalar b
 /* 1 when a and b are the same, else 0; constant time. */
 uint64_t zk_same(uint64_t a, uint64_t b);
 
+/* Public numbers of a statement, each below L. */
+bool zk_canonical_all_vartime(const struct zk_scalar *v, unsigned n);
+/* In constant time: is this the commitment to v with that blinding factor?  VL_ERANGE: no.  VL_EPARSE: no encoding. */
+enum vl_err zk_opens(const struct zk_gens *g, const uint8_t commitment[32], struct zk_scalar v, struct zk_scalar blind);
+
 /* A proof as one sum of products that must be the identity. */
 struct zk_equation {
     enum vl_err verdict; /* VL_OK: the sum decides */
