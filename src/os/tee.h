@@ -40,6 +40,7 @@ struct tee_found {
     const char *what;   /* for people; static storage */
     uint8_t kind;       /* enum attest_kind of trust/attest.h of what it would make */
     bool here;
+    bool denied; /* not here for this user: `why` says what to do */
     char why[TEE_WHY];  /* here: what it is; else what was looked for and is not there, and what to do about it */
 };
 /* Looks at every provider, best one first; the order is that of the table, ret[i].name is never NULL.  A TPM is asked who made it. */
@@ -66,15 +67,16 @@ void tee_destroy(struct tee *t);
 const char *tee_name(const struct tee *t);
 uint8_t tee_kind(const struct tee *t);
 
-/* Binds the context to a program, by BLAKE2b-256 of it.  TPM: PCR 23 (else 16) is reset and extended with SHA-256 of that digest, and
- * every quote is over that PCR as well.  Others have no such register for guests: the program is in their evidence through report
- * data alone (trust/attest_bind.h), and this only says whether there is one.  Again: another program takes its place.
- * VL_EBUSY: both PCRs are in use by other programs. */
+/* Binds the context to a program, by BLAKE2b-256 of it.  TPM: PCR 23 is reset and extended with SHA-256 of that digest, and every
+ * quote is over that PCR as well.  Others have no such register for guests: the program is in their evidence through report data
+ * alone (trust/attest_bind.h).  Again: another program takes its place. */
 VL_MUST_CHECK enum vl_err tee_measure(struct tee *t, const uint8_t program[32], struct vl_errmsg *msg);
+/* Whether a register of the hardware holds the program after tee_measure(). */
+bool tee_measures(const struct tee *t);
 
 /* Evidence over `data`, in the form of its kind (a TPM signs SHA-256 of it).  What came back is looked at: evidence that does not carry
  * our data is an error here and not only at the verifier.  Appends to nothing: *ret is freed first, and empty on an error.
- * VL_ESTATE: somebody else changed what was measured.  VL_EAGAIN: others disturb, try again.  VL_EPARSE: an answer that is none. */
+ * A PCR 23 that somebody else changed is measured anew.  VL_ESTATE: another driver took over.  VL_EAGAIN: others disturb, try again.  VL_EPARSE: an answer that is none. */
 VL_MUST_CHECK enum vl_err tee_attest(struct tee *t, const uint8_t data[TEE_DATA], struct tee_evidence *ret, struct vl_errmsg *msg);
 
 /* TPM: opens a credential made for its endorsement key and this attestation key (trust/tpm_credential.h); `in` is TPM2B_ID_OBJECT and

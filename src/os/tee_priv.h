@@ -49,8 +49,9 @@ bool tee_path(const struct tee *t, const char *path, char ret[TEE_PATH]);
 bool tee_word(const char *path, char *ret, size_t cap);
 /* Opens below the root; -1 with *ret_errno. */
 int tee_open(const struct tee *t, const char *path, int flags, int *ret_errno);
-/* What errno means for a device at `path` below the root, in words: absent, no permission (with the group that may), other. */
-void tee_open_why(const struct tee *t, const char *path, int err, const char *absent, char why[TEE_WHY]);
+/* What errno means for a device at `path` below the root, in words: absent, no permission (with the group that may), other.  True: it
+ * is permission that lacks. */
+bool tee_open_why(const struct tee *t, const char *path, int err, const char *absent, char why[TEE_WHY]);
 /* All of the file in as many reads as it takes, at most b->max bytes; one write of all n bytes. */
 enum vl_err tee_read(const char *path, struct vl_buf *b);
 enum vl_err tee_write(const char *path, const void *p, size_t n);
