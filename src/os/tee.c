@@ -160,7 +160,7 @@ static enum vl_err fill(struct tee *t, const struct tee_config *cfg, struct vl_e
 }
 
 static void look(const struct tee *t, const struct tee_provider *p, struct tee_found *ret) {
-    *ret = (struct tee_found){ .name = p->name, .what = p->what, .kind = p->kind };
+    *ret = (struct tee_found){ .name = p->name, .what = p->what, .kind = p->kind, .automatic = p->automatic };
     ret->here = p->detect(t, ret);
     assert(ret->why[0] != '\0');
 }
@@ -174,7 +174,9 @@ void tee_detect(const struct tee_config *cfg, struct tee_found ret[TEE_PROVIDERS
             look(&t, providers[i], &ret[i]);
             continue;
         }
-        ret[i] = (struct tee_found){ .name = providers[i]->name, .what = providers[i]->what, .kind = providers[i]->kind };
+        ret[i] = (struct tee_found){
+            .name = providers[i]->name, .what = providers[i]->what, .kind = providers[i]->kind, .automatic = providers[i]->automatic
+        };
         snprintf(ret[i].why, sizeof ret[i].why, "%.190s", msg.text);
     }
     crypto_wipe(&t, sizeof t);

@@ -39,6 +39,7 @@ struct tee_found {
     const char *name;   /* of the provider: "tsm", "sev-guest", ...; static storage */
     const char *what;   /* for people; static storage */
     uint8_t kind;       /* enum attest_kind of trust/attest.h of what it would make */
+    bool automatic;     /* evidence of its own: "auto" may choose it */
     bool here;
     bool denied; /* not here for this user: `why` says what to do */
     char why[TEE_WHY];  /* here: what it is; else what was looked for and is not there, and what to do about it */
