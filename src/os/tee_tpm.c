@@ -262,7 +262,9 @@ static enum vl_err activate(const struct tpm_link *l, ESYS_TR attestation, ESYS_
     rc = l->tss->Esys_ActivateCredential(l->esys, attestation, endorsement, ESYS_TR_PASSWORD, policy, ESYS_TR_NONE, credential, secret, ret);
     tpm_flush(l, &policy);
     if (rc == TSS2_RC_SUCCESS) return VL_OK;
-    if (rc & TPM2_RC_FMT1) /* about a parameter: sizes, padding, integrity */
+    /* About a parameter: sizes, padding, integrity.  libtpms says FAILURE of padding that is wrong; a TPM that had failed would have
+     * said so before. */
+    if ((rc & TPM2_RC_FMT1) != 0 || rc == TPM2_RC_FAILURE)
         return vl_errmsg_set(msg, VL_ECRYPTO, "the credential was made for another TPM or another attestation key (code 0x%x)", (unsigned)rc);
     return tpm_failed(rc, "opening the credential", msg);
 }
