@@ -8,6 +8,7 @@
 #include "trust/attest_bind.h"
 #include "trust/tpm_credential.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,12 @@ TEST(tee_tpm, a_quote_answers_one_nonce_node_channel_job_and_program) {
     size_t n = 0;
     CHECK_OK(tpm_name(p.view.collateral[1], name, &n));
     CHECK_EQ(9 * 32, p.view.collateral[2].n); /* boot, and the program's */
+    static const uint8_t which[] = { 0x00, 0x0b, 3, 0xff, 0x00, 0x80 }; /* SHA-256: PCRs 0 to 7, and 23, which programs may reset */
+    CHECK(memmem(p.view.evidence.p, p.view.evidence.n, which, sizeof which) != NULL);
+    CHECK_MEM(w.job.b, p.view.job.b, sizeof w.job.b);
+    uint8_t program[32];
+    tees_program(&w.module, w.config, program);
+    CHECK_MEM(program, p.view.program, 32);
     judge(&s, &p.view, &p.view, vl_span(name, n));
     CHECK_STR("accepted", s.r.reason);
     for (unsigned i = 0; i < 5; i++) {
@@ -306,6 +313,67 @@ TEST(tee_tpm, another_tpm_does_not_open_it) {
 }
 
 /* ---- contexts ---- */
+
+TEST(tees, a_program_is_its_module_and_each_byte_of_its_configuration) {
+    struct vl_hash module = { { 1 } }, other = { { 2 } };
+    uint8_t a[32], b[32], c[32], d[32];
+    tees_program(&module, vl_span(NULL, 0), a);
+    CHECK_MEM(module.b, a, 32);
+    tees_program(&module, vl_span("x", 1), b);
+    tees_program(&module, vl_span("y", 1), c);
+    tees_program(&other, vl_span("x", 1), d);
+    CHECK(memcmp(a, b, 32) != 0 && memcmp(b, c, 32) != 0 && memcmp(b, d, 32) != 0);
+    /* BLAKE2b-256("village-tee-program-v1" || 01 00.. || BLAKE2b-256("x")): node/tee.h says so, and verifiers compute it */
+    uint8_t text[22 + 64] = "village-tee-program-v1";
+    struct vl_hash h, all;
+    crypto_blake2b256(vl_span("x", 1), &h);
+    memcpy(text + 22, module.b, 32);
+    memcpy(text + 54, h.b, 32);
+    crypto_blake2b256(vl_span(text, sizeof text), &all);
+    CHECK_MEM(all.b, b, 32);
+}
+
+struct asker {
+    struct tees *tees;
+    struct tees_wish wish;
+    enum vl_err err;
+    unsigned good;
+};
+static void *ask_much(void *arg) {
+    struct asker *a = arg;
+    struct tees_status st;
+    a->err = tees_open(a->tees, &a->wish, NOW, &st, NULL);
+    for (unsigned i = 0; i < 8 && a->err == VL_OK; i++) {
+        struct tees_proof p;
+        struct tees_status list[TEES_MAX];
+        a->err = tees_attest(a->tees, st.id, nonce, channel, NOW, &p, NULL);
+        if (a->err) break;
+        a->good += tees_list(a->tees, list) > 0 && p.view.collateral[2].n == 9 * 32;
+        tees_proof_free(&p);
+    }
+    if (a->err == VL_OK) a->err = tees_close(a->tees, st.id);
+    return NULL;
+}
+
+TEST(tee_tpm, threads_take_turns) {
+    NEED_TPM();
+    struct scene s;
+    struct asker askers[3];
+    struct tees_status list[TEES_MAX];
+    pthread_t threads[3];
+    begin(&s);
+    for (unsigned i = 0; i < 3; i++) {
+        askers[i] = (struct asker){ .tees = s.tees, .wish = { .job = { { (uint8_t)(i + 1) } }, .module = { { (uint8_t)(i + 1) } } } };
+        CHECK_EQ(0, pthread_create(&threads[i], NULL, ask_much, &askers[i]));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK_OK(askers[i].err);
+        CHECK_EQ(8, askers[i].good);
+    }
+    CHECK_EQ(0, tees_list(s.tees, list));
+    end(&s);
+}
 
 TEST(tee_tpm, contexts_are_listed_closed_and_bounded) {
     NEED_TPM();
