@@ -17,12 +17,13 @@
 #include <unistd.h>
 
 /* Benches use this file, too: no test to fail. */
-#define NEED(x)                                                                     \
-    do {                                                                            \
-        if (!(x)) {                                                                 \
-            fprintf(stderr, "swtpm.c:%d: %s does not hold\n", __LINE__, #x);        \
-            abort();                                                                \
-        }                                                                           \
+static _Noreturn void die(const char *what) {
+    fprintf(stderr, "swtpm: %s\n", what);
+    abort();
+}
+#define NEED(x)                            \
+    do {                                   \
+        if (!(x)) die(#x " does not hold"); \
     } while (0)
 
 static void nap(void) { nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL); }
@@ -110,7 +111,7 @@ void swtpm_start(struct swtpm *s) {
             if (start(s)) return;
             nap();
         }
-        NEED(!"it starts again");
+        die("does not start again");
     }
     for (unsigned i = 0; i < 20; i++) {
         uint16_t port = 0, next;
@@ -123,7 +124,7 @@ void swtpm_start(struct swtpm *s) {
             return;
         }
     }
-    NEED(!"it starts");
+    die("does not start");
 }
 
 void swtpm_stop(struct swtpm *s) {

@@ -4,7 +4,9 @@
 #include "crypto/random.h"
 #include "crypto/x509.h"
 #include "node/tee.h"
+#include "os/tee_tpm.h"
 #include "swtpm.h"
+#include "tee_fake.h"
 #include "trust/attest_bind.h"
 #include "trust/tpm_credential.h"
 
@@ -310,6 +312,83 @@ TEST(tee_tpm, another_tpm_does_not_open_it) {
     vl_buf_free(&a.wrapped);
     tees_proof_free(&p);
     end(&s);
+}
+
+/* ---- the log of the machine's start ---- */
+
+static void le(struct vl_buf *b, uint64_t v, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) CHECK_OK(vl_buf_append(b, &(uint8_t){ (uint8_t)(v >> 8 * i) }, 1));
+}
+/* An event of PCR 7, in the log and in the TPM. */
+static void measured(struct vl_buf *log, const struct tpm_link *l, uint32_t type, struct vl_span data) {
+    TPML_DIGEST_VALUES v = { .count = 1, .digests[0].hashAlg = TPM2_ALG_SHA256 };
+    crypto_sha256(data, v.digests[0].digest.sha256);
+    CHECK_EQ(0, l->tss->Esys_PCR_Extend(l->esys, 7, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &v));
+    le(log, 7, 4), le(log, type, 4), le(log, 1, 4), le(log, TPM2_ALG_SHA256, 2);
+    CHECK_OK(vl_buf_append(log, v.digests[0].digest.sha256, 32));
+    le(log, data.n, 4);
+    CHECK_OK(vl_buf_append(log, data.p, data.n));
+}
+/* As firmware does it that starts with secure boot: the variable, then the separator. */
+static void boot(struct vl_buf *log) {
+    static const uint8_t variable[] = "\x61\xdf\xe4\x8b\xca\x93\xd2\x11\xaa\x0d\x00\xe0\x98\x03\x2b\x8c\x0a\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0"
+                                      "S\0e\0c\0u\0r\0e\0B\0o\0o\0t\0\x01";
+    struct tss tss;
+    struct tpm_link l;
+    struct vl_errmsg msg;
+    swtpm_stop(&tpm);
+    swtpm_start(&tpm);
+    CHECK_OK(tss_load(&tss, &msg));
+    CHECK_OK(tpm_dial(&tss, tpm.tcti, &l, &msg));
+    vl_buf_init(log, 1 << 20);
+    le(log, 0, 4), le(log, 3, 4);
+    for (unsigned i = 0; i < 20; i++) le(log, 0, 1);
+    le(log, 16 + 8 + 4 + 4 + 1, 4);
+    CHECK_OK(vl_buf_append(log, "Spec ID Event03", 16));
+    le(log, 0, 4), le(log, 0x02000200, 4), le(log, 1, 4), le(log, TPM2_ALG_SHA256, 2), le(log, 32, 2), le(log, 0, 1);
+    measured(log, &l, 0x80000001u, vl_span(variable, sizeof variable - 1));
+    measured(log, &l, 4, vl_span("\0\0\0\0", 4));
+    tpm_hang_up(&l);
+    tss_unload(&tss);
+}
+
+TEST(tee_tpm, the_log_of_the_start_comes_along_and_tells_of_secure_boot) {
+    NEED_TPM();
+    struct scene s;
+    struct fake f;
+    struct vl_buf log;
+    uint8_t name[TPM_NAME_MAX];
+    size_t n = 0;
+    begin(&s);
+    tees_destroy(s.tees);
+    boot(&log);
+    fake_begin(&f);
+    f.config.tpm = tpm.tcti;
+    fake_file(&f, "/sys/kernel/security/tpm0/binary_bios_measurements", vl_span(log.p, log.len));
+    CHECK_OK(tees_create(&(struct tees_config){ .machine = f.config, .node = node }, &s.tees, &s.msg));
+    uint64_t id = opened(&s, &(struct tees_wish){ .provider = "tpm" });
+    struct tees_proof p = proof(&s, id, channel);
+    CHECK_EQ(log.len, p.view.collateral[3].n);
+    CHECK_OK(tpm_name(p.view.collateral[1], name, &n));
+    judge(&s, &p.view, &p.view, vl_span(name, n));
+    CHECK_STR("accepted", s.r.reason);
+    CHECK_EQ(ATTEST_YES, s.r.secure_boot);
+    tees_proof_free(&p);
+    log.p[log.len - 1] ^= 1; /* data of the separator: the log's own word; the digest before it is what counts */
+    log.p[log.len - 9] ^= 1;
+    fake_file(&f, "/sys/kernel/security/tpm0/binary_bios_measurements", vl_span(log.p, log.len));
+    p = proof(&s, id, channel);
+    judge(&s, &p.view, &p.view, vl_span(name, n));
+    CHECK_STR("the event log is not what was measured", s.r.reason);
+    tees_proof_free(&p);
+    static uint8_t huge[ATTESTATION_PIECE_MAX + 1]; /* more than a verifier takes: better without */
+    fake_file(&f, "/sys/kernel/security/tpm0/binary_bios_measurements", vl_span(huge, sizeof huge));
+    p = proof(&s, id, channel);
+    CHECK_EQ(0, p.view.collateral[3].n);
+    tees_proof_free(&p);
+    vl_buf_free(&log);
+    end(&s);
+    fake_end(&f);
 }
 
 /* ---- contexts ---- */
