@@ -10,6 +10,7 @@
 #include "trust/attest_bind.h"
 #include "trust/tpm_credential.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,6 +311,39 @@ TEST(tee_tpm, another_tpm_does_not_open_it) {
     tees_destroy(theirs);
     swtpm_end(&other);
     vl_buf_free(&a.wrapped);
+    tees_proof_free(&p);
+    end(&s);
+}
+
+/* Most machines have none stored: it is made from the profile's template, and must be the certified one. */
+TEST(tee_tpm, an_endorsement_key_that_is_not_stored_is_made_anew) {
+    NEED_TPM();
+    typedef TSS2_RC evict_fn(ESYS_CONTEXT *, ESYS_TR, ESYS_TR, ESYS_TR, ESYS_TR, ESYS_TR, TPMI_DH_PERSISTENT, ESYS_TR *);
+    struct scene s;
+    struct tss tss;
+    struct tpm_link l;
+    struct activation a;
+    ESYS_TR stored = ESYS_TR_NONE, none = ESYS_TR_NONE;
+    evict_fn *evict = NULL;
+    uint8_t answer[TEE_SECRET_MAX];
+    size_t n = 0;
+    begin(&s);
+    CHECK_OK(tss_load(&tss, &s.msg));
+    void *at = dlsym(tss.esys, "Esys_EvictControl");
+    memcpy(&evict, &at, sizeof evict);
+    CHECK_OK(tpm_dial(&tss, tpm.tcti, &l, &s.msg));
+    CHECK_EQ(0, tss.Esys_TR_FromTPMPublic(l.esys, 0x81010001, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &stored));
+    CHECK_EQ(0, evict(l.esys, ESYS_TR_RH_OWNER, stored, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, 0, &none));
+    CHECK(tss.Esys_TR_FromTPMPublic(l.esys, 0x81010001, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &stored) != 0);
+    tpm_hang_up(&l);
+    tss_unload(&tss);
+    struct tees_proof p = proof(&s, opened(&s, &(struct tees_wish){ .provider = "tpm" }), channel);
+    for (unsigned i = 0; i < 4; i++) { /* nothing is left behind: a TPM has room for three keys */
+        activation_begin(&a, &p.view);
+        CHECK_OK(tees_credential(s.tees, vl_span(a.wrapped.p, a.wrapped.len), answer, &n, &s.msg));
+        CHECK(tpm_credential_answered(a.secret, vl_span(answer, n)));
+        vl_buf_free(&a.wrapped);
+    }
     tees_proof_free(&p);
     end(&s);
 }
