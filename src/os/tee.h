@@ -31,6 +31,8 @@
 struct tee_config {
     const char *root;      /* before every path, NULL or "": the machine itself; shorter than TEE_ROOT_MAX */
     const char *tpm;       /* TCTI of the TPM ("swtpm:port=2321", "device:/dev/tpmrm0"); NULL: /dev/tpmrm0 below the root */
+    const char *ek;        /* file with the certificate of the TPM's endorsement key, DER or PEM, its issuers may follow; NULL: the TPM's own.
+                              Not below the root.  Intel and AMD have many of these on servers of theirs */
     const char *qgs;       /* socket of the quote generation service, a path; NULL: vsock of the host, port 4050 */
     const uint8_t *seed;   /* 32 bytes, Ed25519: of the node's key, for its own statement; NULL: the provider `self` is absent */
 };

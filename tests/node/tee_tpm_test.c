@@ -1,9 +1,11 @@
 /* A TPM 2.0 that is one (swtpm): contexts, quotes that the verifier takes, credentials, and what does not work. */
+#include "base/text.h"
 #include "check.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/x509.h"
 #include "node/tee.h"
+#include "os/file.h"
 #include "os/tee_tpm.h"
 #include "swtpm.h"
 #include "tee_fake.h"
@@ -12,8 +14,10 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOW 1790000000000ull /* September 2026; swtpm_localca's certificates begin today, so tests ask in the future */
 #define LATER 4000000000000ull
@@ -345,6 +349,45 @@ TEST(tee_tpm, an_endorsement_key_that_is_not_stored_is_made_anew) {
         vl_buf_free(&a.wrapped);
     }
     tees_proof_free(&p);
+    end(&s);
+}
+
+TEST(tee_tpm, a_certificate_may_come_from_a_file_with_its_issuers) {
+    NEED_TPM();
+    struct scene s;
+    struct vl_buf pem;
+    char path[128], line[65];
+    uint8_t name[TPM_NAME_MAX];
+    size_t n = 0;
+    begin(&s);
+    uint64_t id = opened(&s, &(struct tees_wish){ .provider = "tpm" });
+    struct tees_proof p = proof(&s, id, channel), q;
+    vl_buf_init(&pem, 16384);
+    CHECK_OK(vl_buf_printf(&pem, "-----BEGIN CERTIFICATE-----\n"));
+    for (size_t i = 0; i < p.view.leaf.n; i += 48) {
+        vl_base64_encode(p.view.leaf.p + i, p.view.leaf.n - i < 48 ? p.view.leaf.n - i : 48, line);
+        CHECK_OK(vl_buf_printf(&pem, "%s\n", line));
+    }
+    CHECK_OK(vl_buf_printf(&pem, "-----END CERTIFICATE-----\n%s%s", s.issuer, s.root));
+    snprintf(path, sizeof path, "%s/ek.pem", tpm.dir);
+    CHECK_OK(os_file_write(path, pem.p, pem.len, 0600));
+    tees_destroy(s.tees);
+    CHECK_OK(tees_create(&(struct tees_config){ .machine = { .root = "/nowhere", .tpm = tpm.tcti, .ek = path }, .node = node }, &s.tees, &s.msg));
+    id = opened(&s, &(struct tees_wish){ .provider = "tpm" });
+    q = proof(&s, id, channel);
+    crypto_x509_pool_destroy(s.pool); /* the verifier has no issuers of its own */
+    s.pool = crypto_x509_pool_create();
+    CHECK_OK(tpm_name(q.view.collateral[1], name, &n));
+    judge(&s, &q.view, &q.view, vl_span(name, n));
+    CHECK_STR("accepted", s.r.reason);
+    judge(&s, &p.view, &p.view, vl_span(name, n)); /* as the TPM gave it: no issuer */
+    CHECK(!s.r.accepted);
+    tees_proof_free(&p);
+    tees_proof_free(&q);
+    CHECK_EQ(0, unlink(path));
+    CHECK_EQ(VL_ENOTFOUND, tees_attest(s.tees, id, nonce, channel, NOW, &q, &s.msg));
+    CHECK(strstr(s.msg.text, "ek.pem cannot be read") != NULL);
+    vl_buf_free(&pem);
     end(&s);
 }
 
