@@ -449,6 +449,13 @@ static const struct cli_option run_options[] = {
 static const struct cli_option receipts_options[] = {
     { .name = "proof", .help = "with --json: add the proof of each receipt and the signed head of the log" },
     { .name = "check", .help = "verify signatures and proofs on this machine" },
+    { .name = "save",
+      .kind = VALUE_FILE,
+      .value = "FILE",
+      .min = 1,
+      .max = PATH_BYTES,
+      .help = "write a proof of one task into FILE, for `village verify`; \"-\": standard output" },
+    { .name = "task", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = 19999, .def = "0", .help = "with --save: which task" },
 };
 static const struct cli_option verify_options[] = {
     { .name = "village",
@@ -656,13 +663,14 @@ const struct cli_command commands[] = {
       .least = 1,
       .most = 1,
       ROWS(receipts_options),
-      .json = "{\"items\": [{\"task\", \"epoch\", \"index\", \"leaf\"; with --check \"proved\", \"fault\"; with --proof \"inclusion\"}...]}",
+      .json = "{\"items\": [{\"task\", \"epoch\", \"index\", \"leaf\"; with --check \"proved\", \"fault\"; with --proof \"inclusion\"}...]}; with --save {\"file\", \"witnesses\"}",
       .run = command_receipts,
       .exits = "0 1 2 3 4 5",
       .about = "Run it where the first node is: the coordinator keeps the log.\n"
                "--check verifies here each worker's signature, that each receipt is in the log, and that the log is signed; it "
-               "exits with 1 when one is not.",
-      .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --proof --json" },
+               "exits with 1 when one is not.\n"
+               "--save keeps a proof that needs no village any more. Members cosign within seconds; with more of them it shows more.",
+      .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --save job.proof\nvillage receipts 9b1e44c2 --proof --json" },
     { .name = "verify",
       .group = GROUP_RUN,
       .summary = "check any proof offline, and say what it proves, to whom, as of when",
