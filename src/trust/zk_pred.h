@@ -14,8 +14,8 @@
  *   sum       = product { ( "+" | "-" ) product }   product = factor { ( "*" | "/" ) factor }
  *   factor    = "-" factor | NUMBER | NAME | "(" or ")"
  *
- * NAME: a letter or _, then letters, digits, _; at most 31.  NUMBER: decimal, up to 18 digits, with a fraction up to 9;
- * whole in sets.  HEX: 64 digits.  BITS: 1..64.  "#" begins a remark that ends with the line.
+ * NAME: a letter or _, then letters, digits, _; at most 31.  NUMBER: decimal, up to 20 digits, and up to 9 of a
+ * fraction; in sets whole and below 2^62.  HEX: 64 digits.  BITS: 1..64.  "#" begins a remark that ends with the line.
  *
  * Meaning: attributes are integers in [0, 2^BITS), whoever signed them vouches for that; of self-asserted ones a proof
  * shows it.  Comparisons are of integers, never modulo anything: the compiler bounds each sum and refuses one that
@@ -29,7 +29,7 @@
 
 #include "base/bytes.h"
 #include "base/id.h"
-#include "trust/zk_set.h"
+#include "trust/zk_members.h"
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "trust/zk_set.h"
+#include "trust/zk_members.h"
 
 #include "crypto/hash.h"
 
@@ -79,6 +79,23 @@ enum vl_err zk_set_read(struct vl_span text, struct zk_set **ret, unsigned *ret_
         zk_set_destroy(s);
         return err;
     }
+    close_set(s);
+    *ret = s;
+    return VL_OK;
+}
+
+enum vl_err zk_set_make(const int64_t *v, uint32_t n, struct zk_set **ret) {
+    if (n == 0 || n > ZK_SET_SIZE_MAX) return VL_ERANGE;
+    for (uint32_t i = 0; i < n; i++)
+        if (v[i] < 0 || v[i] > ZK_NUMBER_MAX) return VL_ERANGE;
+    struct zk_set *s = calloc(1, sizeof *s);
+    if (s != NULL) s->v = calloc(n, sizeof *s->v);
+    if (s == NULL || s->v == NULL) {
+        zk_set_destroy(s);
+        return VL_ENOMEM;
+    }
+    memcpy(s->v, v, n * sizeof *v);
+    s->n = n;
     close_set(s);
     *ret = s;
     return VL_OK;

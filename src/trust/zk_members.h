@@ -1,7 +1,7 @@
-/* zk_set.h - a published set of numbers: what `in set@HASH` and `not in set@HASH` of a predicate (zk_pred.h) mean.  Its hash is
+/* zk_members.h - a published set of numbers: what `in set@HASH` and `not in set@HASH` of a predicate (zk_pred.h) mean.  Its hash is
  * over the sorted numbers without doubles, so that order, spaces and remarks of a file do not change it.  Pure but for the allocation. */
-#ifndef VL_TRUST_ZK_SET_H
-#define VL_TRUST_ZK_SET_H
+#ifndef VL_TRUST_ZK_MEMBERS_H
+#define VL_TRUST_ZK_MEMBERS_H
 
 #include "base/bytes.h"
 #include "base/id.h"
@@ -21,6 +21,8 @@ struct zk_set {
 /* Decimal numbers between white space; `#` begins a remark that ends with the line.  VL_EPARSE: anything else, or no number at all;
  * VL_ERANGE: a number above ZK_NUMBER_MAX; VL_ELIMIT: too many; *ret_line (may be NULL) is where.  VL_ENOMEM.  Returns owned. */
 VL_MUST_CHECK enum vl_err zk_set_read(struct vl_span text, struct zk_set **ret, unsigned *ret_line);
+/* The same of n numbers in any order (copied).  VL_ERANGE: n, or a number out of range.  VL_ENOMEM.  Returns owned. */
+VL_MUST_CHECK enum vl_err zk_set_make(const int64_t *v, uint32_t n, struct zk_set **ret);
 void zk_set_destroy(struct zk_set *s);
 
 #endif
