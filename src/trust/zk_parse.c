@@ -165,7 +165,7 @@ static bool at_least(struct parser *ps, struct zk_token at, struct zk_form f, ui
     if (!zk_form_bounds(&f, ps->p->attr, ps->p->n_attrs, &a.bounds)) return too_large(ps, at);
     if (a.bounds.lo >= 0) return constant(ps, true, ret);
     if (a.bounds.hi < 0) return constant(ps, false, ret);
-    if (a.bounds.hi >= limit || a.bounds.lo <= -limit) {
+    if (a.bounds.hi >= limit || a.bounds.lo < -limit) {
         unsigned hi = zk_wide_bits(a.bounds.hi), lo = zk_wide_bits(-a.bounds.lo);
         return FAIL(ps, at, VL_ERANGE, "this comparison needs %u bits, and ranges have %u: declare narrower attributes or use smaller factors",
                     hi > lo ? hi : lo, ZK_RANGE_WIDTH);
@@ -428,10 +428,11 @@ static bool sum(struct parser *ps, bool neg, struct operand *ret) {
     return true;
 }
 
-static const char *relation(struct parser *ps) {
-    static const char *const all[] = { "=", "!=", "<", "<=", ">", ">=" };
-    for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++)
-        if (take(ps, all[i])) return all[i];
+/* Which relation stands here; NULL: none.  Takes nothing. */
+static const char *relation(const struct parser *ps) {
+    static const char *const relations[] = { "=", "!=", "<", "<=", ">", ">=" };
+    for (unsigned i = 0; i < sizeof relations / sizeof relations[0]; i++)
+        if (is(ps, relations[i])) return relations[i];
     return NULL;
 }
 
@@ -440,6 +441,7 @@ static bool atom(struct parser *ps, bool neg, struct operand *ret) {
     if (!sum(ps, neg, ret)) return false;
     const char *r = relation(ps);
     if (r != NULL) {
+        next(ps);
         if (!numeric(ps, ret) || !sum(ps, neg, &b) || !numeric(ps, &b) || !compare(ps, ret, r, &b, neg, &ret->node)) return false;
     } else if (is(ps, "in") || is(ps, "not")) {
         bool inside = !take(ps, "not");

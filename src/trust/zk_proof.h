@@ -21,7 +21,7 @@
 #include "trust/zk_pred.h"
 
 #define ZK_PURPOSE_SIZE 64u /* with the NUL; printable ASCII, not empty */
-#define ZK_ARTEFACT_MAX (192u << 10) /* bytes; most of it the sets */
+#define ZK_ARTEFACT_MAX (288u << 10) /* bytes; most of it the sets */
 #define ZK_ARTEFACT_LABEL "VILLAGE PREDICATE PROOF"
 
 /* Generators, made when they are first needed (up to 50 ms), and compiled programs by id.  seed: 32 bytes that provers
