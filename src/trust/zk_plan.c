@@ -14,9 +14,9 @@
 #define SMALL_SET 9u     /* zk_many.h is shorter from 10 members on */
 #define TERMS_MAX 60000u /* of a circuit, estimated; the system takes ZK_CS_TERMS_MAX */
 
-/* Estimates in microseconds, measured with bench/zk_bench.c and rounded up; what is shared by all of a check once. */
-#define VERIFY_BASE 1200u
-#define POINT_US 60u
+/* Estimates in microseconds, a quarter above what was measured on a shared machine of 2.5 GHz. */
+#define VERIFY_BASE 300u
+#define POINT_US 30u
 
 struct planner {
     struct zk_program *p;
@@ -180,7 +180,8 @@ static bool group(struct planner *l, unsigned bits) {
     return true;
 }
 
-static void estimate(const struct zk_program *p, struct zk_step *s, const struct zk_work *w) {
+static void estimate(const struct planner *l, struct zk_step *s, const struct zk_work *w) {
+    const struct zk_program *p = l->p;
     unsigned terms = 0, n = s->bits * s->values, m = s->members, log = zk_wide_bits(m > 0 ? m - 1 : 0);
     if (s->kind == ZK_STEP_RANGE)
         for (unsigned i = 0; i < w->slots; i++) terms += 3;
@@ -188,8 +189,8 @@ static void estimate(const struct zk_program *p, struct zk_step *s, const struct
         terms = zk_form_terms(&p->atom[w->atom].form) + 1;
     switch (s->kind) {
     case ZK_STEP_RANGE:
-        s->prove_us = 1000 + 180 * n;
-        s->verify_us = 400 + 10 * n + terms * POINT_US;
+        s->prove_us = 500 + 160 * n;
+        s->verify_us = 300 + 7 * n + terms * POINT_US;
         break;
     case ZK_STEP_LINEAR:
         s->prove_us = 300;
@@ -197,17 +198,17 @@ static void estimate(const struct zk_program *p, struct zk_step *s, const struct
         break;
     case ZK_STEP_SMALL_SET:
         s->prove_us = 300 + 200 * m;
-        s->verify_us = 200 + 60 * m + terms * POINT_US;
+        s->verify_us = 200 + 30 * m + terms * POINT_US;
         break;
     case ZK_STEP_SET:
     case ZK_STEP_GAP:
-        s->prove_us = 1000 + 700 * log + m * (log + 2) / 5;
-        s->verify_us = 400 + 60 * log + m / 2 + terms * POINT_US;
+        s->prove_us = 600 + 400 * log + m * (log + 2) / 12;
+        s->verify_us = 300 + 40 * log + m + terms * POINT_US;
         break;
     case ZK_STEP_CIRCUIT:
         for (n = 1; n < s->gates;) n *= 2;
-        s->prove_us = 2000 + 500 * n;
-        s->verify_us = 800 + 25 * n;
+        s->prove_us = 1000 + 240 * n + l->terms / 4;
+        s->verify_us = 500 + 12 * n + l->terms / 4;
         break;
     }
 }
@@ -217,7 +218,7 @@ static bool costs(struct planner *l) {
     plan->verify_us = VERIFY_BASE;
     for (unsigned i = 0; i < plan->n_steps; i++) {
         struct zk_step *s = &l->p->work[i].step;
-        estimate(l->p, s, &l->p->work[i]);
+        estimate(l, s, &l->p->work[i]);
         plan->bytes += s->bytes;
         plan->prove_us += s->prove_us;
         plan->verify_us += s->verify_us;

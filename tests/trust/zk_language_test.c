@@ -181,11 +181,16 @@ TEST(zk_language, refuses_what_would_take_too_long) {
     for (unsigned i = 0; i < 60; i++) at += (size_t)snprintf(text + at, sizeof text - at, "%sx > %u", i > 0 ? " or " : "", i + 1000);
     CHECK_EQ(VL_ELIMIT, compile(text, &p, &d));
     CHECK(strstr(d.msg.text, "multipliers") != NULL);
-    at = (size_t)snprintf(text, sizeof text, "attribute x : 64 prove ");
-    for (unsigned i = 0; i < 64; i++) at += (size_t)snprintf(text + at, sizeof text - at, "%sx >= %u", i > 0 ? " and " : "", i + 1000);
-    CHECK_EQ(VL_ELIMIT, compile(text, &p, &d));
+    for (unsigned wide = 0; wide < 2; wide++) { /* 64 values and as many comparisons of 62 bits, or of 30 */
+        at = 0;
+        for (unsigned i = 0; i < 32; i++) at += (size_t)snprintf(text + at, sizeof text - at, "attribute a%u : %u self-asserted ", i, wide ? 62 : 30);
+        at += (size_t)snprintf(text + at, sizeof text - at, "prove a0 > 9");
+        for (unsigned i = 1; i < 64; i++) at += (size_t)snprintf(text + at, sizeof text - at, " and a%u > %u", i / 2, i + 9);
+        CHECK_EQ(wide ? VL_ELIMIT : VL_OK, compile(text, &p, &d));
+        zk_program_destroy(p);
+    }
     CHECK(strstr(d.msg.text, "ms") != NULL);
-    (void)snprintf(text + at, sizeof text - at, " and x = 5");
+    (void)snprintf(text + at, sizeof text - at, " and a0 = 5");
     CHECK_EQ(VL_ELIMIT, compile(text, &p, &d));
     CHECK(strstr(d.msg.text, "more than 64 comparisons") != NULL);
 }
