@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "crypto/random.h"
+#include "wire/armor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -128,8 +129,24 @@ static int report(struct cli *cli, const struct demand *d, struct vl_buf *files,
     else
         json_decref(items);
     if (wrong == 0 && !d->nonce) cli_note(cli, "no --nonce was demanded: a proof that was shown before passes, too");
+    for (unsigned i = 0; i < n; i++)
+        if (v[i].err == VL_EDENIED && v[i].signed_attributes && d->policy.n_issuers == 0) {
+            cli_note(cli, "say with --issuer KEY whose signature you accept, or with --predicate a predicate that names one");
+            break;
+        }
     if (wrong > 0 && n > 1) cli_note(cli, "%u of %u proofs are refused", wrong, n);
     return code == CLI_OK && wrong > 0 ? CLI_FAILED : code;
+}
+
+/* A file that is none stays empty, so that it is named among the verdicts and the others are looked at. */
+static int read_proof(struct cli *cli, const char *path, struct vl_buf *out) {
+    struct vl_buf text;
+    char label[ARMOR_LABEL_MAX + 1];
+    vl_buf_init(&text, 2 * ZK_ARTEFACT_MAX);
+    int code = zk_file_read(cli, path, &text);
+    if (code == CLI_OK && (armor_read(vl_span(text.p, text.len), label, out) != VL_OK || strcmp(label, ZK_ARTEFACT_LABEL) != 0)) vl_buf_clear(out);
+    vl_buf_free(&text);
+    return code;
 }
 
 int zk_command_verify(struct cli *cli) {
@@ -146,7 +163,7 @@ int zk_command_verify(struct cli *cli) {
     for (unsigned i = 0; file != NULL && i < n; i++) vl_buf_init(&file[i], ZK_ARTEFACT_MAX);
     if (code == CLI_OK) code = read_demand(cli, &d);
     for (unsigned i = 0; code == CLI_OK && i < n; i++) {
-        code = zk_file_armoured(cli, cli->args.operands[i + 1], ZK_ARTEFACT_LABEL, &file[i]);
+        code = read_proof(cli, cli->args.operands[i + 1], &file[i]);
         claim[i] = (struct zk_claim){ vl_span(file[i].p, file[i].len), &d.policy };
     }
     if (code == CLI_OK) {
