@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- issue ---- */
 
@@ -75,6 +76,8 @@ static int sign_and_write(struct cli *cli, struct issue *x, const struct crypto_
         code = cli_fail(cli, CLI_FAILED, "%s", vl_err_text(err));
     if (snprintf(path, sizeof path, "%s.credential", out) >= (int)sizeof path || snprintf(opening, sizeof opening, "%s.opening", out) >= (int)sizeof opening)
         code = cli_fail(cli, CLI_USAGE, "--out is too long");
+    if (code == CLI_OK && access(opening, F_OK) == 0)
+        code = cli_fail(cli, CLI_FAILED, "%s exists, and the credential beside it is worth nothing without it: choose another --out", opening);
     if (code == CLI_OK) code = write_opening(cli, x, opening); /* first: a credential without its opening is worth nothing */
     if (code == CLI_OK) code = zk_file_write_armoured(cli, path, ZK_CREDENTIAL_LABEL, vl_span(bytes.p, bytes.len), 0644);
     vl_buf_free(&bytes);

@@ -211,7 +211,7 @@ static bool member(struct parser *ps, struct zk_token at, const struct zk_form *
     if (a.v == NULL) return no_memory(ps);
     for (unsigned i = 0; i < n; i++)
         if (v[i] >= a.bounds.lo && v[i] <= a.bounds.hi) a.v[a.n++] = v[i];
-    qsort(a.v, a.n, sizeof *a.v, by_value);
+    if (set < 0) qsort(a.v, a.n, sizeof *a.v, by_value); /* published ones are sorted */
     unsigned once = 0;
     for (unsigned i = 0; i < a.n; i++)
         if (once == 0 || a.v[once - 1] != a.v[i]) a.v[once++] = a.v[i];

@@ -167,6 +167,8 @@ static enum vl_err prove_gap(struct prover *w, const struct zk_work *work) {
     }
     free(ends);
     sodium_memzero(blind, sizeof blind);
+    sodium_memzero(&low, sizeof low);
+    sodium_memzero(&high, sizeof high);
     return err;
 }
 

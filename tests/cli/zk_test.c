@@ -191,6 +191,7 @@ TEST(zk_command, says_what_is_missing) {
     says(CLI_USAGE, zk("issue quarter.json --key issuer.key"), "--out NAME");
     says(CLI_NOT_FOUND, zk("issue quarter.json --out x"), "village zk key FILE");
     says(CLI_FAILED, zk("issue quarter.json --key sla.zk --out x"), "neither a key");
+    says(CLI_FAILED, zk("issue quarter.json --key issuer.key --out quarter"), "choose another --out");
     write_file("bad.json", "{\"a\": 5}");
     says(CLI_USAGE, zk("issue bad.json --key issuer.key --out x"), "\"bits\": 1 to 64");
     write_file("bad.json", "{\"a\": {\"value\": 256, \"bits\": 8}}");
