@@ -1,41 +1,13 @@
-#include "trust/zk_pred_priv.h"
+#include "trust/zk_parse_priv.h"
 
 #include "base/text.h"
 
 #include <stdlib.h>
 
 #define FORMS_MAX 2048u
-#define DIGITS_MAX 20u
 #define FRACTION_MAX 9u
-enum { FALSE_NODE = 0, TRUE_NODE = 1 }; /* their places */
-
-/* What a piece of text stands for: a truth value that is a node, or a fraction of forms. */
-struct operand {
-    bool is_bool;
-    uint16_t node;
-    struct zk_form *num, *den;
-    struct zk_token at;
-};
-
-struct parser {
-    struct zk_lexer lexer;
-    struct zk_token now;
-    struct zk_program *p;
-    struct zk_sets sets;
-    struct zk_diag *diag;
-    enum vl_err err;
-    unsigned depth, n_forms, n_inline;
-    struct zk_form *form; /* FORMS_MAX */
-    bool used[ZK_ATTRS_MAX];
-    struct zk_token declared[ZK_ATTRS_MAX];
-};
 
 static const char *const words[] = { "attribute", "issuer", "prove", "and", "or", "not", "in", "set", "self" };
-
-#define FAIL(ps, tok, code, ...)                                                                                       \
-    ((ps)->err = zk_diag_set((ps)->diag, code, (tok).line, (tok).column, __VA_ARGS__), false)
-
-static bool no_memory(struct parser *ps) { return FAIL(ps, (struct zk_token){ 0 }, VL_ENOMEM, "out of memory"); }
 
 static bool expected(struct parser *ps, const char *what) {
     struct zk_token t = ps->now;
@@ -64,7 +36,7 @@ static bool word_of_language(struct vl_span s) {
 
 /* ---- numbers ---- */
 
-/* Of the digits of a token, the point left out; *ret_digits behind it. */
+/* Of the digits of a token, the point left out; *ret_fraction: how many are behind it. */
 static bool number(struct parser *ps, zk_wide *ret, unsigned *ret_fraction) {
     zk_wide v = 0;
     unsigned whole = 0, fraction = 0;
@@ -76,8 +48,8 @@ static bool number(struct parser *ps, zk_wide *ret, unsigned *ret_fraction) {
             behind = true;
             continue;
         }
-        if (++*(behind ? &fraction : &whole) > (behind ? FRACTION_MAX : DIGITS_MAX))
-            return FAIL(ps, ps->now, VL_ERANGE, "a number has up to %u digits and %u behind the point", DIGITS_MAX, FRACTION_MAX);
+        if (++*(behind ? &fraction : &whole) > (behind ? FRACTION_MAX : ZK_DIGITS_MAX))
+            return FAIL(ps, ps->now, VL_ERANGE, "a number has up to %u digits and %u behind the point", ZK_DIGITS_MAX, FRACTION_MAX);
         v = v * 10 + (c - '0');
     }
     *ret = v;
@@ -107,161 +79,12 @@ static struct zk_form *new_form(struct parser *ps, struct zk_token at, zk_wide c
     return f;
 }
 
-/* ---- atoms ---- */
-
-static bool too_large(struct parser *ps, struct zk_token at) {
-    return FAIL(ps, at, VL_ERANGE, "this sum could pass 2^124, where numbers would wrap: declare narrower attributes or use smaller factors");
-}
-
-static bool node(struct parser *ps, enum zk_node_kind kind, uint16_t a, uint16_t b, uint16_t *ret) {
-    bool both = kind == ZK_NODE_AND;
-    int absorbing = both ? FALSE_NODE : TRUE_NODE, neutral = both ? TRUE_NODE : FALSE_NODE;
-    if (kind != ZK_NODE_ATOM && (a == absorbing || b == absorbing || a == neutral || b == neutral)) {
-        *ret = a == absorbing || b == neutral ? a : b;
-        return true;
-    }
-    struct zk_program *p = ps->p;
-    if (p->n_nodes == ZK_NODES_MAX) return FAIL(ps, ps->now, VL_ELIMIT, "too many parts");
-    p->node[p->n_nodes] = (struct zk_node){ kind, a, b };
-    *ret = (uint16_t)p->n_nodes++;
-    return true;
-}
-
-static bool constant(struct parser *ps, bool yes, uint16_t *ret) {
-    ps->p->plan.folded++;
-    *ret = yes ? TRUE_NODE : FALSE_NODE;
-    return true;
-}
-
-/* Coefficients must be numbers of the language, or the canonical text could not be read. */
-static bool printable(const struct zk_form *f) {
-    zk_wide most = 1;
-    for (unsigned i = 0; i < DIGITS_MAX; i++) most *= 10;
-    for (unsigned i = 0; i < ZK_ATTRS_MAX; i++)
-        if (f->k[i] >= most || f->k[i] <= -most) return false;
-    return f->c < most && f->c > -most;
-}
-
-static bool add_atom(struct parser *ps, struct zk_token at, const struct zk_atom *made, uint16_t *ret) {
-    struct zk_program *p = ps->p;
-    if (!printable(&made->form))
-        return FAIL(ps, at, VL_ERANGE, "a factor here has more than %u digits", DIGITS_MAX);
-    if (p->n_atoms == ZK_ATOMS_MAX)
-        return FAIL(ps, at, VL_ELIMIT, "more than %u comparisons; a range counts as two", ZK_ATOMS_MAX);
-    struct zk_atom *a = &p->atom[p->n_atoms];
-    *a = *made;
-    a->line = at.line;
-    a->column = at.column;
-    return node(ps, ZK_NODE_ATOM, (uint16_t)p->n_atoms++, 0, ret);
-}
-
-/* form >= 0 */
-static bool at_least(struct parser *ps, struct zk_token at, struct zk_form f, uint16_t *ret) {
-    struct zk_atom a = { .kind = ZK_ATOM_AT_LEAST, .set = -1 };
-    zk_wide g = zk_form_gcd(&f), limit = (zk_wide)1 << ZK_RANGE_WIDTH;
-    for (unsigned i = 0; i < ZK_ATTRS_MAX; i++) f.k[i] /= g;
-    f.c = zk_wide_div_floor(f.c, g); /* the rest of the form is a multiple of g: between two of them nothing is */
-    a.form = f;
-    if (!zk_form_bounds(&f, ps->p->attr, ps->p->n_attrs, &a.bounds)) return too_large(ps, at);
-    if (a.bounds.lo >= 0) return constant(ps, true, ret);
-    if (a.bounds.hi < 0) return constant(ps, false, ret);
-    if (a.bounds.hi >= limit || a.bounds.lo < -limit) {
-        unsigned hi = zk_wide_bits(a.bounds.hi), lo = zk_wide_bits(-a.bounds.lo);
-        return FAIL(ps, at, VL_ERANGE, "this comparison needs %u bits, and ranges have %u: declare narrower attributes or use smaller factors",
-                    hi > lo ? hi : lo, ZK_RANGE_WIDTH);
-    }
-    return add_atom(ps, at, &a, ret);
-}
-
-/* form = 0, or not */
-static bool zero(struct parser *ps, struct zk_token at, struct zk_form f, bool is_zero, uint16_t *ret) {
-    struct zk_atom a = { .kind = is_zero ? ZK_ATOM_ZERO : ZK_ATOM_NONZERO, .set = -1 };
-    zk_wide g = zk_form_gcd(&f);
-    if (!zk_form_is_const(&f) && f.c % g != 0) return constant(ps, !is_zero, ret);
-    for (unsigned i = 0; i < ZK_ATTRS_MAX; i++) f.k[i] /= g;
-    f.c /= g;
-    for (unsigned i = 0; i < ZK_ATTRS_MAX && f.k[i] <= 0; i++)
-        if (f.k[i] < 0) { /* one sign for both spellings */
-            struct zk_form negated = { .c = 0 };
-            if (!zk_form_add(&negated, -1, &f)) return too_large(ps, at);
-            f = negated;
-            break;
-        }
-    a.form = f;
-    if (!zk_form_bounds(&f, ps->p->attr, ps->p->n_attrs, &a.bounds)) return too_large(ps, at);
-    if (a.bounds.lo > 0 || a.bounds.hi < 0) return constant(ps, !is_zero, ret);
-    if (zk_form_is_const(&f)) return constant(ps, is_zero, ret);
-    return add_atom(ps, at, &a, ret);
-}
-
-static int by_value(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* form in v[0..n), or not; `set`: which published one, -1: written out. */
-static bool member(struct parser *ps, struct zk_token at, const struct zk_form *f, const int64_t *v, unsigned n, int set,
-                   bool inside, uint16_t *ret) {
-    struct zk_atom a = { .kind = inside ? ZK_ATOM_IN : ZK_ATOM_NOT_IN, .form = *f, .set = set };
-    if (!zk_form_bounds(f, ps->p->attr, ps->p->n_attrs, &a.bounds)) return too_large(ps, at);
-    if (zk_wide_bits(a.bounds.hi - a.bounds.lo) > ZK_RANGE_WIDTH)
-        return FAIL(ps, at, VL_ERANGE, "what is looked for in a set has %u bits, and may have %u: declare narrower attributes or use smaller factors",
-                    zk_wide_bits(a.bounds.hi - a.bounds.lo), ZK_RANGE_WIDTH);
-    a.v = calloc(n, sizeof *a.v);
-    if (a.v == NULL) return no_memory(ps);
-    for (unsigned i = 0; i < n; i++)
-        if (v[i] >= a.bounds.lo && v[i] <= a.bounds.hi) a.v[a.n++] = v[i];
-    if (set < 0) qsort(a.v, a.n, sizeof *a.v, by_value); /* published ones are sorted */
-    unsigned once = 0;
-    for (unsigned i = 0; i < a.n; i++)
-        if (once == 0 || a.v[once - 1] != a.v[i]) a.v[once++] = a.v[i];
-    a.n = once;
-    bool ok = false;
-    if (a.n == 0 || zk_form_is_const(f)) {
-        ok = constant(ps, (a.n > 0) == inside, ret); /* a constant has only itself between its bounds */
-    } else if (a.n == 1 && set < 0) {
-        struct zk_form less = *f;
-        less.c -= a.v[0];
-        ok = zero(ps, at, less, inside, ret);
-    } else {
-        ok = add_atom(ps, at, &a, ret);
-        if (ok) return true; /* the atom owns a.v now */
-    }
-    free(a.v);
-    return ok;
-}
-
-/* num / den of two fractions without a fraction: *ret = a.num * b.den - b.num * a.den */
-static bool difference(struct parser *ps, const struct operand *a, const struct operand *b, struct zk_form *ret) {
-    struct zk_form l = *a->num, r = *b->num;
-    if ((!zk_form_is_const(b->den) && !zk_form_is_const(&l)) || (!zk_form_is_const(a->den) && !zk_form_is_const(&r)))
-        return FAIL(ps, a->at, VL_EPARSE, "a ratio is compared with a number only: two ratios multiply attributes with each other");
-    if (!zk_form_mul(&l, b->den) || !zk_form_mul(&r, a->den) || !zk_form_add(&l, -1, &r)) return too_large(ps, a->at);
-    *ret = l;
-    return true;
-}
-
-static bool compare(struct parser *ps, const struct operand *a, const char *relation, const struct operand *b, bool negated,
-                    uint16_t *ret) {
-    struct zk_form f;
-    if (!difference(ps, a, b, &f)) return false;
-    if (relation[0] == '=' || relation[0] == '!') return zero(ps, a->at, f, (relation[0] == '=') != negated, ret);
-    bool less = relation[0] == '<', strict = relation[1] == '\0';
-    if (negated) {
-        less = !less;
-        strict = !strict;
-    }
-    struct zk_form d = { .c = strict ? -1 : 0 };
-    if (!zk_form_add(&d, less ? -1 : 1, &f)) return too_large(ps, a->at);
-    return at_least(ps, a->at, d, ret);
-}
-
 /* ---- sets ---- */
 
 static bool inline_set(struct parser *ps, const struct operand *a, bool inside, uint16_t *ret) {
     int64_t *v = calloc(ZK_INLINE_MAX, sizeof *v);
     unsigned n = 0;
-    bool ok = v != NULL || no_memory(ps);
+    bool ok = v != NULL || zk_no_memory(ps);
     do {
         zk_wide k = 0;
         struct zk_token at = ps->now;
@@ -271,7 +94,7 @@ static bool inline_set(struct parser *ps, const struct operand *a, bool inside, 
         if (ok) v[n++] = (int64_t)k;
     } while (ok && take(ps, ","));
     ok = ok && (take(ps, "}") || expected(ps, "',' or '}'"));
-    ok = ok && member(ps, a->at, a->num, v, n, -1, inside, ret);
+    ok = ok && zk_atom_member(ps, a->at, a->num, v, n, -1, inside, ret);
     free(v);
     return ok;
 }
@@ -294,10 +117,10 @@ static bool published_set(struct parser *ps, const struct operand *a, bool insid
             if (vl_hash_eq(ps->sets.at[k]->hash, hash)) found = ps->sets.at[k];
         if (found == NULL) return FAIL(ps, at, VL_ENOTFOUND, "no set with this hash is at hand: give its file");
         if (p->n_sets == ZK_SETS_MAX) return FAIL(ps, at, VL_ELIMIT, "more than %u published sets", ZK_SETS_MAX);
-        if (zk_set_make(found->v, found->n, &p->set[i]) != VL_OK) return no_memory(ps);
+        if (zk_set_make(found->v, found->n, &p->set[i]) != VL_OK) return zk_no_memory(ps);
         p->n_sets++;
     }
-    return member(ps, a->at, a->num, p->set[i]->v, p->set[i]->n, (int)i, inside, ret);
+    return zk_atom_member(ps, a->at, a->num, p->set[i]->v, p->set[i]->n, (int)i, inside, ret);
 }
 
 static bool span_of_numbers(struct parser *ps, const struct operand *a, bool inside, uint16_t *ret) {
@@ -309,10 +132,10 @@ static bool span_of_numbers(struct parser *ps, const struct operand *a, bool ins
     if (!whole_number(ps, (zk_wide)UINT64_MAX, "the upper end", &hi)) return false;
     if (lo > hi) return FAIL(ps, at, VL_ERANGE, "an empty range: its lower end is above the upper one");
     struct zk_form above = { .c = 0 }, below = { .c = inside ? hi : lo - 1 };
-    if (!zk_form_add(&above, 1, a->num) || !zk_form_add(&below, -1, a->num)) return too_large(ps, a->at);
+    if (!zk_form_add(&above, 1, a->num) || !zk_form_add(&below, -1, a->num)) return zk_too_large(ps, a->at);
     above.c -= inside ? lo : hi + 1;
-    return inside ? at_least(ps, a->at, above, &l) && at_least(ps, a->at, below, &r) && node(ps, ZK_NODE_AND, l, r, ret)
-                  : at_least(ps, a->at, below, &l) && at_least(ps, a->at, above, &r) && node(ps, ZK_NODE_OR, l, r, ret);
+    return inside ? zk_atom_at_least(ps, a->at, above, &l) && zk_atom_at_least(ps, a->at, below, &r) && zk_node(ps, ZK_NODE_AND, l, r, ret)
+                  : zk_atom_at_least(ps, a->at, below, &l) && zk_atom_at_least(ps, a->at, above, &r) && zk_node(ps, ZK_NODE_OR, l, r, ret);
 }
 
 static bool whole(const struct operand *a) { return zk_form_is_const(a->den) && a->den->c == 1; }
@@ -381,7 +204,7 @@ static bool factor(struct parser *ps, bool neg, struct operand *ret) {
         ps->depth--;
         ret->at = at;
         struct zk_form minus = { .c = 0 };
-        if (!zk_form_add(&minus, -1, ret->num)) return too_large(ps, at);
+        if (!zk_form_add(&minus, -1, ret->num)) return zk_too_large(ps, at);
         *ret->num = minus;
         return true;
     }
@@ -393,9 +216,9 @@ static bool multiply(struct parser *ps, struct operand *a, const struct operand 
     const struct zk_form *num = divide ? b->den : b->num, *den = divide ? b->num : b->den;
     if ((!zk_form_is_const(a->num) && !zk_form_is_const(num)) || (!zk_form_is_const(a->den) && !zk_form_is_const(den)))
         return FAIL(ps, b->at, VL_EPARSE, "attributes are not multiplied with each other here: the language has sums, factors and ratios");
-    if (!zk_form_mul(a->num, num) || !zk_form_mul(a->den, den)) return too_large(ps, a->at);
+    if (!zk_form_mul(a->num, num) || !zk_form_mul(a->den, den)) return zk_too_large(ps, a->at);
     struct zk_bounds d;
-    if (!zk_form_bounds(a->den, ps->p->attr, ps->p->n_attrs, &d)) return too_large(ps, a->at);
+    if (!zk_form_bounds(a->den, ps->p->attr, ps->p->n_attrs, &d)) return zk_too_large(ps, a->at);
     if (d.lo < 0) return FAIL(ps, b->at, VL_ERANGE, "a denominator must not be negative, and this one can be");
     if (d.hi == 0) return FAIL(ps, b->at, VL_ERANGE, "division by 0");
     return true;
@@ -423,7 +246,7 @@ static bool sum(struct parser *ps, bool neg, struct operand *ret) {
             return FAIL(ps, b.at, VL_EPARSE, "a ratio stands alone on its side: compare it with a number");
         if (!zk_form_mul(ret->num, b.den) || !zk_form_mul(b.num, ret->den) || !zk_form_mul(ret->den, b.den) ||
             !zk_form_add(ret->num, sign, b.num))
-            return too_large(ps, ret->at);
+            return zk_too_large(ps, ret->at);
     }
     return true;
 }
@@ -442,7 +265,7 @@ static bool atom(struct parser *ps, bool neg, struct operand *ret) {
     const char *r = relation(ps);
     if (r != NULL) {
         next(ps);
-        if (!numeric(ps, ret) || !sum(ps, neg, &b) || !numeric(ps, &b) || !compare(ps, ret, r, &b, neg, &ret->node)) return false;
+        if (!numeric(ps, ret) || !sum(ps, neg, &b) || !numeric(ps, &b) || !zk_atom_compare(ps, ret, r, &b, neg, &ret->node)) return false;
     } else if (is(ps, "in") || is(ps, "not")) {
         bool inside = !take(ps, "not");
         if (!take(ps, "in")) return expected(ps, "`in` after `not`");
@@ -475,7 +298,7 @@ static bool all(struct parser *ps, bool neg, struct operand *ret) {
     if (!negation(ps, neg, ret)) return false;
     while (take(ps, "and"))
         if (!truth(ps, ret) || !negation(ps, neg, &b) || !truth(ps, &b) ||
-            !node(ps, neg ? ZK_NODE_OR : ZK_NODE_AND, ret->node, b.node, &ret->node))
+            !zk_node(ps, neg ? ZK_NODE_OR : ZK_NODE_AND, ret->node, b.node, &ret->node))
             return false;
     return true;
 }
@@ -485,7 +308,7 @@ static bool any(struct parser *ps, bool neg, struct operand *ret) {
     if (!all(ps, neg, ret)) return false;
     while (take(ps, "or"))
         if (!truth(ps, ret) || !all(ps, neg, &b) || !truth(ps, &b) ||
-            !node(ps, neg ? ZK_NODE_AND : ZK_NODE_OR, ret->node, b.node, &ret->node))
+            !zk_node(ps, neg ? ZK_NODE_AND : ZK_NODE_OR, ret->node, b.node, &ret->node))
             return false;
     return true;
 }
