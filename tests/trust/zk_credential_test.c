@@ -93,8 +93,10 @@ TEST(zk_credential, refuses_what_says_nothing_or_too_much) {
     REFUSED(c.attr[0].name[0] = '\0');
     REFUSED(c.attr[0].bits = 0);
     REFUSED(c.attr[0].bits = 65);
-    REFUSED(c.about[0] = '\n');
+    REFUSED(c.about[0] = 0x1f);
+    REFUSED(c.about[0] = 0x7f);
     c = base;
+    strcpy(c.about, " ~");
     CHECK_EQ(VL_ERANGE, zk_credential_issue(&c, &issuer, g, wide, blind));
     CHECK_OK(zk_credential_issue(&c, &issuer, g, value, blind));
     CHECK(!zk_credential_held(&c));

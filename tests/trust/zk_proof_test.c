@@ -282,6 +282,53 @@ TEST(zk_proof, believes_a_pinned_issuer_only_in_the_predicate_it_demands) {
     zk_program_destroy(p);
 }
 
+TEST(zk_proof, has_a_purpose_that_can_be_read) {
+    static const struct {
+        const char *purpose;
+        bool ok;
+    } rows[] = { { "", false }, { " ~", true }, { "\x1f", false }, { "\x7f", false }, { "a\nb", false } };
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct zk_context c = here;
+        (void)snprintf(c.purpose, sizeof c.purpose, "%s", rows[i].purpose);
+        CHECK_EQ(rows[i].ok, zk_context_ok(&c));
+    }
+    struct zk_context full = here;
+    memset(full.purpose, 'x', sizeof full.purpose);
+    CHECK(!zk_context_ok(&full));
+}
+
+/* What an honest prover would not even try: the verifier asks before it looks at the proof. */
+TEST(zk_proof, refuses_credentials_that_do_not_fit_the_predicate) {
+    static const struct {
+        const char *text, *reason;
+    } rows[] = {
+        { "attribute total : 31 prove total > 5", "more bits" },
+        { "attribute total : 32 prove total > 5", "the proof is wrong" }, /* the other rows differ in one thing from this one */
+        { "attribute totals : 32 prove totals > 5", "lacks an attribute" },
+        { "issuer 0000000000000000000000000000000000000000000000000000000000000001 attribute total : 32 prove total > 5", "predicate names" },
+    };
+    begin();
+    struct setting s;
+    struct zk_artefact a;
+    struct vl_buf b, out;
+    set_up(&s, compiled("attribute total : 32 prove total > 6", NULL, 0), (const uint64_t[]){ 10 }, false);
+    b = proved(&s);
+    vl_buf_init(&out, ZK_ARTEFACT_MAX);
+    struct zk_policy policy = policy_of(NULL);
+    CHECK_OK(zk_artefact_read(vl_span(b.p, b.len), &a));
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct zk_program *p = compiled(rows[i].text, NULL, 0);
+        a.text = zk_program_text(p);
+        vl_buf_clear(&out);
+        CHECK_OK(zk_artefact_write(&a, &out));
+        refuses(out, &policy, i == 1 ? VL_ECRYPTO : VL_EDENIED, rows[i].reason);
+        zk_program_destroy(p);
+    }
+    vl_buf_free(&b);
+    vl_buf_free(&out);
+    zk_program_destroy(s.p);
+}
+
 /* ---- every kind of step ---- */
 
 static const struct step_case {
@@ -302,6 +349,7 @@ static const struct step_case {
     { "attribute a : 62 attribute b : 62 prove a >= b or a = 7", { 7, 1ull << 61 }, { 8, 1ull << 61 } },
     { "attribute a : 16 attribute b : 16 prove a in {1, 2, 3} or b not in {4, 5}", { 9, 6 }, { 9, 5 } },
     { "attribute a : 16 attribute b : 16 prove not (a = 1 and b > 5) and a + b < 100", { 1, 5 }, { 1, 6 } },
+    { "attribute a : 9 attribute b : 17 attribute c : 33 prove a >= 1 and b >= 1 and c >= 1", { 511, (1u << 17) - 1, (1ull << 33) - 1 }, { 511, 0, 5 } },
     { "attribute a : 20 self-asserted attribute b : 20 self-asserted prove a > b", { (1u << 20) - 1, 0 }, { 3, 3 } },
     { "attribute a:8 prove a>=1 and a>=2 and a>=3 and a>=4 and a>=5 and a>=6 and a>=7", { 7 }, { 6 } },
 };
