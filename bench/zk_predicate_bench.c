@@ -136,15 +136,17 @@ static void reference(void) {
     zk_set_destroy(set);
 }
 
-/* A circuit of 1,005 multipliers, and as many ranges as go beside it. */
+/* A circuit of 1,005 multipliers, and as many self-asserted attributes and comparisons of 64 bits as go beside it. */
 static struct zk_program *worst_to_prove(void) {
     static char text[ZK_TEXT_MAX];
-    for (unsigned ranges = 49; ranges > 0; ranges--) {
+    for (unsigned attrs = ZK_ATTRS_MAX; attrs > 2; attrs--) {
         struct zk_program *p = NULL;
-        size_t n = (size_t)snprintf(text, sizeof text, "attribute a : 62 self-asserted attribute b : 62 self-asserted prove (a = 1");
-        for (unsigned i = 0; i < 15; i++) n += (size_t)snprintf(text + n, sizeof text - n, " or b > %u", 1000 + i);
+        size_t n = 0;
+        for (unsigned i = 0; i < attrs; i++) n += (size_t)snprintf(text + n, sizeof text - n, "attribute a%u : 62 self-asserted ", i);
+        n += (size_t)snprintf(text + n, sizeof text - n, "prove (a0 = 1");
+        for (unsigned i = 0; i < 15; i++) n += (size_t)snprintf(text + n, sizeof text - n, " or a1 > %u", 1000 + i);
         n += (size_t)snprintf(text + n, sizeof text - n, ")");
-        for (unsigned i = 1; i < ranges; i++) n += (size_t)snprintf(text + n, sizeof text - n, " and a + 3*b > %u", i);
+        for (unsigned i = 2; i < attrs; i++) n += (size_t)snprintf(text + n, sizeof text - n, " and a%u + 3*a0 > %u", i, i);
         if (zk_compile(vl_span_str(text), NULL, 0, &p, NULL) == VL_OK) return p;
     }
     die("no predicate is accepted");

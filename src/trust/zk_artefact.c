@@ -10,7 +10,7 @@
 
 bool zk_context_ok(const struct zk_context *c) {
     size_t n = strnlen(c->purpose, sizeof c->purpose);
-    if (n == 0 || n == sizeof c->purpose) return false;
+    if (n == 0 || n == sizeof c->purpose || c->epoch > INT64_MAX) return false; /* what JSON can say */
     for (size_t i = 0; i < n; i++)
         if (c->purpose[i] < 0x20 || c->purpose[i] > 0x7e) return false;
     return true;

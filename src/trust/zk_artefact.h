@@ -27,7 +27,7 @@ struct zk_artefact { /* spans are borrowed from the bytes */
     uint8_t holder[CRYPTO_SIGNATURE];
     struct vl_span proof;
 };
-/* Purpose: printable, not empty. */
+/* Purpose: printable, not empty; epoch below 2^63. */
 bool zk_context_ok(const struct zk_context *c);
 bool zk_context_eq(const struct zk_context *a, const struct zk_context *b);
 /* Errors of appending; VL_ERANGE: what does not fit its length. */

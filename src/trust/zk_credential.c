@@ -24,7 +24,7 @@ static bool printable(const char *s, size_t size) {
 }
 
 static bool well_formed(const struct zk_credential *c) {
-    if (c->n == 0 || c->n > ZK_ATTRS_MAX || c->from_ms >= c->until_ms || !printable(c->about, sizeof c->about)) return false;
+    if (c->n == 0 || c->n > ZK_ATTRS_MAX || c->from_ms >= c->until_ms || c->until_ms > INT64_MAX || !printable(c->about, sizeof c->about)) return false;
     for (unsigned i = 0; i < c->n; i++)
         if (!name_ok(c->attr[i].name) || c->attr[i].bits < 1 || c->attr[i].bits > 64 ||
             (i > 0 && strcmp(c->attr[i - 1].name, c->attr[i].name) >= 0))

@@ -20,7 +20,7 @@
 struct zk_credential {
     struct vl_node_id issuer;
     struct vl_node_id holder;   /* zeros: whoever knows the openings */
-    vl_ms from_ms, until_ms;    /* from <= now < until */
+    vl_ms from_ms, until_ms;    /* from <= now < until < 2^63 */
     char about[ZK_ABOUT_SIZE];  /* what it is about: "sla 2026-Q3"; may be "" */
     unsigned n;                 /* 1..ZK_ATTRS_MAX */
     struct {

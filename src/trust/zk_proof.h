@@ -37,7 +37,7 @@ struct zk_context {
     struct vl_node_id verifier; /* zeros: anybody */
     char purpose[ZK_PURPOSE_SIZE];
     uint8_t nonce[32]; /* the verifier's, fresh; zeros where a proof is for anybody */
-    uint64_t epoch;
+    uint64_t epoch; /* below 2^63 */
 };
 
 struct zk_proving {

@@ -86,6 +86,7 @@ TEST(zk_credential, refuses_what_says_nothing_or_too_much) {
     REFUSED(c.n = 0);
     REFUSED(c.n = ZK_ATTRS_MAX + 1);
     REFUSED(c.until_ms = c.from_ms);
+    REFUSED(c.until_ms = 1ull << 63);
     REFUSED(strcpy(c.attr[0].name, "uptime"));
     REFUSED(strcpy(c.attr[0].name, "zzz"));
     REFUSED(strcpy(c.attr[0].name, "to tal"));

@@ -293,6 +293,11 @@ TEST(zk_proof, has_a_purpose_that_can_be_read) {
         CHECK_EQ(rows[i].ok, zk_context_ok(&c));
     }
     struct zk_context full = here;
+    full.epoch = INT64_MAX;
+    CHECK(zk_context_ok(&full));
+    full.epoch++;
+    CHECK(!zk_context_ok(&full));
+    full.epoch = 0;
     memset(full.purpose, 'x', sizeof full.purpose);
     CHECK(!zk_context_ok(&full));
 }
