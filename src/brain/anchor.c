@@ -70,23 +70,21 @@ enum vl_err chain_restore(struct brain *b, const struct record *r) {
     return anchor_decode(vl_span(in.p, in.n), &b->chain->core);
 }
 
-/* The head as the coordinator signs it, with the block that has it: what `village anchor proof` gives out. */
-static void keep_proof(struct brain *b, const struct anchor_artefact *found) {
-    struct merkle_checkpoint c = { .time_ms = b->now, .size = b->chain->core.done.size, .root = b->chain->core.done.root };
+/* The head as the coordinator signs it, with the block that has it: what `village anchor prove` gives out. */
+static enum vl_err proof_make(struct brain *b, const struct anchor_artefact *found, struct vl_buf *out) {
+    struct merkle_checkpoint c = { .time_ms = b->now, .size = b->chain->core.pending.size, .root = b->chain->core.pending.root };
     struct anchor_artefact a = *found;
-    struct vl_buf buf;
+    struct anchor_shown shown;
     char text[MERKLE_CHECKPOINT_MAX];
-    vl_buf_init(&buf, ANCHOR_ARTEFACT_MAX);
     receipts_origin(b, c.origin);
     a.signer = b->self;
     enum vl_err err = merkle_checkpoint_sign(&c, &b->key, text);
-    if (err == VL_OK) {
-        a.checkpoint = vl_span_str(text);
-        err = anchor_artefact_encode(&a, &buf);
-    }
-    if (err == VL_OK) item_put(b, ITEM_ANCHORED, no_key, c.size, vl_span(buf.p, buf.len));
-    if (err) note(b, err, b->self, "the proof of an anchor could not be kept");
-    vl_buf_free(&buf);
+    if (err) return err;
+    a.checkpoint = vl_span_str(text);
+    err = anchor_artefact_encode(&a, out);
+    if (err) return err;
+    enum anchor_verdict v = anchor_artefact_check(vl_span(out->p, out->len), NULL, &shown);
+    return v == ANCHOR_SHOWN || v == ANCHOR_NOT_PROVED ? VL_OK : VL_ECRYPTO;
 }
 
 /* ---- asking --------------------------------------------------------------------------------------------------------------- */
@@ -169,19 +167,28 @@ static void signed_now(struct brain *b, const struct brain_chain_answer *a) {
 static void receipt_came(struct brain *b, const struct brain_chain_answer *a) {
     struct chain *c = b->chain;
     struct anchor before = c->core;
+    struct vl_buf proof;
+    vl_buf_init(&proof, ANCHOR_ARTEFACT_MAX + 1024);
+    if (a->proof && a->receipt.ok && proof_make(b, a->proof, &proof) != VL_OK) {
+        trouble(b, &(struct brain_chain_answer){ .err = VL_ECRYPTO, .problem = "the chain's server says that the head is there, and shows a proof that does not hold" });
+        vl_buf_free(&proof);
+        return;
+    }
     if (anchor_receipt(&c->core, &a->receipt, b->now) != VL_OK) {
         trouble(b, &(struct brain_chain_answer){ .err = VL_EPARSE, .problem = "the chain names a block above its newest" });
+        vl_buf_free(&proof);
         return;
     }
     if (c->core.done.size > before.done.size) {
         c->anchored++;
         c->done_at = b->now;
-        if (a->proof) keep_proof(b, a->proof);
+        if (proof.len > 0) item_put(b, ITEM_ANCHORED, no_key, c->core.done.size, vl_span(proof.p, proof.len));
     } else if (before.pending.size > 0 && c->core.pending.size == 0) {
         snprintf(c->problem, sizeof c->problem, "the contract refused a transaction");
         note(b, VL_EDENIED, b->self, "the contract refused an anchor: it is tried again with another nonce");
     }
     if (c->core.block != before.block || c->core.tries != before.tries || c->core.done.size != before.done.size || c->core.reorgs != before.reorgs) save(b);
+    vl_buf_free(&proof);
 }
 
 void brain_chain_answer(struct brain *b, vl_ms now, const struct brain_chain_answer *a) {
@@ -191,7 +198,7 @@ void brain_chain_answer(struct brain *b, vl_ms now, const struct brain_chain_ans
     if (a->err) {
         trouble(b, a);
     } else {
-        if (a->kind == BRAIN_CHAIN_RECEIPT || a->kind == BRAIN_CHAIN_QUOTE) c->problem[0] = '\0';
+        if (a->kind != BRAIN_CHAIN_SIGN) c->problem[0] = '\0';
         switch (a->kind) {
         case BRAIN_CHAIN_QUOTE:
             c->gas = a->gas;

@@ -8,7 +8,7 @@
 #include "trust/eth_tx.h"
 
 #define BRAIN_CHAIN_RAW_MAX 512u
-#define BRAIN_CHAIN_PROBLEM_MAX 200u
+#define BRAIN_CHAIN_PROBLEM_MAX 256u
 
 struct brain_chain_config {
     bool on; /* false: heads are anchored nowhere */

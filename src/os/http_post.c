@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CONNECT_MS 5000l
 #define WHOLE_MS 20000l
@@ -36,6 +37,16 @@ static bool name_of(const char *url, char dst[HTTP_POST_NAME_MAX]) {
     memcpy(dst + scheme, host, n);
     dst[scheme + n] = '\0';
     return true;
+}
+
+/* By its name: this machine.  What resolves a name to another machine is this machine's own business. */
+static bool is_here(const char *name) {
+    static const char *const here[] = { "localhost", "[::1]", "127.0.0.1" };
+    const char *host = strstr(name, "://") + 3, *colon = strrchr(host, ':');
+    size_t n = colon && strchr(colon, ']') == NULL ? (size_t)(colon - host) : strlen(host);
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
+        if (strlen(here[i]) == n && strncasecmp(here[i], host, n) == 0) return true;
+    return false;
 }
 
 static size_t on_body(char *p, size_t one, size_t n, void *arg) {
@@ -82,13 +93,16 @@ static bool headers_make(struct http_post *h) {
     return true;
 }
 
-enum vl_err http_post_create(const char *url, const atomic_bool *stop, struct http_post **ret, struct vl_errmsg *msg) {
+enum vl_err http_post_create(const char *url, bool plain, const atomic_bool *stop, struct http_post **ret, struct vl_errmsg *msg) {
     struct http_post *h = calloc(1, sizeof *h);
     if (h == NULL) return vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
     h->stop = stop;
     enum vl_err err = VL_OK;
     if (!name_of(url, h->name))
         err = vl_errmsg_set(msg, VL_EPARSE, "an address of a chain is written https://HOST[:PORT][/PATH]");
+    else if (strncmp(h->name, "http://", 7) == 0 && !plain && !is_here(h->name))
+        err = vl_errmsg_set(msg, VL_EDENIED, "%s is another machine, and http:// lets anyone between read and change what is said: use https://, or allow it in words",
+                            h->name);
     if (err == VL_OK) err = curl_load(&h->api, msg);
     if (err == VL_OK && ((h->curl = h->api.init()) == NULL || !headers_make(h))) err = vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
     if (err) {

@@ -13,9 +13,9 @@
 
 struct http_post;
 
-/* stop: another thread sets it to end a request within about a second; borrowed.  VL_EPARSE: no http:// or https:// address;
- * VL_EUNSUPPORTED: no libcurl; VL_ENOMEM.  End it with http_post_destroy() (NULL is a no-op). */
-VL_MUST_CHECK enum vl_err http_post_create(const char *url, const atomic_bool *stop, struct http_post **ret, struct vl_errmsg *msg);
+/* plain: http:// may go to other machines than this one.  stop: another thread sets it to end a request within about a second; borrowed.
+ * VL_EPARSE: no http:// or https:// address; VL_EDENIED: http:// to another machine without `plain`; VL_EUNSUPPORTED: no libcurl; VL_ENOMEM.  End it with http_post_destroy() (NULL is a no-op). */
+VL_MUST_CHECK enum vl_err http_post_create(const char *url, bool plain, const atomic_bool *stop, struct http_post **ret, struct vl_errmsg *msg);
 void http_post_destroy(struct http_post *h);
 /* "https://host:port": what may be shown. */
 const char *http_post_name(const struct http_post *h);

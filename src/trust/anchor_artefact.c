@@ -10,7 +10,7 @@ enum { TAG = 0x8a, VERSION = 1 };
 
 enum vl_err anchor_artefact_encode(const struct anchor_artefact *a, struct vl_buf *out) {
     size_t before = out->len;
-    if (a->nodes > MPT_NODES_MAX) return VL_ELIMIT;
+    if (a->nodes > MPT_NODES_MAX || a->proof_n > MERKLE_PROOF_MAX || a->leaf.n > ANCHOR_LEAF_MAX) return VL_ELIMIT;
     struct pack w = pack_message(out, TAG, VERSION);
     pack_span16(&w, a->checkpoint);
     pack_bytes(&w, a->signer.b, sizeof a->signer.b);
@@ -25,6 +25,10 @@ enum vl_err anchor_artefact_encode(const struct anchor_artefact *a, struct vl_bu
     pack_span16(&w, a->header);
     pack_u8(&w, (uint8_t)a->nodes);
     for (uint32_t i = 0; i < a->nodes; i++) pack_span32(&w, a->node[i]);
+    pack_span16(&w, a->leaf);
+    pack_u64(&w, a->leaf_index);
+    pack_u8(&w, (uint8_t)a->proof_n);
+    for (uint32_t i = 0; i < a->proof_n; i++) pack_bytes(&w, a->proof[i].b, sizeof a->proof[i].b);
     enum vl_err err = pack_end(&w);
     if (err == VL_OK && out->len - before > ANCHOR_ARTEFACT_MAX) {
         out->len = before;
@@ -59,6 +63,11 @@ enum vl_err anchor_artefact_decode(struct vl_span in, struct anchor_artefact *re
     a.nodes = unpack_u8_in(&r, 0, MPT_NODES_MAX);
     for (uint32_t i = 0; i < a.nodes; i++) a.node[i] = unpack_span32(&r, ANCHOR_ARTEFACT_MAX);
     unpack_require(&r, (a.header.n == 0) == (a.nodes == 0));
+    a.leaf = unpack_span16(&r, ANCHOR_LEAF_MAX);
+    a.leaf_index = vl_read_u64(&r);
+    a.proof_n = unpack_u8_in(&r, 0, MERKLE_PROOF_MAX);
+    for (uint32_t i = 0; i < a.proof_n; i++) a.proof[i] = unpack_hash(&r);
+    unpack_require(&r, a.leaf.n > 0 || (a.leaf_index == 0 && a.proof_n == 0));
     err = vl_reader_end(&r);
     if (err == VL_OK) *ret = a;
     return err;
@@ -73,6 +82,7 @@ const char *anchor_verdict_text(enum anchor_verdict v) {
         [ANCHOR_OTHER_BLOCK] = "the header is not that of this block",
         [ANCHOR_NOT_IN_BLOCK] = "the receipt is not proved to be in this block",
         [ANCHOR_NOT_DONE] = "the transaction was refused by the contract",
+        [ANCHOR_NOT_IN_LOG] = "the leaf is not in the log that has this head",
         [ANCHOR_OTHER_HEAD] = "the event is of another contract, account or head",
     };
     return (unsigned)v < ANCHOR_VERDICTS ? text[v] : "no such verdict";
@@ -121,6 +131,12 @@ enum anchor_verdict anchor_artefact_check(struct vl_span in, const struct vl_has
     ret->block_name = a.block_name;
     ret->tx = a.tx;
     if (merkle_checkpoint_open(a.checkpoint, a.signer.b, &ret->head) != VL_OK) return ANCHOR_NOT_SIGNED;
+    if (a.leaf.n > 0) {
+        struct vl_hash leaf = merkle_leaf(a.leaf);
+        if (merkle_inclusion_check(a.leaf_index, ret->head.size, &leaf, a.proof, a.proof_n, &ret->head.root) != VL_OK) return ANCHOR_NOT_IN_LOG;
+        ret->leaf = a.leaf;
+        ret->leaf_index = a.leaf_index;
+    }
     if (block != NULL && !vl_hash_eq(*block, a.block_name)) return ANCHOR_OTHER_BLOCK;
     ret->block_trusted = block != NULL;
     return a.nodes == 0 ? ANCHOR_NOT_PROVED : proof_check(&a, ret);

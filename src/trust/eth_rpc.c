@@ -49,6 +49,9 @@ enum vl_err eth_rpc_newest_block(struct vl_buf *out, uint32_t id) { return plain
 enum vl_err eth_rpc_nonce(struct vl_buf *out, uint32_t id, const struct eth_address *of) {
     return named(out, id, "eth_getTransactionCount", of->b, sizeof of->b, ",\"latest\"");
 }
+enum vl_err eth_rpc_balance(struct vl_buf *out, uint32_t id, const struct eth_address *of) {
+    return named(out, id, "eth_getBalance", of->b, sizeof of->b, ",\"latest\"");
+}
 enum vl_err eth_rpc_code(struct vl_buf *out, uint32_t id, const struct eth_address *of) {
     return named(out, id, "eth_getCode", of->b, sizeof of->b, ",\"latest\"");
 }

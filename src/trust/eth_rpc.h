@@ -16,6 +16,7 @@
 
 VL_MUST_CHECK enum vl_err eth_rpc_chain_id(struct vl_buf *out, uint32_t id);
 VL_MUST_CHECK enum vl_err eth_rpc_nonce(struct vl_buf *out, uint32_t id, const struct eth_address *of); /* in the newest block */
+VL_MUST_CHECK enum vl_err eth_rpc_balance(struct vl_buf *out, uint32_t id, const struct eth_address *of);
 VL_MUST_CHECK enum vl_err eth_rpc_tip_fee(struct vl_buf *out, uint32_t id);
 /* What a call by `from` would take; to NULL: makes a contract. */
 VL_MUST_CHECK enum vl_err eth_rpc_estimate(struct vl_buf *out, uint32_t id, const struct eth_address *from, const struct eth_address *to, struct vl_span data);
