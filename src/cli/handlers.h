@@ -20,6 +20,7 @@ int command_nodes(struct cli *cli);
 int command_reputation(struct cli *cli);
 int command_maintenance(struct cli *cli);
 int command_expel(struct cli *cli);
+int command_anchor(struct cli *cli);
 int command_harvest(struct cli *cli);
 int command_contributions(struct cli *cli);
 int command_mix(struct cli *cli);
