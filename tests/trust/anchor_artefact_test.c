@@ -93,6 +93,7 @@ TEST(anchor_artefact, shows_a_head_in_a_real_block) {
     CHECK_EQ(SIZE, s.head.size);
     CHECK_EQ(k->block.time, s.time_s);
     CHECK_EQ(31337, s.chain);
+    CHECK_MEM("\x8a\x01", k->out.p, 2); /* what others keep */
     CHECK_MEM(k->a.sender.b, s.sender.b, 20);
     CHECK_EQ(ANCHOR_SHOWN, judged(k, NULL, &s)); /* fits together; of which chain, nobody said */
     CHECK(!s.block_trusted);

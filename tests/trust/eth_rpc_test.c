@@ -79,6 +79,8 @@ TEST(eth_rpc, tells_a_refusal_in_printable_words_of_bounded_length) {
     struct vl_errmsg m;
     CHECK_EQ(VL_EDENIED, result("{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32000,\"message\":\"nonce \\u001b[2Jtoo low\xc3\xa9\"}}", &m));
     CHECK_STR("nonce .u001b[2Jtoo low..", m.text);
+    CHECK_EQ(VL_EDENIED, result("{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"message\":\"~\x7f\"}}", &m));
+    CHECK_STR("~.", m.text);
     CHECK_EQ(VL_EDENIED, result("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":\"no\"}", &m)); /* a server that did not understand the question */
     CHECK_STR("no reason", m.text);
     CHECK_EQ(VL_EDENIED, result("{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"message\":7}}", &m));
@@ -201,6 +203,13 @@ TEST(eth_rpc, hashes_receipts_of_all_kinds_as_the_chain_does) {
         struct vl_reader logs;
         item[i] = vl_span(bytes.p + at[i], at[i + 1] - at[i]);
         CHECK_OK(eth_receipt_read(item[i], &ok, &logs));
+        uint8_t typed[1024];
+        struct vl_span plain = i == 0 ? item[i] : vl_span(item[i].p + 1, item[i].n - 1);
+        memcpy(typed + 1, plain.p, plain.n);
+        for (unsigned type = 0; type < 256; type++) { /* of any kind below 0x80 (EIP-2718) */
+            typed[0] = (uint8_t)type;
+            CHECK_EQ(type < 0x80 ? VL_OK : VL_EPARSE, eth_receipt_read(vl_span(typed, plain.n + 1), &ok, &logs));
+        }
         for (size_t cut = 0; cut < item[i].n; cut++) CHECK_EQ(VL_EPARSE, eth_receipt_read(vl_span(item[i].p, cut), &ok, &logs));
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -223,6 +232,13 @@ TEST(eth_rpc, refuses_receipts_with_wrong_types) {
         free(s);
     }
     CHECK_EQ(VL_ENOTFOUND, eth_rpc_read_receipt(value("null"), &r));
+    char *typed = with(chain_receipts[0], "\"type\":\"0x0\"", "\"type\":\"0x7f\"");
+    struct vl_buf last;
+    vl_buf_init(&last, 1 << 16);
+    CHECK_OK(eth_rpc_receipt_bytes(value(typed), &last));
+    CHECK_EQ(0x7f, last.p[0]);
+    vl_buf_free(&last);
+    free(typed);
     static const char *const unhashed[][2] = { { "\"type\":\"0x0\"", "\"type\":\"0x80\"" }, { "\"cumulativeGasUsed\"", "\"gas\"" }, { "\"logsBloom\":\"0x00", "\"logsBloom\":\"0x" },
                                                { "\"logs\":[]", "\"logs\":[{}]" }, { "\"logs\":[]", "\"logs\":[7]" },
                                                { "\"logs\":[]", "\"logs\":[{\"address\":\"0x00\",\"topics\":[],\"data\":\"0x\"}]" } };
