@@ -394,5 +394,6 @@ int main(int argc, char **argv) {
                                             .capacity = capacity_run,
                                             .chain = chain_run,
                                             .reputation = reputation_run };
+    setenv("TSS2_LOG", "all+none", 0); /* tpm2-tss writes to standard error what we say in our own words; before any thread */
     return cli_main(argc, argv, &hooks);
 }
