@@ -64,7 +64,7 @@ class Rig:
     def restart(self):
         self.village.head.kill()
         self.village.head.start()
-        wait("the gateway", 30, lambda: self.village.call("GET", "/v1/system/health"))
+        self.village.ready(1)
 
     def once(self):
         """Each head is on the chain once, and no nonce was used for anything else: one for the contract, one for each anchor."""
