@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     uint8_t key[8], other[8];
     struct vl_reader r = vl_reader(p, n);
     any(r);
-    uint32_t many = vl_read_u32(&r), count = 1 + many % (many >> 28 ? 24u : 512u), at = vl_read_u32(&r) % count, flip = vl_read_u32(&r);
+    uint32_t many = vl_read_u32(&r), count = 1 + many % (many >> 28 ? 24u : 140u), at = vl_read_u32(&r) % count, flip = vl_read_u32(&r);
     if (r.failed) return 0;
     for (uint32_t i = 0; i < count; i++) {
         memset(bytes[i], (int)(i + 1), sizeof bytes[i]);

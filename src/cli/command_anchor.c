@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define DEPLOY_WAIT_MS 180000u
 
@@ -158,7 +159,9 @@ static enum vl_err artefact_read(const char *path, struct vl_buf *ret) {
 
 /* Why it is not shown; NULL: it is. */
 static const char *fault(enum anchor_verdict v, const struct anchor_shown *s, const struct expected *e) {
+    struct receipt r;
     if (v != ANCHOR_SHOWN) return anchor_verdict_text(v);
+    if (s->leaf.n > 0 && (receipt_decode(s->leaf, &r) != VL_OK || cli_receipt_signed(&r) != VL_OK)) return "the leaf is no receipt that a worker signed";
     if (e->has_contract && memcmp(e->contract.b, s->contract.b, sizeof s->contract.b) != 0) return "it is another contract";
     if (e->has_signer && memcmp(e->signer.b, s->signer.b, sizeof s->signer.b) != 0) return "another node signed the head";
     if (!s->block_trusted) return "all fits together, but whether the block is on the chain only somebody can say whom you trust: ask for its hash, and give it as --block";
@@ -177,7 +180,10 @@ struct shown_text {
 static void shown_print(struct cli *cli, const struct anchor_shown *s, const struct shown_text *t, bool has_contract, bool has_signer) {
     struct receipt r;
     linef(cli, "block", "%llu of chain %llu, %s", (unsigned long long)s->block, (unsigned long long)s->chain, t->block);
-    if (s->time_s) linef(cli, "time", "%llu seconds since 1970, by whoever made the block", (unsigned long long)s->time_s);
+    time_t at = (time_t)s->time_s;
+    struct tm tm;
+    char when[32];
+    if (gmtime_r(&at, &tm) && strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm)) linef(cli, "time", "%s UTC, by whoever made the block", when);
     linef(cli, "head", "%llu receipts, root %s", (unsigned long long)s->head.size, t->root);
     linef(cli, "log", "%s, signed by %s", s->head.origin, t->signer);
     if (s->leaf.n > 0 && receipt_decode(s->leaf, &r) == VL_OK) {

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #define GAS_MAX 5000000u           /* nothing that is done here comes near; more is a server's mistake */
+#define TIP_USUAL 1000000000ull  /* a gwei */
 #define RECEIPTS_ONE_BY_ONE 400u   /* where a server does not give those of a block at once */
 #define DEPLOY_POLL_MS 500u
 
@@ -143,6 +144,10 @@ static enum vl_err price(struct chain_client *c, const struct chain_state *s, co
     struct cost k = { .nonce = s->nonce };
     if (s->balance == 0) return too_poor(c, s, 0);
     enum vl_err err = number(c, eth_rpc_tip_fee(&c->ask, ++c->id), "fee", &k.tip);
+    if (err == VL_EDENIED) { /* a server that does not advise: what is usual, and raised when it does not do */
+        err = VL_OK;
+        k.tip = TIP_USUAL;
+    }
     if (err == VL_OK) err = number(c, eth_rpc_estimate(&c->ask, ++c->id, &own, to, data), "amount of gas", &k.gas);
     if (err) return err;
     if (k.gas > GAS_MAX) return vl_errmsg_set(&c->msg, VL_ELIMIT, "%s asks for %llu gas, which nothing here takes", chain_client_name(c), (unsigned long long)k.gas);

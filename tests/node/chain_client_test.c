@@ -131,6 +131,19 @@ TEST(chain_client, quotes_the_nonce_twice_the_base_fee_and_a_fifth_more_gas) {
     end(k);
 }
 
+TEST(chain_client, offers_a_gwei_for_haste_where_the_server_does_not_advise) {
+    struct kit *k = kit();
+    quote_begin(k, "\"0xffffffffffffffffffff\"", "\"0x" WORD WORD "\"");
+    says_error(k, "\"error\":{\"code\":-32601,\"message\":\"no such method\"}");
+    says(k, "\"0x7530\"");
+    serve(k);
+    k->q.kind = BRAIN_CHAIN_QUOTE;
+    chain_client_ask(k->client, &k->q, UINT64_MAX, &k->a);
+    CHECK_OK(k->a.err);
+    CHECK_EQ(1000000000, k->a.tip);
+    end(k);
+}
+
 static void quote_fails(struct kit *k, enum vl_err err, const char *words) {
     ask(k, BRAIN_CHAIN_QUOTE);
     CHECK_EQ(err, k->a.err);
