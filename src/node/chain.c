@@ -19,7 +19,7 @@ struct node_chain {
     uv_work_t work;
     bool working, again; /* again: `next` waits for the one that runs, which an older brain asked */
     struct brain_chain_ask now, next;
-    uint32_t generation; /* of the brain that asked `now` */
+    uint32_t generation, next_generation; /* of the brains that asked them */
     struct brain_chain_answer answer;
 };
 
@@ -77,7 +77,7 @@ static void ran(uv_work_t *w, int status) {
 static void work_start(struct node_chain *k) {
     k->again = false;
     k->now = k->next;
-    k->generation = k->node->generation;
+    k->generation = k->next_generation;
     k->working = true;
     k->node->handles++;
     uv_queue_work(k->node->loop, &k->work, run, ran);
@@ -87,6 +87,7 @@ void chain_ask(struct node *n, struct vl_span ask) {
     struct node_chain *k = n->chain;
     if (k == NULL || ask.n != sizeof k->next) return;
     memcpy(&k->next, ask.p, sizeof k->next);
+    k->next_generation = n->generation;
     k->again = true;
     if (!k->working) work_start(k);
 }

@@ -372,6 +372,9 @@ void chain_client_ask(struct chain_client *c, const struct brain_chain_ask *q, u
         err = receipt(c, q, ret);
         break;
     }
+    vl_buf_free(&c->answer); /* nothing of *ret lies in these, and they may be large */
+    vl_buf_free(&c->block);
+    vl_buf_free(&c->receipts);
     ret->err = err;
     ret->problem = err && c->msg.text[0] ? c->msg.text : NULL;
 }
