@@ -377,6 +377,53 @@ TEST(anchor, survives_kills_reorganisations_lost_answers_and_outages_without_usi
     if (one == NULL) CHECK(sends > 200 && replaced > 3 && killed > 50); /* it was a storm */
 }
 
+/* The next ask, when all is on disk. */
+static void asked(struct rig *r, enum brain_chain_kind kind) {
+    for (unsigned i = 0; i < 50 && !r->asked; i++) {
+        commit(r);
+        tick(r, 200);
+    }
+    CHECK(r->asked);
+    CHECK_EQ(kind, r->ask.kind);
+    r->asked = false;
+}
+
+TEST(anchor, does_not_count_where_the_proof_that_comes_with_it_does_not_hold) {
+    struct rig *r = rig(1);
+    struct brain_chain_view v;
+    const uint8_t header[600] = { 1 }, node[40] = { 2 };
+    grow(r);
+    asked(r, BRAIN_CHAIN_QUOTE);
+    brain_chain_answer(r->b, r->now, &(struct brain_chain_answer){ .kind = BRAIN_CHAIN_QUOTE, .gas = 1, .fee = 9 });
+    drain(r);
+    asked(r, BRAIN_CHAIN_SIGN);
+    brain_chain_answer(r->b, r->now, &(struct brain_chain_answer){ .kind = BRAIN_CHAIN_SIGN, .raw = vl_span(node, 3), .name = { { 4 } } });
+    drain(r);
+    asked(r, BRAIN_CHAIN_SEND);
+    brain_chain_answer(r->b, r->now, &(struct brain_chain_answer){ .kind = BRAIN_CHAIN_SEND });
+    drain(r);
+    struct anchor_artefact false_one = { .chain = 5, .block = 1, .header = vl_span(header, sizeof header), .nodes = 1, .node = { vl_span(node, sizeof node) } };
+    const struct anchor_artefact none = { .chain = 5, .block = 1 }; /* a chain for which there is no proof: that is no lie */
+    struct brain_chain_answer a = { .kind = BRAIN_CHAIN_RECEIPT, .receipt = { .found = true, .ok = true, .block = 1, .tip_block = 9 }, .proof = &false_one };
+    for (unsigned i = 0; i < 3; i++) {
+        asked(r, BRAIN_CHAIN_RECEIPT);
+        brain_chain_answer(r->b, r->now, &a);
+        drain(r);
+        CHECK(brain_chain_view(r->b, &v));
+        CHECK_EQ(0, v.anchor.done.size);
+        CHECK(strstr(v.problem, "proof that does not hold") != NULL);
+    }
+    a.proof = &none;
+    asked(r, BRAIN_CHAIN_RECEIPT);
+    brain_chain_answer(r->b, r->now, &a);
+    drain(r);
+    CHECK(brain_chain_view(r->b, &v));
+    CHECK_EQ(1, v.anchor.done.size);
+    CHECK_EQ(1, v.anchored);
+    CHECK_STR("", v.problem);
+    end(r);
+}
+
 TEST(anchor, does_not_ask_without_receipts_and_leaves_a_state_of_another_contract_aside) {
     struct rig *r = rig(1);
     struct brain_chain_view v;

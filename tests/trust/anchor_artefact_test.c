@@ -1,9 +1,11 @@
 /* Anchors as files: one made of a real development chain's answers is shown, and no changed one is. */
 #include "trust/anchor_artefact.h"
 
+#include "crypto/keccak.h"
 #include "crypto/random.h"
 #include "trust/eth_rpc.h"
 #include "trust/json.h"
+#include "trust/rlp.h"
 
 #include "chain_answers.h"
 #include "check.h"
@@ -141,6 +143,80 @@ TEST(anchor_artefact, says_what_does_not_hold) {
     k->a.header.n = 0;
     CHECK_EQ(ANCHOR_NOT_PROVED, judged(k, &k->block.name, &s));
     for (int v = -1; v <= ANCHOR_VERDICTS; v++) CHECK(anchor_verdict_text((enum anchor_verdict)v)[0] != '\0');
+    kit_free(k);
+}
+
+/* A block of the test's own with one receipt of one event. */
+static void event_make(struct kit *k, const char *name, uint32_t topics, uint64_t status) {
+    static const uint8_t bloom[256], other[32] = { 9 };
+    uint8_t bytes[1024], items[1024], log[512], list[512], header[2048], node[1200], key[8];
+    struct vl_writer w = vl_writer(list, sizeof list);
+    uint8_t hash[32], sender[32] = { 0 };
+    struct eth_word size = eth_word_u64(SIZE);
+    struct merkle_checkpoint c;
+    CHECK_OK(merkle_checkpoint_open(k->a.checkpoint, k->a.signer.b, &c));
+    keccak_256(vl_span_str(name), hash);
+    memcpy(sender + 12, k->a.sender.b, 20);
+    const uint8_t *const topic[] = { hash, sender, c.root.b, other };
+    for (uint32_t i = 0; i < topics; i++) rlp_put_bytes(&w, vl_span(topic[i], 32));
+    struct vl_writer l = vl_writer(log, sizeof log);
+    rlp_put_bytes(&l, vl_span(k->a.contract.b, 20));
+    rlp_put_list(&l, vl_span(list, w.len));
+    rlp_put_bytes(&l, vl_span(size.b, 32));
+    w = vl_writer(bytes, sizeof bytes); /* the list of one log */
+    rlp_put_list(&w, vl_span(log, l.len));
+    struct vl_writer r = vl_writer(items, sizeof items);
+    rlp_put_u64(&r, status);
+    rlp_put_u64(&r, 50000);
+    rlp_put_bytes(&r, vl_span(bloom, sizeof bloom));
+    rlp_put_list(&r, vl_span(bytes, w.len));
+    w = vl_writer(bytes, sizeof bytes);
+    rlp_put_list(&w, vl_span(items, r.len));
+    struct vl_writer n = vl_writer(items, sizeof items); /* a trie of one leaf */
+    key[0] = 0x20;
+    key[1] = 0x80;
+    rlp_put_bytes(&n, vl_span(key, 2));
+    rlp_put_bytes(&n, vl_span(bytes, w.len));
+    struct vl_writer t = vl_writer(node, sizeof node);
+    rlp_put_list(&t, vl_span(items, n.len));
+    keccak_256(vl_span(node, t.len), hash);
+    struct vl_writer h = vl_writer(items, sizeof items);
+    for (unsigned i = 0; i < 15; i++) {
+        if (i == 8 || i == 11) rlp_put_u64(&h, k->a.block);
+        else rlp_put_bytes(&h, i == 5 ? vl_span(hash, 32) : vl_span(bloom, 32));
+    }
+    struct vl_writer all = vl_writer(header, sizeof header);
+    rlp_put_list(&all, vl_span(items, h.len));
+    CHECK(!w.failed && !r.failed && !n.failed && !t.failed && !h.failed && !all.failed);
+    keccak_256(vl_span(header, all.len), k->a.block_name.b);
+    k->a.tx_index = 0;
+    k->a.nodes = 1;
+    vl_buf_clear(&k->nodes);
+    CHECK_OK(vl_buf_append(&k->nodes, node, t.len));
+    CHECK_OK(vl_buf_append(&k->nodes, header, all.len));
+    k->a.node[0] = vl_span(k->nodes.p, t.len);
+    k->a.header = vl_span(k->nodes.p + t.len, all.len);
+}
+
+TEST(anchor_artefact, takes_the_event_of_the_contract_and_no_other) {
+    struct kit *k = kit();
+    struct anchor_shown s;
+    event_make(k, ANCHOR_EVENT, 3, 1);
+    CHECK_EQ(ANCHOR_SHOWN, judged(k, &k->a.block_name, &s));
+    event_make(k, "Approved(address,bytes32,uint64)", 3, 1);
+    CHECK_EQ(ANCHOR_OTHER_HEAD, judged(k, &k->a.block_name, &s));
+    event_make(k, ANCHOR_EVENT, 4, 1);
+    CHECK_EQ(ANCHOR_OTHER_HEAD, judged(k, &k->a.block_name, &s));
+    event_make(k, ANCHOR_EVENT, 2, 1);
+    CHECK_EQ(ANCHOR_OTHER_HEAD, judged(k, &k->a.block_name, &s));
+    event_make(k, ANCHOR_EVENT, 3, 0);
+    CHECK_EQ(ANCHOR_NOT_DONE, judged(k, &k->a.block_name, &s));
+    event_make(k, ANCHOR_EVENT, 3, 1);
+    k->a.nodes = 0; /* a header without a way, or a way without a header, is no artefact */
+    CHECK_EQ(ANCHOR_UNREADABLE, judged(k, &k->a.block_name, &s));
+    k->a.nodes = 1;
+    k->a.header.n = 0;
+    CHECK_EQ(ANCHOR_UNREADABLE, judged(k, &k->a.block_name, &s));
     kit_free(k);
 }
 

@@ -2,6 +2,7 @@
 #include "trust/mpt.h"
 
 #include "base/text.h"
+#include "crypto/keccak.h"
 #include "trust/rlp.h"
 
 #include "chain_answers.h"
@@ -96,6 +97,35 @@ TEST(mpt, refuses_every_changed_bit_a_missing_and_a_further_node) {
     CHECK_EQ(VL_ERANGE, mpt_check(&p.root, vl_span(long_key, sizeof long_key), node, n, &got));
     vl_buf_free(&b);
     free(r);
+}
+
+/* A trie of one leaf with that path; key 0 has the nibbles 8, 0. */
+static enum vl_err leaf_with(const uint8_t *path, size_t n, struct vl_span key) {
+    static const uint8_t value[40] = { 7 };
+    uint8_t items[128], node[160];
+    struct vl_writer w = vl_writer(items, sizeof items), out = vl_writer(node, sizeof node);
+    struct vl_hash root;
+    struct vl_span whole, got;
+    rlp_put_bytes(&w, vl_span(path, n));
+    rlp_put_bytes(&w, vl_span(value, sizeof value));
+    rlp_put_list(&out, vl_span(items, w.len));
+    whole = vl_span(node, out.len);
+    keccak_256(whole, root.b);
+    return mpt_check(&root, key, &whole, 1, &got);
+}
+
+TEST(mpt, takes_paths_in_their_one_form_and_to_the_end_of_the_key) {
+    static const uint8_t key[] = { 0x80 }, longer[] = { 0x80, 0x11 };
+    struct vl_span k = vl_span(key, 1);
+    CHECK_OK(leaf_with((const uint8_t[]){ 0x20, 0x80 }, 2, k));
+    CHECK_EQ(VL_ECRYPTO, leaf_with((const uint8_t[]){ 0x60, 0x80 }, 2, k)); /* a flag that is none */
+    CHECK_EQ(VL_ECRYPTO, leaf_with((const uint8_t[]){ 0x21, 0x80 }, 2, k)); /* what fills up is not zero */
+    CHECK_EQ(VL_ECRYPTO, leaf_with((const uint8_t[]){ 0x38 }, 1, k));       /* half of the key */
+    CHECK_EQ(VL_ECRYPTO, leaf_with((const uint8_t[]){ 0x20, 0x80 }, 2, vl_span(longer, 2)));
+    CHECK_EQ(VL_ECRYPTO, leaf_with((const uint8_t[]){ 0x20, 0x80, 0x00 }, 3, k)); /* more than the key */
+    CHECK_EQ(VL_ECRYPTO, leaf_with((const uint8_t[]){ 0x00, 0x80 }, 2, k)); /* an extension */
+    CHECK_EQ(VL_ECRYPTO, leaf_with((const uint8_t[]){ 0x20, 0x81 }, 2, k));
+    CHECK_EQ(VL_ECRYPTO, leaf_with(NULL, 0, k));
 }
 
 TEST(mpt, proves_nothing_beyond_its_items_or_of_short_ones) {
