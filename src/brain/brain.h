@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/ms.h"
+#include "brain/chain.h"
 #include "brain/record.h"
 #include "fog/harvest.h"
 #include "fog/agreement.h"
@@ -88,6 +89,7 @@ struct brain_config {
     struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
                                      empty: rates stay unknown */
     uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
+    struct brain_chain_config chain; /* coordinator */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
     uint64_t snapshot_bytes;  /* coordinator: of the largest snapshot; beyond it the log just stays; 0: the default */
 };
@@ -158,6 +160,11 @@ void brain_log_head(struct brain *b, vl_ms now, uint64_t token);
 /* VL_EPARSE, VL_EVERSION; VL_ECRYPTO: not signed by `signer`. */
 VL_MUST_CHECK enum vl_err brain_log_head_open(struct vl_span bytes, struct vl_node_id signer, struct merkle_checkpoint *ret_head,
                                               char ret_text[MERKLE_CHECKPOINT_MAX], struct merkle_log *ret_log);
+
+/* The answer to BRAIN_CHAIN_ASK (brain/chain.h). */
+void brain_chain_answer(struct brain *b, vl_ms now, const struct brain_chain_answer *a);
+/* False: heads are anchored nowhere; then only log_size is filled in. */
+bool brain_chain_view(const struct brain *b, struct brain_chain_view *ret);
 
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);
@@ -260,6 +267,7 @@ enum brain_effect_kind {
                            brain was given */
     BRAIN_PLAN,         /* plan: brain_plan_run() on the pool, then brain_plan_done() */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
+    BRAIN_CHAIN_ASK,    /* bytes: a struct brain_chain_ask, to be copied; answer with brain_chain_answer() */
     BRAIN_HARVEST,      /* index: share of all processors that tasks may use, 1/1000, 0: frozen; length: bits a second for blobs */
 };
 /* All pointers are borrowed until the next call into the brain. */

@@ -36,6 +36,7 @@ enum vl_err coordinator_create(struct brain *b) {
     if (err == VL_OK) err = bench_create(b);
     if (err == VL_OK) err = verify_create(b);
     if (err == VL_OK) err = receipts_create(b);
+    if (err == VL_OK) err = chain_create(b);
     return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
 
@@ -47,6 +48,7 @@ void coordinator_destroy(struct brain *b) {
     job_effects_free(&b->job_fx);
     standing_destroy(b);
     verify_destroy(b);
+    chain_destroy(b);
     receipts_destroy(b);
     bench_destroy(b);
     free(b->registry_fx);

@@ -379,6 +379,7 @@ void coordinator_tick(struct brain *b) {
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
     bench_tick(b);
+    chain_tick(b);
     retention(b);
 }
 
@@ -387,5 +388,6 @@ vl_ms coordinator_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
     at = vl_ms_min(at, quorum_deadline(b));
     at = vl_ms_min(at, bench_deadline(b));
+    at = vl_ms_min(at, chain_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

@@ -196,6 +196,7 @@ struct brain {
 
     struct verify *verify;       /* verify.c; the same */
     struct merkle_log *receipts; /* receipts.c; the same */
+    struct chain *chain;         /* anchor.c; NULL: no anchors */
     struct disputes *disputes;   /* dispute.c; on every member */
     struct load *load; /* load.c; NULL: not the coordinator */
     vl_ms load_at;     /* when it is looked at */
@@ -394,11 +395,20 @@ void dispute_decided(struct brain *b, uint64_t run, const struct task_report *r)
 /* An assignment of our own that reports to dispute_decided().  Its number; 0: it could not be taken. */
 uint64_t worker_rerun(struct brain *b, struct vl_span bytes);
 
+/* ---- anchor.c: its heads on a chain ---- */
+enum vl_err chain_create(struct brain *b);
+void chain_destroy(struct brain *b);
+enum vl_err chain_restore(struct brain *b, const struct record *r);
+void chain_tick(struct brain *b);
+vl_ms chain_deadline(const struct brain *b);
+
 /* ---- receipts.c: the log of receipts, on the coordinator ---- */
 enum vl_err receipts_create(struct brain *b);
 void receipts_destroy(struct brain *b);
 enum vl_err receipts_restore(struct brain *b, const struct record *r);
 /* One more leaf, with this step's commit. */
+/* "village.ID/receipts" */
+void receipts_origin(const struct brain *b, char ret[MERKLE_ORIGIN_MAX]);
 void receipts_add(struct brain *b, const struct receipt *r, struct vl_span encoded);
 
 /* ---- held.c: results that are committed to before they are told, at the worker ---- */

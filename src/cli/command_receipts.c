@@ -31,7 +31,7 @@ static enum vl_err leaf_of(const json_t *a, uint8_t raw[LEAF_MAX], struct vl_spa
     return err;
 }
 
-static enum vl_err signature_of(const struct receipt *r) {
+enum vl_err cli_receipt_signed(const struct receipt *r) {
     struct vl_buf body;
     vl_buf_init(&body, LEAF_MAX);
     enum vl_err err = receipt_body_encode(r, &body);
@@ -65,7 +65,7 @@ static const char *fault(const json_t *a, const char *job, const json_t *item, s
     if (strcmp(id, job) != 0 || p->receipt.task != json_count(item, "task", UINT64_MAX) ||
         p->receipt.epoch != json_count(item, "epoch", 0))
         return "the leaf is a receipt for something else";
-    if (signature_of(&p->receipt)) return "the worker's signature is wrong";
+    if (cli_receipt_signed(&p->receipt)) return "the worker's signature is wrong";
     if (node_id_parse(json_text(a, "signer", ""), &signer)) return "who signs the log is not said";
     node_id_format(signer, p->signer);
     if (merkle_checkpoint_open(vl_span_str(text), signer.b, &p->head)) return "the head of the log is not signed by who should";

@@ -144,6 +144,8 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .max = 1ll << 50, \
       .help = "what you ask for an H200-hour, in micro-credits: this node bids so in auctions; default: the village's price" },
 
+#include "cli/options_anchor.h"
+
 static const struct cli_option up_options[] = {
     DAEMON_OPTIONS
     { .name = "gateway",
@@ -162,6 +164,8 @@ static const struct cli_option up_options[] = {
       .max = 1ll << 40,
       .def = "4000000",
       .help = "the village's price of an H200-hour in the gold tier, in micro-credits" },
+    CHAIN_OPTIONS
+    ANCHOR_UP_OPTIONS
 };
 static const struct cli_option join_options[] = {
     DAEMON_OPTIONS
@@ -745,6 +749,23 @@ const struct cli_command commands[] = {
                "What was missed beyond what the tier allows is owed back: docs/fog.md. `check` exits with 1 when the tier cannot be "
                "honoured.",
       .example = "village quorum\nvillage quorum check --tier gold\nvillage quorum check --tier silver --replicas 3 --json" },
+    { .name = "anchor",
+      .group = GROUP_KEEP,
+      .summary = "heads of the log of receipts on a chain: how it stands, and proofs",
+      .operands = "[status|account|deploy|prove [RECEIPT]|verify FILE]",
+      .most = 2,
+      ROWS(anchor_options),
+      .json = "the answer of GET /v1/fog/anchors; with account {\"account\", \"key_file\", \"chain\", \"balance_wei\", \"nonce\"}; with deploy {\"contract\", "
+              "\"account\", \"tx\", \"block\", \"gas\"}; with prove the answer of GET /v1/fog/anchors/{index}; with verify {\"shown\", \"reason\", ...}",
+      .run = command_anchor,
+      .exits = "0 1 2 4 5",
+      .about = "A node started with --anchor-url writes the head of its log of receipts to a contract, so that all see one log, and since when. "
+               "`account` shows whom to send coins to, `deploy` makes the contract; both need no village.\n"
+               "`prove` gets a proof that a receipt, named by its number in the log, or else the newest head, is on the chain. `verify` "
+               "checks it without asking anybody, says what you have to trust, and exits with 1 unless all holds.",
+      .example = "village anchor account --anchor-url https://rpc.example.org --anchor-chain 1\n"
+                 "village anchor deploy --anchor-url https://rpc.example.org --anchor-chain 1\nvillage anchor\nvillage anchor prove 17 -o receipt17.anchor\n"
+                 "village anchor verify receipt17.anchor --block 0x4e3a3754410177e6937ef1f84bba68ea139e8d1a2258c5f85db9f1cd715a1bdd" },
     { .name = "tee",
       .group = GROUP_KEEP,
       .summary = "what this machine has to prove where programs run: TEEs, TPM",

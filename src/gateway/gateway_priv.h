@@ -136,6 +136,8 @@ void api_job_output(struct gateway *g, struct http_req *r, const struct call *k)
 void api_job_events(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_cancel(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_receipts(struct gateway *g, struct http_req *r, const struct call *k);
+void api_anchor(struct gateway *g, struct http_req *r, const struct call *k);
+void api_anchor_proof(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_leaf(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_consistency(struct gateway *g, struct http_req *r, const struct call *k);

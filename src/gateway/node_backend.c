@@ -130,6 +130,7 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
     node_backend_load_metrics(self, sink, arg);
     node_backend_market_metrics(self, sink, arg);
     node_backend_mix_metrics(self, sink, arg);
+    node_backend_anchor_metrics(self, sink, arg);
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------------
@@ -710,6 +711,7 @@ struct backend node_backend(struct node_backend *b) {
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,
         .mix_charter = be_mix_charter,
+        .anchor = node_backend_anchor,
         .log = node_backend_log,
         .receipts = node_backend_receipts,
         .ticket_create = be_ticket_create,

@@ -22,6 +22,12 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_anchor.c */
+void node_backend_anchor(void *self, struct view_anchor *ret);
+void node_backend_anchor_metrics(void *self, view_metric_fn sink, void *arg);
+/* The head with this leaf (UINT64_MAX: the newest) that is on a chain, as an artefact.  VL_ENOTFOUND. */
+enum vl_err node_backend_anchored(struct store *s, uint64_t index, struct vl_buf *ret);
+
 /* node_log.c */
 enum vl_err node_backend_log(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
 enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);

@@ -343,6 +343,9 @@ static void effect(struct node *n, const struct brain_effect *e) {
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);
         return;
+    case BRAIN_CHAIN_ASK:
+        chain_ask(n, e->bytes);
+        return;
     case BRAIN_HARVEST:
         harvest_order(n, e->index, e->length);
         return;

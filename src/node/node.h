@@ -15,6 +15,23 @@
 
 struct node;
 
+/* Where heads of the log of receipts are anchored; the coordinator's.  Strings are borrowed until node_create() returns. */
+#define NODE_ANCHOR_DEPTH 12u
+#define NODE_ANCHOR_EVERY_MS 3600000u
+#define NODE_ANCHOR_PATIENCE_MS 180000u
+#define NODE_ANCHOR_FEE_MAX 200000000000ull
+struct node_anchor {
+    const char *url;      /* https://..., of a server with the chain's JSON-RPC; NULL: nowhere */
+    bool plain;           /* http:// may go to other machines, too */
+    const char *key_file; /* of the account (node/chain_client.h); NULL: "anchor.key" in the data directory, made when absent */
+    uint64_t chain;
+    struct eth_address contract;
+    uint32_t depth;       /* blocks on top before an anchor counts, 1..1000; 0: NODE_ANCHOR_DEPTH */
+    vl_ms every;          /* between two heads; 0: NODE_ANCHOR_EVERY_MS */
+    vl_ms patience;       /* before the fee is raised; 0: NODE_ANCHOR_PATIENCE_MS */
+    uint64_t fee_max;     /* wei per gas that are never exceeded; 0: NODE_ANCHOR_FEE_MAX */
+};
+
 struct node_config {
     const char *data_dir;  /* made when absent (0700) */
     const char *name;      /* 1..VL_NAME_MAX - 1 bytes */
@@ -36,6 +53,7 @@ struct node_config {
     uint64_t ask;                /* for an H200-hour, micro-credits; 0: the village's price */
     uint64_t price_base;         /* founder: the village's price of an H200-hour, micro-credits; 0: the default */
     struct vl_span bench;        /* the program that measures nodes, static storage; empty: none */
+    struct node_anchor anchor;
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */
@@ -105,6 +123,7 @@ const struct brain *node_brain(const struct node *n);
 vl_ms node_now(struct node *n);
 vl_ms node_started(const struct node *n);
 const char *node_name(const struct node *n);
+const char *node_anchor_server(const struct node *n); /* "https://host:port"; "": heads are anchored nowhere */
 const char *node_addr(const struct node *n); /* "ADDR:PORT" as bound; "" */
 /* VL_OK, or why durable commands are refused now: VL_ENOSPC, VL_EIO. */
 enum vl_err node_health(const struct node *n);

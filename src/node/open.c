@@ -196,6 +196,7 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
         brain_config_fill(n);
         err = node_labels_take(n, msg);
     }
+    if (err == VL_OK) err = chain_open(n, msg);
     if (err == VL_OK) {
         err = handles_open(n);
     }
@@ -223,6 +224,7 @@ static void node_free(struct node *n) {
     void *arg = n->stopped_arg;
     brain_destroy(n->brain);
     mix_close(n);
+    chain_close(n);
     store_close(n->store);
     size_t it = 0;
     for (void *w; (w = vl_map_next(&n->waiting, &it, NULL));) free(w);
@@ -253,6 +255,7 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg) {
     net_close_all(n);
     runner_stop(n);
     harvest_close(n);
+    chain_stop(n);
     close_handle((uv_handle_t *)&n->timer);
     close_handle((uv_handle_t *)&n->slow);
     if (n->polling_store) close_handle((uv_handle_t *)&n->store_poll);

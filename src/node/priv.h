@@ -40,6 +40,7 @@ struct node_mix_key {    /* table NULL: free */
     struct os_mapping map;
 };
 struct node_mix_batch;
+struct node_chain; /* chain.c */
 
 struct waiter { /* a command that waits for its reply */
     node_done_fn done;
@@ -117,6 +118,8 @@ struct node {
     int64_t bucket_bits;
     uint64_t bucket_at_ms;
 
+    struct node_chain *chain; /* NULL: heads are anchored nowhere */
+
     uint32_t slow_ticks;
     unsigned handles; /* libuv handles of ours that are open */
     void (*stopped)(void *arg);
@@ -176,6 +179,13 @@ struct blob_wait *bandwidth_wait(struct node *n, uint64_t moved, size_t keep);
 void bandwidth_queue(struct node *n, struct blob_wait *w);
 /* plan.c */
 void plan_batch(struct node *n, struct brain_plan *plan);
+
+/* chain.c */
+/* Fills brain_cfg.chain.  Errors of chain_account_open() and chain_client_open(). */
+enum vl_err chain_open(struct node *n, struct vl_errmsg *msg);
+void chain_ask(struct node *n, struct vl_span ask);
+void chain_stop(struct node *n); /* ends the request that runs, within about a second */
+void chain_close(struct node *n); /* when nothing runs any more */
 
 /* mix.c */
 void mix_key(struct node *n, uint64_t epoch, bool make, uint64_t capacity);

@@ -542,12 +542,22 @@ static enum vl_err log_ask(void *self, const struct backend_log_query *q, backen
     enum vl_err err = merkle_checkpoint_sign(&c, &key, v.text);
     if (err) return err;
     if (q->kind == BACKEND_LOG_LEAF && q->index > 1) return VL_ENOTFOUND;
+    if (q->kind == BACKEND_LOG_ANCHOR && q->index > 0 && q->index != UINT64_MAX) return VL_ENOTFOUND; /* one of the two is on a chain */
+    if (q->kind == BACKEND_LOG_ANCHOR) v.artefact = vl_span_str("artefact");
     if (q->kind == BACKEND_LOG_CONSISTENCY && q->second > 2) return VL_ENOTFOUND;
     v.index = q->index;
     v.proof_n = q->kind == BACKEND_LOG_HEAD ? 0 : 1;
     v.proof[0] = two;
     done(arg, VL_OK, NULL, &v);
     return VL_OK;
+}
+
+static void anchor(void *self, struct view_anchor *ret) {
+    (void)self;
+    *ret = (struct view_anchor){ .on = true, .state = "sent", .problem = "the chain cannot be reached", .server = "https://rpc.example.org",
+                                 .contract = "0x00000000000000000000000000000000000000aa", .account = "0x00000000000000000000000000000000000000bb",
+                                 .chain = 5, .log_size = 9, .confirmations = 12, .every_ms = 3600000, .size = 7, .block = 70, .pending_size = 9, .nonce = 3,
+                                 .fee = 1000000007, .tries = 2, .reorgs = 1, .anchored = 4, .sent = 6, .failures = 2 };
 }
 
 static enum vl_err receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg) {
@@ -795,6 +805,7 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .agreement = agreement,
         .mix = mix,
         .relays = relays,
+        .anchor = anchor,
         .log = log_ask,
         .receipts = receipts,
         .mix_ping = mix_ping,
