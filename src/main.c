@@ -250,6 +250,11 @@ static int daemon_run(const struct cli_up_options *o) {
                                .bench = vl_span(bench_wasm, bench_wasm_n),
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
+                               .keys = { .passphrase_file = o->passphrase_file,
+                                         .tcti = o->key_tpm,
+                                         .module = o->key_module,
+                                         .pin_file = o->pin_file,
+                                         .ask = true },
                                .log = &d.log };
     struct node_hooks hooks = { .arg = &d.backend,
                                 .job_changed = node_backend_job_changed,
@@ -328,6 +333,7 @@ static int reputation_run(struct cli_reputation *r, char problem[256]) {
 }
 
 int main(int argc, char **argv) {
+    setenv("TSS2_LOG", "all+none", 0); /* tpm2-tss writes to standard error what we say in our own words; before any thread */
     static const struct cli_hooks hooks = { .up = daemon_run,
                                             .join = daemon_run,
                                             .runner = runner_run_main,

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "brain/brain.h"
+#include "os/keyfile.h"
 #include "store/store.h"
 #include "wire/ticket.h"
 
@@ -38,6 +39,7 @@ struct node_config {
     struct vl_span bench;        /* the program that measures nodes, static storage; empty: none */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
+    struct keyfile_ways keys;    /* how node.keys is opened when it is sealed; strings borrowed until node_create() returns */
     struct vl_log *log;          /* borrowed */
 };
 

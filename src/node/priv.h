@@ -72,7 +72,7 @@ struct node {
     struct brain *brain;
     enum vl_err health;
     bool coordinator, trimming, stopping, pumping, rebuild, polling_store;
-    uint8_t sign_seed[32], static_secret[32], root_seed[32];
+    struct keyfile keyfile;
     struct brain_config brain_cfg;
 
     uv_timer_t timer, slow; /* the brain's deadline; once in a while: machine, clock, trim */
