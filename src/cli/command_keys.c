@@ -77,7 +77,7 @@ static int show(struct cli *cli, const char *path) {
     if (!l.sealed) cli_note(cli, "seal it: village keys seal");
     if (l.has_next) cli_note(cli, "a rotation has begun: it ends when the running node has its new certificate");
     if (age_days(l.since_ms, cli_now()) >= KEYS_WARN_DAYS && !(l.coordinator_known && l.coordinator))
-        cli_note(cli, "keys are to be replaced after %u days: village keys rotate, or start the node with --rotate", KEYS_DUE_DAYS);
+        cli_note(cli, "keys are to be replaced after %u days: village keys rotate, or start the node with --rotate-after 90d", KEYS_DUE_DAYS);
     return CLI_OK;
 }
 

@@ -82,6 +82,12 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
 /* What every daemon takes. */
 #define DAEMON_OPTIONS \
     KEY_OPTIONS \
+    { .name = "rotate-after", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 10 * SECOND, \
+      .max = 90 * DAY, \
+      .help = "replace this node's keys without being asked to when they are that old, at most 90d; a coordinator's keys are not replaced" }, \
     { .name = "name", \
       .letter = 'n', \
       .kind = VALUE_TEXT, \

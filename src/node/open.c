@@ -118,9 +118,7 @@ static void mix_config_fill(struct node *n) {
 static void brain_config_fill(struct node *n) {
     struct brain_config *c = &n->brain_cfg;
     os_machine_read(n->data_dir, &n->machine);
-    memcpy(c->sign_seed, n->keyfile.keys.sign_seed, 32);
-    memcpy(c->static_secret, n->keyfile.keys.link_secret, 32);
-    memcpy(c->root_seed, n->keyfile.keys.root_seed, 32);
+    keys_config(n);
     snprintf(c->name, sizeof c->name, "%s", n->name);
     snprintf(c->addr, sizeof c->addr, "%s", n->addr);
     c->coordinator = n->coordinator;

@@ -392,6 +392,31 @@ static enum vl_err job_cancel(void *self, struct vl_job_id id, backend_done_fn d
     return soon(self, VL_OK, done, arg);
 }
 
+static void keys(void *self, struct view_keys *ret) {
+    (void)self;
+    *ret = (struct view_keys){ .with = "nothing", .since_ms = 1, .age_ms = 2, .replaceable = true };
+}
+static bool succession(void *self, struct vl_node_id id, struct succession *ret) {
+    (void)self, (void)id, (void)ret;
+    return false;
+}
+static struct vl_span revocations(void *self) {
+    (void)self;
+    return (struct vl_span){ 0 };
+}
+static enum vl_err keys_rotate(void *self, backend_bytes_fn done, void *arg) {
+    static const uint8_t next[32] = { 7 };
+    (void)self;
+    done(arg, VL_OK, NULL, vl_span(next, sizeof next));
+    return VL_OK;
+}
+static enum vl_err key_revoke(void *self, struct vl_node_id id, backend_bytes_fn done, void *arg) {
+    static const uint8_t at[8] = { 0, 0, 0, 0, 0, 0, 0, 9 };
+    if (find_node(self, id) == NULL) return VL_ENOTFOUND;
+    done(arg, VL_OK, NULL, vl_span(at, sizeof at));
+    return VL_OK;
+}
+
 static enum vl_err node_expel(void *self, struct vl_node_id id, backend_done_fn done, void *arg) {
     struct mem_backend *m = self;
     struct mem_node *n = find_node(m, id);
@@ -781,6 +806,11 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .job_submit = job_submit,
         .retry_s = retry_s,
         .job_cancel = job_cancel,
+        .keys = keys,
+        .succession = succession,
+        .revocations = revocations,
+        .keys_rotate = keys_rotate,
+        .key_revoke = key_revoke,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
         .harvest = harvest,
