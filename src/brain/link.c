@@ -301,7 +301,7 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     enum vl_err err;
     struct delivery_event dev = { .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
     struct blob_event bev = { .kind = BLOB_RECV, .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
-    if (b->cfg.coordinator && membership_get(b->membership, p->node) == NULL) {
+    if (roster_recheck(b->roster, &p->cert, b->now) == VL_ESTALE) {
         b->counters.messages_bad++; /* revoked: its link stays until that is durable */
         return;
     }

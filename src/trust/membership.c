@@ -333,12 +333,12 @@ static enum vl_err succeed(struct membership *m, const event *ev, result *ret) {
     if (ev->now >= have->cert.expires_ms) return VL_EEXPIRED;
     if (revoked_find(m, ev->u.succeed.node)) return VL_EDENIED;
     if (there && memcmp(there->cert.static_key, ev->u.succeed.static_key, 32) != 0) return VL_EEXISTS;
-    if (there) {
+    if (there && ev->now < there->cert.expires_ms) {
         ret->cert = there->cert;
         return VL_OK;
     }
     struct member_record wanted = *have;
-    wanted.until_ms = 0;
+    wanted.until_ms = there ? there->until_ms : 0;
     wanted.cert.node = ev->u.succeed.node;
     memcpy(wanted.cert.static_key, ev->u.succeed.static_key, sizeof wanted.cert.static_key);
     return issue(m, ev->now, &wanted, ret);

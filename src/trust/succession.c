@@ -80,8 +80,8 @@ static enum vl_err place(const struct succession_book *b, const struct successio
         *ret = to;
         return VL_OK;
     }
-    /* a key that was ever in a line must not come back into one: the line would have no origin */
-    if (to || from || vl_map_get(&b->by_old, s->next.b)) return VL_EEXISTS;
+    if (to || from) return VL_EEXISTS;
+    if (vl_node_eq(succession_origin(b, s->old), s->next)) return VL_EEXISTS; /* a ring would have no origin */
     return b->by_next.len >= SUCCESSION_BOOK_MAX ? VL_ELIMIT : VL_OK;
 }
 
@@ -90,7 +90,9 @@ enum vl_err succession_may(const struct succession_book *b, const struct success
     enum vl_err err = succession_verify(s, b->village);
     if (err) return err;
     if (s->at_ms > vl_ms_add(now, ROSTER_SKEW_MS)) return VL_EAGAIN;
-    return place(b, s, &there);
+    err = place(b, s, &there);
+    /* a key that was replaced must not come back, not even into another line */
+    return err == VL_OK && there == NULL && vl_map_get(&b->by_old, s->next.b) ? VL_EEXISTS : err;
 }
 
 enum vl_err succession_take(struct succession_book *b, const struct succession *s, bool *ret_new) {
