@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
         if (revocations_encode_body(list.root, list.number, list.issued_ms, v, list.count, again, sizeof again,
                                     &again_n) != VL_OK)
             abort();
-        same(p, n - CERT_SIGNATURE, again, again_n);
+        if (p[0] == 2) same(p, n - CERT_SIGNATURE, again, again_n); /* the first version is never written again */
     }
     struct membership_record rec;
     if (membership_record_decode(vl_span(p, n), &rec) == VL_OK) {

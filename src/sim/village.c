@@ -352,8 +352,6 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_MIX_KEY_DROP:
         sim_mix_key_drop(n, e->seq, e->index);
         return;
-    case BRAIN_ROTATE: /* no member of a simulated village replaces its keys */
-        return;
     case BRAIN_HARVEST:
         sim_owner_order(n, e->index, now);
         return;
@@ -365,6 +363,7 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         brain_mix_batch_run(e->batch);
         brain_mix_batch_done(n->brain, now, e->batch);
         return;
+    case BRAIN_ROTATE: /* no member of a simulated village replaces its keys */
     case BRAIN_NODE_CHANGED:
     case BRAIN_NOTE:
         return;
