@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REFUSED_AGAIN_MS 3600000u
+
 static const enum htx_priority lane_priority[LANES] = { HTX_CONTROL, HTX_HIGH, HTX_BULK, HTX_NORMAL };
 
 enum vl_err link_create(struct brain *b) {
@@ -112,6 +114,7 @@ static void conn_up(struct brain *b, const struct htx_event *ev) {
     }
     admit = admit && pending_add(b, ev, guest ? NULL : &cert);
     if (!admit) b->counters.peers_denied++;
+    if (!admit) b->denied_conn = ev->conn;
     if (htx_admit(b->htx, ev->conn, b->now, admit) || !admit) return;
     if (way == &b->home) { /* known from now on: the next handshake is XK, then IK */
         b->coordinator = b->home.node = ev->node;
@@ -293,6 +296,15 @@ static void joined(struct brain *b, struct peer *p, struct vl_span body) {
     b->home.at = b->now;
 }
 
+/* Its owner should not have to guess why nobody talks to it any more; once in an hour, for it dials again and again. */
+static void refused_note(struct brain *b, const struct htx_event *ev) {
+    if (ev->reason != HTX_DENIED || ev->conn == b->denied_conn || !b->member || way_of_conn(b, ev->conn) != &b->home) return;
+    if (b->refused_ms != 0 && b->now < b->refused_ms + REFUSED_AGAIN_MS) return;
+    b->refused_ms = b->now;
+    note(b, VL_EDENIED, b->coordinator,
+         "the coordinator does not admit this node: its key was revoked, or its certificate has expired; ask for a new ticket");
+}
+
 /* ---- what arrives -------------------------------------------------------------------------------------------------
  */
 
@@ -402,6 +414,7 @@ static void event(struct brain *b, const struct htx_event *ev) {
     case HTX_CONN_CLOSE:
         effect_now(b, BRAIN_CONN_CLOSE, (struct vl_span){ 0 }, NULL)->conn = ev->conn;
         free(vl_map_del(&b->by_conn, &ev->conn));
+        refused_note(b, ev);
         way_conn_closing(b, ev->conn);
         return;
     case HTX_SESSION_UP:

@@ -165,6 +165,8 @@ struct brain {
     vl_ms ways_at;          /* no way is to be dialled before: kept, for it is asked for with every packet */
     uint32_t guests;
     vl_ms heartbeat_at, guest_at;
+    uint32_t denied_conn; /* the last one that we did not admit */
+    vl_ms refused_ms;     /* when it was said last that the coordinator does not admit us; 0: never */
 
     struct delivery *delivery;
     struct delivery_effects delivery_fx;
