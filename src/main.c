@@ -334,11 +334,11 @@ static int reputation_run(struct cli_reputation *r, char problem[256]) {
 }
 
 int main(int argc, char **argv) {
-    setenv("TSS2_LOG", "all+none", 0); /* tpm2-tss writes to standard error what we say in our own words; before any thread */
     static const struct cli_hooks hooks = { .up = daemon_run,
                                             .join = daemon_run,
                                             .runner = runner_run_main,
                                             .capacity = capacity_run,
                                             .reputation = reputation_run };
+    setenv("TSS2_LOG", "all+none", 0); /* tpm2-tss writes to standard error what we say in our own words; before any thread */
     return cli_main(argc, argv, &hooks);
 }
