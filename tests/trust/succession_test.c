@@ -1,5 +1,7 @@
 #include "trust/succession.h"
 
+#include "base/text.h"
+#include "crypto/hash.h"
 #include "crypto/random.h"
 #include "trust/roster.h"
 
@@ -116,4 +118,16 @@ TEST(succession, book_lets_no_key_have_two_heirs_or_come_back_into_a_line) {
     CHECK_EQ(VL_ECRYPTO, succession_may(b, &late, T0));
     CHECK_EQ(1, succession_count(b));
     succession_book_destroy(b);
+}
+
+/* Statements that exist must stay good: context and layout never change under version 1. */
+TEST(succession, writes_version_1_byte_for_byte) {
+    struct succession s = made(1, 2, T0);
+    uint8_t raw[SUCCESSION_BYTES];
+    struct vl_hash h;
+    char text[65];
+    succession_encode(&s, raw);
+    crypto_blake2b256(vl_span(raw, sizeof raw), &h);
+    vl_hex_encode(h.b, sizeof h.b, text);
+    CHECK_STR("5377351962119f54934b1067e852ea92ab5da515598e0e1ce323ae4f2d3b223c", text);
 }
