@@ -231,5 +231,6 @@ int command_keys(struct cli *cli) {
     if (strcmp(what, "unseal") == 0) return change(cli, path, false);
     if (strcmp(what, "rotate") == 0) return key_rotate(cli);
     if (strcmp(what, "revoke") == 0) return key_revoke(cli, cli->args.operands[1]);
-    return cli_fail(cli, CLI_USAGE, "keys %s? It is list, seal, unseal, rotate or revoke", what);
+    if (strcmp(what, "cosign") == 0) return command_keys_cosign(cli);
+    return cli_fail(cli, CLI_USAGE, "keys %s? It is list, seal, unseal, rotate, revoke or cosign", what);
 }

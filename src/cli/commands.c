@@ -227,7 +227,7 @@ static const struct cli_option keys_options[] = {
       .value = "URI",
       .min = 8,
       .max = 300,
-      .help = "with seal --with token: pkcs11:token=NAME;object=NAME, an AES key that is made when it is not there" },
+      .help = "pkcs11:token=NAME;object=NAME; with seal --with token an AES key, with cosign an Ed25519 key; made when it is not there" },
     { .name = "new-passphrase-file",
       .kind = VALUE_FILE,
       .value = "FILE",
@@ -747,20 +747,22 @@ const struct cli_command commands[] = {
     { .name = "keys",
       .group = GROUP_KEEP,
       .summary = "keys of this node: sealed at rest, rotated, revoked",
-      .operands = "[list|seal|unseal|rotate|revoke [NODE]]",
+      .operands = "[list|seal|unseal|rotate|revoke [NODE]|cosign]",
       .most = 2,
       ROWS(keys_options),
       .json = "list: {\"path\", \"node\", \"sealed\", \"with\", \"since_ms\", \"age_days\", \"due\", ...}; seal and unseal the same afterwards; "
-              "rotate and revoke the answer of the gateway",
+              "rotate and revoke the answer of the gateway; cosign: {\"checkpoint\", \"by\", \"size\"}",
       .run = command_keys,
       .exits = "0 1 2 3 4 5",
       .about = "list, seal and unseal read and write node.keys in the data folder; the node must not be running for the last two. rotate and "
-               "revoke ask the gateway of the running node.\n"
+               "revoke ask the gateway of the running node. cosign "
+               "signs the head of the log of receipts once more, with an Ed25519 key that stays in a token.\n"
                "Passphrases are never taken from arguments or the environment.",
       .example = "village keys\nvillage keys seal\nvillage keys seal --new-passphrase-file /root/phrase\n"
                  "village keys seal --with tpm --pcrs 0,7\n"
                  "village keys seal --with token --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=node' --pin-file pin\n"
-                 "village up --passphrase-file /root/phrase\nvillage keys unseal\nvillage keys rotate\nvillage keys revoke attic" },
+                 "village up --passphrase-file /root/phrase\nvillage keys unseal\nvillage keys rotate\nvillage keys revoke attic\n"
+                 "village keys cosign --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=log' --pin-file pin" },
     { .name = "market",
       .group = GROUP_RUN,
       .summary = "what computing costs: quotes, auctions, prices",

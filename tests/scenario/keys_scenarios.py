@@ -1,7 +1,10 @@
 """Keys at rest: sealed and opened again, replaced while work runs, revoked; killed in the middle of each."""
+import base64
+import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import time
 
@@ -222,4 +225,58 @@ def test_old_keys_are_replaced_by_themselves_when_their_owner_allows_it(program,
         wait("a rotation", 60, lambda: named(v, "m") not in ([first], []))
         check(keys(v, w)["node"] != first, "node.keys is the old one")
     finally:
+        v.down()
+
+
+def test_a_token_opens_a_node_and_cosigns_the_log_and_its_absence_is_said(program, wasm, examples):
+    module = "/usr/lib/softhsm/libsofthsm2.so"
+    if not os.path.exists(module) or not shutil.which("softhsm2-util"):
+        return "softhsm2 is not installed"
+    v = Village(program, workers=1)
+    try:
+        conf = os.path.join(v.dir, "softhsm.conf")
+        os.mkdir(os.path.join(v.dir, "tokens"))
+        with open(conf, "w") as f:
+            f.write(f"directories.tokendir = {v.dir}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
+        os.environ["SOFTHSM2_CONF"] = conf
+        subprocess.run(["softhsm2-util", "--init-token", "--free", "--label", "village", "--so-pin", "9999", "--pin", "1234"], check=True,
+                       stdout=subprocess.DEVNULL)
+        pin, wrong = phrase_file(v, "pin", "1234"), phrase_file(v, "wrong", "4321")
+        token = ("--pkcs11", module, "--pin-file", pin)
+        w = v.nodes[1]
+        node_id = keys(v, w)["node"]
+        w.kill()
+        look = keys(v, w, "seal", "--with", "token", "--key", "pkcs11:token=village;object=node", *token)
+        check(look["with"] == "token" and look["token"] == "village" and look["object"] == "node", f"{look}")
+        check("--pkcs11" in keys(v, w, "unseal", fails=1), "no word about the module that is missing")
+        check("/nowhere.so" in keys(v, w, "unseal", "--pkcs11", "/nowhere.so", "--pin-file", pin, fails=1), "no word about the module that is no module")
+        check("PIN" in keys(v, w, "unseal", "--pkcs11", module, "--pin-file", wrong, fails=4), "opened with a wrong PIN")
+        w.args += token
+        w.start()
+        v.ready(2)
+        check(serves(v, node_id), "the node is not back as itself")
+        v.ended(v.job(os.path.join(wasm, "slow.wasm"), INPUTS[:2], args=["1"]), 60)
+        cosign = ("cosign", "--key", "pkcs11:token=village;object=log", *token, "--server", f"http://127.0.0.1:{v.gateway}")
+        first, second = keys(v, v.head, *cosign), keys(v, v.head, *cosign)
+        check(first["by"] == second["by"] and first["size"] == 2, f"{first}")
+        text = first["checkpoint"]
+        head, line = text.split("\n\n")[0] + "\n", text.strip().split("\n")[-1]
+        raw = base64.b64decode(line.split(" ")[2])
+        check(line.startswith("\u2014 " + first["by"] + " ") and len(raw) == 76, f"{line}")
+        digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"  # the key is in the name: base58 of 00 24 08 01 12 20 and 32 bytes
+        number = 0
+        for c in first["by"]:
+            number = number * 58 + digits.index(c)
+        public = number.to_bytes(38, "big")[6:]
+        check(hashlib.sha256(first["by"].encode() + b"\n\x04" + public).digest()[:4] == raw[:4], "the key hash is not that of C2SP")
+        signed = f"cosignature/v1\ntime {int.from_bytes(raw[4:12], 'big')}\n{head}".encode()
+        files = {"pub.der": bytes.fromhex("302a300506032b6570032100") + public, "message": signed, "signature": raw[12:]}
+        for name, data in files.items():
+            with open(os.path.join(v.dir, name), "wb") as f:
+                f.write(data)
+        done = subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-keyform", "DER", "-inkey", "pub.der", "-rawin", "-in", "message", "-sigfile",
+                               "signature"], cwd=v.dir, capture_output=True, text=True)
+        check(done.returncode == 0, f"openssl does not agree: {done.stdout} {done.stderr}")
+    finally:
+        os.environ.pop("SOFTHSM2_CONF", None)
         v.down()
