@@ -257,6 +257,7 @@ def test_a_token_opens_a_node_and_cosigns_the_log_and_its_absence_is_said(progra
         check(serves(v, node_id), "the node is not back as itself")
         v.ended(v.job(os.path.join(wasm, "slow.wasm"), INPUTS[:2], args=["1"]), 60)
         cosign = ("cosign", "--key", "pkcs11:token=village;object=log", *token, "--server", f"http://127.0.0.1:{v.gateway}")
+        os.environ["ASAN_OPTIONS"] = "detect_leaks=0"  # softhsm2 2.6.1 forgets to free the public point of an Edwards key
         first, second = keys(v, v.head, *cosign), keys(v, v.head, *cosign)
         check(first["by"] == second["by"] and first["size"] == 2, f"{first}")
         text = first["checkpoint"]
@@ -279,4 +280,5 @@ def test_a_token_opens_a_node_and_cosigns_the_log_and_its_absence_is_said(progra
         check(done.returncode == 0, f"openssl does not agree: {done.stdout} {done.stderr}")
     finally:
         os.environ.pop("SOFTHSM2_CONF", None)
+        os.environ.pop("ASAN_OPTIONS", None)
         v.down()
