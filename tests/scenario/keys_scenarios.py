@@ -3,6 +3,7 @@ import base64
 import hashlib
 import json
 import os
+import pty
 import random
 import shutil
 import subprocess
@@ -83,6 +84,51 @@ def test_a_sealed_node_restarts_with_its_passphrase_and_says_what_it_needs_witho
         v.down()
 
 
+def typed(v, node, lines, *args):
+    """`village keys` on a terminal of its own; what it showed, and its exit code."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(v.program, [v.program, "keys", *args, "--data", node.data])
+    shown = b""
+    for line in lines:
+        until = time.monotonic() + 20
+        while not shown.rstrip(b" ").endswith(b":") and time.monotonic() < until:
+            shown += os.read(fd, 4096)
+        shown += b" "
+        os.write(fd, line.encode() + b"\n")
+        shown += b"|"
+    try:
+        while True:
+            part = os.read(fd, 4096)
+            if not part:
+                break
+            shown += part
+    except OSError:  # how a terminal says that nobody has it open any more
+        pass
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(fd)
+    return shown.decode(errors="replace"), code
+
+
+def test_a_passphrase_that_is_typed_is_not_shown(program, wasm, examples):
+    v = Village(program, workers=1)
+    try:
+        w = v.nodes[1]
+        w.kill()
+        shown, code = typed(v, w, ["correct horse", "another horse"], "seal")
+        check(code == 2 and "differ" in shown and not keys(v, w)["sealed"], f"{code} {shown}")
+        shown, code = typed(v, w, ["correct horse", "correct horse"], "seal")
+        check(code == 0 and "horse" not in shown and "new passphrase" in shown and keys(v, w)["sealed"], f"{code} {shown}")
+        shown, code = typed(v, w, ["wrong horse"], "unseal")
+        check(code == 4 and "horse" not in shown and "wrong passphrase" in shown, f"{code} {shown}")
+        shown, code = typed(v, w, ["correct horse"], "unseal")
+        check(code == 0 and "horse" not in shown and not keys(v, w)["sealed"], f"{code} {shown}")
+        w.start()
+        v.ready(2)
+    finally:
+        v.down()
+
+
 def test_seal_killed_at_any_moment_leaves_the_old_file_or_the_new_one(program, wasm, examples):
     rng = random.Random(7)
     v = Village(program, workers=1)
@@ -137,6 +183,9 @@ def test_keys_are_replaced_while_a_job_runs_and_the_job_does_not_notice(program,
             check(end["state"] == "done" and g.output(j) == WANT, f"{end['state']}: {end['error']}")
         bad = [e for e in v.events(job) if e["kind"] in ("task_failed", "task_lost", "task_retry")]
         check(not bad, f"work was lost: {bad}")
+        done = subprocess.run([v.program, "receipts", job, "--check", "--json", "--data", v.head.data], capture_output=True, text=True, timeout=60)
+        items = json.loads(done.stdout)["items"]
+        check(done.returncode == 0 and len(items) == len(INPUTS) and all(i["proved"] for i in items), f"receipts of both keys: {done.stderr} {items}")
         look = keys(v, w)
         check(look["node"] == following and look["sealed"] and not look["rotating"], f"{look}")
         k = v.call("GET", "/v1/keys/" + following)
