@@ -331,3 +331,33 @@ def test_a_token_opens_a_node_and_cosigns_the_log_and_its_absence_is_said(progra
         os.environ.pop("SOFTHSM2_CONF", None)
         os.environ.pop("ASAN_OPTIONS", None)
         v.down()
+
+
+def test_keys_of_the_first_format_still_work_and_their_age_is_told_from_day_80(program, wasm, examples):
+    v = Village(program, workers=0)
+    try:
+        m = member(v, "m", gateway=True)
+        w, path = m.node, os.path.join(m.node.data, "node.keys")
+        node_id = keys(v, w)["node"]
+        for days, due in ((79, False), (81, True)):
+            w.kill()
+            raw = open(path, "rb").read()
+            with open(path, "wb") as f:  # version 1: neither age nor successor; it is as old as its file
+                f.write(b"\x01" + raw[1:98])
+            then = time.time() - days * 86400
+            os.utime(path, (then, then))
+            w.start()
+            wait("the member's gateway", 30, lambda: m.call("GET", "/v1/system/health"))
+            k = m.call("GET", "/v1/keys")
+            check(k["node"] == node_id and k["due"] == due and k["age_ms"] // 86400000 == days, f"{k}")
+            metrics = m.raw("GET", "/v1/system/metrics")[2].decode()
+            check(f"village_keys_due {int(due)}" in metrics, "the metric says otherwise")
+            check(keys(v, w)["due"] == due, "the command line says otherwise")
+        wait("a warning in the log", 30, lambda: "keys are to be replaced" in w.log_text())
+        status = subprocess.run([v.program, "status", "--data", w.data], capture_output=True, text=True, timeout=60).stdout
+        check("81 days old" in status and "village keys rotate" in status, status)
+        following = m.call("POST", "/v1/keys/rotate", {})["next"]
+        wait("the new key", 60, lambda: named(v, "m") == [following])
+        check(not m.call("GET", "/v1/keys")["due"], "the new keys are due, too")
+    finally:
+        v.down()
