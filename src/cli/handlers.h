@@ -30,6 +30,7 @@ int command_tee(struct cli *cli);
 int command_keys(struct cli *cli);
 int command_keys_cosign(struct cli *cli); /* a part of it */
 int command_status(struct cli *cli);
+int command_zk(struct cli *cli);
 int command_help(struct cli *cli);
 int command_version(struct cli *cli);
 int command_completion(struct cli *cli);
