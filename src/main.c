@@ -254,6 +254,12 @@ static int daemon_run(const struct cli_up_options *o) {
                                .bench = vl_span(bench_wasm, bench_wasm_n),
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
+                               .rotate_after_ms = o->rotate_after_ms,
+                               .keys = { .passphrase_file = o->passphrase_file,
+                                         .tcti = o->key_tpm,
+                                         .module = o->key_module,
+                                         .pin_file = o->pin_file,
+                                         .ask = true },
                                .log = &d.log };
     if (o->anchor.url) {
         cfg.anchor = (struct node_anchor){ .url = o->anchor.url,

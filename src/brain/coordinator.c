@@ -354,6 +354,8 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     enum vl_err err = task_report_decode(body, r);
+    if (err == VL_OK && r->has_receipt && membership_get(b->membership, node) == NULL)
+        err = roster_signed_at(b->roster, node, r->receipt.ended_ms);
     if (err == VL_OK && (!outputs_true(r) || (r->outcome == TASK_DONE && !receipt_true(b, node, r)))) err = VL_ECRYPTO;
     if (err) {
         b->counters.messages_bad++;

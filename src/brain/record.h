@@ -53,6 +53,8 @@ enum record_item {
     ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
     ITEM_UPTIME = 10,    /* key: node; when it was there: fog/uptime.h */
     ITEM_ANCHOR = 13,    /* key: zeros; the anchor that is on its way (trust/anchor.h), with chain, contract and account */
+    ITEM_SUCCESSION = 20, /* coordinator: key: the new key; what made it one (wire/succession.h) */
+    ITEM_HEIR = 21,       /* member: key: zeros; certificate of the key that is about to take over; gone when it has */
     ITEM_HELD = 30,      /* worker: key: job, task; number: epoch; a result it has committed to and not told yet */
     ITEM_VIEWS = 64,
     ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */

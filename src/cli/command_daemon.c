@@ -78,6 +78,11 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         .ask = args_has(a, "ask") ? (unsigned long long)args_number(a, "ask") : 0,
         .price = up && args_has(a, "price") ? (unsigned long long)args_number(a, "price") : 0,
         .cost = args_has(a, "cost") ? (unsigned long long)args_number(a, "cost") : 0,
+        .rotate_after_ms = args_has(a, "rotate-after") ? (unsigned long long)args_number(a, "rotate-after") : 0,
+        .passphrase_file = args_text(a, "passphrase-file"),
+        .key_tpm = args_text(a, "key-tpm"),
+        .key_module = args_text(a, "pkcs11"),
+        .pin_file = args_text(a, "pin-file"),
         .log_form = cli->json || strcmp(args_text(a, "log"), "json") == 0 ? VL_LOG_JSON : VL_LOG_FMT,
         .log_level = levels[args_has(a, "log-level") ? (size_t)args_number(a, "log-level") : 1],
     };

@@ -52,8 +52,42 @@ const struct cli_option global_options[] = {
 };
 const size_t global_options_n = sizeof global_options / sizeof global_options[0];
 
+/* How sealed keys are opened. */
+#define KEY_OPTIONS \
+    { .name = "passphrase-file", \
+      .kind = VALUE_FILE, \
+      .value = "FILE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "first line: the passphrase of sealed keys; default: the systemd credential village.passphrase, else asked for" }, \
+    { .name = "key-tpm", \
+      .kind = VALUE_TEXT, \
+      .value = "TCTI", \
+      .min = 1, \
+      .max = 255, \
+      .help = "keys sealed with a TPM: how to reach it, such as device:/dev/tpmrm0; default: as tpm2-tss finds it" }, \
+    { .name = "pkcs11", \
+      .kind = VALUE_FILE, \
+      .value = "MODULE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "keys sealed with a token: the library that speaks to it; its code runs in this process" }, \
+    { .name = "pin-file", \
+      .kind = VALUE_FILE, \
+      .value = "FILE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "the token's PIN; default: the systemd credential village.pin, else asked for" },
+
 /* What every daemon takes. */
 #define DAEMON_OPTIONS \
+    KEY_OPTIONS \
+    { .name = "rotate-after", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 10 * SECOND, \
+      .max = 90 * DAY, \
+      .help = "replace this node's keys without being asked to when they are that old, at most 90d; a coordinator's keys are not replaced" }, \
     { .name = "name", \
       .letter = 'n', \
       .kind = VALUE_TEXT, \
@@ -177,6 +211,33 @@ static const struct cli_option join_options[] = {
       .max = VL_ADDR_MAX - 1,
       .help = "a REST gateway on this member, to see the private network from here and to send it jobs privately; "
               "default: none" },
+};
+
+static const struct cli_option keys_options[] = {
+    KEY_OPTIONS
+    { .name = "with",
+      .kind = VALUE_CHOICE,
+      .choices = "passphrase|tpm|token",
+      .def = "passphrase",
+      .help = "with seal: what opens the keys again" },
+    { .name = "pcrs",
+      .kind = VALUE_TEXT,
+      .value = "N,N...",
+      .min = 1,
+      .max = 80,
+      .help = "with seal --with tpm: only while these PCRs (SHA-256) are as they are now; default: none" },
+    { .name = "key",
+      .kind = VALUE_TEXT,
+      .value = "URI",
+      .min = 8,
+      .max = 300,
+      .help = "pkcs11:token=NAME;object=NAME; with seal --with token an AES key, with cosign an Ed25519 key; made when it is not there" },
+    { .name = "new-passphrase-file",
+      .kind = VALUE_FILE,
+      .value = "FILE",
+      .min = 1,
+      .max = PATH_BYTES,
+      .help = "with seal: the passphrase to seal with; default: asked for twice" },
 };
 
 static const struct cli_option market_options[] = {
@@ -706,6 +767,25 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "keys",
+      .group = GROUP_KEEP,
+      .summary = "keys of this node: sealed at rest, rotated, revoked",
+      .operands = "[list|seal|unseal|rotate|revoke [NODE]|cosign]",
+      .most = 2,
+      ROWS(keys_options),
+      .json = "list: {\"path\", \"node\", \"sealed\", \"with\", \"since_ms\", \"age_days\", \"due\", ...}; seal and unseal the same afterwards; "
+              "rotate and revoke the answer of the gateway; cosign: {\"checkpoint\", \"by\", \"size\"}",
+      .run = command_keys,
+      .exits = "0 1 2 3 4 5",
+      .about = "list, seal and unseal read and write node.keys in the data folder; the node must not be running for the last two. rotate and "
+               "revoke ask the gateway of the running node. cosign "
+               "signs the head of the log of receipts once more, with an Ed25519 key that stays in a token.\n"
+               "Passphrases are never taken from arguments or the environment.",
+      .example = "village keys\nvillage keys seal\nvillage keys seal --new-passphrase-file /root/phrase\n"
+                 "village keys seal --with tpm --pcrs 0,7\n"
+                 "village keys seal --with token --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=node' --pin-file pin\n"
+                 "village up --passphrase-file /root/phrase\nvillage keys unseal\nvillage keys rotate\nvillage keys revoke attic\n"
+                 "village keys cosign --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=log' --pin-file pin" },
     { .name = "market",
       .group = GROUP_RUN,
       .summary = "what computing costs: quotes, auctions, prices",

@@ -33,6 +33,8 @@ int command_market(struct cli *cli);
 int command_bench(struct cli *cli);
 int command_quorum(struct cli *cli);
 int command_tee(struct cli *cli);
+int command_keys(struct cli *cli);
+int command_keys_cosign(struct cli *cli); /* a part of it */
 int command_status(struct cli *cli);
 int command_zk(struct cli *cli);
 int command_help(struct cli *cli);

@@ -117,6 +117,11 @@ void api_contributions(struct gateway *g, struct http_req *r, const struct call 
 void api_openapi(struct gateway *g, struct http_req *r, const struct call *k);
 void api_nodes(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node(struct gateway *g, struct http_req *r, const struct call *k);
+void api_keys(struct gateway *g, struct http_req *r, const struct call *k);
+void api_key(struct gateway *g, struct http_req *r, const struct call *k);
+void api_revocations(struct gateway *g, struct http_req *r, const struct call *k);
+void api_keys_rotate(struct gateway *g, struct http_req *r, const struct call *k);
+void api_key_revoke(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_expel(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_maintenance(struct gateway *g, struct http_req *r, const struct call *k);
 void api_reputations(struct gateway *g, struct http_req *r, const struct call *k);

@@ -59,6 +59,14 @@ void node_backend_reputations(void *self, const struct vl_node_id *after, uint32
 enum vl_err node_backend_reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max,
                                     view_reputation_fn head, view_evidence_fn sink, void *arg);
 
+/* node_keys.c */
+void node_backend_keys(void *self, struct view_keys *ret);
+void node_backend_keys_metrics(void *self, view_metric_fn sink, void *arg);
+bool node_backend_succession(void *self, struct vl_node_id id, struct succession *ret);
+struct vl_span node_backend_revocations(void *self);
+enum vl_err node_backend_keys_rotate(void *self, backend_bytes_fn fn, void *arg);
+enum vl_err node_backend_key_revoke(void *self, struct vl_node_id id, backend_bytes_fn fn, void *arg);
+
 /* node_load.c */
 void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);
 

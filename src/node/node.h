@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "brain/brain.h"
+#include "os/keyfile.h"
 #include "store/store.h"
 #include "wire/ticket.h"
 
@@ -56,6 +57,8 @@ struct node_config {
     struct node_anchor anchor;
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
+    struct keyfile_ways keys;    /* how node.keys is opened when it is sealed; strings borrowed until node_create() returns */
+    uint64_t rotate_after_ms;    /* member: keys of this age are replaced without being asked to; 0: never */
     struct vl_log *log;          /* borrowed */
 };
 
@@ -93,6 +96,19 @@ void node_auction_cancel(struct node *n, struct vl_hash auction, node_done_fn do
 /* All zero: every node. */
 void node_measure(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg);
+/* bytes of `done`: u64 ms, since when it counts as revoked. */
+void node_revoke_key(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
+/* bytes of `done`: the new id.  Errors of brain_rotate(), and those of writing node.keys. */
+void node_rotate(struct node *n, node_done_fn done, void *arg);
+#define NODE_KEYS_AGE_MS (90ull * 86400000) /* when keys are to be replaced */
+#define NODE_KEYS_WARN_MS (80ull * 86400000)
+struct node_keys_view {
+    vl_ms since_ms;
+    uint64_t age_ms;
+    bool sealed, due, rotating, replaceable; /* due: older than NODE_KEYS_WARN_MS, and can be replaced */
+    enum sealed_kind kind;
+};
+void node_keys_view(const struct node *n, struct node_keys_view *ret);
 void node_expel(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_maintenance(struct node *n, struct vl_node_id id, bool on, node_done_fn done, void *arg);
 void node_store_answer(struct node *n, const struct record_answer *answer, node_done_fn done, void *arg);

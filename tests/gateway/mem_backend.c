@@ -1,5 +1,7 @@
 #include "mem_backend.h"
 
+#include "wire/cert.h"
+#include "wire/succession.h"
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "fog/market.h"
@@ -390,6 +392,37 @@ static enum vl_err job_cancel(void *self, struct vl_job_id id, backend_done_fn d
     if (j->state >= VIEW_JOB_DONE) return soon(self, VL_ESTATE, done, arg);
     j->state = VIEW_JOB_CANCELLED;
     return soon(self, VL_OK, done, arg);
+}
+
+static void keys(void *self, struct view_keys *ret) {
+    (void)self;
+    *ret = (struct view_keys){ .with = "nothing", .since_ms = 1, .age_ms = 2, .replaceable = true };
+}
+static bool succession(void *self, struct vl_node_id id, struct succession *ret) { /* 5, 6, 7 are one line */
+    (void)self;
+    if (id.b[0] != 6 && id.b[0] != 7) return false;
+    *ret = (struct succession){ .old = { { (uint8_t)(id.b[0] - 1) } }, .next = id, .at_ms = id.b[0] };
+    return true;
+}
+static struct vl_span revocations(void *self) { /* node 5, at 77 */
+    static uint8_t list[53 + 48 + CERT_SIGNATURE];
+    const struct revocation one = { .node = { { 5 } }, .serial = 3, .at_ms = 77 };
+    size_t n = 0;
+    (void)self;
+    return revocations_encode_body((const uint8_t[32]){ 1 }, 4, 80, &one, 1, list, sizeof list, &n) ? (struct vl_span){ 0 }
+                                                                                                    : vl_span(list, sizeof list);
+}
+static enum vl_err keys_rotate(void *self, backend_bytes_fn done, void *arg) {
+    static const uint8_t next[32] = { 7 };
+    (void)self;
+    done(arg, VL_OK, NULL, vl_span(next, sizeof next));
+    return VL_OK;
+}
+static enum vl_err key_revoke(void *self, struct vl_node_id id, backend_bytes_fn done, void *arg) {
+    static const uint8_t at[8] = { 0, 0, 0, 0, 0, 0, 0, 9 };
+    if (find_node(self, id) == NULL) return VL_ENOTFOUND;
+    done(arg, VL_OK, NULL, vl_span(at, sizeof at));
+    return VL_OK;
 }
 
 static enum vl_err node_expel(void *self, struct vl_node_id id, backend_done_fn done, void *arg) {
@@ -791,6 +824,11 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .job_submit = job_submit,
         .retry_s = retry_s,
         .job_cancel = job_cancel,
+        .keys = keys,
+        .succession = succession,
+        .revocations = revocations,
+        .keys_rotate = keys_rotate,
+        .key_revoke = key_revoke,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
         .harvest = harvest,
