@@ -283,6 +283,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = harvest_create(b);
     if (err == VL_OK) err = trade_create(b);
     if (err == VL_OK) err = dispute_create(b);
+    if (err == VL_OK) err = keys_create(b);
     if (err == VL_OK) err = witness_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
@@ -310,6 +311,7 @@ void brain_destroy(struct brain *b) {
     trade_destroy(b);
     coordinator_destroy(b);
     dispute_destroy(b);
+    keys_destroy(b);
     witness_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
@@ -379,6 +381,7 @@ void brain_start(struct brain *b, vl_ms now) {
     b->started = true;
     if (b->cfg.coordinator) coordinator_start(b);
     trade_start(b);
+    keys_start(b);
     link_start(b);
     mix_start(b);
     remote_start(b);
@@ -392,6 +395,7 @@ vl_ms brain_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
     at = vl_ms_min(at, harvest_due(b));
     at = vl_ms_min(at, trade_deadline(b));
+    at = vl_ms_min(at, keys_deadline(b));
     at = vl_ms_min(at, witness_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
@@ -407,6 +411,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     harvest_tick(b);
     mix_tick(b);
     trade_tick(b);
+    keys_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
     witness_tick(b);
     remote_tick(b);

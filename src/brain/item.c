@@ -18,6 +18,8 @@ static const struct item_kind kinds[] = {
     { ITEM_STANDING, conduct_restore },
     { ITEM_RATE, bench_restore },
     { ITEM_MARKET, trade_restore },
+    { ITEM_ANCHOR, chain_restore },
+    { ITEM_SUCCESSION, keys_restore },
     { ITEM_WITNESS, witness_restore },
 };
 

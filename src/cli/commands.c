@@ -52,8 +52,42 @@ const struct cli_option global_options[] = {
 };
 const size_t global_options_n = sizeof global_options / sizeof global_options[0];
 
+/* How sealed keys are opened. */
+#define KEY_OPTIONS \
+    { .name = "passphrase-file", \
+      .kind = VALUE_FILE, \
+      .value = "FILE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "first line: the passphrase of sealed keys; default: the systemd credential village.passphrase, else asked for" }, \
+    { .name = "key-tpm", \
+      .kind = VALUE_TEXT, \
+      .value = "TCTI", \
+      .min = 1, \
+      .max = 255, \
+      .help = "keys sealed with a TPM: how to reach it, such as device:/dev/tpmrm0; default: as tpm2-tss finds it" }, \
+    { .name = "pkcs11", \
+      .kind = VALUE_FILE, \
+      .value = "MODULE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "keys sealed with a token: the library that speaks to it; its code runs in this process" }, \
+    { .name = "pin-file", \
+      .kind = VALUE_FILE, \
+      .value = "FILE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "the token's PIN; default: the systemd credential village.pin, else asked for" },
+
 /* What every daemon takes. */
 #define DAEMON_OPTIONS \
+    KEY_OPTIONS \
+    { .name = "rotate-after", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 10 * SECOND, \
+      .max = 90 * DAY, \
+      .help = "replace this node's keys without being asked to when they are that old, at most 90d; a coordinator's keys are not replaced" }, \
     { .name = "name", \
       .letter = 'n', \
       .kind = VALUE_TEXT, \
@@ -144,6 +178,8 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .max = 1ll << 50, \
       .help = "what you ask for an H200-hour, in micro-credits: this node bids so in auctions; default: the village's price" },
 
+#include "cli/options_anchor.h"
+
 static const struct cli_option up_options[] = {
     DAEMON_OPTIONS
     { .name = "gateway",
@@ -162,6 +198,8 @@ static const struct cli_option up_options[] = {
       .max = 1ll << 40,
       .def = "4000000",
       .help = "the village's price of an H200-hour in the gold tier, in micro-credits" },
+    CHAIN_OPTIONS
+    ANCHOR_UP_OPTIONS
 };
 static const struct cli_option join_options[] = {
     DAEMON_OPTIONS
@@ -173,6 +211,33 @@ static const struct cli_option join_options[] = {
       .max = VL_ADDR_MAX - 1,
       .help = "a REST gateway on this member, to see the private network from here and to send it jobs privately; "
               "default: none" },
+};
+
+static const struct cli_option keys_options[] = {
+    KEY_OPTIONS
+    { .name = "with",
+      .kind = VALUE_CHOICE,
+      .choices = "passphrase|tpm|token",
+      .def = "passphrase",
+      .help = "with seal: what opens the keys again" },
+    { .name = "pcrs",
+      .kind = VALUE_TEXT,
+      .value = "N,N...",
+      .min = 1,
+      .max = 80,
+      .help = "with seal --with tpm: only while these PCRs (SHA-256) are as they are now; default: none" },
+    { .name = "key",
+      .kind = VALUE_TEXT,
+      .value = "URI",
+      .min = 8,
+      .max = 300,
+      .help = "pkcs11:token=NAME;object=NAME; with seal --with token an AES key, with cosign an Ed25519 key; made when it is not there" },
+    { .name = "new-passphrase-file",
+      .kind = VALUE_FILE,
+      .value = "FILE",
+      .min = 1,
+      .max = PATH_BYTES,
+      .help = "with seal: the passphrase to seal with; default: asked for twice" },
 };
 
 static const struct cli_option market_options[] = {
@@ -300,6 +365,25 @@ static const struct cli_option mix_options[] = {
       .max = 60,
       .def = "3",
       .help = "with capacity: length of a trial" },
+};
+
+static const struct cli_option zk_options[] = {
+    { .name = "out", .letter = 'o', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with issue: NAME of NAME.credential and NAME.opening; with prove: the proof; default: standard output" },
+    { .name = "key", .letter = 'k', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "signing key of the issuer or holder, as made by `village zk key`; default: that of the node in the data folder" },
+    { .name = "set", .repeat = true, .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "numbers of a set that the predicate names by its hash; may be given again" },
+    { .name = "credential", .letter = 'c', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: what the issuer signed" },
+    { .name = "opening", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: the values behind the credential, a secret of its holder" },
+    { .name = "values", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: numbers of self-asserted attributes as JSON, - for standard input" },
+    { .name = "predicate", .letter = 'p', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with verify: the predicate demanded, as its file or its id" },
+    { .name = "issuer", .repeat = true, .kind = VALUE_TEXT, .value = "KEY", .min = 64, .max = 64, .help = "with verify: who may have signed the attributes; may be given again" },
+    { .name = "holder", .kind = VALUE_TEXT, .value = "KEY", .min = 64, .max = 64, .help = "with issue: whose key must sign each proof, default: nobody's; with verify: whose it must be" },
+    { .name = "about", .kind = VALUE_TEXT, .value = "TEXT", .min = 0, .max = 63, .help = "what the credential is about" },
+    { .name = "valid", .kind = VALUE_DURATION, .value = "TIME", .min = SECOND, .max = 3650 * DAY, .def = "90d", .help = "with issue: how long the credential is valid" },
+    { .name = "verifier", .kind = VALUE_TEXT, .value = "ID", .min = 64, .max = 64, .help = "to whom something is proved; default: anybody" },
+    { .name = "purpose", .kind = VALUE_TEXT, .value = "TEXT", .min = 1, .max = 63, .help = "what the proof is for" },
+    { .name = "nonce", .kind = VALUE_TEXT, .value = "HEX", .min = 64, .max = 64, .help = "the verifier's, fresh: `village zk nonce`" },
+    { .name = "epoch", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = INT64_MAX, .help = "the period that it is about" },
+    FLAG("allow-self-asserted", 0, "with verify: accept attributes that only the prover vouches for"),
 };
 
 static const struct cli_option run_options[] = {
@@ -446,58 +530,8 @@ static const struct cli_option run_options[] = {
     FLAG("detach", 'd', "print the job's id and return"),
 };
 
-static const struct cli_option receipts_options[] = {
-    { .name = "proof", .help = "with --json: add the proof of each receipt and the signed head of the log" },
-    { .name = "check", .help = "verify signatures and proofs on this machine" },
-    { .name = "save",
-      .kind = VALUE_FILE,
-      .value = "FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .help = "write a proof of one task into FILE, for `village verify`; \"-\": standard output" },
-    { .name = "task", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = 19999, .def = "0", .help = "with --save: which task" },
-};
-static const struct cli_option verify_options[] = {
-    { .name = "village",
-      .kind = VALUE_TEXT,
-      .value = "ID",
-      .min = 1,
-      .max = 64,
-      .help = "the village that it must be of, as `village status` shows it" },
-    { .name = "key", .kind = VALUE_TEXT, .value = "NODE", .min = 1, .max = 64, .help = "whole node id of the key that must have signed a bare head of a log" },
-    { .name = "root",
-      .kind = VALUE_FILE,
-      .value = "FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "certificates (PEM) that authorities for time-stamps must lead to" },
-    { .name = "at", .kind = VALUE_TEXT, .value = "TIME", .min = 1, .max = 32, .help = "judge as of then (2026-11-28T20:00:00Z, or seconds since 1970); default: now" },
-    { .name = "kind", .kind = VALUE_TEXT, .value = "KIND", .min = 1, .max = 24, .help = "the kind that it must be" },
-    { .name = "witnesses", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = 64, .def = "0", .help = "refuse heads of logs that fewer members cosigned" },
-    { .name = "program", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "the module that must have run" },
-    { .name = "input",
-      .kind = VALUE_FILE,
-      .value = "[NAME=]FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "the inputs that it must have had, all of them" },
-    FLAG("no-input", 0, "it must have had no inputs"),
-    { .name = "output",
-      .kind = VALUE_FILE,
-      .value = "[NAME=]FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "the outputs that it must have made, all of them but stderr (standard output: stdout=FILE)" },
-    { .name = "file", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "the file that a timestamp is for" },
-    { .name = "header", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "header of the Bitcoin block, 80 bytes or their hex digits" },
-};
-static const struct cli_option timestamp_options[] = {
-    { .name = "form", .kind = VALUE_CHOICE, .choices = "rfc3161|ots", .def = "rfc3161", .help = "an authority's time-stamp, or OpenTimestamps" },
-    { .name = "output", .letter = 'o', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "where to; default: beside FILE" },
-};
+#include "cli/options_proof.h"
+
 static const struct cli_option jobs_options[] = {
     { .name = "state",
       .kind = VALUE_CHOICE,
@@ -671,39 +705,8 @@ const struct cli_command commands[] = {
                "exits with 1 when one is not.\n"
                "--save keeps a proof that needs no village any more. Members cosign within seconds; with more of them it shows more.",
       .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --save job.proof\nvillage receipts 9b1e44c2 --proof --json" },
-    { .name = "verify",
-      .group = GROUP_RUN,
-      .summary = "check any proof offline, and say what it proves, to whom, as of when",
-      .operands = "FILE",
-      .least = 1,
-      .most = 1,
-      .operand_kind = VALUE_FILE,
-      ROWS(verify_options),
-      .json = "{\"proved\", \"kind\", \"reason\", \"proves\": [text...], \"not_proved\": [text...], \"to_whom\", \"as_of\", \"facts\": [{\"name\", \"value\"}...]}",
-      .run = command_verify,
-      .exits = "0 1 2 3",
-      .about = "Nobody is asked: not a gateway, not the network. FILE may be \"-\". Kinds: execution, contradiction, consistency, certificate, "
-               "checkpoint, opentimestamps, timestamp.\n"
-               "Exits with 0 when it is proved, with 1 when it is refuted or something is missing. Without --village it says of which village it "
-               "speaks, and leaves it to you whether that is yours.",
-      .example = "village verify job.proof --village 3f0c1d9e52a84b7796e2d0c4b8a1f5e3 --witnesses 2\n"
-                 "village verify job.proof --program wc.wasm --input book.txt --output stdout=result\n"
-                 "village verify paper.pdf.tsr --file paper.pdf --root authority.pem\n"
-                 "village verify paper.pdf.ots --file paper.pdf --header block" },
-    { .name = "timestamp",
-      .group = GROUP_RUN,
-      .summary = "ask others to witness when a file existed",
-      .operands = "request FILE|attach FILE ANSWER",
-      .least = 2,
-      .most = 3,
-      ROWS(timestamp_options),
-      .json = "{\"file\": what was written}",
-      .run = command_timestamp,
-      .exits = "0 1 2 3",
-      .about = "`request` writes what to send: only a hash of the file leaves your hands. `attach` takes the answer, when it is for this file. "
-               "Check it with `village verify`.",
-      .example = "village timestamp request paper.pdf\nvillage timestamp attach paper.pdf answer.tsr\n"
-                 "village timestamp request paper.pdf --form ots\nvillage timestamp attach paper.pdf answer --form ots" },
+    VERIFY_COMMAND,
+    TIMESTAMP_COMMAND,
     { .name = "explain",
       .group = GROUP_RUN,
       .summary = "say why a job's tasks are where they are, or what they wait for",
@@ -765,6 +768,25 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "keys",
+      .group = GROUP_KEEP,
+      .summary = "keys of this node: sealed at rest, rotated, revoked",
+      .operands = "[list|seal|unseal|rotate|revoke [NODE]|cosign]",
+      .most = 2,
+      ROWS(keys_options),
+      .json = "list: {\"path\", \"node\", \"sealed\", \"with\", \"since_ms\", \"age_days\", \"due\", ...}; seal and unseal the same afterwards; "
+              "rotate and revoke the answer of the gateway; cosign: {\"checkpoint\", \"by\", \"size\"}",
+      .run = command_keys,
+      .exits = "0 1 2 3 4 5",
+      .about = "list, seal and unseal read and write node.keys in the data folder; the node must not be running for the last two. rotate and "
+               "revoke ask the gateway of the running node. cosign "
+               "signs the head of the log of receipts once more, with an Ed25519 key that stays in a token.\n"
+               "Passphrases are never taken from arguments or the environment.",
+      .example = "village keys\nvillage keys seal\nvillage keys seal --new-passphrase-file /root/phrase\n"
+                 "village keys seal --with tpm --pcrs 0,7\n"
+                 "village keys seal --with token --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=node' --pin-file pin\n"
+                 "village up --passphrase-file /root/phrase\nvillage keys unseal\nvillage keys rotate\nvillage keys revoke attic\n"
+                 "village keys cosign --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=log' --pin-file pin" },
     { .name = "market",
       .group = GROUP_RUN,
       .summary = "what computing costs: quotes, auctions, prices",
@@ -808,6 +830,23 @@ const struct cli_command commands[] = {
                "What was missed beyond what the tier allows is owed back: docs/fog.md. `check` exits with 1 when the tier cannot be "
                "honoured.",
       .example = "village quorum\nvillage quorum check --tier gold\nvillage quorum check --tier silver --replicas 3 --json" },
+    { .name = "anchor",
+      .group = GROUP_KEEP,
+      .summary = "heads of the log of receipts on a chain: how it stands, and proofs",
+      .operands = "[status|account|deploy|prove [RECEIPT]|verify FILE]",
+      .most = 2,
+      ROWS(anchor_options),
+      .json = "the answer of GET /v1/fog/anchors; with account {\"account\", \"key_file\", \"chain\", \"balance_wei\", \"nonce\"}; with deploy {\"contract\", "
+              "\"account\", \"tx\", \"block\", \"gas\"}; with prove the answer of GET /v1/fog/anchors/{index}; with verify {\"shown\", \"reason\", ...}",
+      .run = command_anchor,
+      .exits = "0 1 2 4 5",
+      .about = "A node started with --anchor-url writes the head of its log of receipts to a contract, so that all see one log, and since when. "
+               "`account` shows whom to send coins to, `deploy` makes the contract; both need no village.\n"
+               "`prove` gets a proof that a receipt, named by its number in the log, or else the newest head, is on the chain. `verify` "
+               "checks it without asking anybody, says what you have to trust, and exits with 1 unless all holds.",
+      .example = "village anchor account --anchor-url https://rpc.example.org --anchor-chain 1\n"
+                 "village anchor deploy --anchor-url https://rpc.example.org --anchor-chain 1\nvillage anchor\nvillage anchor prove 17 -o receipt17.anchor\n"
+                 "village anchor verify receipt17.anchor --block 0x4e3a3754410177e6937ef1f84bba68ea139e8d1a2258c5f85db9f1cd715a1bdd" },
     { .name = "tee",
       .group = GROUP_KEEP,
       .summary = "what this machine has to prove where programs run: TEEs, TPM",
@@ -865,6 +904,25 @@ const struct cli_command commands[] = {
       .exits = ASKS,
       .about = "On the first node: of all machines, with the processor time that their receipts prove. On a member: its own.",
       .example = "village contributions" },
+    { .name = "zk",
+      .group = GROUP_KEEP,
+      .summary = "prove what is true of numbers without showing them, and check such proofs",
+      .operands = "key [FILE]|nonce|set|compile PREDICATE|issue VALUES|prove PREDICATE|verify PROOF...",
+      .least = 1,
+      .most = 257,
+      .operand_kind = VALUE_FILE,
+      ROWS(zk_options),
+      .json = "with compile {\"id\", \"predicate\", \"attributes\", \"steps\", \"bytes\", \"prove_us\", \"verify_us\", ...}; with verify {\"items\": [{\"file\", "
+              "\"ok\", \"reason\", ...}...]}; with key {\"public\"}; with issue {\"credential\", \"opening\", \"issuer\", \"until_ms\"}",
+      .run = command_zk,
+      .exits = "0 1 2 3",
+      .about = "An issuer signs commitments to numbers (issue); who holds them proves a predicate about them (prove); anybody checks "
+               "the proof, and learns nothing else (verify, which exits with 1 when one of the proofs is refused). compile shows how a predicate is proved, and what it costs.\n"
+               "No node and no gateway is needed. The language, and what a proof does not say: docs/trust.md.",
+      .example = "village zk key issuer.key\nvillage zk issue quarter.json --key issuer.key --about 'sla 2026-Q3' --out quarter\n"
+                 "village zk compile sla.zk\nvillage zk nonce\n"
+                 "village zk prove sla.zk -c quarter.credential --opening quarter.opening --purpose tender --out sla.proof\n"
+                 "village zk verify sla.proof -p sla.zk --issuer $(village zk key -k issuer.key) --purpose tender" },
     { .name = "status",
       .group = GROUP_KEEP,
       .summary = "the village at a glance",
