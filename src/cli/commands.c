@@ -531,7 +531,6 @@ static const struct cli_option run_options[] = {
 };
 
 #include "cli/options_proof.h"
-
 static const struct cli_option jobs_options[] = {
     { .name = "state",
       .kind = VALUE_CHOICE,
@@ -705,8 +704,7 @@ const struct cli_command commands[] = {
                "exits with 1 when one is not.\n"
                "--save keeps a proof that needs no village any more. Members cosign within seconds; with more of them it shows more.",
       .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --save job.proof\nvillage receipts 9b1e44c2 --proof --json" },
-    VERIFY_COMMAND,
-    TIMESTAMP_COMMAND,
+    VERIFY_COMMAND, TIMESTAMP_COMMAND,
     { .name = "explain",
       .group = GROUP_RUN,
       .summary = "say why a job's tasks are where they are, or what they wait for",
