@@ -20,7 +20,7 @@ static const struct cli_option verify_options[] = {
       .min = 1,
       .max = 64,
       .help = "the village that it must be of, as `village status` shows it" },
-    { .name = "key", .kind = VALUE_TEXT, .value = "NODE", .min = 1, .max = 64, .help = "whole node id of the key that must have signed a bare head of a log" },
+    { .name = "key", .kind = VALUE_TEXT, .value = "NODE", .min = 1, .max = 64, .help = "whole node id of the key that must have signed a head of a log, or a predicate's numbers" },
     { .name = "root",
       .kind = VALUE_FILE,
       .value = "FILE",
@@ -48,6 +48,7 @@ static const struct cli_option verify_options[] = {
       .repeat = true,
       .help = "the outputs that it must have made, all of them but stderr (standard output: stdout=FILE)" },
     { .name = "file", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "the file that a timestamp is for" },
+    { .name = "block", .kind = VALUE_TEXT, .value = "HASH", .min = 64, .max = 66, .help = "hash of the chain's block that an anchor names, as somebody whom you trust has it" },
     { .name = "header", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "header of the Bitcoin block, 80 bytes or their hex digits" },
 };
 static const struct cli_option timestamp_options[] = {
@@ -66,7 +67,7 @@ static const struct cli_option timestamp_options[] = {
       .json = "{\"proved\", \"kind\", \"reason\", \"proves\": [text...], \"not_proved\": [text...], \"to_whom\", \"as_of\", \"facts\": [{\"name\", \"value\"}...]}", \
       .run = command_verify, \
       .exits = "0 1 2 3", \
-      .about = "Nobody is asked: not a gateway, not the network. FILE may be \"-\". Kinds: execution, contradiction, consistency, certificate, " \
+      .about = "Nobody is asked: not a gateway, not the network. FILE may be \"-\". Kinds: execution, contradiction, consistency, certificate, anchor, predicate, " \
                "checkpoint, opentimestamps, timestamp.\n" \
                "Exits with 0 when it is proved, with 1 when it is refuted or something is missing. Without --village it says of which village it " \
                "speaks, and leaves it to you whether that is yours.", \

@@ -1,9 +1,12 @@
 #include "trust/verify.h"
 
 #include "crypto/node_id.h"
+#include "trust/anchor_artefact.h"
 #include "trust/proof_execution.h"
 #include "trust/proof_log.h"
+#include "trust/verify_more.h"
 #include "trust/verify_time.h"
+#include "trust/zk_proof.h"
 #include "wire/armor.h"
 
 #include <inttypes.h>
@@ -47,6 +50,8 @@ static const struct kind {
     { "contradiction", PROOF_CONTRADICTION_LABEL, NULL, proof_contradiction_verify },
     { "consistency", PROOF_CONSISTENCY_LABEL, NULL, proof_consistency_verify },
     { "certificate", VERIFY_CERTIFICATE_LABEL, NULL, certificate },
+    { "anchor", ANCHOR_ARTEFACT_LABEL, NULL, verify_anchor },
+    { "predicate", ZK_ARTEFACT_LABEL, NULL, verify_predicate },
     { "checkpoint", NULL, proof_checkpoint_is, proof_checkpoint_verify },
     { "opentimestamps", NULL, verify_ots_is, verify_ots },
     { "timestamp", NULL, verify_rfc3161_is, verify_rfc3161 },
