@@ -82,6 +82,18 @@ void verify_anchor(struct vl_span bytes, const struct verify_query *q, struct ve
 
 /* ---- predicates --------------------------------------------------------------------------------------------------------------- */
 
+/* Canonical, printable but for its line feeds. */
+static void predicate_text(struct verdict *v, struct vl_span text) {
+    char line[VERDICT_TEXT];
+    size_t n = text.n < sizeof line ? text.n : sizeof line - 1;
+    memcpy(line, text.p, n);
+    while (n > 0 && line[n - 1] == '\n') n--;
+    line[n] = 0;
+    for (size_t i = 0; i < n; i++)
+        if (line[i] == '\n') line[i] = ';';
+    verdict_fact(v, "predicate", "%s", line);
+}
+
 static void predicate_words(struct vl_span bytes, struct verdict *v, const struct zk_verdict *z) {
     static const struct vl_node_id nobody;
     char issuer[65], nonce[65], from[VERDICT_TIME], until[VERDICT_TIME];
@@ -89,7 +101,7 @@ static void predicate_words(struct vl_span bytes, struct verdict *v, const struc
     vl_hex_encode(z->issuer.b, 32, issuer);
     vl_hex_encode(z->context.nonce, 32, nonce);
     verdict_fact_hash(v, "predicate_id", z->program);
-    if (zk_artefact_text(bytes, &text) == VL_OK) verdict_fact(v, "predicate", "%.*s", text.n < VERDICT_TEXT ? (int)text.n : (int)VERDICT_TEXT - 1, (const char *)text.p);
+    if (zk_artefact_text(bytes, &text) == VL_OK) predicate_text(v, text);
     verdict_fact(v, "purpose", "%s", z->context.purpose);
     verdict_fact(v, "nonce", "%s", nonce);
     verdict_fact(v, "epoch", "%" PRIu64, z->context.epoch);

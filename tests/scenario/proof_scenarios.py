@@ -3,7 +3,7 @@ import json
 import os
 import shutil
 import subprocess
-import time
+import tempfile
 
 from harness import Village, check, wait
 
@@ -141,3 +141,28 @@ def test_a_coordinator_set_back_to_an_older_log_is_refused_by_its_witnesses(prog
         check(offline(v, proof["artefact"], "--witnesses", "2").returncode == 1, "nobody cosigns the other past")
     finally:
         v.down()
+
+
+def test_a_predicate_proved_by_the_command_line_is_said_in_the_same_words(program, wasm, examples):
+    with tempfile.TemporaryDirectory() as d:
+        def run(*args, code=0):
+            r = subprocess.run([os.path.abspath(program), *args], cwd=d, capture_output=True, text=True, timeout=60)
+            check(r.returncode == code, f"{args}: {r.returncode} {r.stdout} {r.stderr}")
+            return r.stdout
+        with open(os.path.join(d, "sla.zk"), "w") as f:
+            f.write("attribute uptime : 32\nattribute total : 32\nprove uptime / total >= 0.999\n")
+        with open(os.path.join(d, "quarter.json"), "w") as f:
+            json.dump({"uptime": {"value": 7774200, "bits": 32}, "total": {"value": 7776000, "bits": 32}}, f)
+        issuer = run("zk", "key", "issuer.key").strip()
+        run("zk", "issue", "quarter.json", "--key", "issuer.key", "--about", "sla q3", "--out", "quarter")
+        run("zk", "prove", "sla.zk", "-c", "quarter.credential", "--opening", "quarter.opening", "--purpose", "tender", "-o", "sla.proof")
+        said = run("verify", "sla.proof", "--key", issuer)
+        check("The predicate is true of numbers that the key " + issuer in said and "7774200" not in said, said)
+        run("verify", "sla.proof", "--key", "0" * 62 + "11", code=1)
+        run("verify", "sla.proof", "--at", "2020-01-01T00:00:00Z", code=1)
+        with open(os.path.join(d, "sla.proof")) as f:
+            text = f.read()
+        with open(os.path.join(d, "bad.proof"), "w") as f:
+            at = len(text) // 2
+            f.write(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1:])
+        run("verify", "bad.proof", code=1)
