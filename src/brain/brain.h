@@ -36,6 +36,7 @@
 #include "mix/relay.h"
 #include "trust/membership.h"
 #include "trust/merkle_log.h"
+#include "wire/attestation.h"
 #include "wire/contribution.h"
 #include "trust/reputation.h"
 #include "wire/task.h"
@@ -48,6 +49,7 @@
 
 struct brain;
 struct brain_plan;
+struct brain_attest;
 
 /* The private network (docs/mixnet.md). */
 struct brain_mix_config {
@@ -207,6 +209,21 @@ void brain_plan_done(struct brain *b, vl_ms now, struct brain_plan *p, uint32_t 
 /* Its brain is gone. */
 void brain_plan_free(struct brain_plan *p);
 
+/* ---- evidence of where this node runs (TRU-06, TRU-07): made by the shell, verified on the pool ---- */
+
+/* Answer to BRAIN_TEE_QUOTE: what the machine's providers made, 0..ATTESTATIONS_MAX in any order, one for each kind.  Of each
+ * kind, evidence, leaf, collateral, certificates and made_ms are read, the rest is known here.  n 0: none, `why` says what
+ * this machine lacks (printable ASCII).  Copied.  Unknown or late requests are no-ops. */
+void brain_tee_quoted(struct brain *b, vl_ms now, uint64_t req, const struct attestation *v, size_t n, const char *why);
+/* Answer to BRAIN_TEE_ACTIVATE: 1..64 bytes; empty: the TPM could not open it. */
+void brain_tee_activated(struct brain *b, vl_ms now, uint64_t req, struct vl_span secret);
+/* Verifies, on any thread; touches nothing of a brain. */
+void brain_attest_run(struct brain_attest *a);
+/* Gives it back. */
+void brain_attest_done(struct brain *b, vl_ms now, struct brain_attest *a);
+/* Its brain is gone. */
+void brain_attest_free(struct brain_attest *a);
+
 /* ---- the runner and the blob directory answer ---- */
 
 /* The runner is ready (again): tasks that were with it are started anew. */
@@ -260,6 +277,12 @@ enum brain_effect_kind {
                            brain was given */
     BRAIN_PLAN,         /* plan: brain_plan_run() on the pool, then brain_plan_done() */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
+    BRAIN_TEE_QUOTE,    /* req; bytes: 64 of report data (trust/attest_bind.h has its form by kind); job, hash: of the program, zeros
+                           when it is bound to none: let every provider of this machine make evidence, off the loop; then
+                           brain_tee_quoted() */
+    BRAIN_TEE_ACTIVATE, /* req, bytes: TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET: let the TPM whose quote was given last open
+                           them; then brain_tee_activated() */
+    BRAIN_ATTEST,       /* attest: brain_attest_run() on the pool, then brain_attest_done() */
     BRAIN_HARVEST,      /* index: share of all processors that tasks may use, 1/1000, 0: frozen; length: bits a second for blobs */
 };
 /* All pointers are borrowed until the next call into the brain. */
@@ -279,6 +302,7 @@ struct brain_effect {
     struct vl_node_id node;
     struct relay_batch *batch;
     struct brain_plan *plan;
+    struct brain_attest *attest;
 };
 bool brain_next_effect(struct brain *b, struct brain_effect *ret);
 bool brain_pending(const struct brain *b); /* an effect waits to be taken */

@@ -33,6 +33,7 @@ enum brain_message {
     MSG_REVEAL = 11,
     MSG_JUDGED = 12,  /* a task_reveal: of the run that lost */
     MSG_DISPUTE = 13, /* a receipt */
+    MSG_ATTESTED = 44, /* coordinator to member: its signed result, wire/attestation.h */
     MSG_CONTRIBUTION = 30, /* wire/contribution.h */
     MSG_MARKET_CALL = 20, /* these: wire/market.h */
     MSG_MARKET_SEAL = 21,
@@ -493,6 +494,10 @@ uint64_t bench_rate(const struct brain *b, struct vl_node_id node);
 uint64_t bench_median(const struct brain *b);
 /* Slots that may be filled: the claimed ones, or those that were found to be there. */
 uint32_t bench_slots(const struct brain *b, struct vl_node_id node, uint32_t claimed);
+
+/* ---- attest.c: where members run, by evidence ---- */
+void attest_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body);
+void attest_told(struct brain *b, struct vl_span bytes);
 
 /* ---- standing.c: reputation, on the coordinator ---- */
 struct standing {

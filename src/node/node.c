@@ -343,6 +343,15 @@ static void effect(struct node *n, const struct brain_effect *e) {
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);
         return;
+    case BRAIN_TEE_QUOTE:
+        tee_quote(n, e);
+        return;
+    case BRAIN_TEE_ACTIVATE:
+        tee_activate(n, e);
+        return;
+    case BRAIN_ATTEST:
+        attest_batch(n, e->attest);
+        return;
     case BRAIN_HARVEST:
         harvest_order(n, e->index, e->length);
         return;

@@ -174,6 +174,12 @@ struct blob_wait {
 /* NULL: answer at once; else filled in by the caller and queued with bandwidth_queue(). */
 struct blob_wait *bandwidth_wait(struct node *n, uint64_t moved, size_t keep);
 void bandwidth_queue(struct node *n, struct blob_wait *w);
+/* tee.c: the machine's providers of evidence */
+void tee_quote(struct node *n, const struct brain_effect *e);    /* BRAIN_TEE_QUOTE */
+void tee_activate(struct node *n, const struct brain_effect *e); /* BRAIN_TEE_ACTIVATE */
+/* attest.c: verifies others' evidence on the pool */
+void attest_batch(struct node *n, struct brain_attest *a);
+
 /* plan.c */
 void plan_batch(struct node *n, struct brain_plan *plan);
 

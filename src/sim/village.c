@@ -363,6 +363,16 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         brain_mix_batch_run(e->batch);
         brain_mix_batch_done(n->brain, now, e->batch);
         return;
+    case BRAIN_TEE_QUOTE: /* a machine without any */
+        brain_tee_quoted(n->brain, now, e->req, NULL, 0, "a simulated machine has no providers");
+        return;
+    case BRAIN_TEE_ACTIVATE:
+        brain_tee_activated(n->brain, now, e->req, (struct vl_span){ 0 });
+        return;
+    case BRAIN_ATTEST:
+        brain_attest_run(e->attest);
+        brain_attest_done(n->brain, now, e->attest);
+        return;
     case BRAIN_NODE_CHANGED:
     case BRAIN_NOTE:
         return;
