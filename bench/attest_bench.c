@@ -1,4 +1,4 @@
-/* attest_bench.c - attest.rate: verifications a second on one core, each from bytes to verdict with the whole chain of
+/* attest_bench.c - verifications a second on one core, of two kinds and (attest.rate) of the slower one, each from bytes to verdict with the whole chain of
  * certificates: an SEV-SNP report under its VCEK, ASK and ARK; a TDX quote with TCB info, QE identity and both
  * revocation lists. The caller's certificates are parsed once, nothing else is kept between two.  The peer is the
  * target, 500 a second. Without the vectors it says so and prints nothing. */
@@ -65,7 +65,12 @@ static struct vl_span document(const json_t *o, const char *name, const char *ke
     return vl_span(s, (size_t)n);
 }
 
-static void measure(const char *name, const struct attest_input *in) {
+static void print(const char *name, double rate) {
+    printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"1/s\",\"peer\":\"target\",\"ratio\":%.3f}\n", name, rate, rate / TARGET);
+    (void)fflush(stdout);
+}
+
+static double measure(const char *name, const struct attest_input *in) {
     double rate[ROUNDS];
     struct attest_result r;
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -77,9 +82,8 @@ static void measure(const char *name, const struct attest_input *in) {
         rate[i] = EACH / (now_s() - began);
     }
     qsort(rate, ROUNDS, sizeof *rate, by_value);
-    printf("{\"name\":\"attest.rate.%s\",\"value\":%.0f,\"unit\":\"1/s\",\"peer\":\"target\",\"ratio\":%.3f}\n", name,
-           rate[ROUNDS / 2], rate[ROUNDS / 2] / TARGET);
-    (void)fflush(stdout);
+    print(name, rate[ROUNDS / 2]);
+    return rate[ROUNDS / 2];
 }
 
 int main(void) {
@@ -109,7 +113,7 @@ int main(void) {
     snp.pool = tdx.pool = pool;
     tdx.collateral[0] = document(o, "tcbInfo", "tcb_info", "tcb_info_signature");
     tdx.collateral[1] = document(o, "enclaveIdentity", "qe_identity", "qe_identity_signature");
-    measure("snp", &snp);
-    measure("tdx", &tdx);
+    double rate_snp = measure("attest.rate.snp", &snp), rate_tdx = measure("attest.rate.tdx", &tdx);
+    print("attest.rate", rate_snp < rate_tdx ? rate_snp : rate_tdx);
     return 0;
 }

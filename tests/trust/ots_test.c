@@ -27,6 +27,12 @@ static size_t load(uint8_t dst[512]) {
     return n;
 }
 
+static void load_head(uint8_t dst[HEAD]) {
+    uint8_t whole[512];
+    load(whole);
+    memcpy(dst, whole, HEAD);
+}
+
 static void attests(const struct ots_attestation *a, enum ots_kind kind, uint64_t height, const char *message) {
     char got[65];
     CHECK_EQ(kind, a->kind);
@@ -51,6 +57,18 @@ TEST(ots, computes_every_message_as_the_reference_does) {
     CHECK(vl_span_eq(o.at[1].uri, vl_span_str("https://cal.example.org/x-y_z")));
     attests(&o.at[2], OTS_BITCOIN, 358391, "b8a8a3c0a45225424c5ed679fe1b58804e4293463b4edaf25f7c35820054fbd0");
     attests(&o.at[3], OTS_ETHEREUM, 42, "4939758961b713d61ed39d9542d7fe84953caa4e36711a50e04d3939a3bf3876");
+}
+
+TEST(ots, knows_an_attestation_of_litecoin) {
+    static struct ots o;
+    uint8_t in[HEAD + 12];
+    load_head(in);
+    CHECK_OK(vl_hex_decode("0006869a0d73d71b450107", in + HEAD, 11));
+    CHECK_OK(ots_parse(vl_span(in, HEAD + 11), &o));
+    CHECK_EQ(1, o.n);
+    CHECK_EQ(OTS_LITECOIN, o.at[0].kind);
+    CHECK_EQ(7, o.at[0].height);
+    CHECK_MEM(o.digest, o.at[0].message, 32);
 }
 
 TEST(ots, refuses_a_file_that_is_cut_anywhere_or_goes_on) {
