@@ -174,6 +174,18 @@ bool jspan_next(struct vl_span *at, struct vl_span *ret) {
     return true;
 }
 
+bool jspan_pair(struct vl_span *at, struct vl_span *ret_name, struct vl_span *ret) {
+    struct vl_span s = *at;
+    if (!take(&s, '{') && !take(&s, ',')) return false;
+    skip(&s);
+    if (!string(&s, ret_name)) return false;
+    skip(&s);
+    if (!take(&s, ':') || !whole(&s, ret)) return false;
+    skip(&s);
+    *at = s;
+    return true;
+}
+
 bool jspan_text(struct vl_span v, struct vl_span *ret) {
     struct vl_span s;
     if (!string(&v, &s) || v.n != 0 || (s.n > 0 && memchr(s.p, '\\', s.n) != NULL)) return false;
