@@ -5,6 +5,7 @@
  *
  * Policy: one JSON object, strict (an unknown name is an error).  All but "version" may be left out.  Levels are thousandths.
  *   "version": 1
+ *   "platforms": ["tpm", "snp", ...]   kinds of evidence that count; without it all
  *   "admit": 0          a member below it is in quarantine: it stays a member and is asked again, gets no tasks and may send no jobs
  *   "tasks": {"B": 0, "A": 0, "S": 0}   level below which a node gets no tasks of that class
  *   "period_s": 43200   a result older than this is made anew (60 .. 2592000)
@@ -22,6 +23,7 @@
 
 #include "crypto/sign.h"
 #include "trust/attest.h"
+#include "trust/tpm_credential.h"
 #include "wire/attestation.h"
 #include "wire/terms.h"
 
@@ -29,6 +31,7 @@
 #define ADMISSION_ROOTS 16u
 #define ADMISSION_MEASUREMENTS 64u
 #define ADMISSION_FILES 200u
+#define ADMISSION_TCB 32u /* of Intel's TCB infos, and as many identities */
 #define ADMISSION_FILE_MAX 1048576u
 #define ADMISSION_SNAPSHOT_MAX (4u << 20) /* all files together, encoded */
 #define ADMISSION_NAME_MAX 64u
@@ -76,7 +79,7 @@ struct admission_verdict {
     struct attested result; /* unsigned */
     bool activate;          /* the TPM's quote is good but for credential activation: */
     struct vl_span endorsement; /* under the key of this certificate; borrowed from the answer */
-    uint8_t name[2 + 48];       /* for the key of this Name */
+    uint8_t name[TPM_NAME_MAX]; /* for the key of this Name */
     size_t name_n;
     struct vl_span earlier; /* accepted evidence of the TPM, for the next case; borrowed, empty: none */
 };
@@ -84,8 +87,11 @@ struct admission_verdict {
 void admission_judge(const struct admission *a, const struct admission_case *c, struct admission_verdict *ret);
 /* The level of a result now. */
 uint32_t admission_level(const struct admission *a, const struct attested *r, vl_ms now);
-/* The same from its parts: a result under another policy than this one counts as a node's own word at most. */
+/* The same from its parts.  A result under another policy than this one, and one that is older than two periods, counts as a
+ * node's own word at most. */
 uint32_t admission_level_of(const struct admission *a, uint32_t level, vl_ms when, struct vl_hash policy, vl_ms now);
+/* When a result made at `when` stops counting. */
+vl_ms admission_until(const struct admission *a, vl_ms when);
 
 /* ---- results are signed by their verifier ---- */
 

@@ -11,14 +11,26 @@
 #define SECONDS_MAX 315576000u /* ten years: grace, half-life */
 
 /* Where in the policy a value stands, and what to say of it. */
-struct at {
+struct source {
+    struct vl_span text;
     struct vl_errmsg *why;
+};
+struct at {
+    const struct source *src;
     const char *in; /* "" or "snp_minimum." */
 };
 
+/* The line of the text on which `p` stands. */
+static unsigned line_of(const struct source *src, const uint8_t *p) {
+    unsigned line = 1;
+    for (const uint8_t *c = src->text.p; c < p && c < src->text.p + src->text.n; c++) line += *c == '\n';
+    return line;
+}
+
 static enum vl_err wrong(const struct at *at, struct vl_span name, enum vl_err err, const char *what) {
-    return vl_errmsg_set(at->why, err, "attestation policy: %s%.*s: %s", at->in, (int)(name.n > 40 ? 40 : name.n), (const char *)name.p,
-                         what);
+    char shown[41] = "";
+    for (size_t i = 0; i < name.n && i < sizeof shown - 1; i++) shown[i] = name.p[i] >= 0x20 && name.p[i] < 0x7f ? (char)name.p[i] : '?';
+    return vl_errmsg_set(at->src->why, err, "attestation policy, line %u: %s%s: %s", line_of(at->src, name.p), at->in, shown, what);
 }
 
 enum type { T_UINT, T_BOOL, T_BYTE };
@@ -39,8 +51,8 @@ static enum vl_err field_take(const struct at *at, const struct field *f, struct
     if (f->type == T_BOOL) return flag(v, f->to) ? VL_OK : wrong(at, name, VL_EPARSE, "true or false is wanted");
     if (!jspan_uint(v, &x)) return wrong(at, name, VL_EPARSE, "a whole number is wanted");
     if (x < f->min || x > f->max)
-        return vl_errmsg_set(at->why, VL_ERANGE, "attestation policy: %s%s: %llu to %llu is allowed", at->in, f->name,
-                             (unsigned long long)f->min, (unsigned long long)f->max);
+        return vl_errmsg_set(at->src->why, VL_ERANGE, "attestation policy, line %u: %s%s: %llu to %llu is allowed",
+                             line_of(at->src, name.p), at->in, f->name, (unsigned long long)f->min, (unsigned long long)f->max);
     if (f->type == T_BYTE)
         *(uint8_t *)f->to = (uint8_t)x;
     else
@@ -55,10 +67,10 @@ static const struct field *field_of(const struct field *v, size_t n, struct vl_s
 }
 
 /* An object of fields and nothing else. */
-static enum vl_err group(struct vl_errmsg *why, const char *in, struct vl_span object, const struct field *v, size_t n) {
-    struct at at = { .why = why, .in = in };
+static enum vl_err group(const struct source *src, const char *in, struct vl_span object, const struct field *v, size_t n) {
+    struct at at = { .src = src, .in = in };
     struct vl_span name, value;
-    if (object.n == 0 || object.p[0] != '{') return wrong(&at, vl_span(NULL, 0), VL_EPARSE, "an object is wanted");
+    if (object.n == 0 || object.p[0] != '{') return wrong(&at, vl_span(object.p, 0), VL_EPARSE, "an object is wanted");
     while (jspan_pair(&object, &name, &value)) {
         const struct field *f = field_of(v, n, name);
         enum vl_err err = f ? field_take(&at, f, name, value) : wrong(&at, name, VL_EPARSE, "there is no such name here");
@@ -97,11 +109,11 @@ static bool name_of(struct vl_span v, char dst[ADMISSION_NAME_MAX]) {
     return true;
 }
 
-static enum vl_err root_read(struct vl_errmsg *why, struct vl_span object, struct attest_root *r, char name[ADMISSION_NAME_MAX]) {
-    struct at at = { .why = why, .in = "roots." };
+static enum vl_err root_read(const struct source *src, struct vl_span object, struct attest_root *r, char name[ADMISSION_NAME_MAX]) {
+    struct at at = { .src = src, .in = "roots." };
     struct vl_span key, v;
     bool has_kind = false, has_key = false, has_anchor = false;
-    if (object.n == 0 || object.p[0] != '{') return wrong(&at, vl_span(NULL, 0), VL_EPARSE, "objects are wanted");
+    if (object.n == 0 || object.p[0] != '{') return wrong(&at, vl_span(object.p, 0), VL_EPARSE, "objects are wanted");
     memcpy(name, "operator's root", sizeof "operator's root");
     while (jspan_pair(&object, &key, &v)) {
         bool ok = true;
@@ -122,17 +134,17 @@ static enum vl_err root_read(struct vl_errmsg *why, struct vl_span object, struc
     }
     r->name = name;
     return has_kind && has_key && has_anchor ? VL_OK
-                                             : wrong(&at, vl_span(NULL, 0), VL_EPARSE, "kind, key and anchor are needed");
+                                             : wrong(&at, vl_span(object.p, 0), VL_EPARSE, "kind, key and anchor are needed");
 }
 
-static enum vl_err roots_read(struct vl_errmsg *why, struct vl_span array, struct admission *a) {
-    struct at at = { .why = why, .in = "" };
-    struct vl_span v, name = vl_span_str("roots");
-    if (array.n == 0 || array.p[0] != '[') return wrong(&at, name, VL_EPARSE, "a list is wanted");
+static enum vl_err roots_read(const struct source *src, struct vl_span array, struct admission *a) {
+    struct at at = { .src = src, .in = "" };
+    struct vl_span v, name = vl_span(array.p, 0);
+    if (array.n == 0 || array.p[0] != '[') return wrong(&at, name, VL_EPARSE, "roots: a list is wanted");
     while (jspan_next(&array, &v)) {
         size_t i = a->rules.nroots;
-        if (i == ADMISSION_ROOTS) return wrong(&at, name, VL_ELIMIT, "16 at most");
-        enum vl_err err = root_read(why, v, &a->roots[i], a->root_name[i]);
+        if (i == ADMISSION_ROOTS) return wrong(&at, vl_span(v.p, 0), VL_ELIMIT, "roots: 16 at most");
+        enum vl_err err = root_read(src, v, &a->roots[i], a->root_name[i]);
         if (err) return err;
         a->rules.nroots++;
     }
@@ -140,19 +152,34 @@ static enum vl_err roots_read(struct vl_errmsg *why, struct vl_span array, struc
     return VL_OK;
 }
 
-static enum vl_err measurements_read(struct vl_errmsg *why, struct vl_span array, struct admission *a) {
-    struct at at = { .why = why, .in = "" };
-    struct vl_span v, text, name = vl_span_str("measurements");
-    if (array.n == 0 || array.p[0] != '[') return wrong(&at, name, VL_EPARSE, "a list is wanted");
+static enum vl_err measurements_read(const struct source *src, struct vl_span array, struct admission *a) {
+    struct at at = { .src = src, .in = "" };
+    struct vl_span v, text, name = vl_span(array.p, 0);
+    if (array.n == 0 || array.p[0] != '[') return wrong(&at, name, VL_EPARSE, "measurements: a list is wanted");
     while (jspan_next(&array, &v)) {
         size_t i = a->rules.nmeasurements;
-        if (i == ADMISSION_MEASUREMENTS) return wrong(&at, name, VL_ELIMIT, "64 at most");
+        if (i == ADMISSION_MEASUREMENTS) return wrong(&at, vl_span(v.p, 0), VL_ELIMIT, "measurements: 64 at most");
         if (!jspan_text(v, &text) || text.n < 40 || text.n > 2 * ATTEST_DATA || !jspan_hex(v, a->measurement[i], text.n / 2))
-            return wrong(&at, name, VL_EPARSE, "40 to 128 hexadecimal digits each");
+            return wrong(&at, vl_span(v.p, 0), VL_EPARSE, "measurements: 40 to 128 hexadecimal digits each");
         a->measurements[i] = vl_span(a->measurement[i], text.n / 2);
         a->rules.nmeasurements++;
     }
     a->rules.measurements = a->measurements;
+    return VL_OK;
+}
+
+static enum vl_err platforms_read(const struct source *src, struct vl_span array, struct admission *a) {
+    struct at at = { .src = src, .in = "" };
+    struct vl_span v, name = vl_span(array.p, 0);
+    if (array.n == 0 || array.p[0] != '[') return wrong(&at, name, VL_EPARSE, "platforms: a list is wanted");
+    a->platforms = 0;
+    while (jspan_next(&array, &v)) {
+        enum attest_kind k;
+        if (!kind_of(v, &k))
+            return wrong(&at, vl_span(v.p, 0), VL_EPARSE,
+                         "platforms: snp, sgx, tdx, azure, nitro, cca, psa, android, nvidia and tpm are known");
+        a->platforms |= 1u << k;
+    }
     return VL_OK;
 }
 
@@ -162,8 +189,8 @@ struct numbers { /* as they stand in the file */
     uint64_t version, admit, period_s, grace_s, half_life_s, vmpl, patch, task[SLA_CLASSES], cap[3], bonus[3];
 };
 
-static enum vl_err groups_read(struct vl_errmsg *why, struct vl_span name, struct vl_span v, struct admission *a, struct numbers *n) {
-    struct at at = { .why = why, .in = "" };
+static enum vl_err groups_read(const struct source *src, struct vl_span name, struct vl_span v, struct admission *a, struct numbers *n) {
+    struct at at = { .src = src, .in = "" };
     const struct field tasks[] = { { "B", T_UINT, 0, MILLI, &n->task[SLA_B] },
                                    { "A", T_UINT, 0, MILLI, &n->task[SLA_A] },
                                    { "S", T_UINT, 0, MILLI, &n->task[SLA_S] } };
@@ -179,14 +206,15 @@ static enum vl_err groups_read(struct vl_errmsg *why, struct vl_span name, struc
                                  { "tee", T_BYTE, 0, 255, &a->rules.snp_minimum.tee },
                                  { "snp", T_BYTE, 0, 255, &a->rules.snp_minimum.snp },
                                  { "microcode", T_BYTE, 0, 255, &a->rules.snp_minimum.microcode } };
-    if (vl_span_eq(name, vl_span_str("roots"))) return roots_read(why, v, a);
-    if (vl_span_eq(name, vl_span_str("measurements"))) return measurements_read(why, v, a);
-    if (vl_span_eq(name, vl_span_str("tasks"))) return group(why, "tasks.", v, tasks, COUNT(tasks));
-    if (vl_span_eq(name, vl_span_str("caps"))) return group(why, "caps.", v, caps, COUNT(caps));
-    if (vl_span_eq(name, vl_span_str("bonuses"))) return group(why, "bonuses.", v, bonuses, COUNT(bonuses));
+    if (vl_span_eq(name, vl_span_str("roots"))) return roots_read(src, v, a);
+    if (vl_span_eq(name, vl_span_str("measurements"))) return measurements_read(src, v, a);
+    if (vl_span_eq(name, vl_span_str("platforms"))) return platforms_read(src, v, a);
+    if (vl_span_eq(name, vl_span_str("tasks"))) return group(src, "tasks.", v, tasks, COUNT(tasks));
+    if (vl_span_eq(name, vl_span_str("caps"))) return group(src, "caps.", v, caps, COUNT(caps));
+    if (vl_span_eq(name, vl_span_str("bonuses"))) return group(src, "bonuses.", v, bonuses, COUNT(bonuses));
     if (vl_span_eq(name, vl_span_str("snp_minimum"))) {
         a->rules.snp_minimum.set = true;
-        return group(why, "snp_minimum.", v, snp, COUNT(snp));
+        return group(src, "snp_minimum.", v, snp, COUNT(snp));
     }
     return wrong(&at, name, VL_EPARSE, "there is no such name here");
 }
@@ -220,15 +248,18 @@ enum vl_err admission_policy_read(struct vl_span policy, struct admission *a, st
                                     { "no_smt", T_BOOL, 0, 0, &a->rules.no_smt },
                                     { "allow_migration", T_BOOL, 0, 0, &a->rules.allow_migration },
                                     { "snp_single_socket", T_BOOL, 0, 0, &a->rules.snp_single_socket } };
-    struct at at = { .why = why, .in = "" };
+    const struct source source = { policy, why }, *src = &source;
+    struct at at = { .src = src, .in = "" };
     struct vl_span object, name, v;
+    a->platforms = UINT32_MAX;
     if (policy.n > 0) {
         if (policy.n > ADMISSION_POLICY_MAX) return vl_errmsg_set(why, VL_ELIMIT, "attestation policy: 64 KiB at most");
         if (!jspan_read(policy, &object) || object.p[0] != '{')
-            return vl_errmsg_set(why, VL_EPARSE, "attestation policy: not a JSON object, or a name stands there twice");
+            return vl_errmsg_set(why, VL_EPARSE, "attestation policy, line %u: not JSON, no object, or a name stands there twice",
+                                 line_of(src, policy.p + jspan_stop(policy)));
         while (jspan_pair(&object, &name, &v)) {
             const struct field *f = field_of(fields, COUNT(fields), name);
-            enum vl_err err = f ? field_take(&at, f, name, v) : groups_read(why, name, v, a, &n);
+            enum vl_err err = f ? field_take(&at, f, name, v) : groups_read(src, name, v, a, &n);
             if (err) return err;
         }
         if (n.version != 1) return vl_errmsg_set(why, VL_EVERSION, "attestation policy: \"version\": 1 is missing");

@@ -145,6 +145,12 @@ bool jspan_read(struct vl_span text, struct vl_span *ret) {
     return true;
 }
 
+size_t jspan_stop(struct vl_span text) {
+    struct vl_span at = text, v;
+    if (whole(&at, &v)) skip(&at);
+    return text.n - at.n;
+}
+
 bool jspan_member(struct vl_span o, const char *key, struct vl_span *ret) {
     if (!take(&o, '{')) return false;
     for (;;) {

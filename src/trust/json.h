@@ -15,6 +15,8 @@
 
 /* The whole text is one value.  *ret: the value without the white space around it. */
 bool jspan_read(struct vl_span text, struct vl_span *ret);
+/* How many bytes jspan_read() had read when it stopped: where to look for what is wrong. */
+size_t jspan_stop(struct vl_span text);
 
 /* What follows takes values of a text that jspan_read() took; on others it is safe, and may find less.
  * The value of this key; key is ASCII without escapes.  false: no object, no such key. */
