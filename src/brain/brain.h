@@ -50,6 +50,7 @@
 struct brain;
 struct brain_plan;
 struct brain_attest;
+struct admission; /* trust/admission.h */
 
 /* The private network (docs/mixnet.md). */
 struct brain_mix_config {
@@ -90,6 +91,9 @@ struct brain_config {
     struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
                                      empty: rates stay unknown */
     uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
+    /* coordinator: policy and certificates for members' evidence; borrowed, outlives the brain and every brain_attest.  NULL: an
+     * empty one of its own; then no brain_attest may be out when the brain is destroyed. */
+    const struct admission *admission;
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
     uint64_t snapshot_bytes;  /* coordinator: of the largest snapshot; beyond it the log just stays; 0: the default */
 };
@@ -223,6 +227,22 @@ void brain_attest_run(struct brain_attest *a);
 void brain_attest_done(struct brain *b, vl_ms now, struct brain_attest *a);
 /* Its brain is gone. */
 void brain_attest_free(struct brain_attest *a);
+
+/* What is known of where a node runs.  Levels in thousandths. */
+struct brain_attested {
+    bool known, running;  /* there is a result; a round is under way */
+    uint32_t level;       /* now, aged; 300: nothing is proven */
+    uint32_t found;       /* of the result, when it was made */
+    uint32_t admit;       /* the policy's; a node below it is in quarantine */
+    uint32_t barred;      /* bit c: gets no tasks of class c */
+    vl_ms when_ms, until_ms; /* of the result; when it stops counting (0 on members: not known there) */
+    uint64_t number;
+    char why[ATTESTED_WHY_MAX];
+};
+/* At the coordinator of every node, elsewhere of this node.  false: not known here. */
+bool brain_attested(const struct brain *b, struct vl_node_id node, struct brain_attested *ret);
+/* Command of the coordinator: ask that node now, or when it comes back. */
+void brain_attest_now(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
 
 /* ---- the runner and the blob directory answer ---- */
 
@@ -372,6 +392,8 @@ struct brain_counters {
     uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
     uint64_t remote_taken, remote_refused; /* coordinator: jobs of members */
     uint64_t remote_stale;                 /* of both: late, doubled or unasked, without harm */
+    uint64_t attest_asked, attested, attest_refused; /* challenges sent (a member: answered); results; those below a node's own word */
+    uint64_t attest_silent, attest_stale;            /* no answer in time; answers to no open challenge */
 };
 void brain_counters(const struct brain *b, struct brain_counters *ret);
 

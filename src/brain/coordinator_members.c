@@ -128,6 +128,7 @@ void coordinator_peer_up(struct brain *b, const struct peer *p) {
                                     .kind = REGISTRY_JOINED, .now = b->now, .node = p->node, .name = m->cert.name });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = p->node });
     if (list.n > 0) (void)link_send(b, p->node, LANE_CONTROL, LINK_REVOCATIONS, list, (struct vl_span){ 0 });
+    attest_peer_up(b, p);
 }
 
 void coordinator_peer_down(struct brain *b, struct vl_node_id node) {
@@ -233,6 +234,7 @@ void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id n
         message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
         remote_in_expelled(b, node);
         standing_gone(b, node);
+        attest_gone(b, node);
         coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
         held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
     }
@@ -324,6 +326,7 @@ void coordinator_start(struct brain *b) {
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
     held_start(b);
     bench_start(b);
+    attest_start(b);
     free(r);
 }
 
@@ -379,6 +382,7 @@ void coordinator_tick(struct brain *b) {
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
     bench_tick(b);
+    attest_tick(b);
     retention(b);
 }
 
@@ -387,5 +391,6 @@ vl_ms coordinator_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
     at = vl_ms_min(at, quorum_deadline(b));
     at = vl_ms_min(at, bench_deadline(b));
+    at = vl_ms_min(at, attest_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

@@ -76,6 +76,8 @@ void placing_node(const struct brain *b, const struct node_record *r, struct sch
     ret->trust_milli = s.trust_milli;
     ret->doubt_milli = s.doubt_milli;
     ret->attested = s.trusted || verify_audited(b, r->id);
+    ret->attest_milli = attest_level_of(b, r->id);
+    ret->barred = attest_barred(b, r->id);
     ret->rate_milli = rate_of(b, r->id);
     ret->price = market_price(b, r->id);
 }

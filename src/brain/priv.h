@@ -204,6 +204,7 @@ struct brain {
     size_t changed_n, changed_cap;
     struct quorum *quorum; /* quorum.c; on the coordinator */
     struct trade *trade; /* trade.c: the market; on a member its own bids */
+    struct attests *attests; /* attest.c */
     struct bench *bench; /* bench.c: measured rates; NULL: not the coordinator */
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
@@ -496,8 +497,21 @@ uint64_t bench_median(const struct brain *b);
 uint32_t bench_slots(const struct brain *b, struct vl_node_id node, uint32_t claimed);
 
 /* ---- attest.c: where members run, by evidence ---- */
+enum vl_err attest_create(struct brain *b);
+void attest_destroy(struct brain *b);
+enum vl_err attest_restore(struct brain *b, const struct record *r);
 void attest_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body);
+void attest_member_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body);
 void attest_told(struct brain *b, struct vl_span bytes);
+/* These: on the coordinator.  Level now, thousandths; 300: nothing is proven. */
+uint32_t attest_level_of(const struct brain *b, struct vl_node_id node);
+uint32_t attest_barred(const struct brain *b, struct vl_node_id node); /* bit c: the policy gives it no tasks of class c */
+bool attest_admitted(const struct brain *b, struct vl_node_id node);   /* at least the policy's `admit` */
+void attest_start(struct brain *b);
+void attest_tick(struct brain *b);
+vl_ms attest_deadline(const struct brain *b);
+void attest_peer_up(struct brain *b, const struct peer *p);
+void attest_gone(struct brain *b, struct vl_node_id node); /* it was expelled */
 
 /* ---- standing.c: reputation, on the coordinator ---- */
 struct standing {
