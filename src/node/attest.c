@@ -1,18 +1,153 @@
-/* Evidence of members, verified on a thread of the pool (decision 35): some hundred microseconds to a few milliseconds each. */
+/* Evidence: of this machine, made by its providers, and of members, verified; both on threads of the pool (decision 35).
+ * And the operator's policy on it, read at start. */
 #include "node/priv.h"
 
-#include <stdlib.h>
+#include "crypto/random.h"
+#include "crypto/sign.h"
+#include "os/file.h"
+#include "trust/admission.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- policy and folder ---- */
+
+struct folder {
+    struct admission_file file[ADMISSION_FILES];
+    char name[ADMISSION_FILES][ADMISSION_NAME_MAX];
+    struct vl_buf bytes[ADMISSION_FILES];
+    size_t n;
+    const char *path;
+    enum vl_err err;
+    struct vl_errmsg *msg;
+};
+
+static void folder_file(void *arg, const char *name) {
+    struct folder *f = arg;
+    char path[1024];
+    if (f->err || name[0] == '.') return;
+    if (f->n == ADMISSION_FILES) {
+        f->err = vl_errmsg_set(f->msg, VL_ELIMIT, "--attest-dir %s: holds more than %u files", f->path, ADMISSION_FILES);
+        return;
+    }
+    if (strlen(name) >= ADMISSION_NAME_MAX) {
+        f->err = vl_errmsg_set(f->msg, VL_ERANGE, "--attest-dir %s: the name %.40s... is too long", f->path, name);
+        return;
+    }
+    snprintf(path, sizeof path, "%s/%s", f->path, name);
+    strcpy(f->name[f->n], name);
+    vl_buf_init(&f->bytes[f->n], ADMISSION_FILE_MAX);
+    f->err = os_file_read(path, &f->bytes[f->n]);
+    if (f->err) vl_errmsg_set(f->msg, f->err, "--attest-dir: cannot read %s: %s", path, vl_err_text(f->err));
+    f->file[f->n] = (struct admission_file){ f->name[f->n], vl_span(f->bytes[f->n].p, f->bytes[f->n].len) };
+    f->n++;
+}
+
+enum vl_err attest_open(struct node *n, struct vl_errmsg *msg) {
+    struct vl_errmsg why = { "" };
+    struct vl_buf policy;
+    struct folder *f = calloc(1, sizeof *f);
+    if (f == NULL) return vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
+    f->path = n->cfg.attest_dir;
+    f->msg = msg;
+    vl_buf_init(&policy, ADMISSION_POLICY_MAX);
+    enum vl_err err = n->cfg.attest_policy ? os_file_read(n->cfg.attest_policy, &policy) : VL_OK;
+    if (err)
+        vl_errmsg_set(msg, err, "--attest-policy: cannot read %s: %s", n->cfg.attest_policy, vl_err_text(err));
+    else if (n->cfg.attest_policy && policy.len == 0)
+        err = vl_errmsg_set(msg, VL_EPARSE, "--attest-policy %s is empty: {\"version\": 1} admits everybody", n->cfg.attest_policy);
+    if (err == VL_OK && f->path && access(f->path, R_OK | X_OK) != 0)
+        err = vl_errmsg_set(msg, VL_ENOTFOUND, "--attest-dir %s: is not there, or may not be read by this user", f->path);
+    if (err == VL_OK && f->path) err = os_dir_each(f->path, folder_file, f);
+    if (err == VL_OK) err = f->err;
+    if (err == VL_OK) {
+        err = admission_create(vl_span(policy.p, policy.len), f->file, f->n, &n->admission, &why);
+        if (err)
+            vl_errmsg_set(msg, err, "%.180s; see \"Admission by evidence\" in docs/operations.md",
+                          why.text[0] ? why.text : "the attestation policy cannot be read");
+    }
+    for (size_t i = 0; i < f->n; i++) vl_buf_free(&f->bytes[i]);
+    free(f);
+    vl_buf_free(&policy);
+    n->brain_cfg.admission = n->admission;
+    return err;
+}
+
+enum vl_err node_tees_open(struct node *n, struct vl_errmsg *msg) {
+    struct crypto_sign_key key;
+    struct tees_config cfg = { .machine = { .root = n->cfg.device_root, .tpm = n->cfg.tpm, .qgs = n->cfg.qgs, .seed = n->sign_seed } };
+    crypto_sign_key_from_seed(n->sign_seed, &key);
+    cfg.node = crypto_sign_node_id(&key);
+    crypto_sign_key_wipe(&key);
+    return tees_create(&cfg, &n->tees, msg);
+}
+
+void attest_close(struct node *n) {
+    admission_destroy(n->admission);
+    tees_destroy(n->tees);
+}
+
+/* ---- work of the pool ---- */
+
+enum work_kind { WORK_QUOTE, WORK_ACTIVATE, WORK_VERIFY };
 struct node_attest {
     uv_work_t work;
     struct node *node;
-    struct brain_attest *attest;
+    enum work_kind kind;
     uint32_t generation;
+    uint64_t req;
+    struct brain_attest *attest; /* VERIFY */
+    uint8_t in[1024], program[32]; /* QUOTE: report data; ACTIVATE: the credential */
+    size_t in_n;
+    struct tee_evidence made[ATTESTATIONS_MAX];
+    size_t made_n;
+    char why[160];
+    uint8_t secret[TEE_SECRET_MAX];
+    size_t secret_n;
 };
 
 static void run(uv_work_t *w) {
     struct node_attest *a = w->data;
-    brain_attest_run(a->attest);
+    struct vl_errmsg msg = { "" };
+    switch (a->kind) {
+    case WORK_QUOTE:
+        if (tees_quote(a->node->tees, a->in, a->program, a->made, &a->made_n, a->why))
+            snprintf(a->why, sizeof a->why, "out of memory");
+        return;
+    case WORK_ACTIVATE:
+        if (tees_credential(a->node->tees, vl_span(a->in, a->in_n), a->secret, &a->secret_n, &msg)) a->secret_n = 0;
+        return;
+    case WORK_VERIFY:
+        brain_attest_run(a->attest);
+        return;
+    }
+}
+
+static void quoted(struct node_attest *a, vl_ms now) {
+    struct attestation v[ATTESTATIONS_MAX] = { { .kind = 0 } };
+    for (size_t i = 0; i < a->made_n; i++) {
+        tee_evidence_view(&a->made[i], &v[i]);
+        v[i].made_ms = now;
+    }
+    brain_tee_quoted(a->node->brain, now, a->req, v, a->made_n, a->why);
+}
+
+static void deliver(struct node_attest *a) {
+    vl_ms now = node_now(a->node);
+    switch (a->kind) {
+    case WORK_QUOTE:
+        quoted(a, now);
+        return;
+    case WORK_ACTIVATE:
+        brain_tee_activated(a->node->brain, now, a->req, vl_span(a->secret, a->secret_n));
+        return;
+    case WORK_VERIFY:
+        brain_attest_done(a->node->brain, now, a->attest);
+        a->attest = NULL;
+        return;
+    }
 }
 
 static void ran(uv_work_t *w, int status) {
@@ -20,24 +155,167 @@ static void ran(uv_work_t *w, int status) {
     struct node *n = a->node;
     (void)status;
     if (n->brain && !n->stopping && a->generation == n->generation) {
-        brain_attest_done(n->brain, node_now(n), a->attest);
+        deliver(a);
         node_pump(n);
-    } else {
-        brain_attest_free(a->attest);
     }
+    brain_attest_free(a->attest); /* of a brain that is gone */
+    for (size_t i = 0; i < a->made_n; i++) tee_evidence_free(&a->made[i]);
+    crypto_wipe(a->secret, sizeof a->secret);
     free(a);
     node_handle_closed(n);
 }
 
-void attest_batch(struct node *n, struct brain_attest *attest) {
+static struct node_attest *begin(struct node *n, enum work_kind kind, uint64_t req) {
     struct node_attest *a = calloc(1, sizeof *a);
+    if (a == NULL) return NULL;
+    a->node = n;
+    a->kind = kind;
+    a->generation = n->generation;
+    a->req = req;
+    a->work.data = a;
+    return a;
+}
+static void queue(struct node_attest *a) {
+    a->node->handles++;
+    uv_queue_work(a->node->loop, &a->work, run, ran);
+}
+
+void attest_batch(struct node *n, struct brain_attest *attest) {
+    struct node_attest *a = begin(n, WORK_VERIFY, 0);
     if (a == NULL) { /* no memory for the pool: here and now */
         brain_attest_run(attest);
         brain_attest_done(n->brain, node_now(n), attest);
         return;
     }
-    *a = (struct node_attest){ .node = n, .attest = attest, .generation = n->generation };
-    a->work.data = a;
-    n->handles++;
-    uv_queue_work(n->loop, &a->work, run, ran);
+    a->attest = attest;
+    queue(a);
 }
+
+void tee_quote(struct node *n, const struct brain_effect *e) {
+    struct node_attest *a = begin(n, WORK_QUOTE, e->req);
+    if (a == NULL || e->bytes.n != TEE_DATA) {
+        brain_tee_quoted(n->brain, node_now(n), e->req, NULL, 0, "out of memory");
+        free(a);
+        return;
+    }
+    memcpy(a->in, e->bytes.p, TEE_DATA);
+    memcpy(a->program, e->hash.b, sizeof a->program);
+    queue(a);
+}
+
+void tee_activate(struct node *n, const struct brain_effect *e) {
+    struct node_attest *a = e->bytes.n <= sizeof a->in ? begin(n, WORK_ACTIVATE, e->req) : NULL;
+    if (a == NULL) {
+        brain_tee_activated(n->brain, node_now(n), e->req, (struct vl_span){ 0 });
+        return;
+    }
+    memcpy(a->in, e->bytes.p, e->bytes.n);
+    a->in_n = e->bytes.n;
+    queue(a);
+}
+
+/* ---- for the API ---- */
+
+struct node_tee_call {
+    uv_work_t work;
+    struct node *node;
+    bool create;
+    struct node_tee_wish wish;
+    char provider[32];
+    struct node_tee_answer answer;
+    node_tee_fn done;
+    void *arg;
+};
+
+/* How the evidence looks here, a TPM's with its credential activated; offline, so bound to no channel. */
+static void judge(struct node_tee_call *c) {
+    struct node_tee_answer *r = &c->answer;
+    struct admission_verdict v;
+    struct admission_case k = { .node = r->proof.view.node,
+                                .verifier = r->proof.view.node,
+                                .job = r->proof.view.job,
+                                .when = c->wish.now,
+                                .number = 1,
+                                .answer = &r->proof.view,
+                                .n = 1 };
+    uint8_t secret[TPM_SECRET], random[TPM_CREDENTIAL_RANDOM], answer[TEE_SECRET_MAX];
+    size_t n = 0;
+    struct vl_buf credential;
+    struct vl_errmsg msg;
+    memcpy(k.nonce, r->proof.view.nonce, sizeof k.nonce);
+    memcpy(k.program, r->proof.view.program, sizeof k.program);
+    admission_judge(c->node->admission, &k, &v);
+    r->verdict = v.result;
+    if (!v.activate) return;
+    vl_buf_init(&credential, TPM_CREDENTIAL_MAX);
+    crypto_random(secret, sizeof secret);
+    crypto_random(random, sizeof random);
+    if (tpm_credential_make(v.endorsement, vl_span(v.name, v.name_n), secret, random, &credential) == VL_OK &&
+        tees_credential(c->node->tees, vl_span(credential.p, credential.len), answer, &n, &msg) == VL_OK &&
+        tpm_credential_answered(secret, vl_span(answer, n))) {
+        struct admission_verdict again;
+        k.activated = vl_span(v.name, v.name_n);
+        admission_judge(c->node->admission, &k, &again);
+        r->verdict = again.result;
+    }
+    vl_buf_free(&credential);
+}
+
+static void call_run(uv_work_t *w) {
+    struct node_tee_call *c = w->data;
+    struct node_tee_answer *r = &c->answer;
+    static const uint8_t offline[32];
+    if (!c->create) {
+        tees_detect(c->node->tees, r->found);
+        r->open_n = tees_list(c->node->tees, r->open);
+        return;
+    }
+    struct tees_wish wish = { .provider = c->provider[0] ? c->provider : NULL,
+                              .job = c->wish.job,
+                              .module = c->wish.module,
+                              .config = vl_span(c->wish.config, c->wish.config_n) };
+    uint64_t began = uv_hrtime();
+    r->err = tees_open(c->node->tees, &wish, c->wish.now, &r->status, &r->msg);
+    if (r->err) return;
+    r->err = tees_attest(c->node->tees, r->status.id, c->wish.nonce, offline, c->wish.now, &r->proof, &r->msg);
+    r->took_us = (uv_hrtime() - began) / 1000;
+    r->made = r->err == VL_OK;
+    if (r->made) judge(c);
+    if (r->err && tees_close(c->node->tees, r->status.id) == VL_OK) r->status.id = 0; /* created and unproven is worth nothing */
+}
+
+static void call_ran(uv_work_t *w, int status) {
+    struct node_tee_call *c = w->data;
+    struct node *n = c->node;
+    (void)status;
+    c->done(c->arg, &c->answer);
+    if (c->answer.made) tees_proof_free(&c->answer.proof);
+    free(c);
+    node_handle_closed(n);
+}
+
+static enum vl_err call(struct node *n, const struct node_tee_wish *wish, node_tee_fn done, void *arg) {
+    struct node_tee_call *c = calloc(1, sizeof *c);
+    if (c == NULL) return VL_ENOMEM;
+    c->node = n;
+    c->done = done;
+    c->arg = arg;
+    c->create = wish != NULL;
+    if (wish) {
+        c->wish = *wish;
+        c->wish.now = node_now(n);
+        if (wish->provider) snprintf(c->provider, sizeof c->provider, "%s", wish->provider);
+    }
+    c->work.data = c;
+    n->handles++;
+    uv_queue_work(n->loop, &c->work, call_run, call_ran);
+    return VL_OK;
+}
+
+enum vl_err node_tee_create(struct node *n, const struct node_tee_wish *wish, node_tee_fn done, void *arg) {
+    if (wish->provider && strlen(wish->provider) >= sizeof ((struct node_tee_call *)0)->provider) return VL_ERANGE;
+    if (wish->config_n > NODE_TEE_CONFIG_MAX) return VL_ERANGE;
+    return call(n, wish, done, arg);
+}
+enum vl_err node_tee_status(struct node *n, node_tee_fn done, void *arg) { return call(n, NULL, done, arg); }
+const struct admission *node_admission(const struct node *n) { return n->admission; }

@@ -128,6 +128,13 @@ void node_measure(struct node *n, struct vl_node_id id, node_done_fn done, void 
     node_pump(n);
 }
 
+void node_attest_now(struct node *n, struct vl_node_id id, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_attest_now(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
