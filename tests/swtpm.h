@@ -13,7 +13,7 @@ struct swtpm {
     uint16_t port; /* and the next one for control */
     pid_t pid;     /* 0: not running */
 };
-/* false: swtpm or swtpm_setup is not installed, and the test should SKIP(SWTPM_ABSENT).  Fails the test when they are there and do
+/* false: swtpm or swtpm_setup is not installed, and the test should SKIP(SWTPM_ABSENT).  Aborts when they are there and do
  * not work. */
 #define SWTPM_ABSENT "swtpm and swtpm-tools are not installed"
 bool swtpm_begin(struct swtpm *s);

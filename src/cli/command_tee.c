@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 static struct tee_config machine(const struct cli_args *a) {
-    return (struct tee_config){ .root = args_text(a, "device-root"), .tpm = args_text(a, "tpm"), .qgs = args_text(a, "qgs") };
+    return (struct tee_config){ .root = args_text(a, "device-root"), .tpm = args_text(a, "tpm"), .qgs = args_text(a, "qgs"), .ek = args_text(a, "ek-cert") };
 }
 
 static int list(struct cli *cli) {

@@ -281,6 +281,12 @@ static const struct cli_option tee_options[] = {
       .min = 4,
       .max = 255,
       .help = "where the TPM is: device:/dev/tpmrm0 (default), swtpm:port=2321, mssim:..., tabrmd:..." },
+    { .name = "ek-cert",
+      .kind = VALUE_FILE,
+      .value = "FILE",
+      .min = 1,
+      .max = 255,
+      .help = "certificate of the TPM's endorsement key, DER or PEM, where the TPM does not carry it" },
     { .name = "qgs", .kind = VALUE_FILE, .value = "SOCKET", .min = 1, .max = 107, .help = "socket of Intel's quote generation service; default: vsock of the host" },
     { .name = "device-root", .kind = VALUE_FOLDER, .value = "DIR", .min = 1, .max = 255, .help = "where the machine's /sys and /dev are; for containers" },
 };

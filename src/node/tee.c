@@ -20,7 +20,7 @@ struct tees {
     pthread_mutex_t hardware; /* held while the machine's providers work, and around every change of a context's tee */
     pthread_mutex_t book;     /* held for moments, around every look at a status; taken last */
     struct tee_config machine;
-    char root[STRING_MAX], tpm[STRING_MAX], qgs[STRING_MAX];
+    char root[STRING_MAX], tpm[STRING_MAX], qgs[STRING_MAX], ek[STRING_MAX];
     uint8_t seed[32];
     struct vl_node_id node;
     uint64_t last;
@@ -50,7 +50,7 @@ enum vl_err tees_create(const struct tees_config *cfg, struct tees **ret, struct
     if (t == NULL) return vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
     t->node = cfg->node;
     if (!keep(cfg->machine.root, t->root, &t->machine.root) || !keep(cfg->machine.tpm, t->tpm, &t->machine.tpm) ||
-        !keep(cfg->machine.qgs, t->qgs, &t->machine.qgs)) {
+        !keep(cfg->machine.qgs, t->qgs, &t->machine.qgs) || !keep(cfg->machine.ek, t->ek, &t->machine.ek)) {
         free(t);
         return vl_errmsg_set(msg, VL_ERANGE, "a path of trusted execution is longer than %u bytes", STRING_MAX - 1);
     }

@@ -146,7 +146,7 @@ void tee_evidence_view(const struct tee_evidence *e, struct attestation *ret) {
 /* ---- the table ---- */
 
 static enum vl_err fill(struct tee *t, const struct tee_config *cfg, struct vl_errmsg *msg) {
-    *t = (struct tee){ .has_tpm = cfg->tpm != NULL, .has_qgs = cfg->qgs != NULL, .has_seed = cfg->seed != NULL };
+    *t = (struct tee){ .has_tpm = cfg->tpm != NULL, .has_qgs = cfg->qgs != NULL, .has_ek = cfg->ek != NULL, .has_seed = cfg->seed != NULL };
     const char *root = cfg->root != NULL ? cfg->root : "";
     if (strlen(root) >= sizeof t->root) return vl_errmsg_set(msg, VL_ERANGE, "the root of devices is longer than %u bytes", TEE_ROOT_MAX - 1);
     memcpy(t->root, root, strlen(root) + 1);
@@ -155,6 +155,8 @@ static enum vl_err fill(struct tee *t, const struct tee_config *cfg, struct vl_e
     if (t->has_tpm) memcpy(t->tpm, cfg->tpm, strlen(cfg->tpm) + 1);
     if (t->has_qgs && strlen(cfg->qgs) >= sizeof t->qgs) return vl_errmsg_set(msg, VL_ERANGE, "the path of the quoting service is too long");
     if (t->has_qgs) memcpy(t->qgs, cfg->qgs, strlen(cfg->qgs) + 1);
+    if (t->has_ek && strlen(cfg->ek) >= sizeof t->ek) return vl_errmsg_set(msg, VL_ERANGE, "the path of the certificate is too long");
+    if (t->has_ek) memcpy(t->ek, cfg->ek, strlen(cfg->ek) + 1);
     if (t->has_seed) memcpy(t->seed, cfg->seed, 32);
     return VL_OK;
 }

@@ -31,6 +31,8 @@
 struct tee_config {
     const char *root;      /* before every path, NULL or "": the machine itself; shorter than TEE_ROOT_MAX */
     const char *tpm;       /* TCTI of the TPM ("swtpm:port=2321", "device:/dev/tpmrm0"); NULL: /dev/tpmrm0 below the root */
+    const char *ek;        /* file with the certificate of the TPM's endorsement key, DER or PEM, its issuers may follow; NULL: the TPM's own.
+                              Not below the root.  Intel and AMD have many of these on servers of theirs */
     const char *qgs;       /* socket of the quote generation service, a path; NULL: vsock of the host, port 4050 */
     const uint8_t *seed;   /* 32 bytes, Ed25519: of the node's key, for its own statement; NULL: the provider `self` is absent */
 };
@@ -75,8 +77,8 @@ VL_MUST_CHECK enum vl_err tee_measure(struct tee *t, const uint8_t program[32], 
 /* Whether a register of the hardware holds the program after tee_measure(). */
 bool tee_measures(const struct tee *t);
 
-/* Evidence over `data`, in the form of its kind (a TPM signs SHA-256 of it).  What came back is looked at: evidence that does not carry
- * our data is an error here and not only at the verifier.  Appends to nothing: *ret is freed first, and empty on an error.
+/* Evidence over `data`, in the form of its kind (a TPM signs SHA-256 of it).  What came back of SNP, TDX, SGX and TPM is looked at:
+ * evidence that does not carry our data is an error here and not only at the verifier.  Appends to nothing: *ret is freed first, and empty on an error.
  * A PCR 23 that somebody else changed is measured anew.  VL_ESTATE: another driver took over.  VL_EAGAIN: others disturb, try again.  VL_EPARSE: an answer that is none. */
 VL_MUST_CHECK enum vl_err tee_attest(struct tee *t, const uint8_t data[TEE_DATA], struct tee_evidence *ret, struct vl_errmsg *msg);
 

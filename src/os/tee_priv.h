@@ -36,8 +36,8 @@ extern const struct tee_provider tee_tsm, tee_sev_guest, tee_tdx_guest, tee_gram
 
 struct tee {
     const struct tee_provider *provider;
-    char root[TEE_ROOT_MAX], tpm[TEE_TCTI_MAX], qgs[TEE_ROOT_MAX];
-    bool has_tpm, has_qgs, has_seed;
+    char root[TEE_ROOT_MAX], tpm[TEE_TCTI_MAX], qgs[TEE_ROOT_MAX], ek[TEE_ROOT_MAX];
+    bool has_tpm, has_qgs, has_ek, has_seed;
     uint8_t seed[32];
     uint8_t kind;
     void *own; /* of the provider */

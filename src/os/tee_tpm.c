@@ -219,6 +219,12 @@ static void event_log(const struct tee *t, const struct own *o, struct vl_buf *o
     if ((strncmp(o->tcti, "device:", 7) != 0 && t->root[0] == '\0') || !tee_path(t, LOG, path) || tee_read(path, out) != VL_OK) vl_buf_free(out);
 }
 
+static enum vl_err certificate(const struct tee *t, const struct tpm_link *l, struct vl_buf *out, struct vl_errmsg *msg) {
+    if (!t->has_ek) return tpm_certificate(l, out, msg);
+    enum vl_err err = tee_read(t->ek, out);
+    return err ? vl_errmsg_set(msg, err, "the TPM's certificate %.150s cannot be read: %s", t->ek, vl_err_text(err)) : VL_OK;
+}
+
 static enum vl_err attest(struct tee *t, const uint8_t data[TEE_DATA], struct tee_evidence *ret, struct vl_errmsg *msg) {
     struct own *o = t->own;
     struct tpm_link l;
@@ -227,7 +233,7 @@ static enum vl_err attest(struct tee *t, const uint8_t data[TEE_DATA], struct te
     enum vl_err err = tpm_dial(&o->tss, o->tcti, &l, msg);
     if (err) return err;
     err = quote(&l, o, short_data, ret, msg);
-    if (err == VL_OK) err = tpm_certificate(&l, &ret->leaf, msg);
+    if (err == VL_OK) err = certificate(t, &l, &ret->leaf, msg);
     if (err == VL_OK) event_log(t, o, &ret->collateral[3]);
     tpm_hang_up(&l);
     return err;

@@ -181,7 +181,8 @@ enum vl_err tpm_certificate(const struct tpm_link *l, struct vl_buf *out, struct
     if (l->tss->Esys_TR_FromTPMPublic(l->esys, NV_CERTIFICATE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &nv) != TSS2_RC_SUCCESS) return VL_OK;
     TSS2_RC rc = l->tss->Esys_NV_ReadPublic(l->esys, nv, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &public, NULL);
     if (rc != TSS2_RC_SUCCESS) return tpm_failed(rc, "reading the certificate of the TPM", msg);
-    size_t n = public->nvPublic.dataSize;
+    bool written = (public->nvPublic.attributes & TPMA_NV_WRITTEN) != 0;
+    size_t n = written ? public->nvPublic.dataSize : 0;
     l->tss->Esys_Free(public);
     enum vl_err err = VL_OK;
     for (size_t at = 0; at < n && err == VL_OK;) {
@@ -194,7 +195,7 @@ enum vl_err tpm_certificate(const struct tpm_link *l, struct vl_buf *out, struct
         at += want;
         l->tss->Esys_Free(part);
     }
-    if (err) return err;
+    if (err || n == 0) return err;
     size_t der = tee_der_length(vl_span(out->p + before, out->len - before));
     if (der == 0) return vl_errmsg_set(msg, VL_EPARSE, "what the TPM has for a certificate is none");
     out->len = before + der; /* indices are larger than what they hold */

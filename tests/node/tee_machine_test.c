@@ -397,6 +397,43 @@ TEST(tee_devices, sev_guest_gives_a_report_that_is_accepted) {
     snp_end(&s);
 }
 
+TEST(tee_devices, two_ways_to_one_kind_give_one_piece_of_evidence) {
+    struct fake f;
+    struct snp s;
+    struct tees *t = NULL;
+    struct tee_evidence v[ATTESTATIONS_MAX];
+    struct vl_errmsg msg;
+    size_t n = 0;
+    char why[160];
+    if (!snp_begin(&s)) SKIP(ABSENT);
+    host = &s;
+    fake_begin(&f);
+    fake_folder(&f, REPORT);
+    fake_file(&f, "/dev/sev-guest", vl_span("", 0));
+    f.ioctl = sev;
+    f.out = span(s.report);
+    CHECK_OK(tees_create(&(struct tees_config){ .machine = f.config }, &t, &msg));
+    CHECK_OK(tees_quote(t, s.data, (const uint8_t[32]){ 1 }, v, &n, why));
+    CHECK_EQ(1, n);
+    CHECK_EQ(ATTEST_SNP, v[0].kind);
+    CHECK_EQ(1, f.asked);
+    tee_evidence_free(&v[0]);
+    s.data[0] ^= 1; /* both fail: why the last one did is said */
+    CHECK_OK(tees_quote(t, s.data, (const uint8_t[32]){ 0 }, v, &n, why));
+    CHECK_EQ(0, n);
+    CHECK(strstr(why, "somebody else's data") != NULL);
+    tees_destroy(t);
+    fake_end(&f);
+    fake_begin(&f); /* nothing at all */
+    CHECK_OK(tees_create(&(struct tees_config){ .machine = f.config }, &t, &msg));
+    CHECK_OK(tees_quote(t, s.data, (const uint8_t[32]){ 0 }, v, &n, why));
+    CHECK_EQ(0, n);
+    CHECK(strstr(why, "village tee list") != NULL);
+    tees_destroy(t);
+    fake_end(&f);
+    snp_end(&s);
+}
+
 #define TDX_REPORT 1024u
 static int tdx(struct fake *f, unsigned long request, void *arg) {
     if (request != _IOC(_IOC_READ | _IOC_WRITE, 'T', 1, TEE_DATA + TDX_REPORT)) return errno = ENOTTY, -1;
@@ -470,7 +507,8 @@ TEST(tee_devices, tdx_guest_asks_the_hosts_quoting_service) {
     struct made m = asked_of(&f, &s, vl_span(good.p, good.len), data);
     CHECK_OK(m.err);
     CHECK_EQ(4 + 24 + TDX_REPORT, s.n);
-    CHECK_EQ(24 + TDX_REPORT, vl_get_u32(s.asked));
+    static const uint8_t head[28] = { 0, 0, 4, 24, 1, 0, 0, 0, 0, 0, 0, 0, 24, 4, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0 };
+    CHECK_MEM(head, s.asked, sizeof head); /* size, big-endian; version, type, size, no error; sizes of the report and of no list */
     CHECK_EQ(0x5a, s.asked[s.n - 1]);
     CHECK_MEM(data, f.in, TEE_DATA);
     struct attest_result r = verified(&m.view, data, NULL, NULL, NULL);

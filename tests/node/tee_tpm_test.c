@@ -1,15 +1,23 @@
 /* A TPM 2.0 that is one (swtpm): contexts, quotes that the verifier takes, credentials, and what does not work. */
+#include "base/text.h"
 #include "check.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/x509.h"
 #include "node/tee.h"
+#include "os/file.h"
+#include "os/tee_tpm.h"
 #include "swtpm.h"
+#include "tee_fake.h"
 #include "trust/attest_bind.h"
 #include "trust/tpm_credential.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOW 1790000000000ull /* September 2026; swtpm_localca's certificates begin today, so tests ask in the future */
 #define LATER 4000000000000ull
@@ -161,6 +169,12 @@ TEST(tee_tpm, a_quote_answers_one_nonce_node_channel_job_and_program) {
     size_t n = 0;
     CHECK_OK(tpm_name(p.view.collateral[1], name, &n));
     CHECK_EQ(9 * 32, p.view.collateral[2].n); /* boot, and the program's */
+    static const uint8_t which[] = { 0x00, 0x0b, 3, 0xff, 0x00, 0x80 }; /* SHA-256: PCRs 0 to 7, and 23, which programs may reset */
+    CHECK(memmem(p.view.evidence.p, p.view.evidence.n, which, sizeof which) != NULL);
+    CHECK_MEM(w.job.b, p.view.job.b, sizeof w.job.b);
+    uint8_t program[32];
+    tees_program(&w.module, w.config, program);
+    CHECK_MEM(program, p.view.program, 32);
     judge(&s, &p.view, &p.view, vl_span(name, n));
     CHECK_STR("accepted", s.r.reason);
     for (unsigned i = 0; i < 5; i++) {
@@ -305,7 +319,217 @@ TEST(tee_tpm, another_tpm_does_not_open_it) {
     end(&s);
 }
 
+/* Most machines have none stored: it is made from the profile's template, and must be the certified one. */
+TEST(tee_tpm, an_endorsement_key_that_is_not_stored_is_made_anew) {
+    NEED_TPM();
+    typedef TSS2_RC evict_fn(ESYS_CONTEXT *, ESYS_TR, ESYS_TR, ESYS_TR, ESYS_TR, ESYS_TR, TPMI_DH_PERSISTENT, ESYS_TR *);
+    struct scene s;
+    struct tss tss;
+    struct tpm_link l;
+    struct activation a;
+    ESYS_TR stored = ESYS_TR_NONE, none = ESYS_TR_NONE;
+    evict_fn *evict = NULL;
+    uint8_t answer[TEE_SECRET_MAX];
+    size_t n = 0;
+    begin(&s);
+    CHECK_OK(tss_load(&tss, &s.msg));
+    void *at = dlsym(tss.esys, "Esys_EvictControl");
+    memcpy(&evict, &at, sizeof evict);
+    CHECK_OK(tpm_dial(&tss, tpm.tcti, &l, &s.msg));
+    CHECK_EQ(0, tss.Esys_TR_FromTPMPublic(l.esys, 0x81010001, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &stored));
+    CHECK_EQ(0, evict(l.esys, ESYS_TR_RH_OWNER, stored, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, 0, &none));
+    CHECK(tss.Esys_TR_FromTPMPublic(l.esys, 0x81010001, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &stored) != 0);
+    tpm_hang_up(&l);
+    tss_unload(&tss);
+    struct tees_proof p = proof(&s, opened(&s, &(struct tees_wish){ .provider = "tpm" }), channel);
+    for (unsigned i = 0; i < 4; i++) { /* nothing is left behind: a TPM has room for three keys */
+        activation_begin(&a, &p.view);
+        CHECK_OK(tees_credential(s.tees, vl_span(a.wrapped.p, a.wrapped.len), answer, &n, &s.msg));
+        CHECK(tpm_credential_answered(a.secret, vl_span(answer, n)));
+        vl_buf_free(&a.wrapped);
+    }
+    tees_proof_free(&p);
+    end(&s);
+}
+
+TEST(tee_tpm, a_certificate_may_come_from_a_file_with_its_issuers) {
+    NEED_TPM();
+    struct scene s;
+    struct vl_buf pem;
+    char path[128], line[65];
+    uint8_t name[TPM_NAME_MAX];
+    size_t n = 0;
+    begin(&s);
+    uint64_t id = opened(&s, &(struct tees_wish){ .provider = "tpm" });
+    struct tees_proof p = proof(&s, id, channel), q;
+    vl_buf_init(&pem, 16384);
+    CHECK_OK(vl_buf_printf(&pem, "-----BEGIN CERTIFICATE-----\n"));
+    for (size_t i = 0; i < p.view.leaf.n; i += 48) {
+        vl_base64_encode(p.view.leaf.p + i, p.view.leaf.n - i < 48 ? p.view.leaf.n - i : 48, line);
+        CHECK_OK(vl_buf_printf(&pem, "%s\n", line));
+    }
+    CHECK_OK(vl_buf_printf(&pem, "-----END CERTIFICATE-----\n%s%s", s.issuer, s.root));
+    snprintf(path, sizeof path, "%s/ek.pem", tpm.dir);
+    CHECK_OK(os_file_write(path, pem.p, pem.len, 0600));
+    tees_destroy(s.tees);
+    CHECK_OK(tees_create(&(struct tees_config){ .machine = { .root = "/nowhere", .tpm = tpm.tcti, .ek = path }, .node = node }, &s.tees, &s.msg));
+    id = opened(&s, &(struct tees_wish){ .provider = "tpm" });
+    q = proof(&s, id, channel);
+    crypto_x509_pool_destroy(s.pool); /* the verifier has no issuers of its own */
+    s.pool = crypto_x509_pool_create();
+    CHECK_OK(tpm_name(q.view.collateral[1], name, &n));
+    judge(&s, &q.view, &q.view, vl_span(name, n));
+    CHECK_STR("accepted", s.r.reason);
+    judge(&s, &p.view, &p.view, vl_span(name, n)); /* as the TPM gave it: no issuer */
+    CHECK(!s.r.accepted);
+    tees_proof_free(&p);
+    tees_proof_free(&q);
+    CHECK_EQ(0, unlink(path));
+    CHECK_EQ(VL_ENOTFOUND, tees_attest(s.tees, id, nonce, channel, NOW, &q, &s.msg));
+    CHECK(strstr(s.msg.text, "ek.pem cannot be read") != NULL);
+    vl_buf_free(&pem);
+    end(&s);
+}
+
+/* ---- the log of the machine's start ---- */
+
+static void le(struct vl_buf *b, uint64_t v, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) CHECK_OK(vl_buf_append(b, &(uint8_t){ (uint8_t)(v >> 8 * i) }, 1));
+}
+/* An event of PCR 7, in the log and in the TPM. */
+static void measured(struct vl_buf *log, const struct tpm_link *l, uint32_t type, struct vl_span data) {
+    TPML_DIGEST_VALUES v = { .count = 1, .digests[0].hashAlg = TPM2_ALG_SHA256 };
+    crypto_sha256(data, v.digests[0].digest.sha256);
+    CHECK_EQ(0, l->tss->Esys_PCR_Extend(l->esys, 7, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &v));
+    le(log, 7, 4), le(log, type, 4), le(log, 1, 4), le(log, TPM2_ALG_SHA256, 2);
+    CHECK_OK(vl_buf_append(log, v.digests[0].digest.sha256, 32));
+    le(log, data.n, 4);
+    CHECK_OK(vl_buf_append(log, data.p, data.n));
+}
+/* As firmware does it that starts with secure boot: the variable, then the separator. */
+static void boot(struct vl_buf *log) {
+    static const uint8_t variable[] = "\x61\xdf\xe4\x8b\xca\x93\xd2\x11\xaa\x0d\x00\xe0\x98\x03\x2b\x8c\x0a\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0"
+                                      "S\0e\0c\0u\0r\0e\0B\0o\0o\0t\0\x01";
+    struct tss tss;
+    struct tpm_link l;
+    struct vl_errmsg msg;
+    swtpm_stop(&tpm);
+    swtpm_start(&tpm);
+    CHECK_OK(tss_load(&tss, &msg));
+    CHECK_OK(tpm_dial(&tss, tpm.tcti, &l, &msg));
+    vl_buf_init(log, 1 << 20);
+    le(log, 0, 4), le(log, 3, 4);
+    for (unsigned i = 0; i < 20; i++) le(log, 0, 1);
+    le(log, 16 + 8 + 4 + 4 + 1, 4);
+    CHECK_OK(vl_buf_append(log, "Spec ID Event03", 16));
+    le(log, 0, 4), le(log, 0x02000200, 4), le(log, 1, 4), le(log, TPM2_ALG_SHA256, 2), le(log, 32, 2), le(log, 0, 1);
+    measured(log, &l, 0x80000001u, vl_span(variable, sizeof variable - 1));
+    measured(log, &l, 4, vl_span("\0\0\0\0", 4));
+    tpm_hang_up(&l);
+    tss_unload(&tss);
+}
+
+TEST(tee_tpm, the_log_of_the_start_comes_along_and_tells_of_secure_boot) {
+    NEED_TPM();
+    struct scene s;
+    struct fake f;
+    struct vl_buf log;
+    uint8_t name[TPM_NAME_MAX];
+    size_t n = 0;
+    begin(&s);
+    tees_destroy(s.tees);
+    boot(&log);
+    fake_begin(&f);
+    f.config.tpm = tpm.tcti;
+    fake_file(&f, "/sys/kernel/security/tpm0/binary_bios_measurements", vl_span(log.p, log.len));
+    CHECK_OK(tees_create(&(struct tees_config){ .machine = f.config, .node = node }, &s.tees, &s.msg));
+    uint64_t id = opened(&s, &(struct tees_wish){ .provider = "tpm" });
+    struct tees_proof p = proof(&s, id, channel);
+    CHECK_EQ(log.len, p.view.collateral[3].n);
+    CHECK_OK(tpm_name(p.view.collateral[1], name, &n));
+    judge(&s, &p.view, &p.view, vl_span(name, n));
+    CHECK_STR("accepted", s.r.reason);
+    CHECK_EQ(ATTEST_YES, s.r.secure_boot);
+    tees_proof_free(&p);
+    log.p[log.len - 1] ^= 1; /* data of the separator: the log's own word; the digest before it is what counts */
+    log.p[log.len - 9] ^= 1;
+    fake_file(&f, "/sys/kernel/security/tpm0/binary_bios_measurements", vl_span(log.p, log.len));
+    p = proof(&s, id, channel);
+    judge(&s, &p.view, &p.view, vl_span(name, n));
+    CHECK_STR("the event log is not what was measured", s.r.reason);
+    tees_proof_free(&p);
+    static uint8_t huge[ATTESTATION_PIECE_MAX + 1]; /* more than a verifier takes: better without */
+    fake_file(&f, "/sys/kernel/security/tpm0/binary_bios_measurements", vl_span(huge, sizeof huge));
+    p = proof(&s, id, channel);
+    CHECK_EQ(0, p.view.collateral[3].n);
+    tees_proof_free(&p);
+    vl_buf_free(&log);
+    end(&s);
+    fake_end(&f);
+}
+
 /* ---- contexts ---- */
+
+TEST(tees, a_program_is_its_module_and_each_byte_of_its_configuration) {
+    struct vl_hash module = { { 1 } }, other = { { 2 } };
+    uint8_t a[32], b[32], c[32], d[32];
+    tees_program(&module, vl_span(NULL, 0), a);
+    CHECK_MEM(module.b, a, 32);
+    tees_program(&module, vl_span("x", 1), b);
+    tees_program(&module, vl_span("y", 1), c);
+    tees_program(&other, vl_span("x", 1), d);
+    CHECK(memcmp(a, b, 32) != 0 && memcmp(b, c, 32) != 0 && memcmp(b, d, 32) != 0);
+    /* BLAKE2b-256("village-tee-program-v1" || 01 00.. || BLAKE2b-256("x")): node/tee.h says so, and verifiers compute it */
+    uint8_t text[22 + 64] = "village-tee-program-v1";
+    struct vl_hash h, all;
+    crypto_blake2b256(vl_span("x", 1), &h);
+    memcpy(text + 22, module.b, 32);
+    memcpy(text + 54, h.b, 32);
+    crypto_blake2b256(vl_span(text, sizeof text), &all);
+    CHECK_MEM(all.b, b, 32);
+}
+
+struct asker {
+    struct tees *tees;
+    struct tees_wish wish;
+    enum vl_err err;
+    unsigned good;
+};
+static void *ask_much(void *arg) {
+    struct asker *a = arg;
+    struct tees_status st;
+    a->err = tees_open(a->tees, &a->wish, NOW, &st, NULL);
+    for (unsigned i = 0; i < 8 && a->err == VL_OK; i++) {
+        struct tees_proof p;
+        struct tees_status list[TEES_MAX];
+        a->err = tees_attest(a->tees, st.id, nonce, channel, NOW, &p, NULL);
+        if (a->err) break;
+        a->good += tees_list(a->tees, list) > 0 && p.view.collateral[2].n == 9 * 32;
+        tees_proof_free(&p);
+    }
+    if (a->err == VL_OK) a->err = tees_close(a->tees, st.id);
+    return NULL;
+}
+
+TEST(tee_tpm, threads_take_turns) {
+    NEED_TPM();
+    struct scene s;
+    struct asker askers[3];
+    struct tees_status list[TEES_MAX];
+    pthread_t threads[3];
+    begin(&s);
+    for (unsigned i = 0; i < 3; i++) {
+        askers[i] = (struct asker){ .tees = s.tees, .wish = { .job = { { (uint8_t)(i + 1) } }, .module = { { (uint8_t)(i + 1) } } } };
+        CHECK_EQ(0, pthread_create(&threads[i], NULL, ask_much, &askers[i]));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        CHECK_OK(askers[i].err);
+        CHECK_EQ(8, askers[i].good);
+    }
+    CHECK_EQ(0, tees_list(s.tees, list));
+    end(&s);
+}
 
 TEST(tee_tpm, contexts_are_listed_closed_and_bounded) {
     NEED_TPM();
