@@ -28,9 +28,12 @@ static unsigned line_of(const struct source *src, const uint8_t *p) {
 }
 
 static enum vl_err wrong(const struct at *at, struct vl_span name, enum vl_err err, const char *what) {
-    char shown[41] = "";
-    for (size_t i = 0; i < name.n && i < sizeof shown - 1; i++) shown[i] = name.p[i] >= 0x20 && name.p[i] < 0x7f ? (char)name.p[i] : '?';
-    return vl_errmsg_set(at->src->why, err, "attestation policy, line %u: %s%s: %s", line_of(at->src, name.p), at->in, shown, what);
+    char where[64] = "";
+    size_t at_n = strlen(at->in);
+    memcpy(where, at->in, at_n);
+    if (name.n == 0 && at_n > 0) where[at_n - 1] = '\0'; /* the group itself */
+    for (size_t i = 0; i < name.n && i < 40; i++) where[at_n + i] = name.p[i] >= 0x20 && name.p[i] < 0x7f ? (char)name.p[i] : '?';
+    return vl_errmsg_set(at->src->why, err, "attestation policy, line %u: %s%s%s", line_of(at->src, name.p), where, where[0] ? ": " : "", what);
 }
 
 enum type { T_UINT, T_BOOL, T_BYTE };
