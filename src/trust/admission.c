@@ -188,7 +188,8 @@ vl_ms admission_until(const struct admission *a, vl_ms when) { return vl_ms_add(
 
 uint32_t admission_level_of(const struct admission *a, uint32_t level, vl_ms when, struct vl_hash policy, vl_ms now) {
     if (!vl_hash_eq(policy, a->policy_hash) || now > admission_until(a, when)) return self_at_most(level);
-    return attest_level_aged(level, now > when ? now - when : 0, &a->rules);
+    vl_ms due = vl_ms_add(when, a->period_ms); /* until then it is current: a TPM's 700 must do for a job that asks for 700 */
+    return attest_level_aged(level, now > due ? now - due : 0, &a->rules);
 }
 
 uint32_t admission_level(const struct admission *a, const struct attested *r, vl_ms now) {

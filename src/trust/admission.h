@@ -87,7 +87,7 @@ struct admission_verdict {
 void admission_judge(const struct admission *a, const struct admission_case *c, struct admission_verdict *ret);
 /* The level of a result now. */
 uint32_t admission_level(const struct admission *a, const struct attested *r, vl_ms now);
-/* The same from its parts.  A result under another policy than this one, and one that is older than two periods, counts as a
+/* The same from its parts.  A result counts in full for a period, then ages by the half-life.  One under another policy, and one that is older than two periods, counts as a
  * node's own word at most. */
 uint32_t admission_level_of(const struct admission *a, uint32_t level, vl_ms when, struct vl_hash policy, vl_ms now);
 /* When a result made at `when` stops counting. */

@@ -261,8 +261,9 @@ TEST(admission, a_result_ages_ends_after_two_periods_and_counts_under_its_own_po
     const struct attested *r = &s.v.result;
     CHECK_EQ(900, admission_level(s.a, r, WHEN));
     CHECK_EQ(900, admission_level(s.a, r, WHEN - DAY)); /* a clock that was set back */
-    CHECK_EQ(600, admission_level(s.a, r, WHEN + 10 * DAY));
-    CHECK_EQ(450, admission_level(s.a, r, WHEN + 20 * DAY));
+    CHECK_EQ(900, admission_level(s.a, r, WHEN + 10 * DAY)); /* current */
+    CHECK_EQ(750, admission_level(s.a, r, WHEN + 15 * DAY));
+    CHECK_EQ(600, admission_level(s.a, r, WHEN + 20 * DAY));
     CHECK_EQ(300, admission_level(s.a, r, WHEN + 20 * DAY + 1));
     CHECK_EQ(WHEN + 20 * DAY, admission_until(s.a, WHEN));
     struct vl_hash other = r->policy;
