@@ -37,7 +37,7 @@ static void folder_file(void *arg, const char *name) {
         return;
     }
     snprintf(path, sizeof path, "%s/%s", f->path, name);
-    strcpy(f->name[f->n], name);
+    memcpy(f->name[f->n], name, strlen(name) + 1);
     vl_buf_init(&f->bytes[f->n], ADMISSION_FILE_MAX);
     f->err = os_file_read(path, &f->bytes[f->n]);
     if (f->err) vl_errmsg_set(f->msg, f->err, "--attest-dir: cannot read %s: %s", path, vl_err_text(f->err));

@@ -269,6 +269,18 @@ void sim_seed(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[3
     memcpy(dst, h.b, 32);
 }
 
+/* A machine without any providers of evidence. */
+static void attest_effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
+    if (e->kind == BRAIN_TEE_QUOTE) {
+        brain_tee_quoted(n->brain, now, e->req, NULL, 0, "a simulated machine has no providers");
+    } else if (e->kind == BRAIN_TEE_ACTIVATE) {
+        brain_tee_activated(n->brain, now, e->req, (struct vl_span){ 0 });
+    } else {
+        brain_attest_run(e->attest);
+        brain_attest_done(n->brain, now, e->attest);
+    }
+}
+
 static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
     struct sim_blob *part;
     struct vl_span bytes;
@@ -363,15 +375,10 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         brain_mix_batch_run(e->batch);
         brain_mix_batch_done(n->brain, now, e->batch);
         return;
-    case BRAIN_TEE_QUOTE: /* a machine without any */
-        brain_tee_quoted(n->brain, now, e->req, NULL, 0, "a simulated machine has no providers");
-        return;
+    case BRAIN_TEE_QUOTE:
     case BRAIN_TEE_ACTIVATE:
-        brain_tee_activated(n->brain, now, e->req, (struct vl_span){ 0 });
-        return;
     case BRAIN_ATTEST:
-        brain_attest_run(e->attest);
-        brain_attest_done(n->brain, now, e->attest);
+        attest_effect(n, e, now);
         return;
     case BRAIN_NODE_CHANGED:
     case BRAIN_NOTE:

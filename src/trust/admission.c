@@ -1,4 +1,6 @@
 /* The verdict on what a node answered, and the files that are held against it. */
+#include "trust/admission.h"
+
 #include "trust/admission_priv.h"
 
 #include "crypto/hash.h"
