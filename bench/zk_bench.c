@@ -1,9 +1,14 @@
 /* zk_bench.c - what range proofs cost on one core, CPU time, medians of alternating rounds.
  * zk.range64_prove_ms, zk.range64_verify_ms: one value of 64 bits; peers are the products of one proof, and of one
  * check, on the interface of libsodium alone.  zk.range4x64_prove_ms, zk.range4x64_verify_ms: four values in one proof.
- * zk.range64_batch32_ms: each of 32 proofs in a batch; the peer is checking them one by one. */
+ * zk.range64_batch32_ms: each of 32 proofs in a batch; the peer is checking them one by one.
+ * zk.many1000_prove_ms, zk.many1000_verify_ms: membership in a public set of 1,000.
+ * zk.r1cs_prove_ms, zk.r1cs_verify_ms: 16 numbers of 64 bits taken apart, 1,024 multipliers: the largest circuit. */
 #include "crypto/random.h"
+#include "trust/zk_gadget.h"
+#include "trust/zk_many.h"
 #include "trust/zk_range.h"
+#include "trust/zk_sigma.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -81,11 +86,58 @@ static double batch(const struct zk_gens *g, uint8_t (*commitment)[32], const ui
     return (now_ms() - began) / BATCH;
 }
 
+/* --- membership --- */
+#define MANY 1000u
+static double many(const struct zk_gens *g, double *ret_verify) {
+    static struct zk_scalar at[MANY];
+    const struct zk_many_set set = { at, MANY, 1, 1 };
+    uint8_t commitment[1][32], proof[ZK_MANY_PROOF_MAX];
+    struct transcript t;
+    for (unsigned i = 0; i < MANY; i++) at[i] = zk_of_u64(3 * (uint64_t)i);
+    zk_commit_scalar(g, &at[777], blind[0], commitment[0]);
+    double began = now_ms();
+    transcript_init(&t, "bench");
+    if (zk_many_prove(g, &t, &set, (const uint8_t(*)[32])commitment, 777, (const uint8_t(*)[32])blind, seed, proof) != VL_OK) die("many");
+    double proved = now_ms();
+    transcript_init(&t, "bench");
+    if (zk_many_verify(g, &t, &set, (const uint8_t(*)[32])commitment, vl_span(proof, zk_many_size(MANY))) != VL_OK) die("many: verify");
+    *ret_verify = now_ms() - proved;
+    return proved - began;
+}
+
+/* --- circuits --- */
+static struct zk_cs *circuit(const struct zk_gens *g, struct transcript *t, const struct zk_opening *o, uint8_t commitment[32]) {
+    struct zk_cs *cs = zk_cs_create(g, t, o != NULL);
+    if (cs == NULL) die("out of memory");
+    struct zk_lc v = zk_lc_var(zk_cs_commit(cs, commitment, o));
+    for (unsigned i = 0; i < ZK_GATES_MAX / 64; i++) zk_gadget_range(cs, &v, 64, NULL);
+    return cs;
+}
+static double r1cs(const struct zk_gens *g, double *ret_verify) {
+    const struct zk_opening o = { zk_of_u64(1u << 30), zk_of_bytes(blind[0]) };
+    uint8_t commitment[32], proof[ZK_R1CS_PROOF_MAX];
+    struct transcript t;
+    zk_commit_scalar(g, &o.value, blind[0], commitment);
+    double began = now_ms();
+    transcript_init(&t, "bench");
+    struct zk_cs *cs = circuit(g, &t, &o, commitment);
+    if (zk_cs_prove(cs, seed, proof) != VL_OK) die("circuit");
+    zk_cs_destroy(cs);
+    double proved = now_ms();
+    transcript_init(&t, "bench");
+    cs = circuit(g, &t, NULL, commitment);
+    if (zk_cs_verify(cs, vl_span(proof, zk_cs_proof_size(zk_cs_gates(cs)))) != VL_OK) die("circuit: verify");
+    zk_cs_destroy(cs);
+    *ret_verify = now_ms() - proved;
+    return proved - began;
+}
+
 int main(void) {
     double p1[ROUNDS], v1[ROUNDS], p4[ROUNDS], v4[ROUNDS], b[ROUNDS], peer_p[ROUNDS], peer_v[ROUNDS];
+    double pm[ROUNDS], vm[ROUNDS], pc[ROUNDS], vc[ROUNDS];
     uint8_t commitment[4][32], proof[ZK_RANGE_PROOF_MAX];
     if (crypto_init() != VL_OK) die("crypto_init");
-    struct zk_gens *g = zk_gens_create(64, 4);
+    struct zk_gens *g = zk_gens_create(64, 16);
     if (g == NULL) die("out of memory");
     crypto_random(seed, sizeof seed);
     for (unsigned j = 0; j < 4; j++) crypto_core_ristretto255_scalar_random(blind[j]);
@@ -95,6 +147,8 @@ int main(void) {
         p1[i] = prove(g, 1, commitment, proof);
         v1[i] = verify(g, 1, commitment, proof);
         b[i] = batch(g, commitment, proof);
+        pm[i] = many(g, &vm[i]);
+        pc[i] = r1cs(g, &vc[i]);
         peer_p[i] = on_sodium(2 * 64 + 12 * 65); /* S; L and R of six rounds */
         peer_v[i] = on_sodium(2 * 64 + 4 + 12 + 3);
     }
@@ -104,6 +158,10 @@ int main(void) {
     print("zk.range4x64_prove_ms", median(p4), "200 ms", 200);
     print("zk.range4x64_verify_ms", median(v4), "25 ms", 25);
     print("zk.range64_batch32_ms", median(b), "one by one", alone);
+    print("zk.many1000_prove_ms", median(pm), "200 ms", 200);
+    print("zk.many1000_verify_ms", median(vm), "25 ms", 25);
+    print("zk.r1cs_prove_ms", median(pc), "1 s", 1000);
+    print("zk.r1cs_verify_ms", median(vc), "500 ms", 500);
     zk_gens_destroy(g);
     return 0;
 }

@@ -269,9 +269,15 @@ void sim_seed(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[3
     memcpy(dst, h.b, 32);
 }
 
-/* A machine without any providers of evidence. */
-static void attest_effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
-    if (e->kind == BRAIN_TEE_QUOTE) {
+/* What a node does on its pool; a machine without any providers of evidence. */
+static void pool_effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
+    if (e->kind == BRAIN_PLAN) {
+        brain_plan_run(e->plan, NULL, NULL);
+        brain_plan_done(n->brain, now, e->plan, 0);
+    } else if (e->kind == BRAIN_MIX_BATCH) {
+        brain_mix_batch_run(e->batch);
+        brain_mix_batch_done(n->brain, now, e->batch);
+    } else if (e->kind == BRAIN_TEE_QUOTE) {
         brain_tee_quoted(n->brain, now, e->req, NULL, 0, "a simulated machine has no providers");
     } else if (e->kind == BRAIN_TEE_ACTIVATE) {
         brain_tee_activated(n->brain, now, e->req, (struct vl_span){ 0 });
@@ -368,17 +374,11 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         sim_owner_order(n, e->index, now);
         return;
     case BRAIN_PLAN:
-        brain_plan_run(e->plan, NULL, NULL);
-        brain_plan_done(n->brain, now, e->plan, 0);
-        return;
     case BRAIN_MIX_BATCH:
-        brain_mix_batch_run(e->batch);
-        brain_mix_batch_done(n->brain, now, e->batch);
-        return;
     case BRAIN_TEE_QUOTE:
     case BRAIN_TEE_ACTIVATE:
     case BRAIN_ATTEST:
-        attest_effect(n, e, now);
+        pool_effect(n, e, now);
         return;
     case BRAIN_NODE_CHANGED:
     case BRAIN_NOTE:

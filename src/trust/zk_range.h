@@ -15,17 +15,18 @@
 #include "base/bytes.h"
 #include "crypto/ristretto.h"
 #include "crypto/transcript.h"
+#include "trust/zk_batch.h"
 
 #include <stdint.h>
 
 #define ZK_RANGE_BITS_MAX 64u
 #define ZK_RANGE_VALUES_MAX 8u
 #define ZK_RANGE_PROOF_MAX 864u /* of 8 values of 64 bits */
-#define ZK_BATCH_MAX 256u       /* proofs in one batch: at most 1,024 + 256 * 30 terms */
 
 /* Generators for proofs up to `bits` and `values`; make once, they cost about 20 us each (2 * bits * values). */
 struct zk_gens;
-/* bits: 8, 16, 32 or 64; values: 1, 2, 4 or 8 (asserted).  NULL: out of memory.  Returns owned. */
+/* bits: 8, 16, 32 or 64; values: 1, 2, 4, 8, or 16 for circuits (zk_r1cs.h; range proofs have at most 8) (asserted).
+ * NULL: out of memory.  Returns owned. */
 struct zk_gens *zk_gens_create(unsigned bits, unsigned values);
 void zk_gens_destroy(struct zk_gens *g);
 /* B, the base point, and C = SHA3-512(B) as an element.  Borrowed. */
@@ -52,7 +53,11 @@ VL_MUST_CHECK enum vl_err zk_range_verify(const struct zk_gens *g, struct transc
                                           const uint8_t (*commitment)[32], unsigned m, unsigned bits,
                                           struct vl_span proof);
 
-/* One proof of a batch; all is borrowed. */
+/* The same into a batch of proofs of any kind (zk_batch.h). */
+VL_MUST_CHECK enum vl_err zk_range_add(struct zk_batch *b, struct transcript *t, const uint8_t (*commitment)[32],
+                                       unsigned m, unsigned bits, struct vl_span proof);
+
+/* One proof of a batch of range proofs alone; all is borrowed. */
 struct zk_range_claim {
     struct transcript *t;
     const uint8_t (*commitment)[32];

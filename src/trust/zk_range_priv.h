@@ -2,17 +2,9 @@
 #ifndef VL_TRUST_ZK_RANGE_PRIV_H
 #define VL_TRUST_ZK_RANGE_PRIV_H
 
-#include "trust/zk_range.h"
-#include "trust/zk_scalar.h"
+#include "trust/zk_inner.h"
 
 #define ZK_TERMS_MAX (ZK_RANGE_BITS_MAX * ZK_RANGE_VALUES_MAX)
-#define ZK_ROUNDS_MAX 9u /* log2 of that */
-
-struct zk_gens {
-    unsigned bits, values;
-    struct ristretto value, blind;
-    struct ristretto *g, *h; /* [value * bits + bit] */
-};
 
 /* A proof begins with A, S, T1, T2 and t(x), its blinding factor, the one of the inner product; pairs L, R follow; then
  * a and b. */
@@ -22,6 +14,5 @@ struct zk_gens {
 int zk_range_rounds(unsigned bits, unsigned m);
 /* The transcript up to the commitments. */
 void zk_range_begin(struct transcript *t, const uint8_t (*commitment)[32], unsigned m, unsigned bits);
-struct zk_scalar zk_challenge(struct transcript *t, const char *label);
 
 #endif

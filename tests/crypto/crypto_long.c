@@ -5,6 +5,7 @@
  * Exit 1 when a result is wrong or a time depends on a secret. */
 #include "crypto/hctr2.h"
 #include "crypto/msm.h"
+#include "crypto/msm_secret.h"
 #include "crypto/random.h"
 #include "crypto/vrf.h"
 #include "crypto/x25519_batch.h"
@@ -134,8 +135,8 @@ struct group_subject {
     uint8_t out[CRYPTO_VRF_PROOF];
 };
 
-/* Class 0: bytes of zeros, the identity, scalar 1, the least key.  The public key, and so the point that the VRF's input
- * becomes, is the same in both: that much may show. */
+/* Class 0: bytes of zeros, the identity, scalar 1, the least key.  The public key, and so the point that the VRF's
+ * input becomes, is the same in both: that much may show. */
 static void prepare_group(void *arg, int class) {
     struct group_subject *s = arg;
     for (int c = 0; c < 2; c++) {
@@ -179,6 +180,13 @@ static void group_product(void *arg) {
     struct group_subject *s = arg;
     ristretto_mul(s->is.scalar, &s->other, &s->result);
 }
+static void group_secret_sum(void *arg) {
+    struct group_subject *s = arg;
+    uint8_t scalar[3][32];
+    const struct ristretto point[3] = { s->other, s->other, s->other };
+    for (int i = 0; i < 3; i++) memcpy(scalar[i], s->is.scalar, 32);
+    vl_ignore(msm_secret((const uint8_t(*)[32])scalar, point, 3, &s->result));
+}
 /* For public scalars: its time must be seen to depend on them. */
 static void group_vartime(void *arg) {
     struct group_subject *s = arg;
@@ -196,9 +204,13 @@ static int timing_group(size_t n) {
         timing_run *run;
         size_t share; /* of n: these take longer */
         bool leaks;
-    } runs[] = { { "control: _vartime", group_vartime, 50, true }, { "from uniform bytes", group_uniform, 1, false },
-                 { "decode", group_decode, 1, false },             { "encode", group_encode, 1, false },
-                 { "sums", group_sums, 1, false },                 { "product", group_product, 4, false },
+    } runs[] = { { "control: _vartime", group_vartime, 50, true },
+                 { "from uniform bytes", group_uniform, 1, false },
+                 { "decode", group_decode, 1, false },
+                 { "encode", group_encode, 1, false },
+                 { "sums", group_sums, 1, false },
+                 { "product", group_product, 4, false },
+                 { "secret sum", group_secret_sum, 4, false },
                  { "VRF proof", group_prove, 8, false } };
     int bad = 0;
     s.other = ristretto_base();

@@ -1,4 +1,5 @@
 #include "crypto/msm.h"
+#include "crypto/msm_secret.h"
 
 #include "base/prng.h"
 #include "base/text.h"
@@ -419,10 +420,25 @@ static void slow_sum(const struct terms *t, size_t n, uint8_t ret[32]) {
     }
 }
 
+/* Of the same scalars modulo L, since it takes no others. */
+static void check_secret_sum(const struct terms *t, size_t n, const uint8_t want[32]) {
+    static uint8_t reduced[MOST][32];
+    uint8_t got[32], wide[64] = { 0 };
+    struct ristretto sum;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(wide, t->scalar[i], 32);
+        crypto_core_ristretto255_scalar_reduce(reduced[i], wide);
+    }
+    CHECK_OK(msm_secret((rows)reduced, t->point, n, &sum));
+    ristretto_encode(&sum, got);
+    CHECK_MEM(want, got, 32);
+}
+
 static void check_sum(const struct terms *t, size_t n) {
     uint8_t want[32], got[32];
     struct ristretto sum;
     slow_sum(t, n, want);
+    check_secret_sum(t, n, want);
     CHECK_OK(msm_vartime((rows)t->scalar, t->point, n, &sum));
     ristretto_encode(&sum, got);
     CHECK_MEM(want, got, 32);
@@ -441,7 +457,7 @@ static void draw_terms(struct terms *t, uint64_t seed) {
 }
 
 TEST(msm, sums_as_libsodium_does_for_every_method_and_window) {
-    static const size_t sizes[] = { 0, 1, 2, 3, 31, 32, MSM_STRAUS_MAX, MSM_STRAUS_MAX + 1, 257, MOST };
+    static const size_t sizes[] = { 0, 1, 2, 3, 31, 32, 63, 64, 65, MSM_STRAUS_MAX, MSM_STRAUS_MAX + 1, 257, MOST };
     struct terms *t = malloc(sizeof *t);
     CHECK(t != NULL);
     CHECK_OK(crypto_init());
@@ -526,6 +542,30 @@ TEST(msm, of_opposite_terms_is_the_identity) {
         CHECK(!ristretto_is_identity(&sum));
     }
     free(t);
+}
+
+/* The largest it takes: all digits are the most negative, or carry; and a single digit of every size at every place. */
+TEST(msm, secret_sums_hold_for_every_digit) {
+    struct ristretto base = ristretto_base(), sum, minus;
+    uint8_t scalar[2][32], want[32], got[32];
+    const struct ristretto points[2] = { base, base };
+    CHECK_OK(crypto_init());
+    for (unsigned at = 0; at < 64; at++)
+        for (unsigned digit = 0; digit < (at == 63 ? 2u : 16u); digit++) {
+            memset(scalar, 0, sizeof scalar);
+            scalar[0][at / 2] = (uint8_t)(digit << at % 2 * 4);
+            CHECK_OK(msm_secret((rows)scalar, points, 1, &sum));
+            CHECK_OK(msm_vartime((rows)scalar, points, 1, &minus));
+            CHECK(ristretto_equal(&sum, &minus));
+        }
+    memset(scalar, 0xff, sizeof scalar);
+    scalar[0][31] = scalar[1][31] = 0x1f; /* 2^253 - 1 */
+    memset(scalar[1], 0x88, 31);
+    CHECK_OK(msm_secret((rows)scalar, points, 2, &sum));
+    CHECK_OK(msm_vartime((rows)scalar, points, 2, &minus));
+    ristretto_encode(&sum, got);
+    ristretto_encode(&minus, want);
+    CHECK_MEM(want, got, 32);
 }
 
 TEST(msm, refuses_an_encoding_that_is_none_and_too_many_terms) {
