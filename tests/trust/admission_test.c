@@ -5,6 +5,8 @@
 #include "crypto/random.h"
 #include "trust/admission.h"
 #include "trust/attest_bind.h"
+#include "trust/verify_attest.h"
+#include "wire/armor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -316,5 +318,127 @@ TEST(admission, a_result_is_signed_by_its_verifier) {
         CHECK(attested_open(vl_span(out.p, i), &r, &other) != VL_OK);
     }
     vl_buf_free(&out);
+    end(&s);
+}
+
+/* ---- files ---- */
+
+static void artefact(struct scene *s, const struct attestation *e, const struct verify_query *q, struct verdict *v) {
+    struct vl_buf bytes, text;
+    (void)s;
+    vl_buf_init(&bytes, ATTESTATION_MAX);
+    vl_buf_init(&text, 2 * ATTESTATION_MAX);
+    CHECK_OK(attestation_encode(e, &bytes));
+    CHECK_OK(armor_write(ATTESTATION_LABEL, vl_span(bytes.p, bytes.len), &text));
+    verify_artefact(vl_span(text.p, text.len), q, v);
+    vl_buf_free(&bytes);
+    vl_buf_free(&text);
+}
+
+TEST(verify_attest, a_file_of_evidence_says_what_it_proves_and_what_not) {
+    struct scene s;
+    struct verdict v;
+    begin(&s, "");
+    s.e.node = s.c.node;
+    memcpy(s.e.nonce, s.c.nonce, 32);
+    memcpy(s.e.binding, s.c.binding, 32);
+    struct verify_query q = { .at_ms = WHEN, .admission = s.a, .nonce = vl_span(s.c.nonce, 32) };
+    artefact(&s, &s.e, &q, &v);
+    if (!v.proved) print_message("# %s\n", v.reason);
+    CHECK(v.proved);
+    CHECK_STR("attestation", v.kind);
+    CHECK_EQ(2, v.n_proves);
+    CHECK(v.whom[0] != 0 && v.as_of[0] != 0);
+    q.nonce = (struct vl_span){ 0 };
+    artefact(&s, &s.e, &q, &v);
+    CHECK(v.proved && strstr(v.not[0], "fresh") != NULL);
+    uint8_t other[32] = { 1 };
+    q.nonce = vl_span(other, 32);
+    artefact(&s, &s.e, &q, &v);
+    CHECK(!v.proved && strstr(v.reason, "another nonce") != NULL);
+    q.nonce = (struct vl_span){ 0 };
+    s.e.nonce[0] ^= 1; /* the words beside the evidence are not believed */
+    artefact(&s, &s.e, &q, &v);
+    CHECK(!v.proved && strstr(v.reason, "another challenge") != NULL);
+    s.e.nonce[0] ^= 1;
+    q.has_signer = true;
+    q.signer = (struct vl_node_id){ { 9 } };
+    artefact(&s, &s.e, &q, &v);
+    CHECK(!v.proved && strstr(v.reason, "another node") != NULL);
+    q.has_signer = false;
+    q.at_ms = WHEN + 400 * DAY;
+    artefact(&s, &s.e, &q, &v);
+    CHECK(!v.proved); /* its certificates have ended */
+    q.at_ms = WHEN;
+    q.admission = NULL; /* without the policy nobody vouches for this root */
+    artefact(&s, &s.e, &q, &v);
+    CHECK(!v.proved);
+    s.e.kind = ATTEST_SELF;
+    artefact(&s, &s.e, &q, &v);
+    CHECK(!v.proved && strstr(v.reason, "own statement") != NULL);
+    end(&s);
+}
+
+TEST(verify_attest, no_changed_or_cut_file_is_taken) {
+    struct scene s;
+    struct verdict v;
+    struct vl_buf bytes;
+    begin(&s, "");
+    s.e.node = s.c.node;
+    memcpy(s.e.nonce, s.c.nonce, 32);
+    memcpy(s.e.binding, s.c.binding, 32);
+    struct verify_query q = { .at_ms = WHEN, .admission = s.a };
+    vl_buf_init(&bytes, ATTESTATION_MAX);
+    CHECK_OK(attestation_encode(&s.e, &bytes));
+    verdict_begin(&v, "attestation");
+    attest_artefact(vl_span(bytes.p, bytes.len), &q, &v);
+    CHECK(v.proved);
+    for (size_t n = 0; n < bytes.len; n += 7) {
+        verdict_begin(&v, "attestation");
+        attest_artefact(vl_span(bytes.p, n), &q, &v);
+        CHECK(!v.proved);
+    }
+    size_t made_at = 2 + 1 + 32 + 32 + 32 + 16 + 32; /* the node's own clock, eight bytes, binds nobody */
+    for (size_t i = 0; i < made_at + 8 + 4 + 0x2a0; i++) {
+        if (i >= made_at && i < made_at + 8) continue;
+        bytes.p[i] ^= 1;
+        verdict_begin(&v, "attestation");
+        attest_artefact(vl_span(bytes.p, bytes.len), &q, &v);
+        if (v.proved) print_message("# byte %zu\n", i);
+        CHECK(!v.proved);
+        bytes.p[i] ^= 1;
+    }
+    vl_buf_free(&bytes);
+    end(&s);
+}
+
+TEST(verify_attest, a_signed_result_is_its_verifiers_word) {
+    struct scene s;
+    struct crypto_sign_key key;
+    struct verdict v;
+    struct vl_buf bytes, text;
+    CHECK_OK(crypto_init());
+    begin(&s, "");
+    crypto_sign_key_from_seed((const uint8_t[32]){ 3 }, &key);
+    s.c.verifier = crypto_sign_node_id(&key);
+    CHECK_EQ(900, level(&s));
+    vl_buf_init(&bytes, 4096);
+    vl_buf_init(&text, 8192);
+    CHECK_OK(attested_sign(&key, &s.v.result, &bytes));
+    CHECK_OK(armor_write(ATTESTED_LABEL, vl_span(bytes.p, bytes.len), &text));
+    struct verify_query q = { .at_ms = WHEN + DAY, .has_signer = true, .signer = s.c.verifier };
+    verify_artefact(vl_span(text.p, text.len), &q, &v);
+    CHECK(v.proved);
+    CHECK_STR("attested", v.kind);
+    CHECK(strstr(v.proves[0], "0.900") != NULL);
+    q.signer.b[0] ^= 1;
+    verify_artefact(vl_span(text.p, text.len), &q, &v);
+    CHECK(!v.proved && strstr(v.reason, "another verifier") != NULL);
+    q.has_signer = false;
+    q.at_ms = WHEN - DAY;
+    verify_artefact(vl_span(text.p, text.len), &q, &v);
+    CHECK(!v.proved);
+    vl_buf_free(&bytes);
+    vl_buf_free(&text);
     end(&s);
 }
