@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ts.h>
 #include <openssl/x509.h>
@@ -12,6 +13,11 @@
 #include <string.h>
 
 #define ROOTS_MAX 1024
+
+enum vl_err timestamp_digest(enum timestamp_hash hash, struct vl_span in, uint8_t *dst) {
+    const EVP_MD *md = hash == TIMESTAMP_SHA256 ? EVP_sha256() : hash == TIMESTAMP_SHA384 ? EVP_sha384() : EVP_sha512();
+    return EVP_Digest(in.n ? in.p : (const uint8_t *)"", in.n, dst, NULL, md, NULL) == 1 ? VL_OK : VL_ENOMEM;
+}
 
 /* ---- asking --------------------------------------------------------------------------------------------------------- */
 

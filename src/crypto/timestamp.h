@@ -11,6 +11,9 @@
 
 enum timestamp_hash { TIMESTAMP_SHA256 = 1, TIMESTAMP_SHA384 = 2, TIMESTAMP_SHA512 = 3 };
 
+/* Digest of all of `in` into dst: 32, 48 or 64 bytes. */
+VL_MUST_CHECK enum vl_err timestamp_digest(enum timestamp_hash hash, struct vl_span in, uint8_t *dst);
+
 /* DER of a TimeStampReq for a SHA-256 digest, asking for the certificate.  nonce: 0: none.  VL_ENOMEM; errors of appending. */
 VL_MUST_CHECK enum vl_err timestamp_request(const uint8_t sha256[32], uint64_t nonce, struct vl_buf *out);
 

@@ -5,71 +5,42 @@
 #include "crypto/random.h"
 #include "crypto/sign.h"
 #include "os/file.h"
+#include "os/folder.h"
 #include "trust/admission.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- policy and folder ---- */
 
-struct folder {
-    struct admission_file file[ADMISSION_FILES];
-    char name[ADMISSION_FILES][ADMISSION_NAME_MAX];
-    struct vl_buf bytes[ADMISSION_FILES];
-    size_t n;
-    const char *path;
-    enum vl_err err;
-    struct vl_errmsg *msg;
-};
-
-static void folder_file(void *arg, const char *name) {
-    struct folder *f = arg;
-    char path[1024];
-    if (f->err || name[0] == '.') return;
-    if (f->n == ADMISSION_FILES) {
-        f->err = vl_errmsg_set(f->msg, VL_ELIMIT, "--attest-dir %s: holds more than %u files", f->path, ADMISSION_FILES);
-        return;
-    }
-    if (strlen(name) >= ADMISSION_NAME_MAX) {
-        f->err = vl_errmsg_set(f->msg, VL_ERANGE, "--attest-dir %s: the name %.40s... is too long", f->path, name);
-        return;
-    }
-    snprintf(path, sizeof path, "%s/%s", f->path, name);
-    memcpy(f->name[f->n], name, strlen(name) + 1);
-    vl_buf_init(&f->bytes[f->n], ADMISSION_FILE_MAX);
-    f->err = os_file_read(path, &f->bytes[f->n]);
-    if (f->err) vl_errmsg_set(f->msg, f->err, "--attest-dir: cannot read %s: %s", path, vl_err_text(f->err));
-    f->file[f->n] = (struct admission_file){ f->name[f->n], vl_span(f->bytes[f->n].p, f->bytes[f->n].len) };
-    f->n++;
+static enum vl_err admission_of(struct node *n, struct vl_span policy, const struct folder *folder, struct vl_errmsg *msg) {
+    struct vl_errmsg why = { "" };
+    struct admission_file *list = calloc(folder->n + 1, sizeof *list);
+    enum vl_err err = list ? VL_OK : VL_ENOMEM;
+    for (size_t i = 0; list && i < folder->n; i++)
+        list[i] = (struct admission_file){ folder->file[i].name, vl_span(folder->file[i].bytes.p, folder->file[i].bytes.len) };
+    if (err == VL_OK) err = admission_create(policy, list, folder->n, &n->admission, &why);
+    free(list);
+    if (err == VL_OK) return err;
+    return vl_errmsg_set(msg, err, "%.180s; see \"Admission by evidence\" in docs/operations.md",
+                         why.text[0] ? why.text : "the attestation policy cannot be read");
 }
 
 enum vl_err attest_open(struct node *n, struct vl_errmsg *msg) {
     struct vl_errmsg why = { "" };
     struct vl_buf policy;
-    struct folder *f = calloc(1, sizeof *f);
-    if (f == NULL) return vl_errmsg_set(msg, VL_ENOMEM, "out of memory");
-    f->path = n->cfg.attest_dir;
-    f->msg = msg;
+    struct folder folder = { .n = 0 };
     vl_buf_init(&policy, ADMISSION_POLICY_MAX);
     enum vl_err err = n->cfg.attest_policy ? os_file_read(n->cfg.attest_policy, &policy) : VL_OK;
     if (err)
         vl_errmsg_set(msg, err, "--attest-policy: cannot read %s: %s", n->cfg.attest_policy, vl_err_text(err));
     else if (n->cfg.attest_policy && policy.len == 0)
         err = vl_errmsg_set(msg, VL_EPARSE, "--attest-policy %s is empty: {\"version\": 1} admits everybody", n->cfg.attest_policy);
-    if (err == VL_OK && f->path && access(f->path, R_OK | X_OK) != 0)
-        err = vl_errmsg_set(msg, VL_ENOTFOUND, "--attest-dir %s: is not there, or may not be read by this user", f->path);
-    if (err == VL_OK && f->path) err = os_dir_each(f->path, folder_file, f);
-    if (err == VL_OK) err = f->err;
-    if (err == VL_OK) {
-        err = admission_create(vl_span(policy.p, policy.len), f->file, f->n, &n->admission, &why);
-        if (err)
-            vl_errmsg_set(msg, err, "%.180s; see \"Admission by evidence\" in docs/operations.md",
-                          why.text[0] ? why.text : "the attestation policy cannot be read");
-    }
-    for (size_t i = 0; i < f->n; i++) vl_buf_free(&f->bytes[i]);
-    free(f);
+    if (err == VL_OK && n->cfg.attest_dir && (err = folder_read(n->cfg.attest_dir, &folder, &why)))
+        vl_errmsg_set(msg, err, "--attest-dir: %.200s", why.text);
+    if (err == VL_OK) err = admission_of(n, vl_span(policy.p, policy.len), &folder, msg);
+    folder_free(&folder);
     vl_buf_free(&policy);
     n->brain_cfg.admission = n->admission;
     return err;

@@ -168,7 +168,7 @@ void attested_artefact(struct vl_span bytes, const struct verify_query *q, struc
         return;
     }
     verdict_proves(v, "%s found %s at level %u.%03u: %s.", verifier, node, r.level / 1000, r.level % 1000, r.why);
-    if (!q->has_signer) verdict_not(v, "That this verifier is the coordinator of any village: name it with --signer.");
+    if (!q->has_signer) verdict_not(v, "That this verifier is the coordinator of any village: name it with --key.");
     verdict_not(v, "What the evidence was: whoever wants to see for himself needs that, with the policy and files of these hashes.");
     verdict_whom(v, "To whoever trusts that verifier.");
     verdict_as_of(v, "%s. Where the node runs later is another question.", at);
