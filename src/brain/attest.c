@@ -8,7 +8,6 @@
 
 #include "crypto/hash.h"
 #include "crypto/random.h"
-#include "wire/pack.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +21,6 @@
 #define SETTLE_MS 500u      /* a link that came up is left alone for so long */
 #define KEPT_RESULTS 4u     /* of a node, with their evidence */
 #define EARLIER_MAX 2048u
-enum { TAG_ROW = 0x87, ROW_VERSION = 1 };
 
 enum stage { STAGE_NONE = 0, STAGE_ASKED, STAGE_VERIFYING, STAGE_ACTIVATING };
 struct subject {
@@ -184,6 +182,8 @@ void brain_attest_now(struct brain *b, vl_ms now, uint64_t token, struct vl_node
     step_end(b);
 }
 
+struct vl_hash attest_own_id(const struct brain *b) { return b->attests->self_id; }
+
 /* ---- rows ---- */
 
 void attest_known_set(struct attest_known *k, const struct attested *r) {
@@ -198,13 +198,11 @@ void attest_known_set(struct attest_known *k, const struct attested *r) {
 
 void attest_put(struct brain *b, const struct attested *r, struct vl_span earlier) {
     struct vl_buf result, row;
-    vl_buf_init(&result, 2 * ATTESTED_BYTES_MAX);
-    vl_buf_init(&row, 4 * ATTESTED_BYTES_MAX + EARLIER_MAX);
-    struct pack w = pack_message(&row, TAG_ROW, ROW_VERSION);
-    if (attested_encode(r, &result)) pack_fail(&w, VL_ERANGE);
-    pack_span16(&w, vl_span(result.p, result.len));
-    pack_span16(&w, earlier.n <= EARLIER_MAX ? earlier : (struct vl_span){ 0 });
-    if (pack_end(&w) == VL_OK)
+    vl_buf_init(&result, ATTESTED_BYTES_MAX);
+    vl_buf_init(&row, ATTESTED_BYTES_MAX + EARLIER_MAX + 64);
+    enum vl_err err = attested_encode(r, &result);
+    if (err == VL_OK) err = attested_row_encode(vl_span(result.p, result.len), earlier, &row);
+    if (err == VL_OK)
         item_put(b, ITEM_ATTESTED, r->node.b, 0, vl_span(row.p, row.len));
     else
         out_of_memory(b);
@@ -212,13 +210,10 @@ void attest_put(struct brain *b, const struct attested *r, struct vl_span earlie
     vl_buf_free(&row);
 }
 
-enum vl_err attest_row(struct vl_span row, struct attested *ret, struct vl_span *ret_earlier) {
-    struct vl_reader r = vl_reader(row.p, row.n);
-    enum vl_err err = unpack_message(&r, TAG_ROW, ROW_VERSION);
-    struct vl_span result = unpack_span16(&r, 2 * ATTESTED_BYTES_MAX);
-    *ret_earlier = unpack_span16(&r, EARLIER_MAX);
-    if (err == VL_OK) err = vl_reader_end(&r);
-    return err == VL_OK ? attested_open(result, ret, NULL) : err;
+enum vl_err attest_row(struct vl_span row, struct attested *ret, struct vl_hash *ret_id, struct vl_span *ret_earlier) {
+    struct vl_span result;
+    enum vl_err err = attested_row_decode(row, &result, ret_earlier);
+    return err == VL_OK ? attested_open(result, ret, ret_id) : err;
 }
 
 static void earlier_set(struct subject *s, struct vl_span v) {
@@ -233,11 +228,13 @@ static void earlier_set(struct subject *s, struct vl_span v) {
 enum vl_err attest_restore(struct brain *b, const struct record *rec) {
     struct attested r;
     struct vl_span earlier;
-    enum vl_err err = attest_row(rec->bytes, &r, &earlier);
+    struct vl_hash id;
+    enum vl_err err = attest_row(rec->bytes, &r, &id, &earlier);
     if (err || memcmp(rec->key, r.node.b, sizeof r.node.b) != 0) return err == VL_ENOMEM ? err : VL_ECORRUPT;
     if (!b->cfg.coordinator) {
         if (!vl_node_eq(r.node, b->self)) return VL_ECORRUPT;
         attest_known_set(&b->attests->self, &r);
+        b->attests->self_id = id;
         return VL_OK;
     }
     if (!vl_node_eq(r.verifier, b->self)) return VL_ECORRUPT;
@@ -245,6 +242,7 @@ enum vl_err attest_restore(struct brain *b, const struct record *rec) {
     if (s == NULL) return VL_ENOMEM;
     attest_known_set(&s->known, &r);
     earlier_set(s, earlier);
+    if (vl_node_eq(r.node, b->self)) b->attests->self_id = id;
     return VL_OK;
 }
 
@@ -253,13 +251,14 @@ static void evidence_put(struct brain *b, const struct attested *r, struct vl_sp
     static const struct vl_hash none;
     struct attests *a = b->attests;
     struct vl_buf result, row;
-    vl_buf_init(&result, 2 * ATTESTED_BYTES_MAX);
-    vl_buf_init(&row, ATTESTATION_LIST_MAX + 4 * ATTESTED_BYTES_MAX);
-    struct pack w = pack_message(&row, TAG_ROW, ROW_VERSION);
-    if (attested_encode(r, &result)) pack_fail(&w, VL_ERANGE);
-    pack_span16(&w, vl_span(result.p, result.len));
-    pack_span32(&w, list);
-    if (pack_end(&w) == VL_OK) item_put(b, ITEM_ATTESTATION, r->node.b, r->number, vl_span(row.p, row.len));
+    vl_buf_init(&result, ATTESTED_BYTES_MAX);
+    vl_buf_init(&row, ATTESTATION_LIST_MAX + ATTESTED_BYTES_MAX + 64);
+    enum vl_err err = attested_encode(r, &result);
+    if (err == VL_OK) err = attested_row_encode(vl_span(result.p, result.len), list, &row);
+    if (err == VL_OK)
+        item_put(b, ITEM_ATTESTATION, r->node.b, r->number, vl_span(row.p, row.len));
+    else
+        out_of_memory(b);
     if (r->number > KEPT_RESULTS) item_remove(b, ITEM_ATTESTATION, r->node.b, r->number - KEPT_RESULTS);
     if (!a->kept && !vl_hash_eq(r->policy, none)) item_put(b, ITEM_ATTESTATION, r->policy.b, 0, admission_policy_bytes(a->admission));
     if (!a->kept && !vl_hash_eq(r->snapshot, none)) item_put(b, ITEM_ATTESTATION, r->snapshot.b, 0, admission_snapshot(a->admission));
@@ -291,7 +290,7 @@ static void finish(struct brain *b, struct subject *s, struct attested *r, struc
     struct vl_node_id node = s->node;
     bool had = s->known.known && level_of(b, &s->known) > ADMISSION_SELF;
     r->number = s->known.number + 1;
-    vl_buf_init(&bytes, 2 * ATTESTED_BYTES_MAX);
+    vl_buf_init(&bytes, ATTESTED_BYTES_MAX);
     if (attested_sign(&b->key, r, &bytes)) {
         note(b, VL_ENOMEM, node, "the result of its evidence could not be signed; it is asked again");
         failed(b, s);
@@ -299,6 +298,7 @@ static void finish(struct brain *b, struct subject *s, struct attested *r, struc
         return;
     }
     attest_known_set(&s->known, r);
+    if (vl_node_eq(node, b->self)) crypto_blake2b256(attested_body(vl_span(bytes.p, bytes.len)), &b->attests->self_id);
     earlier_set(s, earlier);
     memcpy(s->binding, s->channel, sizeof s->binding);
     s->over = true;

@@ -133,12 +133,14 @@ void attest_member_message(struct brain *b, struct peer *p, enum link_kind kind,
 
 void attest_told(struct brain *b, struct vl_span bytes) {
     struct attested r;
-    bool good = attested_open(bytes, &r, NULL) == VL_OK && vl_node_eq(r.node, b->self) && vl_node_eq(r.verifier, b->coordinator);
+    struct vl_hash id;
+    bool good = attested_open(bytes, &r, &id) == VL_OK && vl_node_eq(r.node, b->self) && vl_node_eq(r.verifier, b->coordinator);
     if (!good) {
         b->counters.messages_bad++;
         return;
     }
     if (b->attests->self.known && r.number <= b->attests->self.number && r.when_ms <= b->attests->self.when_ms) return;
     attest_known_set(&b->attests->self, &r);
+    b->attests->self_id = id;
     attest_put(b, &r, (struct vl_span){ 0 });
 }

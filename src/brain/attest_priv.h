@@ -29,6 +29,7 @@ struct attests {
     uint64_t draws, reqs;
     struct attest_answer answer;
     struct attest_known self; /* a member: what the coordinator said */
+    struct vl_hash self_id;   /* of the result about this node; zeros: none */
     /* coordinator */
     struct vl_map subjects; /* struct subject by node */
     uint32_t running;
@@ -44,6 +45,6 @@ void attest_self_activated(struct brain *b, struct vl_span secret);
 void attest_known_set(struct attest_known *k, const struct attested *r);
 /* Rows of both roles: the signed result, and the quote that the next one is held against. */
 void attest_put(struct brain *b, const struct attested *r, struct vl_span earlier);
-VL_MUST_CHECK enum vl_err attest_row(struct vl_span row, struct attested *ret, struct vl_span *ret_earlier);
+VL_MUST_CHECK enum vl_err attest_row(struct vl_span row, struct attested *ret, struct vl_hash *ret_id, struct vl_span *ret_earlier);
 
 #endif

@@ -512,6 +512,8 @@ void attest_tick(struct brain *b);
 vl_ms attest_deadline(const struct brain *b);
 void attest_peer_up(struct brain *b, const struct peer *p);
 void attest_gone(struct brain *b, struct vl_node_id node); /* it was expelled */
+/* Id of the newest result about this node itself, for its receipts; zeros: none. */
+struct vl_hash attest_own_id(const struct brain *b);
 
 /* ---- standing.c: reputation, on the coordinator ---- */
 struct standing {

@@ -161,3 +161,30 @@ void api_node_attest(struct gateway *g, struct http_req *r, const struct call *k
     free(c);
     api_error(r, err, NULL);
 }
+
+static void attestation(void *arg, const struct view_attestation *v) {
+    struct jw *j = arg;
+    jw_obj(j);
+    jw_put_hex(j, "id", v->id.b, sizeof v->id.b);
+    jw_key(j, "result");
+    jw_strn(j, v->result, v->result_n);
+    jw_key(j, "evidence");
+    jw_arr(j);
+    for (unsigned i = 0; i < v->n; i++) jw_strn(j, v->evidence[i], v->evidence_n[i]);
+    jw_arr_end(j);
+    jw_key(j, "policy");
+    jw_strn(j, v->policy, v->policy_n);
+    jw_obj_end(j);
+}
+
+void api_node_attestation(struct gateway *g, struct http_req *r, const struct call *k) {
+    struct vl_node_id id;
+    struct jw j = api_json(r);
+    enum vl_err err = node_id_parse(k->param, &id) ? VL_ENOTFOUND : g->backend->ops->node_attestation(g->backend->self, id, attestation, &j);
+    if (err == VL_ENOTFOUND)
+        api_not_found(r, "Nothing was found of such a node, or it is not known here.");
+    else if (err)
+        api_error(r, err, NULL);
+    else
+        api_send(g, r, 200, &j, NULL);
+}

@@ -110,6 +110,14 @@ struct backend_tee_wish {
     uint8_t nonce[32];
     bool has_nonce; /* else a random one */
 };
+/* What was found of a node, as it is kept; texts are armoured files, borrowed. */
+struct view_attestation {
+    const char *result, *evidence[4], *policy; /* policy: as the verifier had it; "" when none, or not kept here */
+    size_t result_n, evidence_n[4], policy_n;
+    unsigned n;
+    struct vl_hash id;
+};
+typedef void (*view_attestation_fn)(void *arg, const struct view_attestation *v);
 typedef void (*backend_tee_fn)(void *arg, enum vl_err err, const char *detail, const struct view_tee *v);
 typedef void (*backend_tee_made_fn)(void *arg, enum vl_err err, const char *detail, const struct view_tee_made *v);
 
@@ -519,6 +527,8 @@ struct backend_ops {
     /* VL_ENOTFOUND, VL_ESTATE: it has ended already. */
     enum vl_err (*job_cancel)(void *self, struct vl_job_id id, backend_done_fn done, void *arg);
     enum vl_err (*node_expel)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
+    /* VL_ENOTFOUND: nothing was found of it, or it is not known here. */
+    enum vl_err (*node_attestation)(void *self, struct vl_node_id id, view_attestation_fn sink, void *arg);
     /* Asks it for evidence of where it runs.  VL_ENOTFOUND, VL_EUNSUPPORTED. */
     enum vl_err (*node_attest)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
     /* This node's own: create, measure and attest; on the pool.  VL_EUNSUPPORTED: no such hardware; VL_EEXISTS: the job has one. */

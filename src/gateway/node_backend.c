@@ -702,6 +702,7 @@ struct backend node_backend(struct node_backend *b) {
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
         .node_attest = node_backend_attest,
+        .node_attestation = node_backend_attestation,
         .tee_create = node_backend_tee_create,
         .tee_status = node_backend_tee_status,
         .harvest = node_backend_harvest,

@@ -3,7 +3,8 @@
 
 #include "crypto/random.h"
 #include "fog/registry.h"
-#include "trust/attest.h"
+#include "node/persist.h"
+#include "trust/admission.h"
 #include "wire/armor.h"
 
 #include <stdlib.h>
@@ -150,6 +151,87 @@ enum vl_err node_backend_tee_create(void *self, const struct backend_tee_wish *i
     if (!in->has_nonce) crypto_random(wish.nonce, sizeof wish.nonce);
     enum vl_err err = node_tee_create(node_of(self), &wish, create_done, c);
     if (err) free(c);
+    return err;
+}
+
+/* ---- what is kept ---- */
+
+static enum vl_err item(struct store *s, enum record_item kind, const uint8_t key[32], uint64_t number, struct store_row *row, struct vl_span *ret) {
+    struct store_value k[] = { store_int(kind), store_blob(key, 32), store_int((int64_t)number) };
+    enum vl_err err = store_get(s, STORE_ITEMS, k, row);
+    if (err == VL_OK) *ret = store_row_blob(row, STORE_ITEMS_RECORD);
+    return err;
+}
+
+struct kept {
+    struct vl_buf row, list, result, evidence[ATTESTATIONS_MAX], policy;
+};
+
+static enum vl_err armour(const char *label, struct vl_span bytes, struct vl_buf *out) {
+    vl_buf_init(out, 2 * ATTESTATION_MAX);
+    return armor_write(label, bytes, out);
+}
+
+static enum vl_err evidence_of(struct vl_span list, struct kept *k, unsigned *ret_n) {
+    struct attestation v[ATTESTATIONS_MAX];
+    size_t n = 0;
+    enum vl_err err = list.n > 0 ? attestation_list_decode(list, v, &n) : VL_OK;
+    for (size_t i = 0; i < n && err == VL_OK; i++) {
+        struct vl_buf one;
+        vl_buf_init(&one, ATTESTATION_MAX);
+        err = attestation_encode(&v[i], &one);
+        if (err == VL_OK) err = armour(ATTESTATION_LABEL, vl_span(one.p, one.len), &k->evidence[i]);
+        vl_buf_free(&one);
+    }
+    *ret_n = err == VL_OK ? (unsigned)n : 0;
+    return err;
+}
+
+/* A row of the store lives until the next one is read. */
+static enum vl_err copy(struct vl_span from, struct vl_buf *to, size_t max) {
+    vl_buf_init(to, max);
+    return vl_buf_append(to, from.p, from.n);
+}
+
+static enum vl_err read_kept(struct store *s, struct vl_node_id id, struct kept *k, struct view_attestation *v) {
+    struct store_row row;
+    struct vl_span bytes, result, list = { 0 };
+    struct attested r;
+    enum vl_err err = item(s, ITEM_ATTESTED, id.b, 0, &row, &bytes);
+    if (err == VL_OK) err = copy(bytes, &k->row, ATTESTATION_LIST_MAX);
+    if (err == VL_OK) err = attested_row_decode(vl_span(k->row.p, k->row.len), &result, &list);
+    if (err == VL_OK) err = attested_open(result, &r, &v->id);
+    if (err == VL_OK) err = armour(ATTESTED_LABEL, result, &k->result);
+    if (err) return err;
+    if (item(s, ITEM_ATTESTATION, id.b, r.number, &row, &bytes) == VL_OK && (err = copy(bytes, &k->list, 2 * ATTESTATION_LIST_MAX)) == VL_OK &&
+        (err = attested_row_decode(vl_span(k->list.p, k->list.len), &result, &list)) == VL_OK)
+        err = evidence_of(list, k, &v->n);
+    if (err == VL_OK && item(s, ITEM_ATTESTATION, r.policy.b, 0, &row, &bytes) == VL_OK) err = copy(bytes, &k->policy, ADMISSION_POLICY_MAX);
+    return err;
+}
+
+enum vl_err node_backend_attestation(void *self, struct vl_node_id id, view_attestation_fn sink, void *arg) {
+    struct view_attestation v = { .n = 0 };
+    struct kept *k = calloc(1, sizeof *k);
+    if (k == NULL) return VL_ENOMEM;
+    enum vl_err err = read_kept(node_store(node_of(self)), id, k, &v);
+    if (err == VL_OK) {
+        v.result = (const char *)k->result.p;
+        v.result_n = k->result.len;
+        for (unsigned i = 0; i < v.n; i++) {
+            v.evidence[i] = (const char *)k->evidence[i].p;
+            v.evidence_n[i] = k->evidence[i].len;
+        }
+        v.policy = (const char *)k->policy.p;
+        v.policy_n = k->policy.len;
+        sink(arg, &v);
+    }
+    vl_buf_free(&k->row);
+    vl_buf_free(&k->list);
+    vl_buf_free(&k->result);
+    vl_buf_free(&k->policy);
+    for (unsigned i = 0; i < ATTESTATIONS_MAX; i++) vl_buf_free(&k->evidence[i]);
+    free(k);
     return err;
 }
 
