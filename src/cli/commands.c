@@ -844,6 +844,19 @@ const struct cli_command commands[] = {
                "What was missed beyond what the tier allows is owed back: docs/fog.md. `check` exits with 1 when the tier cannot be "
                "honoured.",
       .example = "village quorum\nvillage quorum check --tier gold\nvillage quorum check --tier silver --replicas 3 --json" },
+    { .name = "attest",
+      .group = GROUP_KEEP,
+      .summary = "where members run, by evidence that the coordinator verified",
+      .operands = "[status|ask NODE|show NODE [FILE]]",
+      .most = 3,
+      .json = "{\"village\": {\"known\", \"level_milli\", \"quarantined\", \"reason\"...}, \"providers\", \"contexts\"}; with show {\"id\", "
+              "\"result\", \"evidence\", \"policy\"}",
+      .run = command_attest,
+      .exits = "0 1 2",
+      .about = "`status` tells what was found of the node behind the gateway, and with what it can prove where it runs.\n"
+               "`ask` has the coordinator challenge a node now; `show` prints the newest signed result, or writes it to FILE for `village "
+               "verify`. Levels: 0.3 is a node's own word, 0.5 mobile hardware, 0.7 a TPM, 0.9 a TEE.",
+      .example = "village attest\nvillage attest ask attic\nvillage attest show attic result.txt" },
     { .name = "tee",
       .group = GROUP_KEEP,
       .summary = "what this machine has to prove where programs run: TEEs, TPM",
