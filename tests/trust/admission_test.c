@@ -2,6 +2,7 @@
 #include "check.h"
 #include "made.h"
 
+#include "base/text.h"
 #include "crypto/random.h"
 #include "trust/admission.h"
 #include "trust/attest_bind.h"
@@ -77,6 +78,11 @@ TEST(admission, what_is_wrong_in_a_policy_is_named_with_its_line) {
         { "{\"version\": 1, \"tasks\": []}", "tasks: an object is wanted", VL_EPARSE },
         { "{\"version\": 1, \"caps\": {\"tcb\": 0}}", "caps.tcb: 1 to 1000", VL_ERANGE },
         { "{\"version\": 1, \"period_s\": 59}", "period_s: 60 to 2592000", VL_ERANGE },
+        { "{\"version\": 1, \"period_s\": 2592001}", "period_s: 60 to 2592000", VL_ERANGE },
+        { "{\"version\": 1, \"grace_s\": 315576001}", "grace_s: 0 to 315576000", VL_ERANGE },
+        { "{\"version\": 1, \"android_patch_minimum\": 999913}", "0 to 999912", VL_ERANGE },
+        { "{\"version\": 1, \"roots\": [{\"name\": \"\x7f\"}]}", "roots.name", VL_EPARSE },
+        { "{\"version\": 1, \"\x7f\": 1}", "line 1: ?: there is", VL_EPARSE },
         { "{\"version\": 1, \"snp_vmpl_max\": 4}", "snp_vmpl_max: 0 to 3", VL_ERANGE },
         { "{\"version\": 1, \"snp_minimum\": {\"tee\": 256}}", "snp_minimum.tee: 0 to 255", VL_ERANGE },
         { "{\"version\": 1,\n \"platforms\": [\"tpm\",\n \"self\"]}", "line 3: platforms: snp, sgx", VL_EPARSE },
@@ -441,4 +447,30 @@ TEST(verify_attest, a_signed_result_is_its_verifiers_word) {
     vl_buf_free(&bytes);
     vl_buf_free(&text);
     end(&s);
+}
+
+/* ---- words that are signed: never to change ---- */
+
+TEST(attest_bind, what_hardware_signs_is_fixed_to_the_byte) {
+    struct attestation a = { .kind = ATTEST_SNP };
+    uint8_t data[64], form[64], want[64];
+    for (uint8_t i = 0; i < 32; i++) {
+        a.nonce[i] = i;
+        a.node.b[i] = (uint8_t)(32 + i);
+        a.binding[i] = (uint8_t)(64 + i);
+    }
+    /* by Python's hashlib from the definition in node/tee.h */
+    attest_bind(&a, data);
+    CHECK_OK(vl_hex_decode("bb9308c36f0d0795ce0bd340d47f3ef47d5d59b57b6d0f55856165107c77496233d1daf96ac9d4350160a350c83e185bc98e08b9306584abf6b3909beff896ed", want, 64));
+    CHECK_MEM(want, data, 64);
+    for (uint8_t i = 0; i < 16; i++) a.job.b[i] = (uint8_t)(96 + i);
+    for (uint8_t i = 0; i < 32; i++) a.program[i] = (uint8_t)(112 + i);
+    attest_bind(&a, data);
+    CHECK_OK(vl_hex_decode("6cc731b0f0c1ec877ca9d8c1a6e63e1257e10047072311fb0eb8eceb6f4652b369487c251c5aac3ce5e19ad91e209f36e2211409fa7a7aad70eb95c30ad7d641", want, 64));
+    CHECK_MEM(want, data, 64);
+    CHECK_EQ(64, attest_bind_form(ATTEST_SNP, data, form));
+    CHECK_MEM(data, form, 64);
+    CHECK_EQ(32, attest_bind_form(ATTEST_TPM, data, form));
+    CHECK_OK(vl_hex_decode("be3c3d8a851503e96cc3f13b7b3685e379c9f7c84ba1e52b6eb6c38d36ba336f", want, 32));
+    CHECK_MEM(want, form, 32);
 }
