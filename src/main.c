@@ -250,6 +250,7 @@ static int daemon_run(const struct cli_up_options *o) {
                                .attest_policy = o->attest_policy,
                                .attest_dir = o->attest_dir,
                                .tpm = o->tpm,
+                               .ek = o->ek_cert,
                                .qgs = o->qgs,
                                .device_root = o->device_root,
                                .bench = vl_span(bench_wasm, bench_wasm_n),

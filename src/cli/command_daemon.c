@@ -50,6 +50,7 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         .attest_policy = up ? args_text(a, "attest-policy") : NULL,
         .attest_dir = up ? args_text(a, "attest-dir") : NULL,
         .tpm = args_text(a, "tpm"),
+        .ek_cert = args_text(a, "ek-cert"),
         .qgs = args_text(a, "qgs"),
         .device_root = args_text(a, "device-root"),
         .ask = args_has(a, "ask") ? (unsigned long long)args_number(a, "ask") : 0,

@@ -32,7 +32,7 @@ struct cli_up_options {
     bool harvest;       /* takes work only while its owner's rules allow it */
     const char *sensor_root; /* with harvest: before the path of every sensor; NULL: none */
     const char *attest_policy, *attest_dir;  /* up: policy on evidence, certificates and collateral; NULL: none */
-    const char *tpm, *qgs, *device_root;     /* where the machine's providers of evidence are; NULL: in their places */
+    const char *tpm, *ek_cert, *qgs, *device_root; /* where the machine's providers of evidence are; NULL: in their places */
     enum vl_log_form log_form;
     enum vl_level log_level;
 };

@@ -188,3 +188,13 @@ void api_node_attestation(struct gateway *g, struct http_req *r, const struct ca
     else
         api_send(g, r, 200, &j, NULL);
 }
+
+void api_tee_close(struct gateway *g, struct http_req *r, const struct call *k) {
+    uint64_t id = 0;
+    for (const char *p = k->param; *p >= '0' && *p <= '9' && id < UINT64_MAX / 16; p++) id = id * 10 + (uint64_t)(*p - '0');
+    struct tee_call *c = call_new(g, r);
+    enum vl_err err = c ? g->backend->ops->tee_close(g->backend->self, id, asked, c) : VL_ENOMEM;
+    if (err == VL_OK) return;
+    free(c);
+    api_error(r, err, NULL);
+}

@@ -533,6 +533,7 @@ struct backend_ops {
     enum vl_err (*node_attest)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
     /* This node's own: create, measure and attest; on the pool.  VL_EUNSUPPORTED: no such hardware; VL_EEXISTS: the job has one. */
     enum vl_err (*tee_create)(void *self, const struct backend_tee_wish *wish, backend_tee_made_fn done, void *arg);
+    enum vl_err (*tee_close)(void *self, uint64_t id, backend_done_fn done, void *arg); /* `done` hears VL_ENOTFOUND */
     enum vl_err (*tee_status)(void *self, backend_tee_fn done, void *arg);
     enum vl_err (*node_maintenance)(void *self, struct vl_node_id id, bool on, backend_done_fn done, void *arg);
     /* VL_EUNSUPPORTED: only the coordinator can; VL_ENOTFOUND: one of them is no member; VL_ESTATE: one has no address;

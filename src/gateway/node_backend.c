@@ -704,6 +704,7 @@ struct backend node_backend(struct node_backend *b) {
         .node_attest = node_backend_attest,
         .node_attestation = node_backend_attestation,
         .tee_create = node_backend_tee_create,
+        .tee_close = node_backend_tee_close,
         .tee_status = node_backend_tee_status,
         .harvest = node_backend_harvest,
         .contributions = node_backend_contributions,

@@ -235,6 +235,21 @@ enum vl_err node_backend_attestation(void *self, struct vl_node_id id, view_atte
     return err;
 }
 
+static void close_done(void *arg, const struct node_tee_answer *a) {
+    struct call c = *(struct call *)arg;
+    free(arg);
+    c.done(c.arg, a->err, a->err ? "No such context is open." : NULL);
+}
+
+enum vl_err node_backend_tee_close(void *self, uint64_t id, backend_done_fn done, void *arg) {
+    struct call *c = call_new(self, arg);
+    if (c == NULL) return VL_ENOMEM;
+    c->done = done;
+    enum vl_err err = node_tee_close(node_of(self), id, close_done, c);
+    if (err) free(c);
+    return err;
+}
+
 void node_backend_attest_metrics(void *self, view_metric_fn sink, void *arg) {
     struct node_stats s;
     struct node *n = node_of(self);

@@ -48,7 +48,7 @@ enum vl_err attest_open(struct node *n, struct vl_errmsg *msg) {
 
 enum vl_err node_tees_open(struct node *n, struct vl_errmsg *msg) {
     struct crypto_sign_key key;
-    struct tees_config cfg = { .machine = { .root = n->cfg.device_root, .tpm = n->cfg.tpm, .qgs = n->cfg.qgs, .seed = n->sign_seed } };
+    struct tees_config cfg = { .machine = { .root = n->cfg.device_root, .tpm = n->cfg.tpm, .ek = n->cfg.ek, .qgs = n->cfg.qgs, .seed = n->sign_seed } };
     crypto_sign_key_from_seed(n->sign_seed, &key);
     cfg.node = crypto_sign_node_id(&key);
     crypto_sign_key_wipe(&key);
@@ -190,7 +190,8 @@ void tee_activate(struct node *n, const struct brain_effect *e) {
 struct node_tee_call {
     uv_work_t work;
     struct node *node;
-    bool create;
+    enum { CALL_STATUS, CALL_CREATE, CALL_CLOSE, CALL_ENDED } what;
+    uint64_t id; /* CLOSE */
     struct node_tee_wish wish;
     char provider[32];
     struct node_tee_answer answer;
@@ -236,11 +237,13 @@ static void call_run(uv_work_t *w) {
     struct node_tee_call *c = w->data;
     struct node_tee_answer *r = &c->answer;
     static const uint8_t offline[32];
-    if (!c->create) {
+    if (c->what == CALL_STATUS) {
         tees_detect(c->node->tees, r->found);
         r->open_n = tees_list(c->node->tees, r->open);
-        return;
     }
+    if (c->what == CALL_CLOSE) r->err = tees_close(c->node->tees, c->id);
+    if (c->what == CALL_ENDED) tees_job_ended(c->node->tees, c->wish.job);
+    if (c->what != CALL_CREATE) return;
     struct tees_wish wish = { .provider = c->provider[0] ? c->provider : NULL,
                               .job = c->wish.job,
                               .module = c->wish.module,
@@ -259,34 +262,63 @@ static void call_ran(uv_work_t *w, int status) {
     struct node_tee_call *c = w->data;
     struct node *n = c->node;
     (void)status;
-    c->done(c->arg, &c->answer);
+    if (c->done) c->done(c->arg, &c->answer);
     if (c->answer.made) tees_proof_free(&c->answer.proof);
     free(c);
     node_handle_closed(n);
 }
 
-static enum vl_err call(struct node *n, const struct node_tee_wish *wish, node_tee_fn done, void *arg) {
+static struct node_tee_call *call(struct node *n, node_tee_fn done, void *arg) {
     struct node_tee_call *c = calloc(1, sizeof *c);
-    if (c == NULL) return VL_ENOMEM;
+    if (c == NULL) return NULL;
     c->node = n;
     c->done = done;
     c->arg = arg;
-    c->create = wish != NULL;
-    if (wish) {
-        c->wish = *wish;
-        c->wish.now = node_now(n);
-        if (wish->provider) snprintf(c->provider, sizeof c->provider, "%s", wish->provider);
-    }
     c->work.data = c;
-    n->handles++;
-    uv_queue_work(n->loop, &c->work, call_run, call_ran);
+    return c;
+}
+static enum vl_err go(struct node_tee_call *c) {
+    c->node->handles++;
+    uv_queue_work(c->node->loop, &c->work, call_run, call_ran);
     return VL_OK;
 }
 
 enum vl_err node_tee_create(struct node *n, const struct node_tee_wish *wish, node_tee_fn done, void *arg) {
-    if (wish->provider && strlen(wish->provider) >= sizeof ((struct node_tee_call *)0)->provider) return VL_ERANGE;
+    struct node_tee_call *c = NULL;
+    if (wish->provider && strlen(wish->provider) >= sizeof c->provider) return VL_ERANGE;
     if (wish->config_n > NODE_TEE_CONFIG_MAX) return VL_ERANGE;
-    return call(n, wish, done, arg);
+    c = call(n, done, arg);
+    if (c == NULL) return VL_ENOMEM;
+    c->what = CALL_CREATE;
+    c->wish = *wish;
+    c->wish.now = node_now(n);
+    if (wish->provider) snprintf(c->provider, sizeof c->provider, "%s", wish->provider);
+    return go(c);
 }
-enum vl_err node_tee_status(struct node *n, node_tee_fn done, void *arg) { return call(n, NULL, done, arg); }
+
+enum vl_err node_tee_status(struct node *n, node_tee_fn done, void *arg) {
+    struct node_tee_call *c = call(n, done, arg);
+    return c ? go(c) : VL_ENOMEM;
+}
+
+enum vl_err node_tee_close(struct node *n, uint64_t id, node_tee_fn done, void *arg) {
+    struct node_tee_call *c = call(n, done, arg);
+    if (c == NULL) return VL_ENOMEM;
+    c->what = CALL_CLOSE;
+    c->id = id;
+    return go(c);
+}
+
+void tee_job_changed(struct node *n, struct vl_job_id job) {
+    struct tees_status open[TEES_MAX];
+    struct job_view v;
+    size_t count = tees_list(n->tees, open), i = 0;
+    while (i < count && !vl_job_eq(open[i].job, job)) i++;
+    if (i == count || brain_jobs(n->brain) == NULL || (job_book_job(brain_jobs(n->brain), job, &v) && v.ended_ms == 0)) return;
+    struct node_tee_call *c = call(n, NULL, NULL);
+    if (c == NULL) return; /* it stays open, and is listed */
+    c->what = CALL_ENDED;
+    c->wish.job = job;
+    vl_ignore(go(c));
+}
 const struct admission *node_admission(const struct node *n) { return n->admission; }

@@ -321,6 +321,7 @@ static void effect(struct node *n, const struct brain_effect *e) {
         waiter_answer(n, e->token, e->err, e->detail, e->bytes);
         return;
     case BRAIN_JOB_CHANGED:
+        tee_job_changed(n, e->job);
         if (n->hooks.job_changed) n->hooks.job_changed(n->hooks.arg, e->job);
         return;
     case BRAIN_TASK_CHANGED:

@@ -38,7 +38,7 @@ struct node_config {
     uint64_t price_base;         /* founder: the village's price of an H200-hour, micro-credits; 0: the default */
     struct vl_span bench;        /* the program that measures nodes, static storage; empty: none */
     const char *attest_policy, *attest_dir; /* coordinator: trust/admission.h; NULL: none */
-    const char *tpm, *qgs, *device_root;    /* as in struct tee_config of os/tee.h; NULL: the machine's own */
+    const char *tpm, *ek, *qgs, *device_root; /* as in struct tee_config of os/tee.h; NULL: the machine's own */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */
@@ -141,6 +141,8 @@ struct node_tee_answer {
 typedef void (*node_tee_fn)(void *arg, const struct node_tee_answer *a);
 /* Opens a context, measures and attests offline; on an error nothing is left open.  VL_ENOMEM, VL_ERANGE: `done` is not called. */
 VL_MUST_CHECK enum vl_err node_tee_create(struct node *n, const struct node_tee_wish *wish, node_tee_fn done, void *arg);
+/* Closes a context: err of the answer is VL_OK or VL_ENOTFOUND.  Those of a job that ended close by themselves where that is known. */
+VL_MUST_CHECK enum vl_err node_tee_close(struct node *n, uint64_t id, node_tee_fn done, void *arg);
 VL_MUST_CHECK enum vl_err node_tee_status(struct node *n, node_tee_fn done, void *arg);
 const struct admission *node_admission(const struct node *n);
 /* Asks a node for evidence now. */

@@ -185,6 +185,7 @@ void attest_batch(struct node *n, struct brain_attest *a);
 enum vl_err attest_open(struct node *n, struct vl_errmsg *msg);
 enum vl_err node_tees_open(struct node *n, struct vl_errmsg *msg);
 void attest_close(struct node *n); /* both */
+void tee_job_changed(struct node *n, struct vl_job_id job);
 
 /* plan.c */
 void plan_batch(struct node *n, struct brain_plan *plan);

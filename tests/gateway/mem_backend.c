@@ -665,6 +665,10 @@ static enum vl_err tee_create(void *self, const struct backend_tee_wish *wish, b
     return VL_OK;
 }
 
+static enum vl_err tee_close(void *self, uint64_t id, backend_done_fn done, void *arg) {
+    return id == 7 ? soon(self, VL_OK, done, arg) : VL_ENOTFOUND;
+}
+
 static enum vl_err tee_status(void *self, backend_tee_fn done, void *arg) {
     struct view_tee v = { .providers_n = 1, .contexts_n = 1, .context = { mem_context }, .known = true, .level = 650, .found = 700,
                           .admit = 700, .quarantined = true, .barred = { "S" }, .when_ms = 1002, .until_ms = 9000, .number = 3, .why = "tpm: accepted" };
@@ -845,6 +849,7 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .node_attest = node_attest,
         .node_attestation = node_attestation,
         .tee_create = tee_create,
+        .tee_close = tee_close,
         .tee_status = tee_status,
         .market = market,
         .prices = prices,

@@ -246,6 +246,9 @@ def test_contexts_are_made_over_rest_and_their_evidence_is_a_file(program, wasm,
                              ({"job": "x"}, 422)):
             got, _, raw = g.raw("POST", "/v1/fog/tee/create", body)
             check(got == status, f"{body}: {got} {raw[:300]}")
+        status, _, raw = g.raw("DELETE", f"/v1/fog/tee/contexts/{made['context']['id']}")
+        check(status == 204, f"{status} {raw}")
+        check(g.raw("DELETE", f"/v1/fog/tee/contexts/{made['context']['id']}")[0] == 404, "it is closed")
         got, _, raw = s.gateways["plain"].raw("POST", "/v1/fog/tee/create", {})
         check(got == 422 and b"village tee list" in raw or b"not here" in raw or b"no " in raw, f"{got} {raw[:300]}")
     finally:
