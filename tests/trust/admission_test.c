@@ -113,7 +113,14 @@ TEST(admission, files_are_parsed_at_start_and_a_wrong_one_is_named) {
     CHECK(vl_hash_eq(hash, admission_snapshot_hash(again)));
     admission_destroy(again);
     struct vl_span snapshot = admission_snapshot(a);
+    CHECK(snapshot.p[0] == 0x86 && snapshot.p[1] == 1 && snapshot.p[3] == 2); /* it is kept for years: its form never changes */
     for (size_t cut = 1; cut < snapshot.n; cut += 7) CHECK(admission_reopen((struct vl_span){ 0 }, vl_span(snapshot.p, cut), &again) != VL_OK);
+    admission_destroy(a);
+    const struct admission_file odd = { "a\x7f.pem", vl_span_str(m.issuers) }, low = { "a\x1f.pem", vl_span_str(m.issuers) },
+                                edge = { " ~.pem", vl_span_str(m.issuers) };
+    CHECK(admission_create((struct vl_span){ 0 }, &odd, 1, &a, &why) != VL_OK);
+    CHECK(admission_create((struct vl_span){ 0 }, &low, 1, &a, &why) != VL_OK);
+    CHECK_OK(admission_create((struct vl_span){ 0 }, &edge, 1, &a, &why));
     admission_destroy(a);
     static const struct {
         const char *name, *bytes;
