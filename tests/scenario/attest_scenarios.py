@@ -255,6 +255,30 @@ def test_contexts_are_made_over_rest_and_their_evidence_is_a_file(program, wasm,
         s.down()
 
 
+def test_the_policy_in_the_manual_is_one(program, wasm, examples):
+    manual = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "operations.md")
+    with open(manual) as f:
+        text = f.read()
+    text = text[text.index("## Admission by evidence"):]
+    text = text[text.index("```json") + 7:]
+    folder = os.path.join("/var/tmp", f"village-attest-{os.getpid()}-{time.monotonic_ns()}")
+    os.makedirs(folder)
+    try:
+        with open(folder + "/policy.json", "w") as f:
+            f.write(text[:text.index("```")])
+        port = free_port()
+        p = subprocess.Popen([os.path.abspath(program), "up", "--data", folder + "/d", "--gateway", f"127.0.0.1:{port}", "--listen", "127.0.0.1:0",
+                              "--attest-policy", folder + "/policy.json"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
+        try:
+            wait("the gateway", 30, lambda: p.poll() is not None or socket.create_connection(("127.0.0.1", port), 1))
+            check(p.poll() is None, p.stderr.read() if p.poll() is not None else "")
+        finally:
+            p.terminate()
+            p.communicate(timeout=20)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def test_a_policy_that_is_wrong_is_named_with_its_line_and_the_node_does_not_start(program, wasm, examples):
     folder = os.path.join("/var/tmp", f"village-attest-{os.getpid()}-{time.monotonic_ns()}")
     os.makedirs(folder)
