@@ -31,6 +31,7 @@ int command_quorum(struct cli *cli);
 int command_attest(struct cli *cli);
 int command_tee(struct cli *cli);
 int command_status(struct cli *cli);
+int command_zk(struct cli *cli);
 int command_help(struct cli *cli);
 int command_version(struct cli *cli);
 int command_completion(struct cli *cli);
