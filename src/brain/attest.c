@@ -182,8 +182,6 @@ void brain_attest_now(struct brain *b, vl_ms now, uint64_t token, struct vl_node
     step_end(b);
 }
 
-struct vl_hash attest_own_id(const struct brain *b) { return b->attests->self_id; }
-
 /* ---- rows ---- */
 
 void attest_known_set(struct attest_known *k, const struct attested *r) {
@@ -234,7 +232,7 @@ enum vl_err attest_restore(struct brain *b, const struct record *rec) {
     if (!b->cfg.coordinator) {
         if (!vl_node_eq(r.node, b->self)) return VL_ECORRUPT;
         attest_known_set(&b->attests->self, &r);
-        b->attests->self_id = id;
+        b->attestation = id;
         return VL_OK;
     }
     if (!vl_node_eq(r.verifier, b->self)) return VL_ECORRUPT;
@@ -242,7 +240,7 @@ enum vl_err attest_restore(struct brain *b, const struct record *rec) {
     if (s == NULL) return VL_ENOMEM;
     attest_known_set(&s->known, &r);
     earlier_set(s, earlier);
-    if (vl_node_eq(r.node, b->self)) b->attests->self_id = id;
+    if (vl_node_eq(r.node, b->self)) b->attestation = id;
     return VL_OK;
 }
 
@@ -298,7 +296,7 @@ static void finish(struct brain *b, struct subject *s, struct attested *r, struc
         return;
     }
     attest_known_set(&s->known, r);
-    if (vl_node_eq(node, b->self)) crypto_blake2b256(attested_body(vl_span(bytes.p, bytes.len)), &b->attests->self_id);
+    if (vl_node_eq(node, b->self)) crypto_blake2b256(attested_body(vl_span(bytes.p, bytes.len)), &b->attestation);
     earlier_set(s, earlier);
     memcpy(s->binding, s->channel, sizeof s->binding);
     s->over = true;

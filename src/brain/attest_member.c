@@ -141,6 +141,6 @@ void attest_told(struct brain *b, struct vl_span bytes) {
     }
     if (b->attests->self.known && r.number <= b->attests->self.number && r.when_ms <= b->attests->self.when_ms) return;
     attest_known_set(&b->attests->self, &r);
-    b->attests->self_id = id;
+    b->attestation = id;
     attest_put(b, &r, (struct vl_span){ 0 });
 }

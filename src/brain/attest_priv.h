@@ -29,7 +29,6 @@ struct attests {
     uint64_t draws, reqs;
     struct attest_answer answer;
     struct attest_known self; /* a member: what the coordinator said */
-    struct vl_hash self_id;   /* of the result about this node; zeros: none */
     /* coordinator */
     struct vl_map subjects; /* struct subject by node */
     uint32_t running;

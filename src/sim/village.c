@@ -287,6 +287,23 @@ static void pool_effect(struct sim_node *n, const struct brain_effect *e, vl_ms 
     }
 }
 
+static void conn_close(struct sim_node *n, uint32_t conn, vl_ms now) {
+    struct sim_conn *c = conn_by(n, 0, conn, 0);
+    flush(n, now);
+    if (c) {
+        world_close(n->v->world, n->index, c->world);
+        conn_drop(n, c);
+    }
+    brain_conn_lost(n->brain, conn, now);
+}
+
+static void log_prove(struct sim_node *n, struct vl_node_id node, uint64_t first, uint64_t second, vl_ms now) {
+    struct vl_hash proof[MERKLE_PROOF_MAX + 1];
+    uint32_t k = 0;
+    enum vl_err err = persist_log_prove(n->disk->store, n->brain, first, second, proof, &k);
+    brain_log_proved(n->brain, now, node, first, second, err, proof, k);
+}
+
 static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
     struct sim_blob *part;
     struct vl_span bytes;
@@ -298,16 +315,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_DIAL:
         dial(n, e->dial, e->addr, now);
         return;
-    case BRAIN_CONN_CLOSE: {
-        struct sim_conn *c = conn_by(n, 0, e->conn, 0);
-        flush(n, now);
-        if (c) {
-            world_close(n->v->world, n->index, c->world);
-            conn_drop(n, c);
-        }
-        brain_conn_lost(n->brain, e->conn, now);
+    case BRAIN_CONN_CLOSE:
+        conn_close(n, e->conn, now);
         return;
-    }
     case BRAIN_TASK_RUN:
         run_start(n, e->task, e->assignment, now);
         return;
@@ -372,6 +382,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         return;
     case BRAIN_HARVEST:
         sim_owner_order(n, e->index, now);
+        return;
+    case BRAIN_LOG_PROVE:
+        log_prove(n, e->node, e->offset, e->length, now);
         return;
     case BRAIN_PLAN:
     case BRAIN_MIX_BATCH:

@@ -260,7 +260,13 @@ TEST(attest, hardware_that_signs_has_its_level_and_a_member_without_its_own_word
     CHECK_STR("no such hardware", of(r, ROGUE).why);
     CHECK(of(r, HEAD).known); /* the coordinator asks its own machine too */
     CHECK(brain_attested(r->side[GOOD].brain, id_of(r, GOOD), &own));
-    CHECK(own.known && own.level == 900); /* and was told */
+    CHECK(own.known && own.level == 900); /* and was told: its receipts name the result */
+    struct attested said;
+    struct vl_hash result_id;
+    struct vl_span earlier;
+    const struct row *told = row_of(r, GOOD, ITEM_ATTESTED, id_of(r, GOOD), 0);
+    CHECK_OK(attest_row(vl_span(told->bytes, told->n), &said, &result_id, &earlier));
+    CHECK(vl_hash_eq(result_id, r->side[GOOD].brain->attestation));
     CHECK(!brain_attested(r->side[GOOD].brain, id_of(r, HEAD), &own));
     CHECK(row_of(r, HEAD, ITEM_ATTESTED, id_of(r, GOOD), 0) != NULL);
     CHECK(row_of(r, HEAD, ITEM_ATTESTATION, id_of(r, GOOD), 1) != NULL);
