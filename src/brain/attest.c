@@ -359,8 +359,22 @@ void brain_attest_run(struct brain_attest *v) {
     vl_buf_free(&out);
 }
 
+/* Nothing to verify: no work for the pool. */
+static void finish_without(struct brain *b, struct subject *s, const char *why) {
+    struct admission_verdict v;
+    struct admission_case c = { .node = s->node, .verifier = b->self, .when = b->now, .number = s->known.number + 1, .why = why };
+    memcpy(c.nonce, s->nonce, sizeof c.nonce);
+    memcpy(c.binding, s->channel, sizeof c.binding);
+    admission_judge(b->attests->admission, &c, &v);
+    finish(b, s, &v.result, (struct vl_span){ 0 }, (struct vl_span){ 0 });
+}
+
 /* activated: Name of the key that answered; why: when there is no list. */
 static void verify(struct brain *b, struct subject *s, struct vl_span activated, const char *why) {
+    if (s->list.len == 0) {
+        finish_without(b, s, why);
+        return;
+    }
     struct brain_attest *v = calloc(1, sizeof *v);
     if (v == NULL) {
         failed(b, s);
@@ -378,7 +392,7 @@ static void verify(struct brain *b, struct subject *s, struct vl_span activated,
         b->counters.messages_bad++;
         vl_buf_clear(&v->list);
     }
-    snprintf(v->why, sizeof v->why, "%s", why ? why : "");
+    snprintf(v->why, sizeof v->why, "%s", why ? why : ""); /* of a list that is none */
     v->c.why = v->why;
     v->c.answer = v->answer;
     memcpy(v->activated, activated.p ? activated.p : v->activated, activated.n);

@@ -86,7 +86,7 @@ static enum vl_err files_take(struct admission *a, struct vl_errmsg *why) {
     for (uint16_t i = 0; i < n && err == VL_OK && !r.failed; i++) {
         struct vl_span name = unpack_span8(&r, ADMISSION_NAME_MAX - 1), bytes = unpack_span32(&r, ADMISSION_FILE_MAX);
         size_t common = before.n < name.n ? before.n : name.n;
-        int order = i == 0 ? -1 : memcmp(before.p, name.p, common);
+        int order = i == 0 ? -1 : common == 0 ? 0 : memcmp(before.p, name.p, common);
         unpack_require(&r, name.n > 0 && (order < 0 || (order == 0 && before.n < name.n)));
         if (!r.failed) err = file_take(a, name, bytes, why);
         before = name;
