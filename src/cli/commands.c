@@ -4,7 +4,7 @@
 #include "cli/daemon.h"
 #include "cli/handlers.h"
 #include "cli/options.h"
-
+#include "cli/options_anchor.h"
 
 /* Codes that every command which asks a gateway may end with. */
 #define ASKS "0 1 2 4 5"
@@ -71,6 +71,8 @@ static const struct cli_option up_options[] = {
       .min = 1,
       .max = 255,
       .help = "certificates, revocation lists and collateral of vendors, to hold evidence against" },
+    CHAIN_OPTIONS
+    ANCHOR_UP_OPTIONS
 };
 static const struct cli_option join_options[] = {
     DAEMON_OPTIONS
@@ -82,6 +84,33 @@ static const struct cli_option join_options[] = {
       .max = VL_ADDR_MAX - 1,
       .help = "a REST gateway on this member, to see the private network from here and to send it jobs privately; "
               "default: none" },
+};
+
+static const struct cli_option keys_options[] = {
+    KEY_OPTIONS
+    { .name = "with",
+      .kind = VALUE_CHOICE,
+      .choices = "passphrase|tpm|token",
+      .def = "passphrase",
+      .help = "with seal: what opens the keys again" },
+    { .name = "pcrs",
+      .kind = VALUE_TEXT,
+      .value = "N,N...",
+      .min = 1,
+      .max = 80,
+      .help = "with seal --with tpm: only while these PCRs (SHA-256) are as they are now; default: none" },
+    { .name = "key",
+      .kind = VALUE_TEXT,
+      .value = "URI",
+      .min = 8,
+      .max = 300,
+      .help = "pkcs11:token=NAME;object=NAME; with seal --with token an AES key, with cosign an Ed25519 key; made when it is not there" },
+    { .name = "new-passphrase-file",
+      .kind = VALUE_FILE,
+      .value = "FILE",
+      .min = 1,
+      .max = PATH_BYTES,
+      .help = "with seal: the passphrase to seal with; default: asked for twice" },
 };
 
 static const struct cli_option market_options[] = {
@@ -699,6 +728,25 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "keys",
+      .group = GROUP_KEEP,
+      .summary = "keys of this node: sealed at rest, rotated, revoked",
+      .operands = "[list|seal|unseal|rotate|revoke [NODE]|cosign]",
+      .most = 2,
+      ROWS(keys_options),
+      .json = "list: {\"path\", \"node\", \"sealed\", \"with\", \"since_ms\", \"age_days\", \"due\", ...}; seal and unseal the same afterwards; "
+              "rotate and revoke the answer of the gateway; cosign: {\"checkpoint\", \"by\", \"size\"}",
+      .run = command_keys,
+      .exits = "0 1 2 3 4 5",
+      .about = "list, seal and unseal read and write node.keys in the data folder; the node must not be running for the last two. rotate and "
+               "revoke ask the gateway of the running node. cosign "
+               "signs the head of the log of receipts once more, with an Ed25519 key that stays in a token.\n"
+               "Passphrases are never taken from arguments or the environment.",
+      .example = "village keys\nvillage keys seal\nvillage keys seal --new-passphrase-file /root/phrase\n"
+                 "village keys seal --with tpm --pcrs 0,7\n"
+                 "village keys seal --with token --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=node' --pin-file pin\n"
+                 "village up --passphrase-file /root/phrase\nvillage keys unseal\nvillage keys rotate\nvillage keys revoke attic\n"
+                 "village keys cosign --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=log' --pin-file pin" },
     { .name = "market",
       .group = GROUP_RUN,
       .summary = "what computing costs: quotes, auctions, prices",
@@ -755,6 +803,23 @@ const struct cli_command commands[] = {
                "`ask` has the coordinator challenge a node now; `show` prints the newest signed result, or writes it to FILE for `village "
                "verify`. Levels: 0.3 is a node's own word, 0.5 mobile hardware, 0.7 a TPM, 0.9 a TEE.",
       .example = "village attest\nvillage attest ask attic\nvillage attest show attic result.txt" },
+    { .name = "anchor",
+      .group = GROUP_KEEP,
+      .summary = "heads of the log of receipts on a chain: how it stands, and proofs",
+      .operands = "[status|account|deploy|prove [RECEIPT]|verify FILE]",
+      .most = 2,
+      ROWS(anchor_options),
+      .json = "the answer of GET /v1/fog/anchors; with account {\"account\", \"key_file\", \"chain\", \"balance_wei\", \"nonce\"}; with deploy {\"contract\", "
+              "\"account\", \"tx\", \"block\", \"gas\"}; with prove the answer of GET /v1/fog/anchors/{index}; with verify {\"shown\", \"reason\", ...}",
+      .run = command_anchor,
+      .exits = "0 1 2 4 5",
+      .about = "A node started with --anchor-url writes the head of its log of receipts to a contract, so that all see one log, and since when. "
+               "`account` shows whom to send coins to, `deploy` makes the contract; both need no village.\n"
+               "`prove` gets a proof that a receipt, named by its number in the log, or else the newest head, is on the chain. `verify` "
+               "checks it without asking anybody, says what you have to trust, and exits with 1 unless all holds.",
+      .example = "village anchor account --anchor-url https://rpc.example.org --anchor-chain 1\n"
+                 "village anchor deploy --anchor-url https://rpc.example.org --anchor-chain 1\nvillage anchor\nvillage anchor prove 17 -o receipt17.anchor\n"
+                 "village anchor verify receipt17.anchor --block 0x4e3a3754410177e6937ef1f84bba68ea139e8d1a2258c5f85db9f1cd715a1bdd" },
     { .name = "tee",
       .group = GROUP_KEEP,
       .summary = "what this machine has to prove where programs run: TEEs, TPM",

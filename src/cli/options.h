@@ -18,8 +18,42 @@
 #define FLAG(n, l, h)                                                                                                  \
     { .name = (n), .letter = (l), .kind = VALUE_NONE, .help = (h) }
 
+/* How sealed keys are opened. */
+#define KEY_OPTIONS \
+    { .name = "passphrase-file", \
+      .kind = VALUE_FILE, \
+      .value = "FILE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "first line: the passphrase of sealed keys; default: the systemd credential village.passphrase, else asked for" }, \
+    { .name = "key-tpm", \
+      .kind = VALUE_TEXT, \
+      .value = "TCTI", \
+      .min = 1, \
+      .max = 255, \
+      .help = "keys sealed with a TPM: how to reach it, such as device:/dev/tpmrm0; default: as tpm2-tss finds it" }, \
+    { .name = "pkcs11", \
+      .kind = VALUE_FILE, \
+      .value = "MODULE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "keys sealed with a token: the library that speaks to it; its code runs in this process" }, \
+    { .name = "pin-file", \
+      .kind = VALUE_FILE, \
+      .value = "FILE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "the token's PIN; default: the systemd credential village.pin, else asked for" },
+
 /* What every daemon takes. */
 #define DAEMON_OPTIONS \
+    KEY_OPTIONS \
+    { .name = "rotate-after", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 10 * SECOND, \
+      .max = 90 * DAY, \
+      .help = "replace this node's keys without being asked to when they are that old, at most 90d; a coordinator's keys are not replaced" }, \
     { .name = "name", \
       .letter = 'n', \
       .kind = VALUE_TEXT, \

@@ -24,6 +24,12 @@ void node_backend_node_changed(void *arg, struct vl_node_id id);
 
 /* node_proofs.c */
 enum vl_err node_backend_prove(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
+/* node_anchor.c */
+void node_backend_anchor(void *self, struct view_anchor *ret);
+void node_backend_anchor_metrics(void *self, view_metric_fn sink, void *arg);
+/* The head with this leaf (UINT64_MAX: the newest) that is on a chain, as an artefact.  VL_ENOTFOUND. */
+enum vl_err node_backend_anchored(struct store *s, uint64_t index, struct vl_buf *ret);
+
 /* node_log.c */
 enum vl_err node_backend_log(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
 enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
@@ -63,6 +69,13 @@ enum vl_err node_backend_tee_create(void *self, const struct backend_tee_wish *w
 enum vl_err node_backend_tee_close(void *self, uint64_t id, backend_done_fn done, void *arg);
 enum vl_err node_backend_tee_status(void *self, backend_tee_fn done, void *arg);
 void node_backend_attest_metrics(void *self, view_metric_fn sink, void *arg);
+/* node_keys.c */
+void node_backend_keys(void *self, struct view_keys *ret);
+void node_backend_keys_metrics(void *self, view_metric_fn sink, void *arg);
+bool node_backend_succession(void *self, struct vl_node_id id, struct succession *ret);
+struct vl_span node_backend_revocations(void *self);
+enum vl_err node_backend_keys_rotate(void *self, backend_bytes_fn fn, void *arg);
+enum vl_err node_backend_key_revoke(void *self, struct vl_node_id id, backend_bytes_fn fn, void *arg);
 
 /* node_load.c */
 void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);

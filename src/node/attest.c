@@ -48,8 +48,8 @@ enum vl_err attest_open(struct node *n, struct vl_errmsg *msg) {
 
 enum vl_err node_tees_open(struct node *n, struct vl_errmsg *msg) {
     struct crypto_sign_key key;
-    struct tees_config cfg = { .machine = { .root = n->cfg.device_root, .tpm = n->cfg.tpm, .ek = n->cfg.ek, .qgs = n->cfg.qgs, .seed = n->sign_seed } };
-    crypto_sign_key_from_seed(n->sign_seed, &key);
+    struct tees_config cfg = { .machine = { .root = n->cfg.device_root, .tpm = n->cfg.tpm, .ek = n->cfg.ek, .qgs = n->cfg.qgs, .seed = n->keyfile.keys.sign_seed } };
+    crypto_sign_key_from_seed(n->keyfile.keys.sign_seed, &key);
     cfg.node = crypto_sign_node_id(&key);
     crypto_sign_key_wipe(&key);
     return tees_create(&cfg, &n->tees, msg);
@@ -190,8 +190,9 @@ void tee_activate(struct node *n, const struct brain_effect *e) {
 struct node_tee_call {
     uv_work_t work;
     struct node *node;
-    enum { CALL_STATUS, CALL_CREATE, CALL_CLOSE, CALL_ENDED } what;
-    uint64_t id; /* CLOSE */
+    enum { CALL_STATUS, CALL_CREATE, CALL_CLOSE, CALL_ENDED, CALL_REKEY } what;
+    uint64_t id;      /* CLOSE */
+    uint8_t seed[32]; /* REKEY */
     struct node_tee_wish wish;
     char provider[32];
     struct node_tee_answer answer;
@@ -242,6 +243,7 @@ static void call_run(uv_work_t *w) {
         r->open_n = tees_list(c->node->tees, r->open);
     }
     if (c->what == CALL_CLOSE) r->err = tees_close(c->node->tees, c->id);
+    if (c->what == CALL_REKEY) tees_rekey(c->node->tees, c->seed);
     if (c->what == CALL_ENDED) tees_job_ended(c->node->tees, c->wish.job);
     if (c->what != CALL_CREATE) return;
     struct tees_wish wish = { .provider = c->provider[0] ? c->provider : NULL,
@@ -264,6 +266,7 @@ static void call_ran(uv_work_t *w, int status) {
     (void)status;
     if (c->done) c->done(c->arg, &c->answer);
     if (c->answer.made) tees_proof_free(&c->answer.proof);
+    crypto_wipe(c->seed, sizeof c->seed);
     free(c);
     node_handle_closed(n);
 }
@@ -307,6 +310,14 @@ enum vl_err node_tee_close(struct node *n, uint64_t id, node_tee_fn done, void *
     c->what = CALL_CLOSE;
     c->id = id;
     return go(c);
+}
+
+void tee_rekey(struct node *n) {
+    struct node_tee_call *c = call(n, NULL, NULL);
+    if (c == NULL) return; /* until the next start contexts speak of the key before: whoever asked sees that */
+    c->what = CALL_REKEY;
+    memcpy(c->seed, n->keyfile.keys.sign_seed, sizeof c->seed);
+    vl_ignore(go(c));
 }
 
 void tee_job_changed(struct node *n, struct vl_job_id job) {

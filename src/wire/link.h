@@ -29,6 +29,9 @@ enum link_kind { /* on the wire: never renumber */
                  LINK_ATTEST_PART = 25,
                  LINK_ATTEST_CREDENTIAL = 26,
                  LINK_ATTEST_SECRET = 27,
+                 /* between coordinator and member */
+                 LINK_SUCCEED = 30,       /* body: wire/succession.h */
+                 LINK_SUCCEED_REPLY = 31, /* body: as of LINK_JOIN_REPLY, with the new key's certificate */
 };
 
 #define LINK_CERT_MAX 512u

@@ -407,6 +407,11 @@ TEST(attest, a_member_that_was_killed_knows_its_own_result) {
     struct rig *r = rig_new("", NOTHING);
     struct brain_attested own;
     restart(r, GOOD);
+    /* a row about the key that it had before it changed keys: passed over */
+    const struct row *other = row_of(r, HEAD, ITEM_ATTESTED, id_of(r, ROGUE), 0);
+    struct record rec = { .kind = RECORD_ITEM, .state = ITEM_ATTESTED, .bytes = vl_span(other->bytes, other->n) };
+    memcpy(rec.key, other->key, 32);
+    CHECK_OK(brain_restore(r->side[GOOD].brain, r->now, &rec));
     CHECK(brain_attested(r->side[GOOD].brain, id_of(r, GOOD), &own));
     CHECK(own.known);
     CHECK_EQ(900, own.level);
