@@ -31,7 +31,8 @@ TEST(admission, a_policy_is_read_whole) {
                                "\"allow_migration\": true, \"snp_single_socket\": true, \"snp_vmpl_max\": 2, \"android_patch_minimum\": 202401,\n"
                                "\"snp_minimum\": {\"fmc\": 1, \"bootloader\": 2, \"tee\": 3, \"snp\": 4, \"microcode\": 255},\n"
                                "\"caps\": {\"tcb\": 550, \"late\": 450, \"sha1\": 400}, \"bonuses\": {\"tpm\": 10, \"tee\": 20, \"secure_boot\": 30},\n"
-                               "\"measurements\": [\"00112233445566778899aabbccddeeff00112233\"], \"roots\": []}";
+                               "\"measurements\": [\"00112233445566778899aabbccddeeff00112233\"], \"roots\": [{\"kind\": \"tpm\", \"anchor\": \"vendor\", \"name\": \" ~\",\n"
+                               "\"key\": \"0000000000000000000000000000000000000000000000000000000000000000\"}]}";
     CHECK_OK(admission_create(vl_span_str(text), NULL, 0, &a, &why));
     const struct attest_policy *p = admission_rules(a);
     CHECK_EQ(500, admission_admit(a));
@@ -53,6 +54,9 @@ TEST(admission, a_policy_is_read_whole) {
     CHECK_EQ(20, p->bonus_tee);
     CHECK_EQ(30, p->bonus_secure_boot);
     CHECK_EQ(1, p->nmeasurements);
+    CHECK_EQ(1, p->nroots);
+    CHECK_STR(" ~", p->roots[0].name);
+    CHECK_EQ(ATTEST_ANCHOR_VENDOR, p->roots[0].anchor);
     CHECK_EQ(20, p->measurements[0].n);
     admission_destroy(a);
     CHECK_OK(read_policy("{\"version\":1}", &why));
@@ -83,6 +87,7 @@ TEST(admission, what_is_wrong_in_a_policy_is_named_with_its_line) {
         { "{\"version\": 1, \"android_patch_minimum\": 999913}", "0 to 999912", VL_ERANGE },
         { "{\"version\": 1, \"roots\": [{\"name\": \"\x7f\"}]}", "roots.name", VL_EPARSE },
         { "{\"version\": 1, \"\x7f\": 1}", "line 1: ?: there is", VL_EPARSE },
+        { "{\"version\": 1, \" ~\": 1}", "line 1:  ~: there is", VL_EPARSE },
         { "{\"version\": 1, \"snp_vmpl_max\": 4}", "snp_vmpl_max: 0 to 3", VL_ERANGE },
         { "{\"version\": 1, \"snp_minimum\": {\"tee\": 256}}", "snp_minimum.tee: 0 to 255", VL_ERANGE },
         { "{\"version\": 1,\n \"platforms\": [\"tpm\",\n \"self\"]}", "line 3: platforms: snp, sgx", VL_EPARSE },
