@@ -82,7 +82,7 @@ void tees_rekey(struct tees *t, const uint8_t seed[32]) {
     crypto_sign_key_from_seed(seed, &key);
     pthread_mutex_lock(&t->hardware);
     t->node = crypto_sign_node_id(&key);
-    if (t->machine.seed) memcpy(t->seed, seed, sizeof t->seed);
+    memcpy(t->seed, seed, sizeof t->seed); /* unused where the node does not speak for itself */
     pthread_mutex_unlock(&t->hardware);
     crypto_sign_key_wipe(&key);
 }
