@@ -1,6 +1,6 @@
-/* zk_long.c - what takes too long for every run of the tests.  Usage: zk_long [MEASUREMENTS] (10,000)
- * Does the time of a prover depend on the witness?  Class 0: number 0, the first place, blinding factor 1; class 1: all
- * random.  Exit 1 when a time depends on a secret, or when the control is not seen to. */
+/* timing_zk.c - does the time of a prover of zero-knowledge proofs depend on the witness?  The other half of timing_main.c.
+ * Usage: timing_zk [MEASUREMENTS] (10,000).  Class 0: number 0, the first place, blinding factor 1; class 1: all random.
+ * Exit 1 when a time depends on a secret, or when the planted leak is not seen. */
 #include "trust/zk_gadget.h"
 #include "trust/zk_many.h"
 #include "trust/zk_sigma.h"
@@ -50,7 +50,7 @@ static void prepare(void *arg, int class) {
 }
 static void check(enum vl_err err) {
     if (err == VL_OK) return;
-    (void)fprintf(stderr, "zk_long: %d\n", (int)err);
+    (void)fprintf(stderr, "timing_zk: %d\n", (int)err);
     exit(1);
 }
 static struct transcript context(void) {
@@ -59,7 +59,7 @@ static struct transcript context(void) {
     return t;
 }
 
-static void control(void *arg) {
+static void planted_sum(void *arg) {
     struct subject *s = arg;
     struct ristretto sum;
     check(msm_vartime((rows)s->is.blind, zk_gens_blind(s->g), 1, &sum));
@@ -111,27 +111,27 @@ static void circuit(void *arg) {
 int main(int argc, char **argv) {
     static struct subject s;
     static const struct {
-        const char *what;
+        const char *name;
         timing_run *run;
         size_t share; /* of the measurements: these take longer */
         bool leaks;
-    } runs[] = { { "control: _vartime", control, 10, true },
-                 { "commitment", commit, 1, false },
-                 { "linear relation", linear, 1, false },
-                 { "opening", open_one, 1, false },
-                 { "small set", small_set, 2, false },
-                 { "one of many", many, 2, false },
-                 { "circuit", circuit, 4, false } };
+    } runs[] = { { "planted_sum", planted_sum, 10, true },
+                 { "commit_scalar", commit, 1, false },
+                 { "linear_prove", linear, 1, false },
+                 { "open_prove", open_one, 1, false },
+                 { "set_prove", small_set, 2, false },
+                 { "many_prove", many, 2, false },
+                 { "r1cs_prove", circuit, 4, false } };
     unsigned long long n = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000;
     int bad = 0;
     if (crypto_init() != VL_OK || (s.g = zk_gens_create(64, 1)) == NULL) return 1;
     for (unsigned i = 0; i < SET; i++) s.set[i] = zk_of_u64(3 * (uint64_t)i);
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
         double t = timing_t(prepare, runs[i].run, &s, (size_t)n / runs[i].share);
-        bool seen = t > TIMING_LEAK, leaks = runs[i].leaks;
-        bad += seen != leaks;
-        printf("%-20s |t| = %6.2f %s\n", runs[i].what, t,
-               seen == leaks ? (leaks ? "seen, as it must be" : "ok") : (leaks ? "NOT SEEN" : "DEPENDS ON THE SECRET"));
+        bool right = (t > TIMING_LEAK) == runs[i].leaks;
+        bad += !right;
+        printf("{\"name\":\"timing.zk_%s\",\"value\":%.2f,\"unit\":\"t\",\"peer\":%.1f,\"ratio\":%.3f,\"leaks\":%s,\"as_it_must_be\":%s}\n", runs[i].name, t,
+               TIMING_LEAK, t / TIMING_LEAK, t > TIMING_LEAK ? "true" : "false", right ? "true" : "false");
         (void)fflush(stdout);
     }
     zk_gens_destroy(s.g);
