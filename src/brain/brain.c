@@ -283,8 +283,9 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = harvest_create(b);
     if (err == VL_OK) err = trade_create(b);
     if (err == VL_OK) err = dispute_create(b);
-    if (err == VL_OK) err = keys_create(b);
+    if (err == VL_OK) err = attest_create(b);
     if (err == VL_OK) err = witness_create(b);
+    if (err == VL_OK) err = keys_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err) {
         brain_destroy(b);
@@ -297,6 +298,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
 static void list_free(struct out_list *l) {
     for (struct out *o; (o = list_pop(l));) {
         if (o->kind == OUT_EFFECT && o->effect.kind == BRAIN_PLAN) brain_plan_free(o->effect.plan);
+        if (o->kind == OUT_EFFECT && o->effect.kind == BRAIN_ATTEST) brain_attest_free(o->effect.attest);
         free(o);
     }
 }
@@ -311,8 +313,9 @@ void brain_destroy(struct brain *b) {
     trade_destroy(b);
     coordinator_destroy(b);
     dispute_destroy(b);
-    keys_destroy(b);
+    attest_destroy(b);
     witness_destroy(b);
+    keys_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);
@@ -395,8 +398,8 @@ vl_ms brain_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
     at = vl_ms_min(at, harvest_due(b));
     at = vl_ms_min(at, trade_deadline(b));
-    at = vl_ms_min(at, keys_deadline(b));
     at = vl_ms_min(at, witness_deadline(b));
+    at = vl_ms_min(at, keys_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
 

@@ -37,6 +37,7 @@
 #include "mix/relay.h"
 #include "trust/membership.h"
 #include "trust/merkle_log.h"
+#include "wire/attestation.h"
 #include "wire/contribution.h"
 #include "wire/succession.h"
 #include "trust/reputation.h"
@@ -50,6 +51,8 @@
 
 struct brain;
 struct brain_plan;
+struct brain_attest;
+struct admission; /* trust/admission.h */
 
 /* The private network (docs/mixnet.md). */
 struct brain_mix_config {
@@ -93,6 +96,9 @@ struct brain_config {
     struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
                                      empty: rates stay unknown */
     uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
+    /* coordinator: policy and certificates for members' evidence; borrowed, outlives the brain and every brain_attest.  NULL: an
+     * empty one of its own; then no brain_attest may be out when the brain is destroyed. */
+    const struct admission *admission;
     struct brain_chain_config chain; /* coordinator */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
     uint64_t snapshot_bytes;  /* coordinator: of the largest snapshot; beyond it the log just stays; 0: the default */
@@ -255,6 +261,37 @@ void brain_plan_done(struct brain *b, vl_ms now, struct brain_plan *p, uint32_t 
 /* Its brain is gone. */
 void brain_plan_free(struct brain_plan *p);
 
+/* ---- evidence of where this node runs (TRU-06, TRU-07): made by the shell, verified on the pool ---- */
+
+/* Answer to BRAIN_TEE_QUOTE: what the machine's providers made, 0..ATTESTATIONS_MAX in any order, one for each kind.  Of each
+ * kind, evidence, leaf, collateral, certificates and made_ms are read, the rest is known here.  n 0: none, `why` says what
+ * this machine lacks (printable ASCII).  Copied.  Unknown or late requests are no-ops. */
+void brain_tee_quoted(struct brain *b, vl_ms now, uint64_t req, const struct attestation *v, size_t n, const char *why);
+/* Answer to BRAIN_TEE_ACTIVATE: 1..64 bytes; empty: the TPM could not open it. */
+void brain_tee_activated(struct brain *b, vl_ms now, uint64_t req, struct vl_span secret);
+/* Verifies, on any thread; touches nothing of a brain. */
+void brain_attest_run(struct brain_attest *a);
+/* Gives it back. */
+void brain_attest_done(struct brain *b, vl_ms now, struct brain_attest *a);
+/* Its brain is gone. */
+void brain_attest_free(struct brain_attest *a);
+
+/* What is known of where a node runs.  Levels in thousandths. */
+struct brain_attested {
+    bool known, running;  /* there is a result; a round is under way */
+    uint32_t level;       /* now, aged; 300: nothing is proven */
+    uint32_t found;       /* of the result, when it was made */
+    uint32_t admit;       /* the policy's; a node below it is in quarantine */
+    uint32_t barred;      /* bit c: gets no tasks of class c */
+    vl_ms when_ms, until_ms; /* of the result; when it stops counting (0 on members: not known there) */
+    uint64_t number;
+    char why[ATTESTED_WHY_MAX];
+};
+/* At the coordinator of every node, elsewhere of this node.  false: not known here. */
+bool brain_attested(const struct brain *b, struct vl_node_id node, struct brain_attested *ret);
+/* Command of the coordinator: ask that node now, or when it comes back. */
+void brain_attest_now(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
+
 /* ---- the runner and the blob directory answer ---- */
 
 /* The runner is ready (again): tasks that were with it are started anew. */
@@ -309,6 +346,12 @@ enum brain_effect_kind {
     BRAIN_PLAN,         /* plan: brain_plan_run() on the pool, then brain_plan_done() */
     BRAIN_LOG_PROVE,    /* node, offset, length: a consistency proof of the log of receipts between these sizes; brain_log_proved() */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
+    BRAIN_TEE_QUOTE,    /* req; bytes: 64 of report data (trust/attest_bind.h has its form by kind); job, hash: of the program, zeros
+                           when it is bound to none: let every provider of this machine make evidence, off the loop; then
+                           brain_tee_quoted() */
+    BRAIN_TEE_ACTIVATE, /* req, bytes: TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET: let the TPM whose quote was given last open
+                           them; then brain_tee_activated() */
+    BRAIN_ATTEST,       /* attest: brain_attest_run() on the pool, then brain_attest_done() */
     BRAIN_CHAIN_ASK,    /* bytes: a struct brain_chain_ask, to be copied; answer with brain_chain_answer() */
     BRAIN_ROTATE,       /* err VL_OK: the next pair may take over now; else: it was refused (detail), and must be forgotten */
     BRAIN_HARVEST,      /* index: share of all processors that tasks may use, 1/1000, 0: frozen; length: bits a second for blobs */
@@ -330,6 +373,7 @@ struct brain_effect {
     struct vl_node_id node;
     struct relay_batch *batch;
     struct brain_plan *plan;
+    struct brain_attest *attest;
 };
 bool brain_next_effect(struct brain *b, struct brain_effect *ret);
 bool brain_pending(const struct brain *b); /* an effect waits to be taken */
@@ -405,6 +449,8 @@ struct brain_counters {
     uint64_t cosigned; /* cosignatures of heads: given, or on the coordinator taken */
     uint64_t witness_forks, witness_refused; /* heads refused as a witness; refusals heard by the coordinator */
     uint64_t remote_stale;                 /* of both: late, doubled or unasked, without harm */
+    uint64_t attest_asked, attested, attest_refused; /* challenges sent (a member: answered); results; those below a node's own word */
+    uint64_t attest_silent, attest_stale;            /* no answer in time; answers to no open challenge */
 };
 void brain_counters(const struct brain *b, struct brain_counters *ret);
 

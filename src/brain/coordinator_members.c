@@ -130,6 +130,7 @@ void coordinator_peer_up(struct brain *b, const struct peer *p) {
     keys_peer_up(b, p->node);
     list = roster_list(b->roster); /* it may be a newer one now */
     if (list.n > 0) (void)link_send(b, p->node, LANE_CONTROL, LINK_REVOCATIONS, list, (struct vl_span){ 0 });
+    attest_peer_up(b, p);
 }
 
 void coordinator_peer_down(struct brain *b, struct vl_node_id node) {
@@ -236,6 +237,7 @@ enum vl_err coordinator_expel(struct brain *b, struct vl_node_id node) {
     message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
     remote_in_expelled(b, node);
     standing_gone(b, node);
+    attest_gone(b, node);
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
     held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
     return VL_OK;
@@ -337,6 +339,7 @@ void coordinator_start(struct brain *b) {
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = b->self });
     held_start(b);
     bench_start(b);
+    attest_start(b);
     free(r);
 }
 
@@ -392,6 +395,7 @@ void coordinator_tick(struct brain *b) {
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
     bench_tick(b);
+    attest_tick(b);
     chain_tick(b);
     retention(b);
 }
@@ -401,6 +405,7 @@ vl_ms coordinator_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
     at = vl_ms_min(at, quorum_deadline(b));
     at = vl_ms_min(at, bench_deadline(b));
+    at = vl_ms_min(at, attest_deadline(b));
     at = vl_ms_min(at, chain_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

@@ -361,6 +361,15 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     case LINK_JOIN_REPLY:
         joined(b, p, body);
         return;
+    case LINK_ATTEST_ASK:
+    case LINK_ATTEST_PART:
+    case LINK_ATTEST_CREDENTIAL:
+    case LINK_ATTEST_SECRET:
+        if (link_is_star(b, p))
+            attest_message(b, p, kind, body);
+        else
+            b->counters.messages_bad++;
+        return;
     case LINK_SUCCEED:
         keys_succeed(b, p, body);
         return;

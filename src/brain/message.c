@@ -41,6 +41,9 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
     case MSG_REVEAL:
         if (vl_node_eq(fx->peer, b->coordinator)) held_inside(b, OUT_SELF_REVEAL, b->self, LANE_MESSAGE, 0, fx->bytes);
         return;
+    case MSG_ATTESTED:
+        if (vl_node_eq(fx->peer, b->coordinator)) attest_told(b, fx->bytes);
+        return;
     case MSG_CONTRIBUTION:
         if (b->cfg.coordinator) contribution_message(b, fx->peer, fx->bytes);
         return;

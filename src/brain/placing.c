@@ -19,6 +19,7 @@
 #define WAITS_MAX 1024u       /* jobs of which it is known what they wait for */
 #define NODES_FEW 256u        /* read anew for every batch */
 #define NODES_FRESH_MS 1000u  /* more are read anew this often */
+#define HARDWARE_LEVEL 700u   /* a TPM or better: class S may go there */
 #define LATENCY_SELF_US 50u   /* to ourselves: no wire */
 #define LATENCY_LEAST_US 500u /* links measure in whole milliseconds */
 
@@ -75,7 +76,9 @@ void placing_node(const struct brain *b, const struct node_record *r, struct sch
     struct standing s = standing_of(b, r->id);
     ret->trust_milli = s.trust_milli;
     ret->doubt_milli = s.doubt_milli;
-    ret->attested = s.trusted || verify_audited(b, r->id);
+    ret->attested = s.trusted || verify_audited(b, r->id) || attest_level_of(b, r->id) >= HARDWARE_LEVEL;
+    ret->attest_milli = attest_level_of(b, r->id);
+    ret->barred = attest_barred(b, r->id);
     ret->rate_milli = rate_of(b, r->id);
     ret->price = market_price(b, r->id);
 }

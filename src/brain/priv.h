@@ -33,6 +33,7 @@ enum brain_message {
     MSG_REVEAL = 11,
     MSG_JUDGED = 12,  /* a task_reveal: of the run that lost */
     MSG_DISPUTE = 13, /* a receipt */
+    MSG_ATTESTED = 44, /* coordinator to member: its signed result, wire/attestation.h */
     MSG_CONTRIBUTION = 30, /* wire/contribution.h */
     MSG_HEAD = 40, /* wire/witness.h */
     MSG_COSIGNATURE = 41,
@@ -210,6 +211,7 @@ struct brain {
     size_t changed_n, changed_cap;
     struct quorum *quorum; /* quorum.c; on the coordinator */
     struct trade *trade; /* trade.c: the market; on a member its own bids */
+    struct attests *attests; /* attest.c */
     struct bench *bench; /* bench.c: measured rates; NULL: not the coordinator */
     struct standings *standings; /* standing.c; NULL: not the coordinator */
     struct mix *mix; /* mix.c; NULL: no part in the private network */
@@ -547,6 +549,23 @@ uint64_t bench_rate(const struct brain *b, struct vl_node_id node);
 uint64_t bench_median(const struct brain *b);
 /* Slots that may be filled: the claimed ones, or those that were found to be there. */
 uint32_t bench_slots(const struct brain *b, struct vl_node_id node, uint32_t claimed);
+
+/* ---- attest.c: where members run, by evidence ---- */
+enum vl_err attest_create(struct brain *b);
+void attest_destroy(struct brain *b);
+enum vl_err attest_restore(struct brain *b, const struct record *r);
+void attest_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body);
+void attest_member_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body);
+void attest_told(struct brain *b, struct vl_span bytes);
+/* These: on the coordinator.  Level now, thousandths; 300: nothing is proven. */
+uint32_t attest_level_of(const struct brain *b, struct vl_node_id node);
+uint32_t attest_barred(const struct brain *b, struct vl_node_id node); /* bit c: the policy gives it no tasks of class c */
+bool attest_admitted(const struct brain *b, struct vl_node_id node);   /* at least the policy's `admit` */
+void attest_start(struct brain *b);
+void attest_tick(struct brain *b);
+vl_ms attest_deadline(const struct brain *b);
+void attest_peer_up(struct brain *b, const struct peer *p);
+void attest_gone(struct brain *b, struct vl_node_id node); /* it was expelled */
 
 /* ---- standing.c: reputation, on the coordinator ---- */
 struct standing {

@@ -13,6 +13,7 @@ void quorum_task_of(const struct job_spec *s, struct sched_task *t) {
                               .spread_set = s->terms.spread_set,
                               .spread = s->terms.spread,
                               .min_trust_milli = s->terms.min_trust_milli,
+                              .min_attest_milli = s->terms.min_attest_milli,
                               .max_latency_us = s->terms.max_latency_us,
                               .max_price = s->terms.max_price,
                               .region = label_hash(s->terms.region),

@@ -52,10 +52,11 @@ enum record_item {
     ITEM_SESSION = 8,    /* open contribution sessions */
     ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
     ITEM_UPTIME = 10,    /* key: node; when it was there: fog/uptime.h */
+    ITEM_ATTESTED = 14, /* coordinator: key: node; its newest signed result (wire/attestation.h).  Member: its own */
+    ITEM_WITNESS = 11,   /* key: zeros; number: what it is, witness.c */
     ITEM_ANCHOR = 13,    /* key: zeros; the anchor that is on its way (trust/anchor.h), with chain, contract and account */
     ITEM_SUCCESSION = 20, /* coordinator: key: the new key; what made it one (wire/succession.h) */
     ITEM_HEIR = 21,       /* member: key: zeros; certificate of the key that is about to take over; gone when it has */
-    ITEM_WITNESS = 11,   /* key: zeros; number: what it is, witness.c */
     ITEM_HELD = 30,      /* worker: key: job, task; number: epoch; a result it has committed to and not told yet */
     ITEM_VIEWS = 64,
     ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */
@@ -70,6 +71,8 @@ enum record_item {
     ITEM_ANCHORED = 76,     /* key: zeros; number: size of the log; a head that is on a chain: trust/anchor_artefact.h */
     ITEM_TILE = 80,         /* key: level in the first byte; number: index; a full tile of the receipt log */
     ITEM_LEAF_OF = 81,      /* key: job; number: task above 48 bits of epoch; index of its receipt in the log */
+    ITEM_ATTESTATION = 83, /* key: node; number: of the result; that result and the evidence it is about.  Key: hash of what the
+                              verifier had beside it (policy, or certificates and collateral), number 0; those bytes */
     ITEM_FORK = 82,         /* key: zeros; number: when; head of the log that contradicts what this member had seen */
     ITEM_AGREEMENT_ENDED = 72, /* key: job; an agreement as it ended: fog/agreement.h */
 };

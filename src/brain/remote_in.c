@@ -184,6 +184,8 @@ static enum vl_err may_take(struct brain *b, struct vl_node_id from, const struc
     }
     uint64_t later = 0; /* too busy: it comes back by its own back-off, half a minute at first, two at most */
     if (load_admit(b, spec->terms.class, why, &later)) return VL_EAGAIN;
+    if (!attest_admitted(b, from))
+        return vl_errmsg_set(why, VL_EDENIED, "this node is in quarantine until it proves where it runs: `village attest` there says why");
     if (live >= REMOTE_LIVE_MAX) return vl_errmsg_set(why, VL_ELIMIT, "%u jobs of this member have not ended", live);
     return pending >= REMOTE_PENDING_MAX ? VL_EAGAIN : VL_OK; /* says nothing: it will ask again */
 }

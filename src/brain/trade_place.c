@@ -31,6 +31,7 @@ static bool task_of(const struct brain *b, struct vl_job_id job, struct sched_ta
                                 .disk_bytes = spec.limits.disk_bytes,
                                 .class = spec.terms.class,
                                 .min_trust_milli = spec.terms.min_trust_milli,
+                                .min_attest_milli = spec.terms.min_attest_milli,
                                 .max_latency_us = spec.terms.max_latency_us,
                                 .region = label_hash(spec.terms.region),
                                 .n_exclude = spec.terms.n_exclude };

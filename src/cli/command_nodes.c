@@ -41,6 +41,12 @@ static int show_node(struct cli *cli, const char *id) {
     snprintf(text, sizeof text, "%llu done, %llu failed", (unsigned long long)json_count(node, "done", 0),
              (unsigned long long)json_count(node, "failed", 0));
     line(cli, "tasks", text);
+    if (json_object_get(node, "attestation_milli")) {
+        unsigned long long level = json_count(node, "attestation_milli", 0);
+        snprintf(text, sizeof text, "%llu.%03llu%s, %s", level / 1000, level % 1000, json_flag(node, "quarantined") ? " (quarantine)" : "",
+                 json_text(node, "attestation", "not asked yet"));
+        line(cli, "evidence", text);
+    }
     cli_ago(json_count(node, "seen_ms", 0), ago);
     line(cli, "seen", ago);
     cli_ago(json_count(node, "joined_ms", 0), ago);
@@ -62,6 +68,7 @@ int command_nodes(struct cli *cli) {
         { .title = "DONE", .right = true },
         { .title = "FAILED", .right = true },
         { .title = "TRUST", .right = true },
+        { .title = "EVIDENCE", .right = true },
         { .title = "SEEN" },
     };
     char path[96] = "/v1/fog/nodes", id[CLI_NODE_ID_MAX];
@@ -94,6 +101,14 @@ int command_nodes(struct cli *cli) {
         term_table_cellf(table, TERM_PLAIN, "%llu", (unsigned long long)json_count(n, "done", 0));
         term_table_cellf(table, TERM_PLAIN, "%llu", (unsigned long long)json_count(n, "failed", 0));
         cli_trust_cell(table, n, "trust_milli", 1000);
+        if (json_object_get(n, "attestation_milli")) {
+            unsigned long long level = json_count(n, "attestation_milli", 0);
+            bool out = json_flag(n, "quarantined");
+            term_table_cellf(table, out || level < 300 ? TERM_BAD : level > 300 ? TERM_GOOD : TERM_PLAIN, "%llu.%02llu%s", level / 1000,
+                             level % 1000 / 10, out ? "!" : "");
+        } else {
+            term_table_cell(table, "", TERM_PLAIN);
+        }
         term_table_cell(table, ago, TERM_PLAIN);
     }
     if (json_array_size(items) == 0)

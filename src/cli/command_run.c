@@ -110,6 +110,20 @@ static void add_choice(json_t *job, const struct cli_args *a, const char *option
     if (args_has(a, option)) json_object_set_new(job, option, json_string(args_text(a, option)));
 }
 
+/* "0.7" as thousandths. */
+static bool level_parse(const char *text, json_int_t *ret) {
+    json_int_t v = text[0] - '0', unit = 100;
+    if (text[0] != '0' && text[0] != '1') return false;
+    v *= 1000;
+    if (text[1] != '\0' && (text[1] != '.' || text[2] == '\0')) return false;
+    for (const char *p = text + 1 + (text[1] == '.'); *p; p++, unit /= 10) {
+        if (*p < '0' || *p > '9' || unit == 0) return false;
+        v += (*p - '0') * unit;
+    }
+    *ret = v;
+    return v <= 1000;
+}
+
 /* What its nodes must be. */
 static int add_require(struct cli *cli, json_t *job) {
     const struct cli_args *a = &cli->args;
@@ -117,6 +131,13 @@ static int add_require(struct cli *cli, json_t *job) {
     int code = json_object_set_new(job, "require", require) == 0 ? CLI_OK : cli_fail(cli, CLI_FAILED, "out of memory");
     if (args_has(a, "min-trust"))
         json_object_set_new(require, "min_trust", json_integer((json_int_t)args_number(a, "min-trust")));
+    json_int_t level = 0;
+    if (args_has(a, "min-attestation")) {
+        if (!level_parse(args_text(a, "min-attestation"), &level))
+            code = cli_fail(cli, CLI_USAGE, "--min-attestation takes a level from 0 to 1 such as 0.7, with at most three decimals");
+        else
+            json_object_set_new(require, "min_attestation", json_integer(level));
+    }
     if (args_has(a, "max-latency"))
         json_object_set_new(require, "max_latency_ms", json_integer((json_int_t)args_number(a, "max-latency")));
     if (args_has(a, "max-price"))

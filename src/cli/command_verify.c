@@ -1,5 +1,6 @@
 /* command_verify.c - `village verify`: any artefact, checked on this machine; nobody is asked. */
 #include "cli/artefact.h"
+#include "cli/evidence.h"
 #include "cli/handlers.h"
 #include "cli/inputs.h"
 #include "cli/units.h"
@@ -23,7 +24,8 @@
 struct asked {
     struct verify_query q;
     struct vl_buf artefact, ca, header;
-    uint8_t header_raw[80];
+    uint8_t header_raw[80], nonce[32];
+    struct admission *admission;
     struct verify_named inputs[VERIFY_FILES_MAX], outputs[VERIFY_FILES_MAX];
 };
 
@@ -142,6 +144,16 @@ static int roots_options(struct cli *cli, struct asked *a) {
     return code;
 }
 
+static int evidence_options(struct cli *cli, struct asked *a) {
+    const char *nonce = args_text(&cli->args, "nonce");
+    if (nonce != NULL && vl_hex_decode(nonce, a->nonce, sizeof a->nonce))
+        return cli_fail(cli, CLI_USAGE, "--nonce takes the 64 hex digits that were asked for");
+    if (nonce != NULL) a->q.nonce = vl_span(a->nonce, sizeof a->nonce);
+    int code = evidence_admission(cli, &a->admission);
+    a->q.admission = a->admission;
+    return code;
+}
+
 /* ---- what is said ----------------------------------------------------------------------------------------------------- */
 
 static json_t *strings(const char list[][VERDICT_TEXT], uint32_t n) {
@@ -207,10 +219,12 @@ int command_verify(struct cli *cli) {
     if (code == CLI_OK) code = roots_options(cli, a);
     if (code == CLI_OK) code = header_option(cli, a);
     if (code == CLI_OK) code = file_options(cli, a);
+    if (code == CLI_OK) code = evidence_options(cli, a);
     if (code == CLI_OK) code = judge(cli, a);
     vl_buf_free(&a->artefact);
     vl_buf_free(&a->ca);
     vl_buf_free(&a->header);
+    admission_destroy(a->admission);
     free(a);
     return code;
 }

@@ -40,6 +40,8 @@ struct cli_up_options {
     } anchor;
     bool harvest;       /* takes work only while its owner's rules allow it */
     const char *sensor_root; /* with harvest: before the path of every sensor; NULL: none */
+    const char *attest_policy, *attest_dir;  /* up: policy on evidence, certificates and collateral; NULL: none */
+    const char *tpm, *ek_cert, *qgs, *device_root; /* where the machine's providers of evidence are; NULL: in their places */
     unsigned long long rotate_after_ms; /* 0: keys are replaced only when somebody says so */
     const char *passphrase_file, *key_tpm, *key_module, *pin_file; /* how node.keys is opened when it is sealed; each may be NULL */
     enum vl_log_form log_form;

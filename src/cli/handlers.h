@@ -34,6 +34,7 @@ int command_mix(struct cli *cli);
 int command_market(struct cli *cli);
 int command_bench(struct cli *cli);
 int command_quorum(struct cli *cli);
+int command_attest(struct cli *cli);
 int command_tee(struct cli *cli);
 int command_keys(struct cli *cli);
 int command_keys_cosign(struct cli *cli); /* a part of it */

@@ -50,6 +50,14 @@ static const struct cli_option verify_options[] = {
     { .name = "file", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "the file that a timestamp is for" },
     { .name = "block", .kind = VALUE_TEXT, .value = "HASH", .min = 64, .max = 66, .help = "hash of the chain's block that an anchor names, as somebody whom you trust has it" },
     { .name = "header", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "header of the Bitcoin block, 80 bytes or their hex digits" },
+    { .name = "nonce", .kind = VALUE_TEXT, .value = "HEX", .min = 64, .max = 64, .help = "the nonce that evidence of a machine must answer" },
+    { .name = "attest-dir",
+      .kind = VALUE_FOLDER,
+      .value = "DIR",
+      .min = 1,
+      .max = 255,
+      .help = "certificates, revocation lists and collateral of vendors, for evidence of a machine" },
+    { .name = "attest-policy", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "policy on evidence: more roots, levels, measurements" },
 };
 static const struct cli_option timestamp_options[] = {
     { .name = "form", .kind = VALUE_CHOICE, .choices = "rfc3161|ots", .def = "rfc3161", .help = "an authority's time-stamp, or OpenTimestamps" },
@@ -67,8 +75,8 @@ static const struct cli_option timestamp_options[] = {
       .json = "{\"proved\", \"kind\", \"reason\", \"proves\": [text...], \"not_proved\": [text...], \"to_whom\", \"as_of\", \"facts\": [{\"name\", \"value\"}...]}", \
       .run = command_verify, \
       .exits = "0 1 2 3", \
-      .about = "Nobody is asked: not a gateway, not the network. FILE may be \"-\". Kinds: execution, contradiction, consistency, certificate, anchor, predicate, " \
-               "checkpoint, opentimestamps, timestamp.\n" \
+      .about = "Nobody is asked: not a gateway, not the network. FILE may be \"-\". Kinds: execution, contradiction, consistency, certificate, anchor, predicate, attestation, " \
+               "attested, checkpoint, opentimestamps, timestamp.\n" \
                "Exits with 0 when it is proved, with 1 when it is refuted or something is missing. Without --village it says of which village it " \
                "speaks, and leaves it to you whether that is yours.", \
       .example = "village verify job.proof --village 3f0c1d9e52a84b7796e2d0c4b8a1f5e3 --witnesses 2\n" \

@@ -15,7 +15,7 @@
 
 #define CRYPTO_X509_MAX 16384u  /* bytes of one certificate */
 #define CRYPTO_CRL_MAX 1048576u /* bytes of one revocation list */
-#define CRYPTO_X509_POOL 32u    /* certificates, and as many revocation lists, of one pool */
+#define CRYPTO_X509_POOL 128u   /* certificates, and as many revocation lists, of one pool */
 #define CRYPTO_X509_DEPTH 8u    /* certificates of one path, leaf and root included */
 
 struct crypto_pubkey; /* opaque: EC P-256 or P-384, or RSA of 2048..8192 bits */

@@ -23,6 +23,7 @@ static void terms_of(const struct job_terms *terms, struct sched_task *ret) {
     ret->spread_set = terms->spread_set;
     ret->spread = terms->spread;
     ret->min_trust_milli = terms->min_trust_milli;
+    ret->min_attest_milli = terms->min_attest_milli;
     ret->max_latency_us = terms->max_latency_us;
     ret->max_price = terms->max_price;
     ret->region = label_hash(terms->region);

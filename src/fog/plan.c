@@ -318,7 +318,7 @@ double plan_evaluate(const struct plan_input *in, const struct sched_choice *cho
         sched_ask_of(in->nodes, in->n_nodes, in->tasks, k, choice, &ask);
         broken += sched_ask_fits(in->nodes, choice[k].node, &ask, &soft) != SCHED_PLACED;
         ret[PLAN_LATENCY] += (n->latency_us ? n->latency_us : worst) / 1000.0;
-        ret[PLAN_TRUST] += n->trust_milli < 1000 ? 1 - n->trust_milli / 1000.0 : 0;
+        ret[PLAN_TRUST] += sched_distrust(n);
         ret[PLAN_COST] += hours * sched_price_of_work(n->cost, n->rate_milli);
         ret[PLAN_PRICE] += hours * sched_price_of_work(n->price, n->rate_milli);
         placed++;

@@ -15,7 +15,7 @@ struct figures {
 
 static struct figures figures_of(const struct sched_node *n, uint32_t worst_latency) {
     return (struct figures){ .latency = (n->latency_us ? n->latency_us : worst_latency) / 1000.0,
-                             .distrust = n->trust_milli < 1000 ? 1 - n->trust_milli / 1000.0 : 0,
+                             .distrust = sched_distrust(n),
                              .cost = sched_price_of_work(n->cost, n->rate_milli),
                              .price = sched_price_of_work(n->price, n->rate_milli) };
 }

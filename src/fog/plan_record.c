@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { TAG_PLAN = 0x60, VERSION = 2 };
+enum { TAG_PLAN = 0x60, VERSION = 3 };
 
 static void pack_double(struct pack *w, double v) {
     uint64_t bits;

@@ -54,12 +54,12 @@ static enum vl_err add_nodes(struct plan *p) {
         p->node[p->n_node++] = (struct plan_node){
             .room = { n->memory_free, n->disk_free, n->free_slots },
             .price = n->price,
-            .features = n->features,
+            .features = sched_node_bits(n),
             .trust = n->trust_milli,
             .latency = n->latency_us ? n->latency_us : UINT32_MAX,
             .index = i,
             .term = { (n->latency_us ? n->latency_us : worst) / 1000.0,
-                      n->trust_milli < 1000 ? 1 - n->trust_milli / 1000.0 : 0,
+                      sched_distrust(n),
                       sched_price_of_work(n->cost, n->rate_milli), sched_price_of_work(n->price, n->rate_milli) },
             .load = load,
             .step = 1.0 / n->slots,
@@ -104,7 +104,7 @@ static enum vl_err add_tasks(struct plan *p) {
             .memory = t->memory_bytes,
             .disk = t->disk_bytes,
             .price = t->max_price ? t->max_price : UINT64_MAX,
-            .features = t->features,
+            .features = sched_task_bits(t),
             .trust = t->min_trust_milli,
             .latency = t->max_latency_us == 0            ? UINT32_MAX
                        : t->max_latency_us == UINT32_MAX ? UINT32_MAX - 1

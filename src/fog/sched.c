@@ -22,6 +22,8 @@ const char *sched_reason_text(enum sched_reason r) {
         return "no ready node is in that region";
     case SCHED_NO_TRUST:
         return "no ready node is trusted that much";
+    case SCHED_NO_EVIDENCE:
+        return "no ready node has shown evidence of that level";
     case SCHED_TOO_FAR:
         return "no ready node is that near";
     case SCHED_TOO_DEAR:
@@ -61,6 +63,7 @@ enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task
     if (excluded(t, &n->id)) return SCHED_EXCLUDED;
     if (t->region != 0 && n->domain[DOMAIN_REGION] != t->region) return SCHED_NO_REGION;
     if (n->trust_milli < t->min_trust_milli || (t->class == SLA_S && !n->attested)) return SCHED_NO_TRUST;
+    if (n->attest_milli < t->min_attest_milli || (n->barred >> t->class & 1) != 0) return SCHED_NO_EVIDENCE;
     if (t->max_latency_us != 0 && (n->latency_us == 0 || n->latency_us > t->max_latency_us)) return SCHED_TOO_FAR;
     if (t->max_price != 0 && n->price > t->max_price) return SCHED_TOO_DEAR;
     if (t->left_ms != 0 && takes_ms(n, t) > t->left_ms) return SCHED_TOO_LATE;
@@ -72,6 +75,12 @@ enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task
         *ret_soft = true;
     }
     return SCHED_PLACED;
+}
+
+double sched_distrust(const struct sched_node *n) {
+    double open = n->trust_milli < 1000 ? 1 - n->trust_milli / 1000.0 : 0;
+    uint32_t shown = n->attest_milli <= 300 ? 0 : n->attest_milli < 1000 ? n->attest_milli - 300 : 700;
+    return open * (1 - shown / 1400.0);
 }
 
 /* Callers have asked sched_fits(); figures of a node that lies never wrap. */
@@ -188,6 +197,7 @@ bool sched_explores(const struct sched_task *t, uint64_t seed) {
 static bool same_wish(const struct sched_task *a, const struct sched_task *b) {
     return a->features == b->features && a->memory_bytes == b->memory_bytes && a->disk_bytes == b->disk_bytes &&
            (a->class == SLA_S) == (b->class == SLA_S) && a->min_trust_milli == b->min_trust_milli &&
+           a->min_attest_milli == b->min_attest_milli && a->class == b->class &&
            a->max_latency_us == b->max_latency_us && a->max_price == b->max_price && a->region == b->region &&
            a->left_ms == b->left_ms && (a->left_ms == 0 || a->cpu_milli == b->cpu_milli) &&
            a->n_exclude == b->n_exclude && memcmp(a->exclude, b->exclude, a->n_exclude * sizeof *a->exclude) == 0 &&

@@ -42,6 +42,8 @@ struct sched_node {
     uint64_t cost;            /* what an hour of one slot costs its owner, micro-credits */
     uint64_t price;           /* what an hour of one slot is sold for at present, micro-credits */
     uint64_t domain[DOMAINS]; /* label_hash(); 0: unknown */
+    uint32_t attest_milli;    /* level of its evidence of where it runs, 0..1000 */
+    uint32_t barred;          /* bit c: the operator's policy on evidence gives it no tasks of class c */
     bool attested;            /* evidence was verified, or its results were audited lately: class S may go there */
 };
 
@@ -67,6 +69,7 @@ struct sched_task {
     enum domain spread;
     bool privacy; /* travels through the private network */
     uint32_t min_trust_milli, max_latency_us;
+    uint32_t min_attest_milli;   /* 0: any */
     uint64_t max_price, region;  /* 0: any; region: label_hash() */
     uint64_t program;            /* of what it runs, for affinity */
     uint64_t left_ms;            /* until the deadline that its job asked for; 0: it asked for none */
@@ -88,20 +91,23 @@ enum sched_reason {
     SCHED_EXCLUDED = 5,   /* the job rules it out by name, or its agreement is on other nodes */
     SCHED_NO_REGION = 6,  /* none in that region */
     SCHED_NO_TRUST = 7,   /* reputation below what the job or its class asks; class S: not attested */
-    SCHED_TOO_FAR = 8,    /* round trip above max_latency_us */
-    SCHED_TOO_DEAR = 9,   /* price above max_price */
-    SCHED_TOO_LATE = 10,  /* would not end before the job's deadline, by what its other tasks took and the node's speed */
-    SCHED_NO_ROOM = 11,   /* memory or disk is taken now */
-    SCHED_NO_SLOT = 12,   /* all slots are taken now */
-    SCHED_AVOIDED = 13,   /* what fits holds another replica */
-    SCHED_SPREAD = 14,    /* what fits shares a failure domain with another replica */
+    SCHED_NO_EVIDENCE = 8, /* level of evidence below what the job or the policy asks */
+    SCHED_TOO_FAR = 9,    /* round trip above max_latency_us */
+    SCHED_TOO_DEAR = 10, /* price above max_price */
+    SCHED_TOO_LATE = 11,  /* would not end before the job's deadline, by what its other tasks took and the node's speed */
+    SCHED_NO_ROOM = 12,   /* memory or disk is taken now */
+    SCHED_NO_SLOT = 13,   /* all slots are taken now */
+    SCHED_AVOIDED = 14,   /* what fits holds another replica */
+    SCHED_SPREAD = 15,    /* what fits shares a failure domain with another replica */
 };
-#define SCHED_REASONS 15u
+#define SCHED_REASONS 16u
 const char *sched_reason_text(enum sched_reason r);
 
 /* Whether the node takes the task now, by itself, or the first thing in the way in the order above; the spread over
  * domains needs the other replicas' nodes and is not looked at.  *ret_soft: it failed there before. */
 enum sched_reason sched_fits(const struct sched_node *n, const struct sched_task *t, bool *ret_soft);
+/* 0..1: what speaks against the node, by its reputation and its evidence: full evidence halves what reputation leaves open. */
+double sched_distrust(const struct sched_node *n);
 /* Lowers the node's free figures by the task. */
 void sched_take(struct sched_node *n, const struct sched_task *t);
 /* Domain by which the replicas of a task are kept apart: as asked, else by owner for class A and S; false: by none. */

@@ -16,8 +16,15 @@ struct sched_ask {
     uint32_t apart[2 * SCHED_AVOID_MAX], never[SCHED_AVOID_MAX];
 };
 /* Does the task ask anything of the node's name, domains, attestation or speed?  The compact copies of the nodes hold none. */
+/* Features, and above them a bit for each class that the node may have tasks of: one comparison in compact copies. */
+#define SCHED_CLASS_SHIFT 29u
+static inline uint32_t sched_node_bits(const struct sched_node *n) {
+    return (n->features & ((1u << SCHED_CLASS_SHIFT) - 1)) | (~n->barred & ((1u << SLA_CLASSES) - 1)) << SCHED_CLASS_SHIFT;
+}
+static inline uint32_t sched_task_bits(const struct sched_task *t) { return t->features | 1u << ((unsigned)t->class + SCHED_CLASS_SHIFT); }
 static inline bool sched_particular(const struct sched_task *t) {
-    return t->class == SLA_S || t->region != 0 || t->n_exclude > 0 || t->n_only > 0 || t->n_avoid > 0 || t->left_ms != 0;
+    return t->class == SLA_S || t->region != 0 || t->n_exclude > 0 || t->n_only > 0 || t->n_avoid > 0 || t->left_ms != 0 ||
+           t->min_attest_milli != 0;
 }
 /* Task k of a batch whose earlier choices are known. */
 void sched_ask_of(const struct sched_node *nodes, uint32_t n_nodes, const struct sched_task *tasks, uint32_t k,

@@ -71,7 +71,7 @@ static void fill(const struct sched_fast *f, uint32_t node, struct hot *h) {
     *h = (struct hot){ .memory = n->memory_free,
                        .disk = n->disk_free,
                        .price = n->price,
-                       .features = n->features,
+                       .features = sched_node_bits(n),
                        .trust = n->trust_milli,
                        .latency = n->latency_us ? n->latency_us : FAR,
                        .free_slots = n->free_slots,
@@ -82,7 +82,7 @@ static void fill(const struct sched_fast *f, uint32_t node, struct hot *h) {
     }
     double latency = bent(latency_of(f, n), f->middle_latency), cost = bent(cost_of(f, n), f->middle_cost);
     double price = bent(price_of(f, n), f->middle_price),
-           distrust = n->trust_milli < 1000 ? 1 - n->trust_milli / 1000.0 : 0;
+           distrust = sched_distrust(n);
     for (uint32_t c = 0; c < SLA_CLASSES; c++) {
         const double *w = f->weight[c];
         h->base[c] =
@@ -176,7 +176,7 @@ static struct need need_of(const struct sched_fast *f, const struct sched_task *
     return (struct need){ .memory = t->memory_bytes,
                           .disk = t->disk_bytes,
                           .price = t->max_price ? t->max_price : UINT64_MAX,
-                          .features = t->features,
+                          .features = sched_task_bits(t),
                           .trust = t->min_trust_milli,
                           /* where a bound is set, the unknown is beyond it */
                           .latency = t->max_latency_us == 0     ? FAR

@@ -209,7 +209,7 @@ SCHED_PLACE(sched_place_load_balance) {
 
 static struct sched_key by_trust(const struct field *f, const struct sched_node *n) {
     (void)f;
-    return (struct sched_key){ -(double)n->trust_milli, 0 };
+    return (struct sched_key){ sched_distrust(n), 0 };
 }
 SCHED_PLACE(sched_place_trust_first) {
     return place_by_key(state, nodes, n_nodes, tasks, n_tasks, ret, by_trust, true);

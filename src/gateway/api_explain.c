@@ -13,7 +13,7 @@ struct answer {
 
 static const char *const reason_names[SCHED_REASONS] = {
     "fits",     "no_nodes",  "not_ready", "feature", "too_large", "excluded",
-    "region",   "trust",     "latency",   "price",   "deadline",  "no_room",
+    "region",   "trust",     "evidence", "latency",   "price",   "deadline",  "no_room",
     "no_slot",  "replica_there", "failure_domain",
 };
 

@@ -62,7 +62,65 @@ struct view_node {
     bool rated;            /* its reputation is known here */
     uint32_t trust_milli, doubt_milli;
     bool flagged;
+    bool attest_known;     /* where it runs is known here, as the next ones */
+    uint32_t attest_milli; /* level of its evidence now, 0..1000 */
+    bool quarantined;      /* below what the policy admits */
+    const char *attest_why;
 };
+
+/* Trusted execution of this node, and what the village found of it. */
+#define VIEW_TEE_PROVIDERS 8u
+#define VIEW_TEE_CONTEXTS 16u
+struct view_tee_context {
+    uint64_t id;
+    const char *provider, *kind;
+    bool measured, has_job, has_program;
+    struct vl_job_id job;
+    uint8_t program[32];
+    vl_ms created_ms, attested_ms;
+    uint32_t create_us, attested;
+};
+struct view_tee {
+    struct {
+        const char *name, *what, *kind, *why;
+        bool present, denied;
+    } provider[VIEW_TEE_PROVIDERS];
+    uint32_t providers_n, contexts_n;
+    struct view_tee_context context[VIEW_TEE_CONTEXTS];
+    bool known, quarantined; /* known: there is a result */
+    uint32_t level, found, admit;
+    const char *barred[3]; /* classes; NULL behind the last */
+    vl_ms when_ms, until_ms;
+    uint64_t number;
+    const char *why;
+};
+struct view_tee_made {
+    struct view_tee_context context;
+    const char *evidence; /* armoured, evidence_n bytes */
+    size_t evidence_n;
+    uint64_t took_us;
+    uint32_t level;
+    bool accepted;
+    const char *reason;
+};
+struct backend_tee_wish {
+    const char *provider; /* NULL: the best one */
+    struct vl_job_id job; /* zeros: none */
+    struct vl_hash module;
+    const char *config;
+    uint8_t nonce[32];
+    bool has_nonce; /* else a random one */
+};
+/* What was found of a node, as it is kept; texts are armoured files, borrowed. */
+struct view_attestation {
+    const char *result, *evidence[4], *policy; /* policy: as the verifier had it; "" when none, or not kept here */
+    size_t result_n, evidence_n[4], policy_n;
+    unsigned n;
+    struct vl_hash id;
+};
+typedef void (*view_attestation_fn)(void *arg, const struct view_attestation *v);
+typedef void (*backend_tee_fn)(void *arg, enum vl_err err, const char *detail, const struct view_tee *v);
+typedef void (*backend_tee_made_fn)(void *arg, enum vl_err err, const char *detail, const struct view_tee_made *v);
 
 struct view_reputation {
     struct vl_node_id id;
@@ -529,6 +587,14 @@ struct backend_ops {
     /* value of `done`: u64 ms.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_ESTATE: the coordinator itself. */
     enum vl_err (*key_revoke)(void *self, struct vl_node_id id, backend_bytes_fn done, void *arg);
     enum vl_err (*node_expel)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
+    /* VL_ENOTFOUND: nothing was found of it, or it is not known here. */
+    enum vl_err (*node_attestation)(void *self, struct vl_node_id id, view_attestation_fn sink, void *arg);
+    /* Asks it for evidence of where it runs.  VL_ENOTFOUND, VL_EUNSUPPORTED. */
+    enum vl_err (*node_attest)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
+    /* This node's own: create, measure and attest; on the pool.  VL_EUNSUPPORTED: no such hardware; VL_EEXISTS: the job has one. */
+    enum vl_err (*tee_create)(void *self, const struct backend_tee_wish *wish, backend_tee_made_fn done, void *arg);
+    enum vl_err (*tee_close)(void *self, uint64_t id, backend_done_fn done, void *arg); /* `done` hears VL_ENOTFOUND */
+    enum vl_err (*tee_status)(void *self, backend_tee_fn done, void *arg);
     enum vl_err (*node_maintenance)(void *self, struct vl_node_id id, bool on, backend_done_fn done, void *arg);
     /* VL_EUNSUPPORTED: only the coordinator can; VL_ENOTFOUND: one of them is no member; VL_ESTATE: one has no address;
      * VL_ERANGE: 3 to 9 different members, threshold more than half. */

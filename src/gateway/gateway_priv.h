@@ -123,6 +123,11 @@ void api_revocations(struct gateway *g, struct http_req *r, const struct call *k
 void api_keys_rotate(struct gateway *g, struct http_req *r, const struct call *k);
 void api_key_revoke(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_expel(struct gateway *g, struct http_req *r, const struct call *k);
+void api_node_attestation(struct gateway *g, struct http_req *r, const struct call *k);
+void api_node_attest(struct gateway *g, struct http_req *r, const struct call *k);
+void api_tee_create(struct gateway *g, struct http_req *r, const struct call *k);
+void api_tee_close(struct gateway *g, struct http_req *r, const struct call *k);
+void api_tee_status(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_maintenance(struct gateway *g, struct http_req *r, const struct call *k);
 void api_reputations(struct gateway *g, struct http_req *r, const struct call *k);
 void api_reputation(struct gateway *g, struct http_req *r, const struct call *k);

@@ -51,6 +51,11 @@ static const struct schema_row require_rows[] = {
       .min = 0,
       .max = 1000,
       .doc = "Lower bound of a node's reputation, in thousandths." },
+    { .name = "min_attestation",
+      .type = SCHEMA_INT,
+      .min = 0,
+      .max = 1000,
+      .doc = "Level of a node's evidence of where it runs, in thousandths; 300: none is needed." },
     { .name = "max_latency_ms", .type = SCHEMA_INT, .min = 1, .max = 60000, .doc = "Round trip to the node." },
     { .name = "max_price",
       .type = SCHEMA_INT,
@@ -291,6 +296,7 @@ static void read_terms(struct job_terms *t, const json_t *root, struct schema_er
     (void)strategy_parse(schema_str(root, "strategy", "default"), &t->strategy);
     t->spread_set = spread != NULL && domain_parse(json_string_value(spread), &t->spread);
     t->min_trust_milli = (uint32_t)schema_u64(o, "min_trust", 0);
+    t->min_attest_milli = (uint32_t)schema_u64(o, "min_attestation", 0);
     t->max_latency_us = (uint32_t)schema_u64(o, "max_latency_ms", 0) * 1000;
     t->max_price = schema_u64(o, "max_price", 0);
     snprintf(t->region, sizeof t->region, "%s", schema_str(o, "region", ""));

@@ -134,6 +134,7 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
                       .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
     node_backend_keys_metrics(self, sink, arg);
     node_backend_load_metrics(self, sink, arg);
+    node_backend_attest_metrics(self, sink, arg);
     node_backend_market_metrics(self, sink, arg);
     node_backend_mix_metrics(self, sink, arg);
     node_backend_anchor_metrics(self, sink, arg);
@@ -189,7 +190,9 @@ static void node_show(struct node *n, const struct node_record *r, view_node_fn 
                            .failed = r->failed,
                            .features = (r->caps.features & NODE_FEATURE_WASM ? VIEW_FEATURE_WASM : 0u) |
                                        (r->caps.features & NODE_FEATURE_NATIVE ? VIEW_FEATURE_NATIVE : 0u) };
+    struct brain_attested room;
     node_backend_rate(n, &v);
+    node_backend_attested(n, &v, &room);
     sink(arg, &v);
 }
 
@@ -710,6 +713,11 @@ struct backend node_backend(struct node_backend *b) {
         .key_revoke = node_backend_key_revoke,
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
+        .node_attest = node_backend_attest,
+        .node_attestation = node_backend_attestation,
+        .tee_create = node_backend_tee_create,
+        .tee_close = node_backend_tee_close,
+        .tee_status = node_backend_tee_status,
         .harvest = node_backend_harvest,
         .contributions = node_backend_contributions,
         .harvest_policy = node_backend_harvest_policy,

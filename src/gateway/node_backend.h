@@ -61,6 +61,14 @@ void node_backend_reputations(void *self, const struct vl_node_id *after, uint32
 enum vl_err node_backend_reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max,
                                     view_reputation_fn head, view_evidence_fn sink, void *arg);
 
+/* node_tee.c */
+void node_backend_attested(struct node *n, struct view_node *v, struct brain_attested *room);
+enum vl_err node_backend_attestation(void *self, struct vl_node_id id, view_attestation_fn sink, void *arg);
+enum vl_err node_backend_attest(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
+enum vl_err node_backend_tee_create(void *self, const struct backend_tee_wish *wish, backend_tee_made_fn done, void *arg);
+enum vl_err node_backend_tee_close(void *self, uint64_t id, backend_done_fn done, void *arg);
+enum vl_err node_backend_tee_status(void *self, backend_tee_fn done, void *arg);
+void node_backend_attest_metrics(void *self, view_metric_fn sink, void *arg);
 /* node_keys.c */
 void node_backend_keys(void *self, struct view_keys *ret);
 void node_backend_keys_metrics(void *self, view_metric_fn sink, void *arg);

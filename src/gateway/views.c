@@ -71,6 +71,11 @@ void emit_node(struct jw *j, const struct view_node *v) {
         jw_put_u64(j, "doubt_milli", v->doubt_milli);
         jw_put_bool(j, "flagged", v->flagged);
     }
+    if (v->attest_known) {
+        jw_put_u64(j, "attestation_milli", v->attest_milli);
+        jw_put_bool(j, "quarantined", v->quarantined);
+        if (v->attest_why) jw_put_str(j, "attestation", v->attest_why);
+    }
     jw_obj_end(j);
 }
 
@@ -229,6 +234,7 @@ static void put_terms(struct jw *j, const struct job_terms *t) {
     jw_obj(j);
     if (t->region[0]) jw_put_str(j, "region", t->region);
     if (t->min_trust_milli) jw_put_u64(j, "min_trust", t->min_trust_milli);
+    if (t->min_attest_milli) jw_put_u64(j, "min_attestation", t->min_attest_milli);
     if (t->max_latency_us) jw_put_u64(j, "max_latency_ms", t->max_latency_us / 1000);
     if (t->max_price) jw_put_u64(j, "max_price", t->max_price);
     if (t->spread_set) jw_put_str(j, "spread", domain_name(t->spread));

@@ -241,6 +241,10 @@ struct htx_session_info {
 VL_MUST_CHECK enum vl_err htx_session_info(const struct htx_endpoint *ep, uint32_t session,
                                            struct htx_session_info *ret);
 
+/* Channel binding (Noise 11.2): the hash of the handshake that the session began with, the same at both ends and at nobody
+ * else's, whatever connection carries it now: who resumes proves the same two keys.  VL_ENOTFOUND. */
+VL_MUST_CHECK enum vl_err htx_binding(const struct htx_endpoint *ep, uint32_t session, uint8_t ret[32]);
+
 struct htx_stats {
     uint64_t rx_records, tx_records, rx_wire_bytes, tx_wire_bytes, rekeys_sent, rekeys_received;
     uint64_t ended[16]; /* connections ended, by enum htx_reason; application codes count as 0 */

@@ -191,6 +191,13 @@ enum vl_err htx_session_info(const struct htx_endpoint *ep, uint32_t session, st
     return VL_OK;
 }
 
+enum vl_err htx_binding(const struct htx_endpoint *ep, uint32_t session, uint8_t ret[32]) {
+    const struct htx_session *s = htx_session_of(ep, session);
+    if (s == NULL) return VL_ENOTFOUND;
+    memcpy(ret, s->binding, sizeof s->binding);
+    return VL_OK;
+}
+
 void htx_stats(const struct htx_endpoint *ep, struct htx_stats *ret) {
     *ret = ep->stats;
     for (uint32_t i = 0; i < ep->limits.max_links; i++) {

@@ -112,6 +112,7 @@ struct htx_session {
     bool dead, dialled, resumed;
     uint32_t reason;
     uint8_t id[16];
+    uint8_t binding[32]; /* hash of the handshake it began with */
     struct vl_node_id node;
     uint8_t peer_static[32];
     /* streams */

@@ -25,6 +25,7 @@ struct htx_session *htx_session_create(struct htx_endpoint *ep, struct htx_conn 
                                .turn = HTX_HIGH,
                                .ack_at = VL_MS_NEVER };
     memcpy(s->id, c->hash, sizeof s->id);
+    memcpy(s->binding, c->hash, sizeof s->binding);
     memcpy(s->peer_static, c->peer_static, 32);
     s->handle = htx_slot_take(ep->sessions, ep->limits.max_links, s);
     if (s->handle == 0 || vl_heap_set(&ep->session_timers, &s->timer, VL_MS_NEVER) != VL_OK) {

@@ -128,6 +128,13 @@ void node_measure(struct node *n, struct vl_node_id id, node_done_fn done, void 
     node_pump(n);
 }
 
+void node_attest_now(struct node *n, struct vl_node_id id, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_attest_now(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
@@ -355,6 +362,7 @@ static void effect(struct node *n, const struct brain_effect *e) {
         waiter_answer(n, e->token, e->err, e->detail, e->bytes);
         return;
     case BRAIN_JOB_CHANGED:
+        tee_job_changed(n, e->job);
         if (n->hooks.job_changed) n->hooks.job_changed(n->hooks.arg, e->job);
         return;
     case BRAIN_TASK_CHANGED:
@@ -386,6 +394,15 @@ static void effect(struct node *n, const struct brain_effect *e) {
         return;
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);
+        return;
+    case BRAIN_TEE_QUOTE:
+        tee_quote(n, e);
+        return;
+    case BRAIN_TEE_ACTIVATE:
+        tee_activate(n, e);
+        return;
+    case BRAIN_ATTEST:
+        attest_batch(n, e->attest);
         return;
     case BRAIN_CHAIN_ASK:
         chain_ask(n, e->bytes);
@@ -431,7 +448,9 @@ static void rebuild(struct node *n) {
 
 static void rotate(struct node *n) {
     n->rotate = false;
-    if (keys_swap(n)) reopen(n, VL_EAGAIN, "this node's keys were replaced just now: look whether it was done, and try again");
+    if (!keys_swap(n)) return;
+    tee_rekey(n);
+    reopen(n, VL_EAGAIN, "this node's keys were replaced just now: look whether it was done, and try again");
 }
 
 static void deadline_fired(uv_timer_t *t);

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "brain/brain.h"
+#include "node/tee.h"
 #include "os/keyfile.h"
 #include "store/store.h"
 #include "wire/ticket.h"
@@ -54,6 +55,8 @@ struct node_config {
     uint64_t ask;                /* for an H200-hour, micro-credits; 0: the village's price */
     uint64_t price_base;         /* founder: the village's price of an H200-hour, micro-credits; 0: the default */
     struct vl_span bench;        /* the program that measures nodes, static storage; empty: none */
+    const char *attest_policy, *attest_dir; /* coordinator: trust/admission.h; NULL: none */
+    const char *tpm, *ek, *qgs, *device_root; /* as in struct tee_config of os/tee.h; NULL: the machine's own */
     struct node_anchor anchor;
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
@@ -148,6 +151,42 @@ const char *node_anchor_server(const struct node *n); /* "https://host:port"; ""
 const char *node_addr(const struct node *n); /* "ADDR:PORT" as bound; "" */
 /* VL_OK, or why durable commands are refused now: VL_ENOSPC, VL_EIO. */
 enum vl_err node_health(const struct node *n);
+
+/* ---- trusted execution on this node (TRU-07): node/tee.h, on the pool ---- */
+
+#define NODE_TEE_CONFIG_MAX 4096u
+struct node_tee_wish {
+    const char *provider; /* NULL: the best one here */
+    struct vl_job_id job; /* zeros: none */
+    struct vl_hash module;
+    uint8_t config[NODE_TEE_CONFIG_MAX], nonce[32];
+    size_t config_n;
+    vl_ms now; /* filled in here */
+};
+struct node_tee_answer {
+    enum vl_err err; /* as tees_open() and tees_attest() */
+    struct vl_errmsg msg;
+    /* create: */
+    struct tees_status status;
+    bool made;
+    struct tees_proof proof;
+    uint64_t took_us; /* created, measured and attested */
+    struct attested verdict; /* by this node's own policy and files, unsigned: how it looks to a verifier that has these */
+    /* status: */
+    struct tee_found found[TEE_PROVIDERS];
+    struct tees_status open[TEES_MAX];
+    size_t open_n;
+};
+/* Called once, on the loop, never from within the call; what it gets is borrowed. */
+typedef void (*node_tee_fn)(void *arg, const struct node_tee_answer *a);
+/* Opens a context, measures and attests offline; on an error nothing is left open.  VL_ENOMEM, VL_ERANGE: `done` is not called. */
+VL_MUST_CHECK enum vl_err node_tee_create(struct node *n, const struct node_tee_wish *wish, node_tee_fn done, void *arg);
+/* Closes a context: err of the answer is VL_OK or VL_ENOTFOUND.  Those of a job that ended close by themselves where that is known. */
+VL_MUST_CHECK enum vl_err node_tee_close(struct node *n, uint64_t id, node_tee_fn done, void *arg);
+VL_MUST_CHECK enum vl_err node_tee_status(struct node *n, node_tee_fn done, void *arg);
+const struct admission *node_admission(const struct node *n);
+/* Asks a node for evidence now. */
+void node_attest_now(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 
 /* ---- blobs ---- */
 

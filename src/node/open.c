@@ -177,6 +177,8 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
         brain_config_fill(n);
         err = node_labels_take(n, msg);
     }
+    if (err == VL_OK) err = node_tees_open(n, msg);
+    if (err == VL_OK) err = attest_open(n, msg);
     if (err == VL_OK) err = chain_open(n, msg);
     if (err == VL_OK) {
         err = handles_open(n);
@@ -204,6 +206,7 @@ static void node_free(struct node *n) {
     void (*stopped)(void *) = n->stopped;
     void *arg = n->stopped_arg;
     brain_destroy(n->brain);
+    attest_close(n);
     mix_close(n);
     chain_close(n);
     store_close(n->store);

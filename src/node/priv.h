@@ -110,6 +110,9 @@ struct node {
     struct node_mix_key mix_keys[NODE_MIX_KEYS];
     struct node_mix_batch *mix_batch; /* one that is out */
 
+    struct admission *admission; /* policy on evidence */
+    struct tees *tees;
+
     struct sensors *sensors; /* NULL: not harvested */
     uv_poll_t sensor_poll;
     uint32_t cap_milli;         /* what the runner was told; 1000: no cap */
@@ -180,6 +183,17 @@ struct blob_wait {
 /* NULL: answer at once; else filled in by the caller and queued with bandwidth_queue(). */
 struct blob_wait *bandwidth_wait(struct node *n, uint64_t moved, size_t keep);
 void bandwidth_queue(struct node *n, struct blob_wait *w);
+/* attest.c: the machine's providers of evidence (node/tee.h), */
+void tee_quote(struct node *n, const struct brain_effect *e);    /* BRAIN_TEE_QUOTE */
+void tee_activate(struct node *n, const struct brain_effect *e); /* BRAIN_TEE_ACTIVATE */
+/* and others' evidence, verified; both on the pool */
+void attest_batch(struct node *n, struct brain_attest *a);
+enum vl_err attest_open(struct node *n, struct vl_errmsg *msg);
+enum vl_err node_tees_open(struct node *n, struct vl_errmsg *msg);
+void attest_close(struct node *n); /* both */
+void tee_job_changed(struct node *n, struct vl_job_id job);
+void tee_rekey(struct node *n); /* this node has another key now */
+
 /* keys.c */
 enum vl_err keys_next(struct node *n, struct vl_errmsg *msg); /* makes and stores the pair that is to take over, unless there is one */
 void keys_verdict(struct node *n, const struct brain_effect *e);

@@ -1,6 +1,7 @@
 #include "node/tee.h"
 
 #include "crypto/hash.h"
+#include "crypto/sign.h"
 #include "trust/attest_bind.h"
 
 #include <pthread.h>
@@ -74,6 +75,16 @@ void tees_destroy(struct tees *t) {
     pthread_mutex_destroy(&t->hardware);
     explicit_bzero(t, sizeof *t);
     free(t);
+}
+
+void tees_rekey(struct tees *t, const uint8_t seed[32]) {
+    struct crypto_sign_key key;
+    crypto_sign_key_from_seed(seed, &key);
+    pthread_mutex_lock(&t->hardware);
+    t->node = crypto_sign_node_id(&key);
+    memcpy(t->seed, seed, sizeof t->seed); /* unused where the node does not speak for itself */
+    pthread_mutex_unlock(&t->hardware);
+    crypto_sign_key_wipe(&key);
 }
 
 void tees_detect(struct tees *t, struct tee_found ret[TEE_PROVIDERS]) {
@@ -176,7 +187,7 @@ static enum vl_err attest_locked(struct tees *t, struct context *c, struct tees_
 
 enum vl_err tees_attest(struct tees *t, uint64_t id, const uint8_t nonce[32], const uint8_t binding[32], vl_ms now, struct tees_proof *ret,
                         struct vl_errmsg *msg) {
-    struct tees_proof p = { .view = { .node = t->node, .made_ms = now } };
+    struct tees_proof p = { .view = { .made_ms = now } };
     memcpy(p.view.nonce, nonce, sizeof p.view.nonce);
     memcpy(p.view.binding, binding, sizeof p.view.binding);
     tee_evidence_init(&p.own);
@@ -186,6 +197,7 @@ enum vl_err tees_attest(struct tees *t, uint64_t id, const uint8_t nonce[32], co
     if (c == NULL) {
         vl_errmsg_set(msg, err, "there is no context %llu", (unsigned long long)id);
     } else {
+        p.view.node = t->node;
         p.view.job = c->status.job;
         memcpy(p.view.program, c->status.program, sizeof p.view.program);
         err = attest_locked(t, c, &p, msg);

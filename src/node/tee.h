@@ -30,6 +30,8 @@ struct tees_config {
 VL_MUST_CHECK enum vl_err tees_create(const struct tees_config *cfg, struct tees **ret, struct vl_errmsg *msg);
 /* Closes all contexts; nobody else may be inside.  NULL is a no-op. */
 void tees_destroy(struct tees *t);
+/* The node has another key: what is attested from now on speaks of that one. */
+void tees_rekey(struct tees *t, const uint8_t seed[32]);
 /* As tee_detect(). */
 void tees_detect(struct tees *t, struct tee_found ret[TEE_PROVIDERS]);
 

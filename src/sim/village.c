@@ -269,6 +269,24 @@ void sim_seed(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[3
     memcpy(dst, h.b, 32);
 }
 
+/* What a node does on its pool; a machine without any providers of evidence. */
+static void pool_effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
+    if (e->kind == BRAIN_PLAN) {
+        brain_plan_run(e->plan, NULL, NULL);
+        brain_plan_done(n->brain, now, e->plan, 0);
+    } else if (e->kind == BRAIN_MIX_BATCH) {
+        brain_mix_batch_run(e->batch);
+        brain_mix_batch_done(n->brain, now, e->batch);
+    } else if (e->kind == BRAIN_TEE_QUOTE) {
+        brain_tee_quoted(n->brain, now, e->req, NULL, 0, "a simulated machine has no providers");
+    } else if (e->kind == BRAIN_TEE_ACTIVATE) {
+        brain_tee_activated(n->brain, now, e->req, (struct vl_span){ 0 });
+    } else {
+        brain_attest_run(e->attest);
+        brain_attest_done(n->brain, now, e->attest);
+    }
+}
+
 static void conn_close(struct sim_node *n, uint32_t conn, vl_ms now) {
     struct sim_conn *c = conn_by(n, 0, conn, 0);
     flush(n, now);
@@ -369,12 +387,11 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         log_prove(n, e->node, e->offset, e->length, now);
         return;
     case BRAIN_PLAN:
-        brain_plan_run(e->plan, NULL, NULL);
-        brain_plan_done(n->brain, now, e->plan, 0);
-        return;
     case BRAIN_MIX_BATCH:
-        brain_mix_batch_run(e->batch);
-        brain_mix_batch_done(n->brain, now, e->batch);
+    case BRAIN_TEE_QUOTE:
+    case BRAIN_TEE_ACTIVATE:
+    case BRAIN_ATTEST:
+        pool_effect(n, e, now);
         return;
     case BRAIN_CHAIN_ASK: /* no simulated village has a chain */
     case BRAIN_ROTATE: /* no member of a simulated village replaces its keys */

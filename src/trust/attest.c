@@ -177,6 +177,7 @@ bool attest_chain(const struct attest_input *in, enum attest_kind kind, const st
     enum crypto_x509_fault fault = chain(in, kind, leaf, own, leaf_undated, r, ret, &root);
     if (fault != CRYPTO_X509_OK) {
         r->revoked = r->revoked || fault == CRYPTO_X509_REVOKED;
+        r->unanchored = fault == CRYPTO_X509_NO_ROOT;
         attest_no(r, crypto_x509_fault_text(fault));
         return false;
     }

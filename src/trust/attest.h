@@ -131,6 +131,7 @@ struct attest_result {
     enum attest_anchor anchor;
     const char *anchor_why;        /* name of the root; static storage, or the caller's policy */
     const char *refused;           /* a rule of the policy that genuine evidence breaks; NULL: none */
+    bool unanchored;               /* not genuine only because no accepted root vouches for it: worth what the node says of itself */
     bool late;                     /* accepted only by the grace */
     bool revoked;                  /* a certificate on the path is on a list */
     bool sha1;                     /* rests on a SHA-1 PCR bank */

@@ -174,7 +174,10 @@ static const char *registers(const struct attest_input *in, const struct quote *
 static const char *vouched(const struct attest_input *in, const struct key *k, const struct crypto_pubkey *key,
                            struct crypto_x509_pool *pool, struct attest_result *r) {
     uint8_t ours[32], theirs[32];
-    if (in->leaf.n == 0) return "no certificate leads from the key to a vendor";
+    if (in->leaf.n == 0) {
+        r->unanchored = true;
+        return "no certificate leads from the key to a vendor";
+    }
     if (crypto_x509_pool_add(pool, in->leaf) != VL_OK || crypto_x509_pool_count(pool) == 0)
         return "malformed certificate of the key";
     const struct crypto_x509 *leaf = crypto_x509_pool_get(pool, 0);

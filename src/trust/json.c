@@ -145,6 +145,12 @@ bool jspan_read(struct vl_span text, struct vl_span *ret) {
     return true;
 }
 
+size_t jspan_stop(struct vl_span text) {
+    struct vl_span at = text, v;
+    if (whole(&at, &v)) skip(&at);
+    return text.n - at.n;
+}
+
 bool jspan_member(struct vl_span o, const char *key, struct vl_span *ret) {
     if (!take(&o, '{')) return false;
     for (;;) {
@@ -169,6 +175,18 @@ bool jspan_next(struct vl_span *at, struct vl_span *ret) {
     skip(&s);
     if (s.n > 0 && *s.p == ']') return false;
     if (!whole(&s, ret)) return false;
+    skip(&s);
+    *at = s;
+    return true;
+}
+
+bool jspan_pair(struct vl_span *at, struct vl_span *ret_name, struct vl_span *ret) {
+    struct vl_span s = *at;
+    if (!take(&s, '{') && !take(&s, ',')) return false;
+    skip(&s);
+    if (!string(&s, ret_name)) return false;
+    skip(&s);
+    if (!take(&s, ':') || !whole(&s, ret)) return false;
     skip(&s);
     *at = s;
     return true;

@@ -15,12 +15,17 @@
 
 /* The whole text is one value.  *ret: the value without the white space around it. */
 bool jspan_read(struct vl_span text, struct vl_span *ret);
+/* How many bytes jspan_read() had read when it stopped: where to look for what is wrong. */
+size_t jspan_stop(struct vl_span text);
 
 /* What follows takes values of a text that jspan_read() took; on others it is safe, and may find less.
  * The value of this key; key is ASCII without escapes.  false: no object, no such key. */
 bool jspan_member(struct vl_span object, const char *key, struct vl_span *ret);
 /* Walks an array: *at begins as the array and is the rest afterwards.  false: no array, or its end. */
 bool jspan_next(struct vl_span *at, struct vl_span *ret);
+/* Walks an object: *at begins as the object and is the rest afterwards; the name is the inside of its string, escapes and all.
+ * false: no object, or its end. */
+bool jspan_pair(struct vl_span *at, struct vl_span *ret_name, struct vl_span *ret);
 /* The inside of a string that has no escapes.  false: not such a string. */
 bool jspan_text(struct vl_span value, struct vl_span *ret);
 bool jspan_is(struct vl_span value, const char *text);

@@ -4,9 +4,11 @@
 #include "trust/anchor_artefact.h"
 #include "trust/proof_execution.h"
 #include "trust/proof_log.h"
+#include "trust/verify_attest.h"
 #include "trust/verify_more.h"
 #include "trust/verify_time.h"
 #include "trust/zk_proof.h"
+#include "wire/attestation.h"
 #include "wire/armor.h"
 
 #include <inttypes.h>
@@ -52,6 +54,8 @@ static const struct kind {
     { "certificate", VERIFY_CERTIFICATE_LABEL, NULL, certificate },
     { "anchor", ANCHOR_ARTEFACT_LABEL, NULL, verify_anchor },
     { "predicate", ZK_ARTEFACT_LABEL, NULL, verify_predicate },
+    { "attestation", ATTESTATION_LABEL, NULL, attest_artefact },
+    { "attested", ATTESTED_LABEL, NULL, attested_artefact },
     { "checkpoint", NULL, proof_checkpoint_is, proof_checkpoint_verify },
     { "opentimestamps", NULL, verify_ots_is, verify_ots },
     { "timestamp", NULL, verify_rfc3161_is, verify_rfc3161 },

@@ -15,6 +15,8 @@
 #define VERIFY_WITH_MAX 8u
 #define VERIFY_CERTIFICATE_LABEL "VILLAGE CERTIFICATE" /* wire/cert.h */
 
+struct admission; /* trust/admission.h */
+
 /* A file as the caller hashed it. */
 struct verify_named {
     struct vl_span name; /* as the task has it */
@@ -46,6 +48,7 @@ struct verify_query {
     bool has_seed;
     uint8_t seed[32];
     struct vl_span nonce, leaf, with[VERIFY_WITH_MAX]; /* of evidence: attest.h */
+    const struct admission *admission; /* policy and files that evidence is held against (trust/admission.h); NULL: built-in roots alone */
 };
 
 /* Never fails: ret is filled. */

@@ -11,6 +11,7 @@ enum {
     TAG_PART = 0x83,
     TAG_CREDENTIAL = 0x84,
     TAG_ATTESTED = 0x85,
+    TAG_ROW = 0x87, /* 0x86: the snapshot of trust/admission.c */
     VERSION = 1,
 };
 #define KIND_SELF 0u
@@ -283,4 +284,21 @@ enum vl_err attested_decode(struct vl_span in, struct attested *ret) {
 
 struct vl_span attested_body(struct vl_span encoded) {
     return encoded.n < ATTESTED_SIGNATURE ? vl_span(NULL, 0) : vl_span(encoded.p, encoded.n - ATTESTED_SIGNATURE);
+}
+
+enum vl_err attested_row_encode(struct vl_span result, struct vl_span beside, struct vl_buf *out) {
+    struct pack w = pack_message(out, TAG_ROW, VERSION);
+    if (result.n > ATTESTED_BYTES_MAX) pack_fail(&w, VL_ERANGE);
+    pack_span16(&w, result);
+    pack_span_max(&w, beside, ATTESTATION_LIST_MAX);
+    return pack_end(&w);
+}
+
+enum vl_err attested_row_decode(struct vl_span in, struct vl_span *ret_result, struct vl_span *ret_beside) {
+    struct vl_reader r = vl_reader(in.p, in.n);
+    enum vl_err err = unpack_message(&r, TAG_ROW, VERSION);
+    if (err) return err;
+    *ret_result = unpack_span16(&r, ATTESTED_BYTES_MAX);
+    *ret_beside = unpack_span32(&r, ATTESTATION_LIST_MAX);
+    return vl_reader_end(&r);
 }

@@ -121,6 +121,11 @@ struct attested {
 VL_MUST_CHECK enum vl_err attested_encode(const struct attested *a, struct vl_buf *out);
 /* VL_EPARSE, VL_EVERSION.  The signature is not checked. */
 VL_MUST_CHECK enum vl_err attested_decode(struct vl_span in, struct attested *ret);
+/* A row of the store: an encoded result, and beside it the list that it is about, or the TPM quote that the next one is held against.
+ * Spans borrow.  VL_ERANGE; VL_EPARSE, VL_EVERSION. */
+VL_MUST_CHECK enum vl_err attested_row_encode(struct vl_span result, struct vl_span beside, struct vl_buf *out);
+VL_MUST_CHECK enum vl_err attested_row_decode(struct vl_span in, struct vl_span *ret_result, struct vl_span *ret_beside);
+
 /* The part of an encoded result that is signed.  Borrowed.  Its BLAKE2b-256 is the id of the result. */
 struct vl_span attested_body(struct vl_span encoded);
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { TAG_JOB = 0x20, VERSION = 3 };
+enum { TAG_JOB = 0x20, VERSION = 4 };
 enum { INPUT_FIXED = 1 + 32 + 8 };
 
 void job_spec_defaults(struct job_spec *ret) {
@@ -114,6 +114,7 @@ static void terms_pack(struct pack *w, const struct job_terms *t) {
     pack_bool(w, t->spread_set);
     pack_u8(w, (uint8_t)t->spread);
     pack_u16(w, (uint16_t)t->min_trust_milli);
+    pack_u16(w, (uint16_t)t->min_attest_milli);
     pack_u32(w, t->max_latency_us);
     pack_u64(w, t->max_price);
     pack_span8(w, vl_span(t->region, strnlen(t->region, sizeof t->region)));
@@ -129,6 +130,7 @@ static void terms_unpack(struct vl_reader *r, struct job_terms *t) {
     t->spread_set = unpack_bool(r);
     t->spread = (enum domain)unpack_u8_in(r, 0, DOMAINS - 1);
     t->min_trust_milli = vl_read_u16(r);
+    t->min_attest_milli = vl_read_u16(r);
     t->max_latency_us = vl_read_u32(r);
     t->max_price = vl_read_u64(r);
     unpack_ascii8(r, t->region, sizeof t->region);

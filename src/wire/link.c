@@ -6,7 +6,8 @@
 #include <string.h>
 
 static bool known(uint8_t kind) {
-    return (kind >= LINK_HEARTBEAT && kind <= LINK_DIRECTORY) || kind == LINK_SUCCEED || kind == LINK_SUCCEED_REPLY;
+    return (kind >= LINK_HEARTBEAT && kind <= LINK_DIRECTORY) || (kind >= LINK_ATTEST_ASK && kind <= LINK_ATTEST_SECRET) ||
+           kind == LINK_SUCCEED || kind == LINK_SUCCEED_REPLY;
 }
 
 enum vl_err link_split(struct vl_span msg, enum link_kind *ret_kind, struct vl_span *ret_body) {

@@ -24,6 +24,11 @@ enum link_kind { /* on the wire: never renumber */
                  LINK_MIX_MAIL = 13,  /* body: MIX_FETCH_CELLS cells */
                  LINK_CHARTER = 14,   /* body: the signed charter of mix/consensus.h */
                  LINK_DIRECTORY = 15, /* body: a message of mix/authority.h */
+                 /* between coordinator and member; bodies: wire/attestation.h */
+                 LINK_ATTEST_ASK = 24,
+                 LINK_ATTEST_PART = 25,
+                 LINK_ATTEST_CREDENTIAL = 26,
+                 LINK_ATTEST_SECRET = 27,
                  /* between coordinator and member */
                  LINK_SUCCEED = 30,       /* body: wire/succession.h */
                  LINK_SUCCEED_REPLY = 31, /* body: as of LINK_JOIN_REPLY, with the new key's certificate */

@@ -56,7 +56,7 @@ bool job_terms_ok(const struct job_terms *t) {
     if ((unsigned)t->class >= SLA_CLASSES || (unsigned)t->tier >= SLA_TIERS || (unsigned)t->strategy >= STRATEGIES ||
         (unsigned)t->spread >= DOMAINS)
         return false;
-    if (t->min_trust_milli > 1000 || t->max_price > TERMS_PRICE_MAX || t->n_exclude > TERMS_EXCLUDE_MAX) return false;
+    if (t->min_trust_milli > 1000 || t->min_attest_milli > 1000 || t->max_price > TERMS_PRICE_MAX || t->n_exclude > TERMS_EXCLUDE_MAX) return false;
     size_t n = strnlen(t->region, sizeof t->region);
     if (n == sizeof t->region) return false;
     for (size_t i = 0; i < n; i++)

@@ -68,6 +68,7 @@ struct job_terms {
     bool spread_set;         /* keep replicas apart by `spread`; false: as the class says */
     enum domain spread;
     uint32_t min_trust_milli; /* lower bound of the node's reputation, 0..1000 */
+    uint32_t min_attest_milli; /* level of the node's evidence of where it runs (trust/admission.h), 0..1000 */
     uint32_t max_latency_us;  /* round trip to the node; 0: any */
     uint64_t max_price;       /* micro-credits for an hour of one slot, <= TERMS_PRICE_MAX; 0: any; the reserve of an auction */
     char region[LABEL_MAX];   /* empty: any */

@@ -13,13 +13,14 @@ static inline bool batch_may_run(const struct sched_node *n, const struct sched_
     bool far = t->max_latency_us > 0 && (n->latency_us == 0 || n->latency_us > t->max_latency_us);
     bool dear = t->max_price > 0 && n->price > t->max_price;
     bool elsewhere = t->region > 0 && t->region != n->domain[DOMAIN_REGION];
+    bool unproven = n->attest_milli < t->min_attest_milli || (n->barred & 1u << t->class);
     bool distrusted = n->trust_milli < t->min_trust_milli || (t->class == SLA_S && !n->attested);
     uint32_t speed = n->rate_milli > 0 ? n->rate_milli : 1000;
     bool late = t->left_ms > 0 && t->cpu_milli * 1000ull / speed > t->left_ms;
     bool named = false, invited = t->n_only == 0;
     for (uint32_t i = 0; i < t->n_exclude; i++) named |= vl_node_eq(n->id, t->exclude[i]);
     for (uint32_t i = 0; i < t->n_only; i++) invited |= vl_node_eq(n->id, t->only[i]);
-    return !n->blocked && n->slots && !(t->features & ~n->features) && !far && !dear && !late && !elsewhere && !distrusted &&
+    return !n->blocked && n->slots && !(t->features & ~n->features) && !far && !dear && !late && !elsewhere && !distrusted && !unproven &&
            !named && invited && n->memory_total >= t->memory_bytes && n->disk_total >= t->disk_bytes;
 }
 
@@ -97,7 +98,9 @@ static inline void batch_draw_node(struct vl_prng *r, uint32_t x, struct sched_n
                               .price = vl_prng_below(r, 20) == 0 ? TERMS_PRICE_MAX : vl_prng_below(r, 6) * 100,
                               .memory_total = 20 + vl_prng_below(r, 100),
                               .disk_total = 20 + vl_prng_below(r, 50),
-                              .attested = vl_prng_below(r, 2) == 0 };
+                              .attested = vl_prng_below(r, 2) == 0,
+                              .attest_milli = (uint32_t)vl_prng_below(r, 11) * 100,
+                              .barred = vl_prng_below(r, 8) == 0 ? (uint32_t)vl_prng_below(r, 8) : 0 };
     vl_put_u32(n->id.b, x + 1);
     n->running = n->slots ? (uint32_t)vl_prng_below(r, n->slots + 1) : 0;
     n->free_slots = n->slots - n->running;
@@ -118,6 +121,7 @@ static inline void batch_draw_task(struct vl_prng *r, uint32_t k, uint32_t n_nod
                               .program = vl_prng_below(r, 4),
                               .cpu_milli = vl_prng_below(r, 3) == 0 ? 0 : (uint32_t)vl_prng_below(r, 1u << 22) };
     if (vl_prng_below(r, 4) == 0) t->min_trust_milli = (uint32_t)vl_prng_below(r, 1002);
+    if (vl_prng_below(r, 6) == 0) t->min_attest_milli = (uint32_t)vl_prng_below(r, 1001);
     if (vl_prng_below(r, 5) == 0) t->max_latency_us = (uint32_t)vl_prng_below(r, 6000);
     if (vl_prng_below(r, 5) == 0) t->max_price = 1 + vl_prng_below(r, 600);
     if (vl_prng_below(r, 6) == 0) t->left_ms = 1 + vl_prng_below(r, 1u << 22);

@@ -687,6 +687,54 @@ static enum vl_err mix_charter(void *self, const struct backend_charter *c, back
     return VL_OK;
 }
 
+static enum vl_err node_attest(void *self, struct vl_node_id id, backend_done_fn done, void *arg) {
+    return find_node(self, id) ? soon(self, VL_OK, done, arg) : VL_ENOTFOUND;
+}
+
+static enum vl_err node_attestation(void *self, struct vl_node_id id, view_attestation_fn sink, void *arg) {
+    struct view_attestation v = { .result = "-----BEGIN\n", .result_n = 11, .evidence = { "one" }, .evidence_n = { 3 }, .n = 1, .policy = "{}", .policy_n = 2, .id = { { 0xab } } };
+    if (find_node(self, id) == NULL) return VL_ENOTFOUND;
+    sink(arg, &v);
+    return VL_OK;
+}
+
+static const struct view_tee_context mem_context = { .id = 7,
+                                                     .provider = "tpm",
+                                                     .kind = "tpm",
+                                                     .measured = true,
+                                                     .has_program = true,
+                                                     .program = { 0xcd },
+                                                     .created_ms = 1000,
+                                                     .attested_ms = 1001,
+                                                     .create_us = 4200,
+                                                     .attested = 1 };
+
+static enum vl_err tee_create(void *self, const struct backend_tee_wish *wish, backend_tee_made_fn done, void *arg) {
+    (void)self;
+    struct view_tee_made v = { .context = mem_context, .evidence = "-----BEGIN\n", .evidence_n = 11, .took_us = 5000, .level = 700, .accepted = true, .reason = "accepted" };
+    if (wish->provider && strcmp(wish->provider, "tpm") != 0)
+        done(arg, VL_EUNSUPPORTED, "this machine has no such provider", NULL);
+    else
+        done(arg, VL_OK, NULL, &v);
+    return VL_OK;
+}
+
+static enum vl_err tee_close(void *self, uint64_t id, backend_done_fn done, void *arg) {
+    return id == 7 ? soon(self, VL_OK, done, arg) : VL_ENOTFOUND;
+}
+
+static enum vl_err tee_status(void *self, backend_tee_fn done, void *arg) {
+    struct view_tee v = { .providers_n = 1, .contexts_n = 1, .context = { mem_context }, .known = true, .level = 650, .found = 700,
+                          .admit = 700, .quarantined = true, .barred = { "S" }, .when_ms = 1002, .until_ms = 9000, .number = 3, .why = "tpm: accepted" };
+    (void)self;
+    v.provider[0].name = v.provider[0].kind = "tpm";
+    v.provider[0].what = "TPM 2.0";
+    v.provider[0].why = "made by a test";
+    v.provider[0].present = true;
+    done(arg, VL_OK, NULL, &v);
+    return VL_OK;
+}
+
 static enum vl_err node_maintenance(void *self, struct vl_node_id id, bool on, backend_done_fn done, void *arg) {
     struct mem_node *n = find_node(self, id);
     if (n == NULL) return VL_ENOTFOUND;
@@ -859,6 +907,11 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .prove = prove,
         .receipts = receipts,
         .mix_ping = mix_ping,
+        .node_attest = node_attest,
+        .node_attestation = node_attestation,
+        .tee_create = tee_create,
+        .tee_close = tee_close,
+        .tee_status = tee_status,
         .market = market,
         .prices = prices,
         .quote = quote,

@@ -17,6 +17,20 @@ TEST(json, takes_what_is_json_and_nothing_else) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CHECK(!jspan_read(vl_span_str(bad[i]), &v));
 }
 
+TEST(json, walks_an_object_pair_by_pair) {
+    struct vl_span v, name, at;
+    CHECK(jspan_read(vl_span_str(" { \"a\" : 1 , \"b\":[2, 3],\"c\":{} } "), &v));
+    at = v;
+    CHECK(jspan_pair(&at, &name, &v) && vl_span_eq(name, vl_span_str("a")) && vl_span_eq(v, vl_span_str("1")));
+    CHECK(jspan_pair(&at, &name, &v) && vl_span_eq(name, vl_span_str("b")) && vl_span_eq(v, vl_span_str("[2, 3]")));
+    CHECK(jspan_pair(&at, &name, &v) && vl_span_eq(name, vl_span_str("c")) && vl_span_eq(v, vl_span_str("{}")));
+    CHECK(!jspan_pair(&at, &name, &v));
+    at = vl_span_str("{}");
+    CHECK(!jspan_pair(&at, &name, &v));
+    at = vl_span_str("[1]");
+    CHECK(!jspan_pair(&at, &name, &v));
+}
+
 TEST(json, depth_and_keys_have_their_limits) {
     char text[2048] = "";
     struct vl_span v;

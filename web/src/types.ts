@@ -27,6 +27,9 @@ export interface VillageNode {
   trust_milli?: number;
   doubt_milli?: number;
   flagged?: boolean;
+  attestation_milli?: number;
+  quarantined?: boolean;
+  attestation?: string;
 }
 
 export type JobState =

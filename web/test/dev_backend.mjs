@@ -36,6 +36,7 @@ class Village {
       joined_ms: this.started + i * 41_000, seen_ms: i === 7 ? Date.now() - 431_000 : Date.now(), done: 1200 + i * 317, failed: i === 4 ? 3 : 0, features: i % 3 === 2 ? ["wasm"] : ["wasm", "native"], region: i < 6 ? "home" : "workshop",
       labels: { host: `h${i}`, owner: ["anna", "ben", "carla"][i % 3], site: i < 6 ? "home" : "workshop", region: "eu" }, harvest: i === 2 ? "ready" : i === 8 ? "away" : undefined,
       trust_milli: i === 9 ? 25 : i === 4 ? 612 : 930 + i, doubt_milli: i === 9 ? 1000 : 40, flagged: i === 9,
+      attestation_milli: i === 1 ? 900 : i === 2 ? 700 : i === 5 ? 0 : 300, quarantined: i === 6, attestation: i === 1 ? "snp: accepted" : i === 2 ? "tpm: accepted" : "this machine has nothing to attest with",
     }));
     this.jobs = new Map();
     this.logs = { nodes: [], jobs: [] };

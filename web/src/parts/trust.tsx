@@ -26,6 +26,17 @@ export function Trust({ node }: { node: VillageNode }) {
   );
 }
 
+/** Where a node runs, by evidence: nothing is shown for its own word, which is what every node has. */
+export function Evidence({ node }: { node: VillageNode }) {
+  const level = node.attestation_milli;
+  if (level === undefined) return null;
+  const title = `Evidence of where it runs: level ${trust(level)} (0.30 its own word, 0.50 mobile, 0.70 TPM, 0.90 TEE). ${node.attestation ?? "Not asked yet"}.`;
+  if (node.quarantined) return <span class="tag warn" title={`${title} In quarantine: no tasks, and it may send no jobs.`}>quarantine</span>;
+  if (level < 300) return <span class="tag warn" title={title}>refused</span>;
+  if (level === 300) return null;
+  return <span class="tag" title={title}>proven {trust(level)}</span>;
+}
+
 const VERDICTS: Record<Rate["verdict"], string> = {
   unknown: "Not measured yet: the coordinator measures a node when it has nothing to do, or at once with village bench NODE.",
   good: "Measured by the coordinator; what a node says of itself does not count.",

@@ -4,7 +4,7 @@ import { get, Problem, send } from "../api";
 import { bytes, count, short } from "../format";
 import { IconBack, IconSleep } from "../parts/icons";
 import { Age, Ago, Copy, Empty, Fact, Notice, State } from "../parts/ui";
-import { HourPrice, Promises, Speed, Trust } from "../parts/trust";
+import { Evidence, HourPrice, Promises, Speed, Trust } from "../parts/trust";
 import { href } from "../route";
 import { putNode, state, useStore } from "../store";
 import type { VillageNode } from "../types";
@@ -69,6 +69,7 @@ export function NodePage({ id }: { id: string }) {
         <Fact name="Kind">{node.kind.replaceAll("_", " ")}</Fact>
         <Fact name="Runs">{node.features.join(", ") || "–"}</Fact>
         <Fact name="Trust"><Trust node={node} /></Fact>
+        {node.attestation && <Fact name="Evidence"><Evidence node={node} /> {node.attestation}</Fact>}
         <Fact name="Speed of a slot"><Speed rate={rate} />{rate?.rate_nh ? <span class="faint"> of the median</span> : ""}</Fact>
         <Fact name="Hour of a slot"><HourPrice rate={rate} /></Fact>
         {Object.entries(node.labels ?? {}).map(([k, v]) => <Fact key={k} name={k.charAt(0).toUpperCase() + k.slice(1).replaceAll("_", " ")}>{v}</Fact>)}

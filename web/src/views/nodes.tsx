@@ -2,7 +2,7 @@ import { useAsked } from "../asked";
 import { bytes, count, percent, plural, short } from "../format";
 import { IconSearch } from "../parts/icons";
 import { Age, Ago, Bar, Empty, State } from "../parts/ui";
-import { HourPrice, Speed, Trust } from "../parts/trust";
+import { Evidence, HourPrice, Speed, Trust } from "../parts/trust";
 import { parseOrder, sorted, Table, type Column } from "../parts/table";
 import { href, setQuery, type Route } from "../route";
 import { state, useStore } from "../store";
@@ -43,7 +43,7 @@ const columnsOf = (rates: Map<string, Rate>): Column<VillageNode>[] => [
   { key: "state", title: "State", sort: (n) => NODE_STATES.indexOf(n.state), cell: (n) => <><State of={n.state} />{n.harvest && <span class="below faint" title={HARVEST_WORDS[n.harvest]}>lent, {n.harvest}</span>}</> },
   { key: "load", title: "Load", wide: true, sort: (n) => (n.state === "offline" ? -1 : n.load_milli), cell: (n) => <LoadBar node={n} /> },
   { key: "running", title: "Running", right: true, sort: (n) => n.running, cell: (n) => <>{count(n.running)}<span class="faint"> / {count(n.running + n.free_slots)}</span></> },
-  { key: "trust", title: "Trust", right: true, sort: (n) => n.trust_milli ?? -1, cell: (n) => <Trust node={n} /> },
+  { key: "trust", title: "Trust", right: true, sort: (n) => n.trust_milli ?? -1, cell: (n) => <><Trust node={n} /><Evidence node={n} /></> },
   { key: "speed", title: "Speed", right: true, sort: (n) => rates.get(n.id)?.rate_nh ?? -1, cell: (n) => <Speed rate={rates.get(n.id)} /> },
   { key: "price", title: "Hour", right: true, sort: (n) => rates.get(n.id)?.hour_price ?? -1, cell: (n) => <HourPrice rate={rates.get(n.id)} /> },
   { key: "cpus", title: "CPUs", right: true, sort: (n) => n.cpus, cell: (n) => <>{count(n.cpus)}<span class="faint"> · {bytes(n.memory_bytes)}</span></> },
