@@ -166,3 +166,41 @@ def test_a_predicate_proved_by_the_command_line_is_said_in_the_same_words(progra
             at = len(text) // 2
             f.write(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1:])
         run("verify", "bad.proof", code=1)
+
+
+def test_opentimestamps_files_made_here_are_those_of_the_reference(program, wasm, examples):
+    try:
+        from opentimestamps.core.notary import BitcoinBlockHeaderAttestation, PendingAttestation
+        from opentimestamps.core.op import OpAppend, OpSHA256
+        from opentimestamps.core.serialize import BytesDeserializationContext, BytesSerializationContext
+        from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
+    except ImportError:
+        return "no python3-opentimestamps here"
+    with tempfile.TemporaryDirectory() as d:
+        def run(*args, code=0):
+            r = subprocess.run([os.path.abspath(program), *args], cwd=d, capture_output=True, text=True, timeout=60)
+            check(r.returncode == code, f"{args}: {r.returncode} {r.stdout} {r.stderr}")
+            return r.stdout
+        with open(os.path.join(d, "paper"), "wb") as f:
+            f.write(b"village")
+        run("timestamp", "request", "paper", "--form", "ots")
+        digest = open(os.path.join(d, "paper.digest"), "rb").read()
+        stamp = Timestamp(digest)  # what a calendar answers: operations from the digest on
+        end = stamp.ops.add(OpAppend(b"nonce")).ops.add(OpSHA256())
+        end.attestations.add(PendingAttestation("https://calendar.example.org"))
+        end.attestations.add(BitcoinBlockHeaderAttestation(358391))
+        answer = BytesSerializationContext()
+        stamp.serialize(answer)
+        with open(os.path.join(d, "answer"), "wb") as f:
+            f.write(answer.getbytes())
+        run("timestamp", "attach", "paper", "answer", "--form", "ots")
+        read = DetachedTimestampFile.deserialize(BytesDeserializationContext(open(os.path.join(d, "paper.ots"), "rb").read()))
+        check(read.file_digest == digest and read.timestamp == stamp, "the reference reads the same")
+        said = run("verify", "paper.ots", "--file", "paper", code=1)
+        check("Bitcoin block 358391, whose header is needed" in said and "calendar.example.org" in said, said)
+        with open(os.path.join(d, "header"), "w") as f:
+            f.write(("00" * 36) + end.msg.hex() + "00" * 12)
+        check("above the target" in run("verify", "paper.ots", "--file", "paper", "--header", "header", code=1), "a header without work")
+        with open(os.path.join(d, "other"), "wb") as f:
+            f.write(b"other")
+        run("timestamp", "attach", "other", "paper.ots", "--form", "ots", code=1)
