@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "crypto/node_id.h"
+#include "crypto/random.h"
 #include "trust/verify.h"
 #include "wire/armor.h"
 #include "wire/task.h"
@@ -141,7 +142,7 @@ const struct schema_row proof_verify_rows[] = {
     { .name = "base64", .type = SCHEMA_TEXT, .min = 1, .max = 1 << 20, .doc = "The file in base64, for those that are no text." },
     { .name = "kind", .type = SCHEMA_STRING, .min = 1, .max = 24, .doc = "The kind that it must be." },
     { .name = "village", .type = SCHEMA_HEX, .max = 32, .doc = "The village that it must be of." },
-    { .name = "key", .type = SCHEMA_STRING, .min = 1, .max = 64, .doc = "Node id of the key that must have signed a bare head." },
+    { .name = "key", .type = SCHEMA_STRING, .min = 1, .max = 64, .doc = "Node id, or 64 hex digits, of the key that must have signed a bare head of a log, or a predicate's numbers." },
     { .name = "witnesses", .type = SCHEMA_INT, .min = 0, .max = 64, .fallback = "0", .doc = "Least number of cosignatures." },
     { .name = "at_ms", .type = SCHEMA_INT, .min = 0, .max = 253402300799999, .fallback = "0", .doc = "Time of judging; 0: now." },
     { .name = "sha256", .type = SCHEMA_HEX, .max = 64, .doc = "SHA-256 of the file that a timestamp is for." },
@@ -166,13 +167,15 @@ static bool query_read(const json_t *body, struct http_req *r, struct judged *a)
     q->witnesses = (uint32_t)schema_u64(body, "witnesses", 0);
     q->has_village = village != NULL && vl_hex_decode(village, q->village.b, sizeof q->village.b) == VL_OK;
     q->has_signer = key != NULL;
-    if (key != NULL && node_id_parse(key, &q->signer) != VL_OK) {
-        wrong(r, "/key", "is no whole node id");
+    if (key != NULL && node_id_parse(key, &q->signer) && (strlen(key) != 64 || vl_hex_decode(key, q->signer.b, sizeof q->signer.b))) {
+        wrong(r, "/key", "is no whole node id, nor a key of 64 hex digits");
         return false;
     }
     q->has_file = sha256 != NULL && vl_hex_decode(sha256, q->sha256, sizeof q->sha256) == VL_OK;
     if (header != NULL && vl_hex_decode(header, a->header, sizeof a->header) == VL_OK) q->header = vl_span(a->header, sizeof a->header);
     if (roots != NULL) q->ca = vl_span_str(roots);
+    crypto_random(q->seed, sizeof q->seed);
+    q->has_seed = true;
     return true;
 }
 
@@ -206,22 +209,81 @@ static void verdict_send(struct gateway *g, struct http_req *r, const struct ver
     api_send(g, r, 200, &j, NULL);
 }
 
+/* One artefact on the pool's way: a predicate takes up to tens of milliseconds, and the loop has others to serve.  What the
+ * query borrows is kept here. */
+struct check {
+    uv_work_t work;
+    struct gateway *g; /* NULL: it is gone, nobody is to be answered */
+    struct http_req *r;
+    struct check *next, **back;
+    struct judged a;
+    json_t *body;
+    uint8_t *raw;
+    struct vl_span bytes;
+};
+
+static void check_free(struct check *c) {
+    if (c == NULL) return;
+    json_decref(c->body);
+    free(c->raw);
+    free(c);
+}
+
+static void check_run(uv_work_t *w) {
+    struct check *c = w->data;
+    verify_artefact(c->bytes, &c->a.q, &c->a.v);
+}
+
+static void check_done(uv_work_t *w, int status) {
+    struct check *c = w->data;
+    if (c->g != NULL) {
+        *c->back = c->next;
+        if (c->next != NULL) c->next->back = c->back;
+        if (status == 0)
+            verdict_send(c->g, c->r, &c->a.v);
+        else
+            api_error(c->r, VL_EBUSY, NULL);
+    }
+    check_free(c);
+}
+
+void api_proofs_forget(struct gateway *g) {
+    for (struct check *c = g->checks; c != NULL; c = c->next) c->g = NULL;
+    g->checks = NULL;
+}
+
+static void check_start(struct gateway *g, struct http_req *r, struct check *c) {
+    c->g = g;
+    c->r = r;
+    c->work.data = c;
+    if (uv_queue_work(g->loop, &c->work, check_run, check_done) != 0) {
+        api_error(r, VL_ENOMEM, NULL);
+        check_free(c);
+        return;
+    }
+    c->next = g->checks;
+    c->back = &g->checks;
+    if (c->next != NULL) c->next->back = &c->next;
+    g->checks = c;
+}
+
 void api_proof_verify(struct gateway *g, struct http_req *r, const struct call *k) {
+    struct check *c = calloc(1, sizeof *c);
     const char *text = schema_str(k->body, "artefact", NULL), *base64 = schema_str(k->body, "base64", NULL);
-    struct judged *a = calloc(1, sizeof *a);
-    uint8_t *raw = base64 != NULL ? malloc(strlen(base64) + 1) : NULL;
-    struct vl_span bytes = text != NULL ? vl_span_str(text) : vl_span(NULL, 0);
-    size_t n = 0;
-    if (a == NULL || (base64 != NULL && raw == NULL)) {
+    if (c != NULL) {
+        c->body = json_incref((json_t *)k->body); /* its strings live on */
+        c->raw = base64 != NULL ? malloc(strlen(base64) + 1) : NULL;
+    }
+    if (c == NULL || (base64 != NULL && c->raw == NULL)) {
         api_error(r, VL_ENOMEM, NULL);
     } else if ((text == NULL) == (base64 == NULL)) {
         wrong(r, "/artefact", "either this or `base64` is needed");
-    } else if (base64 != NULL && vl_base64_decode(base64, raw, strlen(base64) + 1, &n) != VL_OK) {
+    } else if (base64 != NULL && vl_base64_decode(base64, c->raw, strlen(base64) + 1, &c->bytes.n) != VL_OK) {
         wrong(r, "/base64", "is no base64");
-    } else if (query_read(k->body, r, a)) {
-        verify_artefact(base64 != NULL ? vl_span(raw, n) : bytes, &a->q, &a->v);
-        verdict_send(g, r, &a->v);
+    } else if (query_read(k->body, r, &c->a)) {
+        c->bytes = text != NULL ? vl_span_str(text) : vl_span(c->raw, c->bytes.n);
+        check_start(g, r, c);
+        return;
     }
-    free(raw);
-    free(a);
+    check_free(c);
 }

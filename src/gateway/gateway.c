@@ -299,6 +299,7 @@ void gateway_drain(struct gateway *g, vl_ms grace_ms, void (*done)(void *arg), v
 
 void gateway_destroy(struct gateway *g) {
     if (g == NULL) return;
+    api_proofs_forget(g);
     http_server_destroy(g->server, free_gateway, g); /* ends the clients of the hub too */
     ws_hub_destroy(g->hub);
 }

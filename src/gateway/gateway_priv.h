@@ -17,6 +17,7 @@
 #define IDEMPOTENCY_MS (24u * 3600u * 1000u)
 #define JOB_BODY_MAX (4u << 20) /* 10,000 inputs of a name, a hash and a size need more than 1 MiB of JSON */
 
+struct check;
 struct ws_hub;
 struct idem;
 
@@ -39,6 +40,7 @@ struct gateway {
     struct metrics *metrics;
     struct metric_series **by_class; /* [route + 1][6]: requests by class of status; the last route is "none" */
     struct metric_series **latency;  /* [route + 1] */
+    struct check *checks; /* artefacts on the pool, api_proofs.c */
     void (*drained)(void *arg);
     void *drained_arg;
 };
@@ -153,6 +155,8 @@ void api_log_leaf(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_consistency(struct gateway *g, struct http_req *r, const struct call *k);
 void api_proof_generate(struct gateway *g, struct http_req *r, const struct call *k);
 void api_proof_verify(struct gateway *g, struct http_req *r, const struct call *k);
+/* No artefact that is still on the pool will be answered. */
+void api_proofs_forget(struct gateway *g);
 void api_ws_ticket(struct gateway *g, struct http_req *r, const struct call *k);
 void api_ws(struct gateway *g, struct http_req *r, const struct call *k);
 

@@ -153,19 +153,28 @@ def test_a_predicate_proved_by_the_command_line_is_said_in_the_same_words(progra
             f.write("attribute uptime : 32\nattribute total : 32\nprove uptime / total >= 0.999\n")
         with open(os.path.join(d, "quarter.json"), "w") as f:
             json.dump({"uptime": {"value": 7774200, "bits": 32}, "total": {"value": 7776000, "bits": 32}}, f)
-        issuer = run("zk", "key", "issuer.key").strip()
+        issuer, other = run("zk", "key", "issuer.key").strip(), run("zk", "key", "other.key").strip()
         run("zk", "issue", "quarter.json", "--key", "issuer.key", "--about", "sla q3", "--out", "quarter")
         run("zk", "prove", "sla.zk", "-c", "quarter.credential", "--opening", "quarter.opening", "--purpose", "tender", "-o", "sla.proof")
         said = run("verify", "sla.proof", "--key", issuer)
         check("The predicate is true of numbers that the key " + issuer in said and "7774200" not in said, said)
-        run("verify", "sla.proof", "--key", "0" * 62 + "11", code=1)
+        run("verify", "sla.proof", "--key", other, code=1)
         run("verify", "sla.proof", "--at", "2020-01-01T00:00:00Z", code=1)
         with open(os.path.join(d, "sla.proof")) as f:
             text = f.read()
         with open(os.path.join(d, "bad.proof"), "w") as f:
             at = len(text) // 2
-            f.write(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1:])
+            bad = text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1:]
+            f.write(bad)
         run("verify", "bad.proof", code=1)
+        v = Village(program, workers=0)
+        try:
+            for artefact, key, proved in ((text, issuer, True), (bad, issuer, False), (text, other, False)):
+                r = v.call("POST", "/v1/fog/proofs/verify", {"artefact": artefact, "key": key})
+                check(r["proved"] is proved and bool(r["reason"]) is not proved, r)
+            check(v.call("POST", "/v1/fog/proofs/verify", {"artefact": text})["proves"][0] in said, "the same words over REST")
+        finally:
+            v.down()
 
 
 def test_opentimestamps_files_made_here_are_those_of_the_reference(program, wasm, examples):
