@@ -245,6 +245,7 @@ static const char *config_fault(const struct brain_config *cfg) {
     if (memchr(cfg->name, '\0', sizeof cfg->name) == NULL || cfg->name[0] == '\0') return "name";
     if (cfg->caps.slots > BRAIN_SLOTS_MAX) return "slots";
     if (cfg->certificate.n > HTX_CERT_MAX) return "certificate";
+    if (cfg->epoch_ms != 0 && (cfg->epoch_ms < BRAIN_EPOCH_MIN_MS || cfg->epoch_ms > UINT32_MAX)) return "epoch";
     return NULL;
 }
 
@@ -284,6 +285,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = trade_create(b);
     if (err == VL_OK) err = dispute_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
+    if (err == VL_OK) err = topo_create(b);
     if (err) {
         brain_destroy(b);
         return err;
@@ -309,6 +311,7 @@ void brain_destroy(struct brain *b) {
     trade_destroy(b);
     coordinator_destroy(b);
     dispute_destroy(b);
+    topo_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);
@@ -381,6 +384,7 @@ void brain_start(struct brain *b, vl_ms now) {
     mix_start(b);
     remote_start(b);
     harvest_start(b);
+    topo_start(b);
     step_end(b);
 }
 
@@ -390,6 +394,7 @@ vl_ms brain_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
     at = vl_ms_min(at, harvest_due(b));
     at = vl_ms_min(at, trade_deadline(b));
+    at = vl_ms_min(at, topo_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
 
@@ -404,6 +409,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     harvest_tick(b);
     mix_tick(b);
     trade_tick(b);
+    topo_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
     remote_tick(b);
     step_end(b);

@@ -34,6 +34,7 @@
 #include "mix/cover.h"
 #include "mix/path.h"
 #include "mix/relay.h"
+#include "trust/challenge.h"
 #include "trust/membership.h"
 #include "trust/merkle_log.h"
 #include "wire/contribution.h"
@@ -44,6 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BRAIN_EPOCH_MIN_MS 1000u
 #define BRAIN_SLOTS_MAX 48u /* of a node: below what a runner holds, with those whose outputs are being stored */
 
 struct brain;
@@ -89,6 +91,7 @@ struct brain_config {
                                      empty: rates stay unknown */
     uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
+    vl_ms epoch_ms; /* coordinator: of draws; 0: TOPOLOGY_EPOCH_MS; at least BRAIN_EPOCH_MIN_MS.  Members take the coordinator's */
     uint64_t snapshot_bytes;  /* coordinator: of the largest snapshot; beyond it the log just stays; 0: the default */
 };
 
@@ -340,6 +343,39 @@ struct brain_rate { /* one node */
 };
 /* False: no such node, or not the coordinator. */
 bool brain_rate(const struct brain *b, struct vl_node_id node, struct brain_rate *ret);
+
+/* ---- draws of an epoch (trust/topology.h) and availability (trust/challenge.h) ---- */
+
+struct brain_topology_counters {
+    uint64_t closes, states;     /* epochs whose close this node made or recomputed; states taken as they came */
+    uint64_t refused_rolls, disagreed, left_out; /* of the coordinator: what does not follow; another book; our reveal, taken and not counted */
+    uint64_t reveals;            /* taken, by the coordinator */
+    uint64_t checked, refused;   /* certificates of others, and what else members say: right, false */
+    uint64_t asked, unanswered, answered, answers, statements; /* challenges sent, without and with an answer; own answers; statements kept */
+};
+struct brain_topology {
+    bool known; /* false: nothing from the coordinator yet */
+    uint64_t epoch;
+    vl_ms epoch_ms, began_ms; /* began: by this node's clock */
+    struct vl_hash seed;
+    uint32_t members, weight, missed; /* of the roll; this node's in it, 0: not in it; its silences */
+    uint64_t total;                   /* weight of all */
+    uint32_t n[2];                    /* neighbours of this epoch, and of the next */
+    struct vl_node_id neighbour[2][TOPOLOGY_NEIGHBOURS];
+    uint32_t watched; /* nodes that drew this one as witness for this epoch */
+    uint64_t kept_bytes; /* of the blob that this node promises to keep; 0: none */
+    struct brain_topology_counters counters;
+};
+void brain_topology(const struct brain *b, struct brain_topology *ret);
+/* Own certificate of neighbours of this epoch as a file (trust/topology_roll.h); appends.  VL_ENOTFOUND: no draw in it.  VL_ELIMIT,
+ * VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err brain_neighbours_file(const struct brain *b, struct vl_buf *out);
+/* Proof of availability of the last epoch, of this node; on the coordinator of any.  VL_ENOTFOUND: it drew no neighbours for it.  VL_ELIMIT,
+ * VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err brain_availability_file(const struct brain *b, struct vl_node_id node, struct vl_buf *out);
+/* From now on this node promises to keep that blob, and answers challenges with chunks of it.  BRAIN_REPLY once it has been read: VL_EBUSY;
+ * VL_ENOTFOUND, VL_EIO: not here; VL_ERANGE: empty, or more than CHALLENGE_KEEP_MAX. */
+void brain_keep(struct brain *b, vl_ms now, uint64_t token, struct vl_hash blob);
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;

@@ -52,6 +52,7 @@ enum record_item {
     ITEM_SESSION = 8,    /* open contribution sessions */
     ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
     ITEM_UPTIME = 10,    /* key: node; when it was there: fog/uptime.h */
+    ITEM_TOPOLOGY = 12,  /* key: node, or zeros; number: enum topo_row; draws of three epochs and challenges (topo_priv.h) */
     ITEM_HELD = 30,      /* worker: key: job, task; number: epoch; a result it has committed to and not told yet */
     ITEM_VIEWS = 64,
     ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */

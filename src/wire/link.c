@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum vl_err link_split(struct vl_span msg, enum link_kind *ret_kind, struct vl_span *ret_body) {
-    if (msg.n == 0 || msg.p[0] < LINK_HEARTBEAT || msg.p[0] > LINK_DIRECTORY) return VL_EPARSE;
+    if (msg.n == 0 || msg.p[0] < LINK_HEARTBEAT || msg.p[0] > LINK_DRAW) return VL_EPARSE;
     *ret_kind = (enum link_kind)msg.p[0];
     *ret_body = vl_span(msg.p + 1, msg.n - 1);
     return VL_OK;

@@ -24,6 +24,10 @@ enum link_kind { /* on the wire: never renumber */
                  LINK_MIX_MAIL = 13,  /* body: MIX_FETCH_CELLS cells */
                  LINK_CHARTER = 14,   /* body: the signed charter of mix/consensus.h */
                  LINK_DIRECTORY = 15, /* body: a message of mix/authority.h */
+                 /* between coordinator and member: draws of an epoch (src/brain/topo.c) */
+                 LINK_ROLL = 16,   /* body: kind byte, then what the coordinator says of an epoch, in parts */
+                 LINK_REVEAL = 17, /* body: kind byte, then a key, a certificate for the beacon, or what was taken */
+                 LINK_DRAW = 18,   /* body: kind byte, then a certificate, a challenge, an answer or a statement */
 };
 
 #define LINK_CERT_MAX 512u
