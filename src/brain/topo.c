@@ -279,7 +279,7 @@ void topo_begin(struct brain *b, bool fresh) {
 
 static bool up(struct brain *b, enum link_kind kind, uint8_t what, struct vl_span bytes) {
     uint8_t head = what;
-    return link_send(b, b->coordinator, LANE_CONTROL, kind, vl_span(&head, 1), bytes);
+    return link_send(b, b->coordinator, LANE_MESSAGE, kind, vl_span(&head, 1), bytes);
 }
 
 static void own_reveal(struct brain *b) {
@@ -337,6 +337,7 @@ void topo_peer_up(struct brain *b, struct peer *p) {
     memcpy(key + 1, t->vrf.public, 32);
     (void)up(b, LINK_REVEAL, REVEAL_KEY, vl_span(key, sizeof key));
     t->wanted = false;
+    topo_watch_lost(b);
     vl_buf_clear(&t->doc); /* what came over the old link ends with it */
     t->revealed = t->drawn = false;
     topo_repeat(b);
@@ -420,7 +421,7 @@ static void from_draw(struct brain *b, struct vl_span cert) {
     }
     if (err == VL_OK && (c.role != TOPOLOGY_NEIGHBOUR || !topology_is_neighbour(t->t, &c, b->self))) err = VL_EDENIED;
     if (err) {
-        t->counters.refused++;
+        t->counters.refused += err != VL_ERANGE; /* late or early is not false */
         return;
     }
     if (topo_draw_add(b, &c)) t->counters.checked++;
@@ -435,14 +436,16 @@ static void routed(struct brain *b, struct vl_span body) {
     }
     struct vl_node_id from = unpack_node(&r);
     struct vl_span rest = vl_span(r.p, r.n);
-    if (r.failed || what < DRAW_ASK || what > DRAW_STATEMENT)
+    if (r.failed || what < DRAW_ASK || what > DRAW_UNSENT)
         b->counters.messages_bad++;
     else if (what == DRAW_ASK)
         topo_asked(b, from, rest);
     else if (what == DRAW_ANSWER)
         topo_answered(b, from, rest);
-    else
+    else if (what == DRAW_STATEMENT)
         topo_statement(b, from, rest);
+    else
+        topo_unsent(b, from, rest);
 }
 
 static void to_lead(struct brain *b, struct vl_node_id from, enum link_kind kind, struct vl_span body) {
@@ -485,9 +488,15 @@ void topo_message(struct brain *b, struct peer *p, enum link_kind kind, struct v
 
 bool topo_send_to(struct brain *b, struct vl_node_id to, enum topo_draw_kind what, struct vl_span bytes) {
     uint8_t head[33] = { (uint8_t)what };
-    bool direct = b->cfg.coordinator;
-    memcpy(head + 1, direct ? b->self.b : to.b, 32); /* the coordinator puts the sender's id where ours is the receiver's */
-    return link_send(b, direct ? to : b->coordinator, LANE_CONTROL, LINK_DRAW, vl_span(head, sizeof head), bytes);
+    struct vl_buf buf;
+    memcpy(head + 1, b->cfg.coordinator ? b->self.b : to.b, 32); /* the coordinator puts the sender's id where ours is the receiver's */
+    if (!b->cfg.coordinator) return link_send(b, b->coordinator, LANE_MESSAGE, LINK_DRAW, vl_span(head, sizeof head), bytes);
+    vl_buf_init(&buf, 65536);
+    enum vl_err err = vl_buf_append(&buf, head, sizeof head);
+    if (err == VL_OK) err = vl_buf_append(&buf, bytes.p, bytes.n);
+    if (err == VL_OK) held_inside(b, OUT_SEND, to, LANE_MESSAGE, LINK_DRAW, vl_span(buf.p, buf.len)); /* behind the document of its epoch */
+    vl_buf_free(&buf);
+    return err == VL_OK;
 }
 
 /* ---- timers and views ----------------------------------------------------------------------------------------------- */

@@ -23,6 +23,12 @@ enum vl_err topo_lead_create(struct brain *b) {
     return b->topo->t ? VL_OK : VL_ENOMEM;
 }
 
+#define SETTLE_MAX_MS 60000u /* twice the longest pause before a member dials again */
+bool topo_lead_settling(const struct brain *b) {
+    vl_ms quarter = b->topo->epoch_ms / 4;
+    return b->now < b->started_ms + (quarter < SETTLE_MAX_MS ? quarter : SETTLE_MAX_MS);
+}
+
 /* ---- what members say ------------------------------------------------------------------------------------------------ */
 
 void topo_lead_key(struct brain *b, struct vl_node_id node, struct crypto_vrf_public vrf) {
@@ -54,7 +60,7 @@ static void taken(struct brain *b, struct vl_node_id node) {
     if (vl_node_eq(node, b->self))
         b->topo->revealed = true;
     else
-        held_inside(b, OUT_SEND, node, LANE_CONTROL, LINK_REVEAL, vl_span(body, sizeof body));
+        held_inside(b, OUT_SEND, node, LANE_MESSAGE, LINK_REVEAL, vl_span(body, sizeof body));
 }
 
 static struct vl_node_id node_in(struct vl_span cert) {
@@ -95,7 +101,7 @@ void topo_lead_reveal(struct brain *b, struct vl_node_id from, struct vl_span ce
 static void draw_send(struct brain *b, struct vl_node_id to, const struct topology_cert *c) {
     uint8_t body[1 + TOPOLOGY_CERT_BYTES] = { DRAW_CERT };
     topology_cert_encode(c, body + 1);
-    if (!vl_node_eq(to, b->self)) held_inside(b, OUT_SEND, to, LANE_CONTROL, LINK_DRAW, vl_span(body, sizeof body));
+    if (!vl_node_eq(to, b->self)) held_inside(b, OUT_SEND, to, LANE_MESSAGE, LINK_DRAW, vl_span(body, sizeof body));
 }
 
 void topo_lead_draw(struct brain *b, struct vl_node_id from, struct vl_span cert) {
@@ -156,7 +162,13 @@ void topo_lead_route(struct brain *b, struct vl_node_id from, struct vl_span mes
     }
     uint8_t head[33] = { (uint8_t)what };
     memcpy(head + 1, from.b, 32);
-    (void)link_send(b, to, LANE_CONTROL, LINK_DRAW, vl_span(head, sizeof head), rest);
+    if (what == DRAW_ASK && link_peer(b, to) == NULL && topo_lead_settling(b)) {
+        uint8_t of[33] = { DRAW_UNSENT };
+        memcpy(of + 1, to.b, 32);
+        (void)link_send(b, from, LANE_MESSAGE, LINK_DRAW, vl_span(of, sizeof of), rest);
+        return;
+    }
+    (void)link_send(b, to, LANE_MESSAGE, LINK_DRAW, vl_span(head, sizeof head), rest);
 }
 
 /* ---- documents ------------------------------------------------------------------------------------------------------- */
@@ -276,8 +288,8 @@ static void close_epoch(struct brain *b) {
         t->ends = b->now + t->epoch_ms;
         reveals_forget(b);
         t->counters.closes++;
+        doc_send(b, ROLL_CLOSE, vl_span(doc.p, doc.len), NULL); /* before anything that is said in the new epoch */
         topo_begin(b, true);
-        doc_send(b, ROLL_CLOSE, vl_span(doc.p, doc.len), NULL);
     }
     vl_buf_free(&doc);
 }
@@ -313,7 +325,7 @@ void topo_lead_peer(struct brain *b, struct vl_node_id node) {
     uint8_t head[41] = { ROLL_HEAD };
     vl_put_u64(head + 1, topology_epoch(t->t));
     memcpy(head + 9, t->digest.b, 32);
-    held_inside(b, OUT_SEND, node, LANE_CONTROL, LINK_ROLL, vl_span(head, sizeof head));
+    held_inside(b, OUT_SEND, node, LANE_MESSAGE, LINK_ROLL, vl_span(head, sizeof head));
     size_t it = 0;
     for (const struct topo_draw *d; (d = vl_map_next(&t->draws, &it, NULL));) {
         if (d->cert.epoch >= topology_epoch(t->t) && topo_place(d, node) >= 0) draw_send(b, node, &d->cert);

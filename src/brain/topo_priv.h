@@ -7,6 +7,7 @@
 #include "trust/topology_roll.h"
 
 #define TOPO_LIVE 3u           /* epochs of which draws are kept: the last, the current, the next */
+/* All of it goes over LANE_MESSAGE: a certificate for an epoch must not overtake the document that opens it. */
 #define TOPO_PART 65536u       /* bytes of a roll document in one message */
 #define TOPO_DOC_MAX (16u << 20)
 #define TOPO_REQ (1ull << 62)  /* of our reads of blobs: those of jobs have bit 63 (remote_priv.h) */
@@ -15,7 +16,7 @@
 /* First byte of LINK_ROLL: on the wire, never renumber. */
 enum topo_roll { ROLL_HEAD = 1, ROLL_WANT = 2, ROLL_CLOSE = 3, ROLL_STATE = 4 };
 enum topo_reveal { REVEAL_KEY = 1, REVEAL_VALUE = 2, REVEAL_TAKEN = 3 };
-enum topo_draw_kind { DRAW_CERT = 1, DRAW_ASK = 2, DRAW_ANSWER = 3, DRAW_STATEMENT = 4 };
+enum topo_draw_kind { DRAW_CERT = 1, DRAW_ASK = 2, DRAW_ANSWER = 3, DRAW_STATEMENT = 4, DRAW_UNSENT = 5 };
 
 /* Numbers of rows ITEM_TOPOLOGY: on disk, never renumber.  m: epoch modulo TOPO_LIVE. */
 enum topo_row {
@@ -116,6 +117,12 @@ vl_ms topo_watch_deadline(const struct brain *b);
 /* A challenge to us; an answer to ours: bytes behind the other's id. */
 void topo_asked(struct brain *b, struct vl_node_id from, struct vl_span bytes);
 void topo_answered(struct brain *b, struct vl_node_id from, struct vl_span bytes);
+/* The coordinator could not pass a challenge on: nothing is known of the node. */
+void topo_unsent(struct brain *b, struct vl_node_id subject, struct vl_span bytes);
+/* What waits for an answer over a link that is gone. */
+void topo_watch_lost(struct brain *b);
+/* The coordinator itself is back too shortly for members to be. */
+bool topo_lead_settling(const struct brain *b);
 void topo_answer(struct brain *b, const struct challenge_ask *ask, struct vl_span chunk, const struct vl_hash *path, uint32_t path_n);
 void topo_statement(struct brain *b, struct vl_node_id from, struct vl_span bytes);
 void topo_state_all(struct brain *b, bool again); /* our statements on the epoch that ended */

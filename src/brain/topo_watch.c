@@ -51,12 +51,32 @@ static void ask_send(struct brain *b, const struct challenge_ask *a) {
 }
 
 /* A witness that cannot reach anybody asks nobody: nothing of the node is known then. */
-static bool connected(const struct brain *b) { return b->cfg.coordinator || link_peer(b, b->coordinator) != NULL; }
+static bool connected(const struct brain *b) {
+    const struct peer *p = b->cfg.coordinator ? NULL : link_peer(b, b->coordinator);
+    return b->cfg.coordinator ? !topo_lead_settling(b) : p != NULL && p->attached;
+}
+
+void topo_watch_lost(struct brain *b) {
+    size_t it = 0;
+    for (struct topo_draw *d; (d = vl_map_next(&b->topo->draws, &it, NULL));)
+        if (d->watch) challenge_watch_unsent(d->watch, d->watch->asked);
+}
+
+void topo_unsent(struct brain *b, struct vl_node_id subject, struct vl_span bytes) {
+    struct topo *t = b->topo;
+    if (bytes.n != ASK_BYTES) {
+        b->counters.messages_bad++;
+        return;
+    }
+    struct topo_draw *d = t->t ? topo_draw_of(t, subject, vl_get_u64(bytes.p)) : NULL;
+    if (d && d->watch) challenge_watch_unsent(d->watch, bytes.p[8]);
+}
 
 void topo_watch_tick(struct brain *b) {
     struct topo *t = b->topo;
     if (t->t == NULL || b->now < t->slot_at) return;
     vl_ms len = slot_ms(t), deadline = deadline_of(t), next = VL_MS_NEVER;
+    if (!connected(b)) topo_watch_lost(b);
     uint64_t slot = len ? (b->now - t->began) / len : CHALLENGE_SLOTS;
     size_t it = 0;
     for (struct topo_draw *d; (d = vl_map_next(&t->draws, &it, NULL));) {
@@ -177,7 +197,7 @@ void topo_statement(struct brain *b, struct vl_node_id from, struct vl_span byte
     uint8_t head[33] = { DRAW_STATEMENT };
     memcpy(head + 1, s.witness.b, 32);
     if (vl_buf_append(&buf, head, sizeof head) == VL_OK && vl_buf_append(&buf, bytes.p, bytes.n) == VL_OK)
-        held_inside(b, OUT_SEND, subject, LANE_CONTROL, LINK_DRAW, vl_span(buf.p, buf.len));
+        held_inside(b, OUT_SEND, subject, LANE_MESSAGE, LINK_DRAW, vl_span(buf.p, buf.len));
     vl_buf_free(&buf);
 }
 

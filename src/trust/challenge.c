@@ -113,6 +113,12 @@ enum vl_err challenge_watch_answer(struct challenge_watch *w, vl_ms now, vl_ms d
     return VL_OK;
 }
 
+void challenge_watch_unsent(struct challenge_watch *w, uint8_t slot) {
+    if (w->asked_ms == 0 || slot != w->asked) return;
+    w->slot[slot].state = CHALLENGE_NOT_ASKED;
+    w->asked_ms = 0;
+}
+
 static void slots_pack(const struct challenge_watch *w, bool closed, struct pack *p) {
     for (unsigned i = 0; i < CHALLENGE_SLOTS; i++) {
         const struct challenge_slot *s = &w->slot[i];

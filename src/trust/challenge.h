@@ -88,6 +88,8 @@ bool challenge_watch_go(struct challenge_watch *w, vl_ms now, unsigned slot, vl_
 VL_MUST_CHECK enum vl_err challenge_watch_answer(struct challenge_watch *w, vl_ms now, vl_ms deadline_ms, uint8_t slot,
                                                  const struct challenge_promise *promise, const uint8_t signature[CRYPTO_SIGNATURE],
                                                  struct vl_span chunk, const struct vl_hash *path, uint32_t path_n);
+/* It never reached the node: the slot counts as not asked. */
+void challenge_watch_unsent(struct challenge_watch *w, uint8_t slot);
 /* For a restart: what was decided, with nothing that waits.  Appends; errors of appending. */
 VL_MUST_CHECK enum vl_err challenge_watch_save(const struct challenge_watch *w, struct vl_buf *dst);
 /* VL_EPARSE, VL_EVERSION. */
