@@ -284,6 +284,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = harvest_create(b);
     if (err == VL_OK) err = trade_create(b);
     if (err == VL_OK) err = dispute_create(b);
+    if (err == VL_OK) err = witness_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err == VL_OK) err = topo_create(b);
     if (err) {
@@ -312,6 +313,7 @@ void brain_destroy(struct brain *b) {
     coordinator_destroy(b);
     dispute_destroy(b);
     topo_destroy(b);
+    witness_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);
@@ -395,6 +397,7 @@ vl_ms brain_deadline(const struct brain *b) {
     at = vl_ms_min(at, harvest_due(b));
     at = vl_ms_min(at, trade_deadline(b));
     at = vl_ms_min(at, topo_deadline(b));
+    at = vl_ms_min(at, witness_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
 
@@ -411,6 +414,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     trade_tick(b);
     topo_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
+    witness_tick(b);
     remote_tick(b);
     step_end(b);
     if (b->cfg.coordinator && b->log_events > b->cfg.snapshot_events) {

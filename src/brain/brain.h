@@ -162,6 +162,30 @@ void brain_log_head(struct brain *b, vl_ms now, uint64_t token);
 VL_MUST_CHECK enum vl_err brain_log_head_open(struct vl_span bytes, struct vl_node_id signer, struct merkle_checkpoint *ret_head,
                                               char ret_text[MERKLE_CHECKPOINT_MAX], struct merkle_log *ret_log);
 
+/* What a proof of execution is made of beside the leaf and the way to it: BRAIN_REPLY with bytes for brain_proof_parts_open().  The head is
+ * the one with most witnesses that covers the leaf, else one signed now.  VL_EUNSUPPORTED; VL_ENOTFOUND: no such leaf, or no certificate. */
+void brain_proof_parts(struct brain *b, vl_ms now, uint64_t token, uint64_t index, struct vl_node_id worker);
+#define BRAIN_WITNESSES_MAX 16u
+struct brain_proof_parts {
+    struct vl_span note, worker, coordinator; /* head with its lines; certificates.  Borrowed */
+    uint32_t witnesses;
+    struct vl_span witness[BRAIN_WITNESSES_MAX]; /* in the order of the lines */
+};
+VL_MUST_CHECK enum vl_err brain_proof_parts_open(struct vl_span bytes, struct brain_proof_parts *ret);
+/* Answer to BRAIN_LOG_PROVE: the consistency proof.  VL_EAGAIN: a tile of it is not in the store yet. */
+void brain_log_proved(struct brain *b, vl_ms now, struct vl_node_id node, uint64_t first, uint64_t second, enum vl_err err,
+                      const struct vl_hash *proof, uint32_t n);
+/* A node of the log that is in no tile yet; false: it stands in one. */
+bool brain_log_node(const struct brain *b, unsigned height, uint64_t index, struct vl_hash *ret);
+struct brain_witness_view {
+    uint64_t seen_size; /* member: of the head it cosigned last; 0: none */
+    bool fork;          /* member: it saw a log that contradicts it */
+    uint64_t best_size, asked_size; /* coordinator: of the head shown; of the one being cosigned */
+    uint32_t best_witnesses, asked_witnesses;
+    vl_ms best_time_ms;
+};
+void brain_witness_view(const struct brain *b, struct brain_witness_view *ret);
+
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);
 
@@ -262,6 +286,7 @@ enum brain_effect_kind {
     BRAIN_MIX_KEY_DROP, /* seq: epoch: destroy key and table; index 1: of all epochs up to it, but for those that this
                            brain was given */
     BRAIN_PLAN,         /* plan: brain_plan_run() on the pool, then brain_plan_done() */
+    BRAIN_LOG_PROVE,    /* node, offset, length: a consistency proof of the log of receipts between these sizes; brain_log_proved() */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
     BRAIN_HARVEST,      /* index: share of all processors that tasks may use, 1/1000, 0: frozen; length: bits a second for blobs */
 };
@@ -383,6 +408,8 @@ struct brain_counters {
     uint64_t batches, plans, plan_conflicts; /* placed together; those by NSGA-II; placements that others had forestalled */
     uint64_t tasks_run, tasks_failed, blobs_fetched, effects_held;
     uint64_t remote_taken, remote_refused; /* coordinator: jobs of members */
+    uint64_t cosigned; /* cosignatures of heads: given, or on the coordinator taken */
+    uint64_t witness_forks, witness_refused; /* heads refused as a witness; refusals heard by the coordinator */
     uint64_t remote_stale;                 /* of both: late, doubled or unasked, without harm */
 };
 void brain_counters(const struct brain *b, struct brain_counters *ret);

@@ -189,6 +189,7 @@ static void peer_ready(struct brain *b, struct peer *p) {
     if (link_is_star(b, p)) blobs_step(b, &(struct blob_event){ .kind = BLOB_PEER_UP, .now = b->now, .u.peer = p->node });
     if (b->cfg.coordinator) {
         coordinator_peer_up(b, p);
+        witness_peer_up(b);
     } else if (vl_node_eq(p->node, b->coordinator)) {
         send_heartbeat(b);
         worker_link_up(b);

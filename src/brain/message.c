@@ -44,6 +44,12 @@ static void deliver(struct brain *b, const struct delivery_effect *fx) {
     case MSG_CONTRIBUTION:
         if (b->cfg.coordinator) contribution_message(b, fx->peer, fx->bytes);
         return;
+    case MSG_HEAD:
+        if (vl_node_eq(fx->peer, b->coordinator)) witness_head(b, fx->bytes);
+        return;
+    case MSG_COSIGNATURE:
+        if (b->cfg.coordinator) coordinator_cosignature(b, fx->peer, fx->bytes);
+        return;
     case MSG_SUBMIT:
     case MSG_DATA:
     case MSG_MISSING:

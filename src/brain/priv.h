@@ -34,6 +34,8 @@ enum brain_message {
     MSG_JUDGED = 12,  /* a task_reveal: of the run that lost */
     MSG_DISPUTE = 13, /* a receipt */
     MSG_CONTRIBUTION = 30, /* wire/contribution.h */
+    MSG_HEAD = 40, /* wire/witness.h */
+    MSG_COSIGNATURE = 41,
     MSG_MARKET_CALL = 20, /* these: wire/market.h */
     MSG_MARKET_SEAL = 21,
     MSG_MARKET_OPEN = 22,
@@ -197,6 +199,8 @@ struct brain {
     struct verify *verify;       /* verify.c; the same */
     struct merkle_log *receipts; /* receipts.c; the same */
     struct disputes *disputes;   /* dispute.c; on every member */
+    struct witness *witness;     /* witness.c; on every member */
+    struct vl_hash attestation;  /* id of the attestation result that this node runs under, for its receipts; zeros: none */
     struct load *load; /* load.c; NULL: not the coordinator */
     vl_ms load_at;     /* when it is looked at */
     struct vl_job_id *changed; /* jobs whose rows this step writes */
@@ -401,6 +405,22 @@ void receipts_destroy(struct brain *b);
 enum vl_err receipts_restore(struct brain *b, const struct record *r);
 /* One more leaf, with this step's commit. */
 void receipts_add(struct brain *b, const struct receipt *r, struct vl_span encoded);
+
+/* ---- witness.c: heads of the log that others cosign; on every member ---- */
+enum vl_err witness_create(struct brain *b);
+void witness_destroy(struct brain *b);
+enum vl_err witness_restore(struct brain *b, const struct record *r);
+/* Hash of the receipt that this node signed last, and that it signed one more, with this step's commit. */
+struct vl_hash witness_last_receipt(const struct brain *b);
+void witness_receipt_signed(struct brain *b, const struct receipt *r);
+/* Coordinator: a leaf came; a member came; its answer. */
+void witness_log_grew(struct brain *b);
+void witness_peer_up(struct brain *b);
+void coordinator_cosignature(struct brain *b, struct vl_node_id from, struct vl_span bytes);
+void witness_tick(struct brain *b);
+vl_ms witness_deadline(const struct brain *b);
+/* Member: a head from the coordinator. */
+void witness_head(struct brain *b, struct vl_span bytes);
 
 /* ---- held.c: results that are committed to before they are told, at the worker ---- */
 void held_salt(const struct brain *b, const struct wtask *t, uint8_t ret[TASK_SALT]);

@@ -62,6 +62,7 @@ void receipts_add(struct brain *b, const struct receipt *r, struct vl_span encod
     item_put(b, ITEM_LEAF_OF, job, (uint64_t)r->task << 48 | r->epoch, vl_span(index, sizeof index));
     for (uint32_t i = 0; i < n; i++) tile_put(b, &full[i]);
     if (head_put(b, &leaf)) out_of_memory(b);
+    witness_log_grew(b);
 }
 
 /* The head first, then what came after it, in order: the rows are sorted by their number. */

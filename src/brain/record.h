@@ -53,6 +53,7 @@ enum record_item {
     ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
     ITEM_UPTIME = 10,    /* key: node; when it was there: fog/uptime.h */
     ITEM_TOPOLOGY = 12,  /* key: node, or zeros; number: enum topo_row; draws of three epochs and challenges (topo_priv.h) */
+    ITEM_WITNESS = 11,   /* key: zeros; number: what it is, witness.c */
     ITEM_HELD = 30,      /* worker: key: job, task; number: epoch; a result it has committed to and not told yet */
     ITEM_VIEWS = 64,
     ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */
@@ -66,6 +67,7 @@ enum record_item {
     ITEM_DISPUTE = 71,      /* key: job; number: task */
     ITEM_TILE = 80,         /* key: level in the first byte; number: index; a full tile of the receipt log */
     ITEM_LEAF_OF = 81,      /* key: job; number: task above 48 bits of epoch; index of its receipt in the log */
+    ITEM_FORK = 82,         /* key: zeros; number: when; head of the log that contradicts what this member had seen */
     ITEM_AGREEMENT_ENDED = 72, /* key: job; an agreement as it ended: fog/agreement.h */
 };
 

@@ -135,8 +135,11 @@ static void report_fill(struct brain *b, struct wtask *t, const struct brain_tas
                                    .toolchain = end->toolchain,
                                    .program = receipt_program(&t->a.spec),
                                    .input_root = receipt_input_root(&t->a.spec),
-                                   .output_root = receipt_output_root(r->outputs, r->n_outputs) };
+                                   .output_root = receipt_output_root(r->outputs, r->n_outputs),
+                                   .previous = witness_last_receipt(b),
+                                   .attestation = b->attestation };
     if (receipt_sign(&r->receipt, &b->key)) r->has_receipt = false;
+    if (r->has_receipt) witness_receipt_signed(b, &r->receipt);
     if (!t->a.commit || !r->has_receipt) return;
     r->has_salt = t->salted = true;
     dispute_remember(b, &r->receipt);

@@ -15,6 +15,8 @@ int command_run(struct cli *cli);
 int command_jobs(struct cli *cli);
 int command_job(struct cli *cli);
 int command_receipts(struct cli *cli);
+int command_verify(struct cli *cli);
+int command_timestamp(struct cli *cli);
 int command_explain(struct cli *cli);
 int command_nodes(struct cli *cli);
 int command_reputation(struct cli *cli);

@@ -375,6 +375,30 @@ struct view_log {
     struct vl_hash proof[MERKLE_PROOF_MAX + 1];
 };
 typedef void (*backend_log_fn)(void *arg, enum vl_err err, const char *detail, const struct view_log *v);
+/* Artefacts (trust/verify.h). */
+enum backend_proof_kind {
+    BACKEND_PROOF_EXECUTION,
+    BACKEND_PROOF_CERTIFICATE,
+    BACKEND_PROOF_CONTRADICTION,
+    BACKEND_PROOF_CONSISTENCY,
+    BACKEND_PROOF_CHECKPOINT,
+};
+struct backend_proof_query {
+    enum backend_proof_kind kind;
+    struct vl_job_id job; /* EXECUTION; epoch 0: the last run that has a receipt */
+    uint32_t task;
+    uint64_t epoch;
+    struct vl_node_id node; /* CERTIFICATE */
+    uint64_t first, second; /* CONTRADICTION: leaves */
+    struct vl_span older;   /* CONSISTENCY: text of a head */
+};
+struct view_proof {
+    const char *label;    /* of the armour; NULL: it is text as it is */
+    struct vl_span bytes; /* borrowed for the call */
+    uint64_t witnesses;
+};
+/* VL_ENOTFOUND with what is not there; VL_EUNSUPPORTED: not at the coordinator; VL_ERANGE; VL_EAGAIN. */
+typedef void (*backend_proof_fn)(void *arg, enum vl_err err, const char *detail, const struct view_proof *v);
 /* run: names task and epoch for `after_run`. */
 typedef void (*view_receipt_fn)(void *arg, uint64_t run, uint32_t task, uint64_t epoch, uint64_t index);
 
@@ -475,6 +499,8 @@ struct backend_ops {
     /* rtt in milliseconds for `done`.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_EEXPIRED, VL_ETIMEOUT ... with the reason. */
     /* VL_EUNSUPPORTED: only the coordinator has it; VL_ENOTFOUND: beyond its end; VL_ERANGE: sizes. */
     enum vl_err (*log)(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
+    /* An error is returned, or told to `done`, never both. */
+    enum vl_err (*prove)(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
     /* Where the receipts of a job are in the log.  VL_ENOTFOUND: no such job. */
     enum vl_err (*receipts)(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
     enum vl_err (*mix_ping)(void *self, struct vl_node_id to, const char *level, backend_ping_fn done, void *arg);

@@ -139,13 +139,15 @@ void api_job_receipts(struct gateway *g, struct http_req *r, const struct call *
 void api_log(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_leaf(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_consistency(struct gateway *g, struct http_req *r, const struct call *k);
+void api_proof_generate(struct gateway *g, struct http_req *r, const struct call *k);
+void api_proof_verify(struct gateway *g, struct http_req *r, const struct call *k);
 void api_ws_ticket(struct gateway *g, struct http_req *r, const struct call *k);
 void api_ws(struct gateway *g, struct http_req *r, const struct call *k);
 
 /* assets.c: a file of the dashboard, or 404. */
 void assets_serve(struct gateway *g, struct http_req *r);
 
-extern const struct schema_row job_body_rows[], quorum_rows[];
+extern const struct schema_row job_body_rows[], quorum_rows[], proof_generate_rows[], proof_verify_rows[];
 
 /* http_req.server -> gateway */
 struct gateway *gateway_of(struct http_req *r);

@@ -180,6 +180,13 @@ void node_log_head(struct node *n, node_done_fn done, void *arg) {
     node_pump(n);
 }
 
+void node_proof_parts(struct node *n, uint64_t index, struct vl_node_id worker, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_proof_parts(n->brain, node_now(n), token, index, worker);
+    node_pump(n);
+}
+
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
@@ -278,6 +285,13 @@ static void note(struct node *n, const struct brain_effect *e) {
            VL_S("error", e->err ? vl_err_text(e->err) : ""));
 }
 
+static void log_prove(struct node *n, struct vl_node_id node, uint64_t first, uint64_t second) {
+    struct vl_hash proof[MERKLE_PROOF_MAX + 1];
+    uint32_t k = 0;
+    enum vl_err err = persist_log_prove(n->store, n->brain, first, second, proof, &k);
+    brain_log_proved(n->brain, node_now(n), node, first, second, err, proof, k);
+}
+
 static void effect(struct node *n, const struct brain_effect *e) {
     switch (e->kind) {
     case BRAIN_COMMIT:
@@ -336,6 +350,9 @@ static void effect(struct node *n, const struct brain_effect *e) {
         return;
     case BRAIN_MIX_KEY_DROP:
         mix_key_drop(n, e->seq, e->index);
+        return;
+    case BRAIN_LOG_PROVE:
+        log_prove(n, e->node, e->offset, e->length);
         return;
     case BRAIN_PLAN:
         plan_batch(n, e->plan);

@@ -92,6 +92,8 @@ void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, n
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg);
 /* bytes of `done`: for brain_log_head_open(). */
 void node_log_head(struct node *n, node_done_fn done, void *arg);
+/* bytes of `done`: for brain_proof_parts_open(). */
+void node_proof_parts(struct node *n, uint64_t index, struct vl_node_id worker, node_done_fn done, void *arg);
 /* VL_ESTATE: not started with `harvest`; VL_ERANGE: the detail says which figure. */
 void node_harvest_policy(struct node *n, const struct harvest_policy *p, node_done_fn done, void *arg);
 void node_harvest_pause(struct node *n, bool pause, vl_ms duration, node_done_fn done, void *arg);

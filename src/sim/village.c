@@ -355,6 +355,15 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_HARVEST:
         sim_owner_order(n, e->index, now);
         return;
+    case BRAIN_LOG_PROVE: {
+        struct vl_hash proof[MERKLE_PROOF_MAX + 1];
+        uint32_t k = 0;
+        struct vl_node_id node = e->node;
+        uint64_t first = e->offset, second = e->length;
+        enum vl_err err = persist_log_prove(n->disk->store, n->brain, first, second, proof, &k);
+        brain_log_proved(n->brain, now, node, first, second, err, proof, k);
+        return;
+    }
     case BRAIN_PLAN:
         brain_plan_run(e->plan, NULL, NULL);
         brain_plan_done(n->brain, now, e->plan, 0);

@@ -339,9 +339,17 @@ static void receipt_body_pack(struct pack *w, const struct receipt *c) {
     pack_u64(w, c->started_ms);
     pack_u64(w, c->ended_ms);
     pack_bytes(w, c->node.b, 32);
+    if (receipt_version(c) < 2) return;
+    pack_bytes(w, c->previous.b, 32);
+    pack_bytes(w, c->attestation.b, 32);
 }
 
-static void receipt_unpack(struct vl_reader *r, struct receipt *c) {
+uint8_t receipt_version(const struct receipt *r) {
+    static const struct vl_hash none;
+    return vl_hash_eq(r->previous, none) && vl_hash_eq(r->attestation, none) ? 1 : 2;
+}
+
+static void receipt_unpack(struct vl_reader *r, uint8_t version, struct receipt *c) {
     run_unpack(r, &c->job, &c->task, &c->epoch);
     c->program = unpack_hash(r);
     c->toolchain = unpack_hash(r);
@@ -352,17 +360,22 @@ static void receipt_unpack(struct vl_reader *r, struct receipt *c) {
     c->started_ms = vl_read_u64(r);
     c->ended_ms = unpack_u64_in(r, c->started_ms, UINT64_MAX);
     c->node = unpack_node(r);
+    if (version == 2) {
+        c->previous = unpack_hash(r);
+        c->attestation = unpack_hash(r);
+        unpack_require(r, r->failed || receipt_version(c) == 2); /* one encoding for each value */
+    }
     vl_read_bytes(r, c->signature, sizeof c->signature);
 }
 
 enum vl_err receipt_body_encode(const struct receipt *c, struct vl_buf *out) {
-    struct pack w = pack_message(out, TAG_RECEIPT, VERSION);
+    struct pack w = pack_message(out, TAG_RECEIPT, receipt_version(c));
     receipt_body_pack(&w, c);
     return pack_end(&w);
 }
 
 enum vl_err receipt_encode(const struct receipt *c, struct vl_buf *out) {
-    struct pack w = pack_message(out, TAG_RECEIPT, VERSION);
+    struct pack w = pack_message(out, TAG_RECEIPT, receipt_version(c));
     receipt_body_pack(&w, c);
     pack_bytes(&w, c->signature, sizeof c->signature);
     return pack_end(&w);
@@ -370,10 +383,11 @@ enum vl_err receipt_encode(const struct receipt *c, struct vl_buf *out) {
 
 enum vl_err receipt_decode(struct vl_span in, struct receipt *ret) {
     struct vl_reader r = vl_reader(in.p, in.n);
-    enum vl_err err = unpack_message(&r, TAG_RECEIPT, VERSION);
+    uint8_t version = in.n > 1 && in.p[1] == 2 ? 2 : 1;
+    enum vl_err err = unpack_message(&r, TAG_RECEIPT, version);
     if (err) return err;
     struct receipt c = { 0 };
-    receipt_unpack(&r, &c);
+    receipt_unpack(&r, version, &c);
     err = vl_reader_end(&r);
     if (err == VL_OK) *ret = c;
     return err;
@@ -411,7 +425,7 @@ enum vl_err task_report_encode(const struct task_report *p, struct vl_buf *out) 
     pack_u64(&w, p->cpu_us);
     pack_u64(&w, p->peak_bytes);
     files_pack(&w, files, n);
-    pack_bool(&w, p->has_receipt);
+    pack_u8(&w, p->has_receipt ? receipt_version(&p->receipt) : 0);
     if (p->has_receipt) {
         receipt_body_pack(&w, &p->receipt);
         pack_bytes(&w, p->receipt.signature, sizeof p->receipt.signature);
@@ -437,8 +451,9 @@ enum vl_err task_report_decode(struct vl_span in, struct task_report *ret) {
     p.cpu_us = vl_read_u64(&r);
     p.peak_bytes = vl_read_u64(&r);
     p.n_outputs = files_unpack(&r, files, VL_TASK_OUTPUTS_MAX);
-    p.has_receipt = unpack_bool(&r);
-    if (p.has_receipt) receipt_unpack(&r, &p.receipt);
+    uint8_t receipt = unpack_u8_in(&r, 0, 2); /* its version */
+    p.has_receipt = receipt != 0;
+    if (p.has_receipt) receipt_unpack(&r, receipt, &p.receipt);
     p.has_salt = unpack_bool(&r);
     if (p.has_salt) vl_read_bytes(&r, p.salt, sizeof p.salt);
     err = vl_reader_end(&r);

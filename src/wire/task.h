@@ -140,8 +140,14 @@ struct receipt {
     uint64_t cpu_us;
     vl_ms started_ms, ended_ms;
     struct vl_node_id node;
+    /* Version 2, which is written when one of them is not zero; in version 1 both are.  (Decision 31.) */
+    struct vl_hash previous;    /* BLAKE2b-256 of the receipt that this node signed before; zeros: it names none */
+    struct vl_hash attestation; /* id of the attestation result that the node runs under; zeros: none */
     uint8_t signature[64]; /* Ed25519 by `node` */
 };
+/* Which of the two encodings it has. */
+uint8_t receipt_version(const struct receipt *r);
+#define RECEIPT_BYTES_MAX 346u
 
 struct task_report {
     struct vl_job_id job;

@@ -223,7 +223,7 @@ TEST(completion, bash_completes_commands_options_and_choices) {
         "try village job x --fo; try village maintenance n o; try village help ver; try village run -i /etc/hostn; try "
         "village --js'";
     CHECK_EQ(0, run_on(page_bash, script, out, sizeof out));
-    CHECK_STR("status\n--replicas\nhigh\n--follow\non off\nversion\n/etc/hostname\n--json\n", out);
+    CHECK_STR("status\n--replicas\nhigh\n--follow\non off\nverify version\n/etc/hostname\n--json\n", out);
 }
 TEST(completion, zsh_accepts_the_script) {
     char out[8192];

@@ -52,3 +52,56 @@ TEST(log, shows_the_log_of_receipts_with_proofs_that_hold) {
     expect(&h, "/v1/fog/jobs/zz/receipts", 404);
     house_close(&h);
 }
+
+static void refused(struct house *h, const char *target, const char *body, int status, const char *field) {
+    struct answer a;
+    call_api(h, "POST", target, NULL, body, &a);
+    CHECK_EQ(status, a.status);
+    if (field != NULL) CHECK_STR(field, json_string_value(json_object_get(json_array_get(json_object_get(a.json, "errors"), 0), "field")));
+    answer_free(&a);
+}
+
+TEST(proofs, are_made_by_kind_and_wrong_fields_are_named) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "POST", "/v1/fog/proofs/generate", NULL, "{\"kind\":\"execution\",\"job\":\"00000000000000000000000000000001\"}", &a);
+    CHECK_EQ(201, a.status);
+    CHECK_STR("-----BEGIN VILLAGE EXECUTION PROOF-----\nAQID\n-----END VILLAGE EXECUTION PROOF-----\n", text_at(&a, "artefact"));
+    CHECK_STR("execution", text_at(&a, "kind"));
+    CHECK_EQ(2, json_integer_value(json_object_get(a.json, "witnesses")));
+    answer_free(&a);
+    refused(&h, "/v1/fog/proofs/generate", "{\"kind\":\"execution\",\"job\":\"00000000000000000000000000000001\",\"task\":1}", 404, NULL);
+    refused(&h, "/v1/fog/proofs/generate", "{\"kind\":\"execution\",\"job\":\"x\"}", 422, "/job");
+    refused(&h, "/v1/fog/proofs/generate", "{\"kind\":\"cake\"}", 400, "/kind");
+    refused(&h, "/v1/fog/proofs/generate", "{\"kind\":\"certificate\",\"node\":\"x\"}", 422, "/node");
+    refused(&h, "/v1/fog/proofs/generate", "{\"kind\":\"contradiction\",\"first\":3,\"second\":3}", 422, "/second");
+    refused(&h, "/v1/fog/proofs/generate", "{\"kind\":\"consistency\"}", 422, "/older");
+    refused(&h, "/v1/fog/proofs/generate", "{\"kind\":\"checkpoint\"}", 422, NULL); /* not the coordinator */
+    house_close(&h);
+}
+
+TEST(proofs, are_checked_and_a_false_one_is_an_answer) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "POST", "/v1/fog/proofs/verify", NULL, "{\"artefact\":\"hello\"}", &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_false(json_object_get(a.json, "proved")));
+    CHECK_STR("it is no artefact that this version knows", text_at(&a, "reason"));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/proofs/verify", NULL,
+             "{\"artefact\":\"-----BEGIN VILLAGE EXECUTION PROOF-----\\nAQID\\n-----END VILLAGE EXECUTION PROOF-----\\n\"}", &a);
+    CHECK_STR("execution", text_at(&a, "kind"));
+    CHECK_STR("it is malformed", text_at(&a, "reason"));
+    answer_free(&a);
+    call_api(&h, "POST", "/v1/fog/proofs/verify", NULL, "{\"base64\":\"MAA=\",\"kind\":\"timestamp\"}", &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_is_false(json_object_get(a.json, "proved")));
+    answer_free(&a);
+    refused(&h, "/v1/fog/proofs/verify", "{}", 422, "/artefact");
+    refused(&h, "/v1/fog/proofs/verify", "{\"artefact\":\"a\",\"base64\":\"AAAA\"}", 422, "/artefact");
+    refused(&h, "/v1/fog/proofs/verify", "{\"base64\":\"*\"}", 422, "/base64");
+    refused(&h, "/v1/fog/proofs/verify", "{\"artefact\":\"a\",\"key\":\"x\"}", 422, "/key");
+    house_close(&h);
+}

@@ -102,6 +102,33 @@ static void job_base(struct job_spec *s, struct vl_buf *inputs, uint32_t n) {
         vl_buf_free(&two);                                                                                             \
     } while (0)
 
+/* Receipts of before decision 31 stay readable, and a value has one of the two forms. */
+TEST(wire, receipts_have_two_forms_and_each_value_one_of_them) {
+    struct task_report r = sample_report();
+    struct receipt back;
+    struct vl_buf one, two;
+    vl_buf_init(&one, 1024);
+    vl_buf_init(&two, 1024);
+    memset(&r.receipt.previous, 0, 32);
+    memset(&r.receipt.attestation, 0, 32);
+    CHECK_OK(receipt_encode(&r.receipt, &one));
+    CHECK_EQ(1, one.p[1]);
+    CHECK_OK(receipt_decode(vl_span(one.p, one.len), &back));
+    CHECK_OK(vl_buf_append(&two, one.p, one.len - 64)); /* the second form of the same, with zeros: refused */
+    two.p[1] = 2;
+    CHECK_OK(vl_buf_append(&two, (uint8_t[64]){ 0 }, 64));
+    CHECK_OK(vl_buf_append(&two, one.p + one.len - 64, 64));
+    CHECK_EQ(VL_EPARSE, receipt_decode(vl_span(two.p, two.len), &back));
+    two.p[two.len - 65] = 1; /* an attestation */
+    CHECK_OK(receipt_decode(vl_span(two.p, two.len), &back));
+    CHECK_EQ(1, back.attestation.b[31]);
+    CHECK_EQ(RECEIPT_BYTES_MAX, two.len);
+    two.p[1] = 3;
+    CHECK_EQ(VL_EVERSION, receipt_decode(vl_span(two.p, two.len), &back));
+    vl_buf_free(&one);
+    vl_buf_free(&two);
+}
+
 TEST(wire, codecs_are_canonical_and_refuse_every_cut_and_every_extra_byte) {
     struct task_spec spec = sample_spec();
     STRICT(struct task_spec, task_spec_encode, task_spec_decode, &spec);
@@ -118,6 +145,8 @@ TEST(wire, codecs_are_canonical_and_refuse_every_cut_and_every_extra_byte) {
     struct task_reveal tr = { .task = TASK_INDEX_MAX - 1, .epoch = UINT64_MAX };
     STRICT(struct task_reveal, task_reveal_encode, task_reveal_decode, &tr);
     struct task_report r = sample_report();
+    STRICT(struct task_report, task_report_encode, task_report_decode, &r);
+    r.receipt.previous.b[31] = 1;
     STRICT(struct task_report, task_report_encode, task_report_decode, &r);
     STRICT(struct receipt, receipt_encode, receipt_decode, &r.receipt);
     struct heartbeat h = sample_heartbeat();

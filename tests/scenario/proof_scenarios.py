@@ -1,0 +1,142 @@
+"""Proofs: made over REST from real jobs, checked offline by another process, cosigned by members, refused when anything changed."""
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from harness import Village, check, wait
+
+TEXT = [b"one two\n", b"three\n"]
+
+
+def offline(v, text, *args, name="a.proof"):
+    """`village verify` with no gateway to ask: another data folder, no server."""
+    path = os.path.join(v.dir, name)
+    with open(path, "wb") as f:
+        f.write(text if isinstance(text, bytes) else text.encode())
+    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1")
+    return subprocess.run([v.program, "verify", path, "--data", os.path.join(v.dir, "nobody"), "--server", "http://127.0.0.1:1", *args],
+                          capture_output=True, text=True, env=env, timeout=60)
+
+
+def prove(v, job, witnesses, seconds=40, **more):
+    def probe():
+        a = v.call("POST", "/v1/fog/proofs/generate", {"kind": "execution", "job": job, **more})
+        return a if a["witnesses"] >= witnesses else None
+    return wait(f"a proof with {witnesses} witnesses", seconds, probe, 0.5)["artefact"]
+
+
+def witnessed(v):
+    text = v.raw("GET", "/v1/system/metrics")[2].decode()
+    return {line.split()[0]: float(line.split()[1]) for line in text.splitlines() if line.startswith("village_witness")}
+
+
+def test_a_proof_of_a_real_job_holds_offline_and_breaks_when_a_byte_changes(program, wasm, examples):
+    v = Village(program, workers=2)
+    try:
+        slow = os.path.join(wasm, "slow.wasm")
+        job = v.job(slow, TEXT, args=["1"])
+        check(v.ended(job, 60)["state"] == "done", "the job")
+        village = v.call("GET", "/v1/system/info")["village"]
+        for task in (0, 1):
+            proof = prove(v, job, 2, task=task)
+            files = {"i": os.path.join(v.dir, f"i{task}"), "o": os.path.join(v.dir, f"o{task}")}
+            with open(files["i"], "wb") as f:
+                f.write(TEXT[task])
+            outputs = [o for t in v.tasks(job) if t["index"] == task for o in t["outputs"] if o["name"] == "stdout"]
+            with open(files["o"], "wb") as f:
+                f.write(v.raw("GET", "/v1/blobs/" + outputs[0]["hash"])[2])
+            r = offline(v, proof, "--village", village, "--witnesses", "2", "--json")
+            a = json.loads(r.stdout)
+            facts = {x["name"]: x["value"] for x in a["facts"]}
+            check(r.returncode == 0 and a["proved"] and a["kind"] == "execution", f"{r.stdout} {r.stderr}")
+            check(facts["job"] == job and facts["task"] == str(task) and facts["witnesses"] == "2", str(facts))
+            check("To anyone" in a["to_whom"] and a["as_of"] and a["not_proved"], str(a))
+            r = offline(v, proof, "--program", slow, "--input", f"i{task}=" + files["i"], "--output", "stdout=" + files["o"])
+            check(r.returncode == 0, f"with its files: {r.stdout} {r.stderr}")
+            r = offline(v, proof, "--input", f"i{task}=" + files["o"])
+            check(r.returncode == 1 and "the inputs given" in r.stdout, f"{r.stdout} {r.stderr}")
+        check(offline(v, proof, "--village", "0" * 32).returncode == 1, "another village")
+        check(offline(v, proof, "--witnesses", "3").returncode == 1, "more witnesses than there are")
+        check(offline(v, proof, "--at", "2020-01-01T00:00:00Z").returncode == 1, "before it was made")
+        check(offline(v, proof, "--at", "yesterday").returncode == 2, "wrong use")
+        lines = proof.splitlines()
+        for i in range(1, len(lines) - 1, 3):
+            changed = lines[i][:7] + ("B" if lines[i][7] != "B" else "C") + lines[i][8:]
+            bad = "\n".join(lines[:i] + [changed] + lines[i + 1:]) + "\n"
+            r = offline(v, bad)
+            check(r.returncode == 1 and "not proved" in r.stdout, f"line {i} changed: {r.stdout} {r.stderr}")
+            a = v.call("POST", "/v1/fog/proofs/verify", {"artefact": bad})
+            check(a["proved"] is False and a["reason"], str(a))
+        check(v.call("POST", "/v1/fog/proofs/verify", {"artefact": proof, "village": village, "witnesses": 2})["proved"], "over REST")
+        check(v.raw("POST", "/v1/fog/proofs/generate", {"kind": "execution", "job": job, "task": 9})[0] == 404, "no such task")
+    finally:
+        v.down()
+
+
+def test_the_log_and_its_witnesses_go_on_after_kill_9_of_the_coordinator(program, wasm, examples):
+    v = Village(program, workers=2)
+    try:
+        slow = os.path.join(wasm, "slow.wasm")
+        heads, last = [], None
+        for n in range(3):
+            job = v.job(slow, TEXT, args=["1"])
+            check(v.ended(job, 60)["state"] == "done", "the job")
+            proof = prove(v, job, 2)
+            heads.append(v.call("POST", "/v1/fog/proofs/generate", {"kind": "checkpoint"})["artefact"])
+            v.head.kill()
+            v.head.start()
+            wait("the gateway", 30, lambda: v.call("GET", "/v1/system/health"))
+            v.ready(3)
+            check(offline(v, proof, "--witnesses", "2").returncode == 0, "what was proved stays proved")
+            last = prove(v, job, 2)
+        check(offline(v, last, "--witnesses", "2").returncode == 0, "made after the restart")
+        a = v.call("POST", "/v1/fog/proofs/generate", {"kind": "consistency", "older": heads[0]})
+        r = offline(v, a["artefact"])
+        check(r.returncode == 0 and "none was taken out" in r.stdout, f"{r.stdout} {r.stderr}")
+        key = v.call("GET", "/v1/fog/log")["signer"]
+        r = offline(v, heads[2], "--key", key, "--witnesses", "2")
+        check(r.returncode == 0, f"{r.stdout} {r.stderr}")
+        check(offline(v, heads[2]).returncode == 1, "a bare head needs its key")
+        check(offline(v, heads[2].replace("\n", "\n\n", 1), "--key", key).returncode == 1, "changed")
+        for n in v.nodes:  # receipts of one node name each other, over its restarts as well
+            check("contradict" not in n.log_text(), n.log_text()[-500:])
+    finally:
+        v.down()
+
+
+def test_a_coordinator_set_back_to_an_older_log_is_refused_by_its_witnesses(program, wasm, examples):
+    v = Village(program, workers=2)
+    try:
+        slow = os.path.join(wasm, "slow.wasm")
+        job = v.job(slow, TEXT, args=["1"])
+        v.ended(job, 60)
+        prove(v, job, 2)
+        v.head.stop()
+        old = os.path.join(v.dir, "old")
+        shutil.copytree(v.head.data, old, symlinks=True, ignore=lambda d, names: [n for n in names if n.endswith(".sock")])
+        v.head.start()
+        wait("the gateway", 30, lambda: v.call("GET", "/v1/system/health"))
+        v.ready(3)
+        job = v.job(slow, TEXT + [b"x"], args=["1"])
+        v.ended(job, 60)
+        prove(v, job, 2)
+        v.head.kill()
+        shutil.rmtree(v.head.data)
+        os.rename(old, v.head.data)
+        for _ in range(3):  # past the boots of which members have seen messages
+            v.head.start()
+            wait("the gateway", 30, lambda: v.call("GET", "/v1/system/health"))
+            v.head.kill()
+        v.head.start()
+        wait("the gateway", 30, lambda: v.call("GET", "/v1/system/health"))
+        v.ready(3)
+        job = v.job(slow, TEXT[:1], args=["1"])
+        v.ended(job, 90)
+        wait("a witness that refuses", 60, lambda: any("contradicts the one it showed before" in n.log_text() for n in v.nodes[1:]))
+        wait("its metric", 30, lambda: witnessed(v).get("village_witness_refused_total", 0) >= 1)
+        proof = v.call("POST", "/v1/fog/proofs/generate", {"kind": "execution", "job": job})
+        check(offline(v, proof["artefact"], "--witnesses", "2").returncode == 1, "nobody cosigns the other past")
+    finally:
+        v.down()
