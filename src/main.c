@@ -250,6 +250,7 @@ static int daemon_run(const struct cli_up_options *o) {
                                .bench = vl_span(bench_wasm, bench_wasm_n),
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
+                               .epoch_ms = o->epoch_ms,
                                .log = &d.log };
     struct node_hooks hooks = { .arg = &d.backend,
                                 .job_changed = node_backend_job_changed,

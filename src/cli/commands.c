@@ -155,6 +155,13 @@ static const struct cli_option up_options[] = {
       .def = "127.0.0.1:8000",
       .help = "where the REST gateway and dashboard listen" },
     FLAG("no-gateway", 0, "no REST gateway on this node"),
+    { .name = "epoch",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 1000,
+      .max = 24 * HOUR,
+      .def = "1h",
+      .help = "how long draws of neighbours and witnesses live" },
     { .name = "price",
       .kind = VALUE_INTEGER,
       .value = "N",
@@ -496,6 +503,12 @@ static const struct cli_option nodes_options[] = {
       .help = "only nodes in this state" },
 };
 
+static const struct cli_option neighbours_options[] = {
+    { .name = "certificate", .kind = VALUE_TEXT, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "write the certificate of this epoch's neighbours, for others to check" },
+};
+static const struct cli_option availability_options[] = {
+    { .name = "output", .kind = VALUE_TEXT, .value = "FILE", .min = 1, .max = PATH_BYTES, .def = "-", .help = "where the proof goes" },
+};
 static const struct cli_option reputation_options[] = {
     FLAG("check", 0, "compute NODE's score anew from its evidence, and see whether the signatures and the score are right"),
 };
@@ -644,7 +657,7 @@ const struct cli_command commands[] = {
       .run = command_verify,
       .exits = "0 1 2 3",
       .about = "Nobody is asked: not a gateway, not the network. FILE may be \"-\". Kinds: execution, contradiction, consistency, certificate, "
-               "checkpoint, opentimestamps, timestamp.\n"
+               "checkpoint, neighbours, availability, opentimestamps, timestamp.\n"
                "Exits with 0 when it is proved, with 1 when it is refuted or something is missing. Without --village it says of which village it "
                "speaks, and leaves it to you whether that is yours.",
       .example = "village verify job.proof --village 3f0c1d9e52a84b7796e2d0c4b8a1f5e3 --witnesses 2\n"
@@ -703,6 +716,41 @@ const struct cli_command commands[] = {
                "that was expelled. TRUST is the lower bound of the worst of three promises: results that are right, in time, "
                "honestly metered. Nodes of which little is known are `new`: their results are checked.",
       .example = "village reputation\nvillage reputation attic\nvillage reputation attic --check" },
+    { .name = "neighbours",
+      .group = GROUP_KEEP,
+      .summary = "who was drawn as neighbours of this node, and what was checked",
+      .operands = "",
+      ROWS(neighbours_options),
+      .json = "the answer of GET /v1/fog/neighbours",
+      .run = command_neighbours,
+      .exits = "0 1 2 3 4 5",
+      .about = "Eight members are drawn for each node and epoch, so that nobody chooses them and everybody can check them. They are its "
+               "witnesses. Rolls are empty in the first four epochs of a village.",
+      .example = "village neighbours\nvillage neighbours --certificate mine.txt && village verify mine.txt" },
+    { .name = "availability",
+      .group = GROUP_KEEP,
+      .summary = "a proof of how a node answered its witnesses in the last epoch",
+      .operands = "[NODE]",
+      .most = 1,
+      ROWS(availability_options),
+      .json = "{\"file\", \"node\"}",
+      .run = command_availability,
+      .exits = "0 1 2 3 4 5",
+      .about = "Of this node; at the first node of any that had drawn its witnesses. `village verify` says what is in it: what was not answered "
+               "counts, and witnesses that are missing are shown.",
+      .example = "village availability --output proof.txt\nvillage availability attic --output attic.txt && village verify attic.txt" },
+    { .name = "keep",
+      .group = GROUP_KEEP,
+      .summary = "promise to keep a blob, and show it to witnesses",
+      .operands = "HASH",
+      .least = 1,
+      .most = 1,
+      .json = "{\"blob\"}",
+      .run = command_keep,
+      .exits = "0 1 2 3 4 5",
+      .about = "The blob has to be on this node, with 1 byte to 256 MiB. Witnesses ask a random chunk with every challenge; the promise survives "
+               "restarts, and another one replaces it.",
+      .example = "village keep 4a7c0f5e12d3b86a9e01c2d3f4a5b6c7d8e9f00112233445566778899aabbcc0" },
     { .name = "maintenance",
       .group = GROUP_KEEP,
       .summary = "stop or resume giving tasks to a node",

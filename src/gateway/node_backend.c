@@ -717,6 +717,8 @@ struct backend node_backend(struct node_backend *b) {
         .mix_charter = be_mix_charter,
         .log = node_backend_log,
         .prove = node_backend_prove,
+        .neighbours = node_backend_neighbours,
+        .keep = node_backend_keep,
         .receipts = node_backend_receipts,
         .ticket_create = be_ticket_create,
         .ticket_revoke = be_ticket_revoke,

@@ -24,6 +24,10 @@ void node_backend_node_changed(void *arg, struct vl_node_id id);
 
 /* node_proofs.c */
 enum vl_err node_backend_prove(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
+/* node_neighbours.c */
+void node_backend_neighbours(void *self, struct brain_topology *ret, struct vl_node_id *ret_self);
+enum vl_err node_backend_keep(void *self, struct vl_hash blob, backend_done_fn done, void *arg);
+enum vl_err node_backend_draw_file(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
 /* node_log.c */
 enum vl_err node_backend_log(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
 enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);

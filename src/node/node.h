@@ -37,6 +37,7 @@ struct node_config {
     uint64_t price_base;         /* founder: the village's price of an H200-hour, micro-credits; 0: the default */
     struct vl_span bench;        /* the program that measures nodes, static storage; empty: none */
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
+    vl_ms epoch_ms;              /* founder: of draws; 0: an hour */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct vl_log *log;          /* borrowed */
 };
@@ -92,6 +93,7 @@ void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, n
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg);
 /* bytes of `done`: for brain_log_head_open(). */
 void node_log_head(struct node *n, node_done_fn done, void *arg);
+void node_keep(struct node *n, struct vl_hash blob, node_done_fn done, void *arg);
 /* bytes of `done`: for brain_proof_parts_open(). */
 void node_proof_parts(struct node *n, uint64_t index, struct vl_node_id worker, node_done_fn done, void *arg);
 /* VL_ESTATE: not started with `harvest`; VL_ERANGE: the detail says which figure. */

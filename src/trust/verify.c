@@ -1,8 +1,10 @@
 #include "trust/verify.h"
 
 #include "crypto/node_id.h"
+#include "trust/challenge.h"
 #include "trust/proof_execution.h"
 #include "trust/proof_log.h"
+#include "trust/verify_draw.h"
 #include "trust/verify_time.h"
 #include "wire/armor.h"
 
@@ -46,6 +48,8 @@ static const struct kind {
     { "execution", PROOF_EXECUTION_LABEL, NULL, proof_execution_verify },
     { "contradiction", PROOF_CONTRADICTION_LABEL, NULL, proof_contradiction_verify },
     { "consistency", PROOF_CONSISTENCY_LABEL, NULL, proof_consistency_verify },
+    { "neighbours", TOPOLOGY_FILE_LABEL, NULL, verify_neighbours },
+    { "availability", CHALLENGE_LABEL, NULL, verify_availability },
     { "certificate", VERIFY_CERTIFICATE_LABEL, NULL, certificate },
     { "checkpoint", NULL, proof_checkpoint_is, proof_checkpoint_verify },
     { "opentimestamps", NULL, verify_ots_is, verify_ots },

@@ -105,3 +105,25 @@ TEST(proofs, are_checked_and_a_false_one_is_an_answer) {
     refused(&h, "/v1/fog/proofs/verify", "{\"artefact\":\"a\",\"key\":\"x\"}", 422, "/key");
     house_close(&h);
 }
+
+TEST(neighbours, are_shown_with_checks_and_a_promise_names_a_blob_that_is_here) {
+    struct house h;
+    struct answer a;
+    char body[128];
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/fog/neighbours", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(7, json_integer_value(json_object_get(a.json, "epoch")));
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "neighbours")));
+    CHECK_EQ(0, json_array_size(json_object_get(a.json, "next")));
+    CHECK_EQ(5, json_integer_value(json_object_get(json_object_get(a.json, "challenges"), "asked")));
+    answer_free(&a);
+    for (unsigned first = 0; first < 3; first++) {
+        snprintf(body, sizeof body, "{\"blob\":\"%02x%062d\"}", first, 0);
+        call_api(&h, "POST", "/v1/fog/kept", NULL, body, &a);
+        CHECK_EQ(first == 0 ? 404 : first == 1 ? 204 : 422, a.status);
+        answer_free(&a);
+    }
+    refused(&h, "/v1/fog/kept", "{\"blob\":\"12\"}", 400, "/blob");
+    house_close(&h);
+}

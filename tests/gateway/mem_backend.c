@@ -5,6 +5,7 @@
 #include "fog/market.h"
 #include "fog/price.h"
 #include "fog/plan_record.h"
+#include "brain/brain.h"
 #include "trust/reputation.h"
 #include "wire/job.h"
 
@@ -443,14 +444,14 @@ static void reputations(void *self, const struct vl_node_id *after, uint32_t max
     }
 }
 
-static enum vl_err harvest_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
+static enum vl_err owner_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
                                   backend_done_fn done, void *arg) {
     (void)values;
     if (n != 1 || strcmp(names[0], "cpu") != 0) return vl_errmsg_set(why, VL_ENOTFOUND, "there is no policy '%s'", names[0]);
     return soon(self, VL_OK, done, arg);
 }
 
-static enum vl_err harvest_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg) {
+static enum vl_err owner_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg) {
     if (!pause) return VL_ESTATE;
     return duration == VL_MS_NEVER || duration == 5000 ? soon(self, VL_OK, done, arg) : VL_ERANGE;
 }
@@ -547,6 +548,21 @@ static enum vl_err log_ask(void *self, const struct backend_log_query *q, backen
     v.proof_n = q->kind == BACKEND_LOG_HEAD ? 0 : 1;
     v.proof[0] = two;
     done(arg, VL_OK, NULL, &v);
+    return VL_OK;
+}
+
+static void neighbours(void *self, struct brain_topology *ret, struct vl_node_id *ret_self) {
+    (void)self;
+    *ret = (struct brain_topology){ .known = true, .epoch = 7, .epoch_ms = 1000, .members = 2, .weight = 3, .n = { 1, 0 }, .counters = { .asked = 5 } };
+    ret->neighbour[0][0].b[0] = 9;
+    *ret_self = (struct vl_node_id){ { 8 } };
+}
+
+/* There is one blob: the one of ones. */
+static enum vl_err keep(void *self, struct vl_hash blob, backend_done_fn done, void *arg) {
+    (void)self;
+    if (blob.b[0] == 2) return VL_ERANGE;
+    done(arg, blob.b[0] == 1 ? VL_OK : VL_ENOTFOUND, NULL);
     return VL_OK;
 }
 
@@ -796,8 +812,8 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .node_maintenance = node_maintenance,
         .harvest = harvest,
         .contributions = contributions,
-        .harvest_policy = harvest_policy,
-        .harvest_pause = harvest_pause,
+        .harvest_policy = owner_policy,
+        .harvest_pause = owner_pause,
         .reputations = reputations,
         .reputation = reputation,
         .explain = explain,
@@ -808,6 +824,8 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .relays = relays,
         .log = log_ask,
         .prove = prove,
+        .neighbours = neighbours,
+        .keep = keep,
         .receipts = receipts,
         .mix_ping = mix_ping,
         .market = market,
