@@ -334,5 +334,6 @@ int main(int argc, char **argv) {
                                             .runner = runner_run_main,
                                             .capacity = capacity_run,
                                             .reputation = reputation_run };
+    setenv("TSS2_LOG", "all+none", 0); /* tpm2-tss writes to standard error what we say in our own words; before any thread */
     return cli_main(argc, argv, &hooks);
 }

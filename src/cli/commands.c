@@ -236,6 +236,37 @@ static const struct cli_option quorum_options[] = {
       .help = "with check: how wide the job is" },
     { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "with check: only nodes in this region" },
 };
+static const struct cli_option tee_options[] = {
+    { .name = "provider",
+      .kind = VALUE_TEXT,
+      .value = "NAME",
+      .min = 1,
+      .max = 32,
+      .def = "auto",
+      .help = "with quote: which one; auto takes the best one that is here" },
+    { .name = "nonce",
+      .kind = VALUE_TEXT,
+      .value = "HEX",
+      .min = 64,
+      .max = 64,
+      .help = "with quote: 32 bytes that the verifier chose; default: random ones" },
+    { .name = "node", .kind = VALUE_TEXT, .value = "NODE", .min = 52, .max = 52, .help = "with quote: whole id of the node it speaks for; default: none" },
+    { .name = "module", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with quote: measure this program and bind to it" },
+    { .name = "tpm",
+      .kind = VALUE_TEXT,
+      .value = "TCTI",
+      .min = 4,
+      .max = 255,
+      .help = "where the TPM is: device:/dev/tpmrm0 (default), swtpm:port=2321, mssim:..., tabrmd:..." },
+    { .name = "ek-cert",
+      .kind = VALUE_FILE,
+      .value = "FILE",
+      .min = 1,
+      .max = 255,
+      .help = "certificate of the TPM's endorsement key, DER or PEM, where the TPM does not carry it" },
+    { .name = "qgs", .kind = VALUE_FILE, .value = "SOCKET", .min = 1, .max = 107, .help = "socket of Intel's quote generation service; default: vsock of the host" },
+    { .name = "device-root", .kind = VALUE_FOLDER, .value = "DIR", .min = 1, .max = 255, .help = "where the machine's /sys and /dev are; for containers" },
+};
 static const struct cli_option mix_options[] = {
     { .name = "epoch",
       .kind = VALUE_DURATION,
@@ -817,6 +848,23 @@ const struct cli_command commands[] = {
                "What was missed beyond what the tier allows is owed back: docs/fog.md. `check` exits with 1 when the tier cannot be "
                "honoured.",
       .example = "village quorum\nvillage quorum check --tier gold\nvillage quorum check --tier silver --replicas 3 --json" },
+    { .name = "tee",
+      .group = GROUP_KEEP,
+      .summary = "what this machine has to prove where programs run: TEEs, TPM",
+      .operands = "[list|quote FILE]",
+      .most = 2,
+      .operand_kind = VALUE_FILE,
+      ROWS(tee_options),
+      .json = "{\"items\": [{\"provider\", \"what\", \"kind\", \"present\", \"denied\", \"why\"}...]}; with quote {\"provider\", \"kind\", \"file\", "
+              "\"nonce\", \"bytes\", \"verdict\": {\"accepted\", \"reason\", \"level\"}}",
+      .run = command_tee,
+      .exits = "0 1 2",
+      .about = "Asks the machine itself, and no gateway. `list` shows every provider, and of those that are not here what was looked for "
+               "and what would help.\n"
+               "`quote` has one sign a nonce and writes the evidence, as text, to FILE (- is standard output); it says how that looks to "
+               "somebody who has vendors' roots and nothing else.",
+      .example = "village tee list\nvillage tee quote evidence.txt\n"
+                 "village tee quote --provider tpm --nonce $(openssl rand -hex 32) --module wc.wasm evidence.txt --json" },
     { .name = "mix",
       .group = GROUP_KEEP,
       .summary = "the private network: its state, its relays, who keeps its directory",

@@ -31,6 +31,7 @@ int command_mix(struct cli *cli);
 int command_market(struct cli *cli);
 int command_bench(struct cli *cli);
 int command_quorum(struct cli *cli);
+int command_tee(struct cli *cli);
 int command_status(struct cli *cli);
 int command_help(struct cli *cli);
 int command_version(struct cli *cli);

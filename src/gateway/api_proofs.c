@@ -5,6 +5,7 @@
 #include "crypto/node_id.h"
 #include "trust/verify.h"
 #include "wire/armor.h"
+#include "wire/task.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +107,7 @@ static const char *const proof_kinds[] = { "execution", "certificate", "contradi
 const struct schema_row proof_generate_rows[] = {
     { .name = "kind", .type = SCHEMA_ENUM, .required = true, .values = proof_kinds, .doc = "What is to be proved." },
     { .name = "job", .type = SCHEMA_STRING, .min = 1, .max = 64, .doc = "Execution: the job." },
-    { .name = "task", .type = SCHEMA_INT, .min = 0, .max = 65535, .fallback = "0", .doc = "Execution: the task." },
+    { .name = "task", .type = SCHEMA_INT, .min = 0, .max = TASK_INDEX_MAX - 1, .fallback = "0", .doc = "Execution: the task." },
     { .name = "epoch", .type = SCHEMA_INT, .min = 0, .max = 281474976710655, .fallback = "0", .doc = "Execution: the run; 0: the last that has a receipt." },
     { .name = "node", .type = SCHEMA_STRING, .min = 1, .max = 64, .doc = "Certificate, availability: the member." },
     { .name = "first", .type = SCHEMA_INT, .min = 0, .max = 281474976710655, .fallback = "0", .doc = "Contradiction: index of a leaf of the log." },

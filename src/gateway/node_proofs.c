@@ -45,21 +45,20 @@ static enum vl_err leaf_get(struct store *s, uint64_t index, uint8_t dst[RECEIPT
 static enum vl_err index_find(struct store *s, const struct backend_proof_query *q, uint64_t *ret) {
     uint8_t job[32] = { 0 };
     memcpy(job, q->job.b, sizeof q->job.b);
-    uint64_t from_run = (uint64_t)q->task << 48 | q->epoch;
-    struct store_value prefix[] = { store_int(ITEM_LEAF_OF), store_blob(job, sizeof job) }, from = store_int((int64_t)(from_run ? from_run - 1 : 0));
-    struct store_query scan = { .table = STORE_ITEMS, .prefix = prefix, .n_prefix = 2, .from = &from, .n_from = from_run ? 1 : 0 };
+    struct store_value prefix[] = { store_int(ITEM_LEAF_OF), store_blob(job, sizeof job) };
+    struct store_value from = store_int((int64_t)(q->epoch ? (uint64_t)q->task << 48 | q->epoch : (q->task + 1ull) << 48));
+    struct store_query scan = { .table = STORE_ITEMS, .descending = true, .inclusive = q->epoch != 0, .prefix = prefix, .n_prefix = 2, .from = &from,
+                                .n_from = 1, .limit = 1 };
     struct store_iter *it;
     struct store_row row;
     bool found = false;
     enum vl_err err = store_scan(s, &scan, &it);
     if (err) return err;
-    while (store_next(it, &row)) {
+    if (store_next(it, &row)) {
         struct vl_span at = store_row_blob(&row, STORE_ITEMS_RECORD);
         uint64_t run = (uint64_t)store_row_int(&row, STORE_ITEMS_SEQ);
-        if (run >> 48 > q->task || (q->epoch != 0 && run > from_run)) break;
-        if (run >> 48 != q->task || at.n != 8 || (q->epoch != 0 && run != from_run)) continue;
-        *ret = vl_get_u64(at.p);
-        found = true;
+        found = at.n == 8 && run >> 48 == q->task && (q->epoch == 0 || (run & ((1ull << 48) - 1)) == q->epoch);
+        if (found) *ret = vl_get_u64(at.p);
     }
     err = store_end(it);
     return err ? err : found ? VL_OK : VL_ENOTFOUND;

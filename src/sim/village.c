@@ -269,6 +269,23 @@ void sim_seed(struct sim_village *v, uint32_t node, uint64_t what, uint8_t dst[3
     memcpy(dst, h.b, 32);
 }
 
+static void conn_close(struct sim_node *n, uint32_t conn, vl_ms now) {
+    struct sim_conn *c = conn_by(n, 0, conn, 0);
+    flush(n, now);
+    if (c) {
+        world_close(n->v->world, n->index, c->world);
+        conn_drop(n, c);
+    }
+    brain_conn_lost(n->brain, conn, now);
+}
+
+static void log_prove(struct sim_node *n, struct vl_node_id node, uint64_t first, uint64_t second, vl_ms now) {
+    struct vl_hash proof[MERKLE_PROOF_MAX + 1];
+    uint32_t k = 0;
+    enum vl_err err = persist_log_prove(n->disk->store, n->brain, first, second, proof, &k);
+    brain_log_proved(n->brain, now, node, first, second, err, proof, k);
+}
+
 static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) {
     struct sim_blob *part;
     struct vl_span bytes;
@@ -280,16 +297,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_DIAL:
         dial(n, e->dial, e->addr, now);
         return;
-    case BRAIN_CONN_CLOSE: {
-        struct sim_conn *c = conn_by(n, 0, e->conn, 0);
-        flush(n, now);
-        if (c) {
-            world_close(n->v->world, n->index, c->world);
-            conn_drop(n, c);
-        }
-        brain_conn_lost(n->brain, e->conn, now);
+    case BRAIN_CONN_CLOSE:
+        conn_close(n, e->conn, now);
         return;
-    }
     case BRAIN_TASK_RUN:
         run_start(n, e->task, e->assignment, now);
         return;
@@ -355,15 +365,9 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
     case BRAIN_HARVEST:
         sim_owner_order(n, e->index, now);
         return;
-    case BRAIN_LOG_PROVE: {
-        struct vl_hash proof[MERKLE_PROOF_MAX + 1];
-        uint32_t k = 0;
-        struct vl_node_id node = e->node;
-        uint64_t first = e->offset, second = e->length;
-        enum vl_err err = persist_log_prove(n->disk->store, n->brain, first, second, proof, &k);
-        brain_log_proved(n->brain, now, node, first, second, err, proof, k);
+    case BRAIN_LOG_PROVE:
+        log_prove(n, e->node, e->offset, e->length, now);
         return;
-    }
     case BRAIN_PLAN:
         brain_plan_run(e->plan, NULL, NULL);
         brain_plan_done(n->brain, now, e->plan, 0);

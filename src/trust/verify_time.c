@@ -17,12 +17,15 @@ bool verify_ots_is(struct vl_span bytes) { return bytes.n > 16 && memcmp(bytes.p
 
 static uint32_t le32(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
 
-/* Whether the hash, a little-endian number, is at most the target of the header's bits: 24 bits of mantissa, 8 of exponent in bytes. */
+/* Whether the hash, a little-endian number, is at most the target of the header's bits: 24 bits of mantissa, 8 of exponent in bytes; and
+ * the target one that Bitcoin's main chain allows, 2^32 hashes at least: an easier block costs a forger nothing. */
 static bool work_done(const uint8_t hash[32], uint32_t bits) {
     uint32_t exponent = bits >> 24, mantissa = bits & 0x7fffff;
     uint8_t target[32] = { 0 };
     if ((bits & 0x800000) != 0 || mantissa == 0 || exponent < 3 || exponent > 32) return false;
     for (unsigned i = 0; i < 3; i++) target[exponent - 3 + i] = (uint8_t)(mantissa >> 8 * i);
+    for (unsigned i = 28; i < 32; i++)
+        if (target[i] != 0) return false;
     for (unsigned i = 32; i-- > 0;)
         if (hash[i] != target[i]) return hash[i] < target[i];
     return true;

@@ -38,7 +38,7 @@ def test_a_proof_of_a_real_job_holds_offline_and_breaks_when_a_byte_changes(prog
         slow = os.path.join(wasm, "slow.wasm")
         job = v.job(slow, TEXT, args=["1"])
         check(v.ended(job, 60)["state"] == "done", "the job")
-        village = v.call("GET", "/v1/system/info")["village"]
+        village = v.call("GET", "/v1/system/info")["village_id"]
         for task in (0, 1):
             proof = prove(v, job, 2, task=task)
             files = {"i": os.path.join(v.dir, f"i{task}"), "o": os.path.join(v.dir, f"o{task}")}
