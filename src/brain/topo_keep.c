@@ -16,6 +16,7 @@ static void tree_free(struct topo_tree *tree) {
 
 void topo_keep_free(struct topo_keep *k) {
     tree_free(&k->tree);
+    tree_free(&k->growing);
     for (struct topo_read *r; (r = k->reads) != NULL;) {
         k->reads = r->next;
         free(r);
@@ -49,7 +50,7 @@ static void read_next(struct brain *b) {
     struct topo_keep *k = &b->topo->keep;
     struct brain_effect *e = effect_now(b, BRAIN_BLOB_READ, (struct vl_span){ 0 }, NULL);
     k->req = e->req = TOPO_REQ | ++k->next_req;
-    e->hash = k->blob;
+    e->hash = k->coming;
     e->offset = k->offset;
     e->length = READ_BYTES;
     k->reading = true;
@@ -57,9 +58,8 @@ static void read_next(struct brain *b) {
 
 static void begin(struct brain *b, struct vl_hash blob) {
     struct topo_keep *k = &b->topo->keep;
-    tree_free(&k->tree);
-    k->blob = blob;
-    k->ready = false;
+    tree_free(&k->growing);
+    k->coming = blob;
     k->offset = 0;
     read_next(b);
 }
@@ -69,8 +69,7 @@ static void end(struct brain *b, enum vl_err err, const char *why) {
     k->reading = false;
     k->req = 0;
     if (err) {
-        tree_free(&k->tree);
-        k->ready = false;
+        tree_free(&k->growing); /* an older promise stands */
         if (!k->has_token) note(b, err, b->self, why);
     }
     if (k->has_token) reply(b, k->token, err, why, (struct vl_span){ 0 });
@@ -82,13 +81,17 @@ static void promised(struct brain *b, uint64_t size) {
     struct merkle_plan plan;
     uint8_t row[72];
     struct vl_hash root[MERKLE_PROOF_MAX + 1];
-    enum vl_err err = tree_finish(&k->tree);
+    enum vl_err err = tree_finish(&k->growing);
     if (err == VL_OK) err = merkle_root_plan(challenge_chunks(size), &plan);
-    if (err == VL_OK) err = folded(&k->tree, &plan, root);
+    if (err == VL_OK) err = folded(&k->growing, &plan, root);
     if (err) {
         end(b, err, "the blob to be kept could not be hashed");
         return;
     }
+    tree_free(&k->tree);
+    k->tree = k->growing;
+    k->growing = (struct topo_tree){ .levels = 0 };
+    k->blob = k->coming;
     k->promise = (struct challenge_promise){ .root = root[0], .size = size };
     k->has = k->ready = true;
     memcpy(row, k->blob.b, 32);
@@ -104,17 +107,17 @@ static void piece(struct brain *b, enum vl_err err, uint64_t size, struct vl_spa
     uint64_t left = size > k->offset ? size - k->offset : 0;
     if (err == VL_OK && (size == 0 || size > CHALLENGE_KEEP_MAX)) err = VL_ERANGE;
     if (err == VL_OK && bytes.n != (left < READ_BYTES ? left : READ_BYTES)) err = VL_EIO;
-    if (err == VL_OK && k->tree.levels == 0) {
-        k->tree.level[0] = malloc(challenge_chunks(size) * sizeof(struct vl_hash));
-        k->tree.levels = k->tree.level[0] != NULL;
-        if (k->tree.levels == 0) err = VL_ENOMEM;
+    if (err == VL_OK && k->growing.levels == 0) {
+        k->growing.level[0] = malloc(challenge_chunks(size) * sizeof(struct vl_hash));
+        k->growing.levels = k->growing.level[0] != NULL;
+        if (k->growing.levels == 0) err = VL_ENOMEM;
     }
     if (err) {
         end(b, err, err == VL_ERANGE ? "a blob to be kept has 1 byte to 256 MiB" : "the blob to be kept is not here, or could not be read");
         return;
     }
-    for (size_t at = 0; at < bytes.n && k->tree.n[0] < challenge_chunks(size); at += CHALLENGE_CHUNK)
-        k->tree.level[0][k->tree.n[0]++] = merkle_leaf(vl_span(bytes.p + at, bytes.n - at < CHALLENGE_CHUNK ? bytes.n - at : CHALLENGE_CHUNK));
+    for (size_t at = 0; at < bytes.n && k->growing.n[0] < challenge_chunks(size); at += CHALLENGE_CHUNK)
+        k->growing.level[0][k->growing.n[0]++] = merkle_leaf(vl_span(bytes.p + at, bytes.n - at < CHALLENGE_CHUNK ? bytes.n - at : CHALLENGE_CHUNK));
     k->offset += bytes.n;
     if (k->offset == size)
         promised(b, size);

@@ -54,9 +54,9 @@ struct topo_read {
 };
 struct topo_keep {
     bool has, ready, reading;
-    struct vl_hash blob;
+    struct vl_hash blob, coming; /* coming: being read; it takes the place of the other when that went well */
     struct challenge_promise promise;
-    struct topo_tree tree;
+    struct topo_tree tree, growing;
     uint64_t req, next_req, offset, token;
     bool has_token;
     struct topo_read *reads;

@@ -141,13 +141,13 @@ class Gateway:
 
 
 class Village(Gateway):
-    def __init__(self, program, workers=2, timing=("--heartbeat", "500ms", "--lost", "2s"), slots=2, base="/var/tmp", data_dir=None):
+    def __init__(self, program, workers=2, timing=("--heartbeat", "500ms", "--lost", "2s"), slots=2, base="/var/tmp", data_dir=None, head=()):
         self.program = os.path.abspath(program)
         self.dir = tempfile.mkdtemp(prefix="village-test-", dir=base)
         self.timing, self.nodes = list(timing), []
         self.gateway, self.links = free_port(), free_port()
         self.head = Node(self, "head", "up", "--gateway", f"127.0.0.1:{self.gateway}", "--listen", f"127.0.0.1:{self.links}",
-                         "--slots", str(slots), *self.timing)
+                         "--slots", str(slots), *self.timing, *head)
         self.nodes.append(self.head)
         self.node, self.port = self.head, self.gateway
         wait("the gateway", 20, lambda: self.call("GET", "/v1/system/health"))
