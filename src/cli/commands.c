@@ -309,6 +309,25 @@ static const struct cli_option mix_options[] = {
       .help = "with capacity: length of a trial" },
 };
 
+static const struct cli_option zk_options[] = {
+    { .name = "out", .letter = 'o', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with issue: NAME of NAME.credential and NAME.opening; with prove: the proof; default: standard output" },
+    { .name = "key", .letter = 'k', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "signing key of the issuer or holder, as made by `village zk key`; default: that of the node in the data folder" },
+    { .name = "set", .repeat = true, .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "numbers of a set that the predicate names by its hash; may be given again" },
+    { .name = "credential", .letter = 'c', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: what the issuer signed" },
+    { .name = "opening", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: the values behind the credential, a secret of its holder" },
+    { .name = "values", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: numbers of self-asserted attributes as JSON, - for standard input" },
+    { .name = "predicate", .letter = 'p', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with verify: the predicate demanded, as its file or its id" },
+    { .name = "issuer", .repeat = true, .kind = VALUE_TEXT, .value = "KEY", .min = 64, .max = 64, .help = "with verify: who may have signed the attributes; may be given again" },
+    { .name = "holder", .kind = VALUE_TEXT, .value = "KEY", .min = 64, .max = 64, .help = "with issue: whose key must sign each proof, default: nobody's; with verify: whose it must be" },
+    { .name = "about", .kind = VALUE_TEXT, .value = "TEXT", .min = 0, .max = 63, .help = "what the credential is about" },
+    { .name = "valid", .kind = VALUE_DURATION, .value = "TIME", .min = SECOND, .max = 3650 * DAY, .def = "90d", .help = "with issue: how long the credential is valid" },
+    { .name = "verifier", .kind = VALUE_TEXT, .value = "ID", .min = 64, .max = 64, .help = "to whom something is proved; default: anybody" },
+    { .name = "purpose", .kind = VALUE_TEXT, .value = "TEXT", .min = 1, .max = 63, .help = "what the proof is for" },
+    { .name = "nonce", .kind = VALUE_TEXT, .value = "HEX", .min = 64, .max = 64, .help = "the verifier's, fresh: `village zk nonce`" },
+    { .name = "epoch", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = INT64_MAX, .help = "the period that it is about" },
+    FLAG("allow-self-asserted", 0, "with verify: accept attributes that only the prover vouches for"),
+};
+
 static const struct cli_option run_options[] = {
     { .name = "input",
       .letter = 'i',
@@ -905,6 +924,25 @@ const struct cli_command commands[] = {
       .exits = ASKS,
       .about = "On the first node: of all machines, with the processor time that their receipts prove. On a member: its own.",
       .example = "village contributions" },
+    { .name = "zk",
+      .group = GROUP_KEEP,
+      .summary = "prove what is true of numbers without showing them, and check such proofs",
+      .operands = "key [FILE]|nonce|set|compile PREDICATE|issue VALUES|prove PREDICATE|verify PROOF...",
+      .least = 1,
+      .most = 257,
+      .operand_kind = VALUE_FILE,
+      ROWS(zk_options),
+      .json = "with compile {\"id\", \"predicate\", \"attributes\", \"steps\", \"bytes\", \"prove_us\", \"verify_us\", ...}; with verify {\"items\": [{\"file\", "
+              "\"ok\", \"reason\", ...}...]}; with key {\"public\"}; with issue {\"credential\", \"opening\", \"issuer\", \"until_ms\"}",
+      .run = command_zk,
+      .exits = "0 1 2 3",
+      .about = "An issuer signs commitments to numbers (issue); who holds them proves a predicate about them (prove); anybody checks "
+               "the proof, and learns nothing else (verify, which exits with 1 when one of the proofs is refused). compile shows how a predicate is proved, and what it costs.\n"
+               "No node and no gateway is needed. The language, and what a proof does not say: docs/trust.md.",
+      .example = "village zk key issuer.key\nvillage zk issue quarter.json --key issuer.key --about 'sla 2026-Q3' --out quarter\n"
+                 "village zk compile sla.zk\nvillage zk nonce\n"
+                 "village zk prove sla.zk -c quarter.credential --opening quarter.opening --purpose tender --out sla.proof\n"
+                 "village zk verify sla.proof -p sla.zk --issuer $(village zk key -k issuer.key) --purpose tender" },
     { .name = "status",
       .group = GROUP_KEEP,
       .summary = "the village at a glance",

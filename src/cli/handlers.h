@@ -33,6 +33,7 @@ int command_bench(struct cli *cli);
 int command_quorum(struct cli *cli);
 int command_tee(struct cli *cli);
 int command_status(struct cli *cli);
+int command_zk(struct cli *cli);
 int command_help(struct cli *cli);
 int command_version(struct cli *cli);
 int command_completion(struct cli *cli);

@@ -3,6 +3,7 @@
 #include "crypto/msm.h"
 #include "crypto/random.h"
 #include "trust/topology.h"
+#include "trust/zk_proof.h"
 #include "trust/zk_range.h"
 
 #include "check.h"
@@ -30,7 +31,7 @@ static bool got_through(uint32_t k, enum vl_err err, uint32_t *refusals) {
     countdown = 0;
     CHECK_EQ(refused ? VL_ENOMEM : VL_OK, err);
     *refusals += refused;
-    CHECK(k < 20);
+    CHECK(k < 200);
     return !refused;
 }
 
@@ -165,4 +166,49 @@ TEST(oom, range_proofs_survive_every_refused_allocation) {
     }
     CHECK(refusals > 14);
     zk_gens_destroy(g);
+}
+
+/* Every kind of step; a kit of its own each time, so that generators and programs are made anew. */
+TEST(oom, predicates_survive_every_refused_allocation) {
+    static const char text[] = "attribute a : 8 self-asserted attribute b : 8 self-asserted prove a > 1 and a + b = 9 and (a = 4 or b = 4) and "
+                               "a in {1, 5} and b in {1,2,3,4,5,6,7,8,9,10} and b not in {0,2,6,8,10,12,14,16,18,20,22,24,26,28,30,32,34,36,38,40,42,44,46,48}";
+    const uint8_t blind[2][32] = { { 5 }, { 6 } };
+    const struct zk_context context = { .purpose = "oom" };
+    const struct zk_policy policy = { .allow_self_asserted = true };
+    struct zk_program *p = NULL;
+    uint32_t refusals = 0, before;
+    struct vl_buf out;
+    CHECK_OK(crypto_init());
+    for (uint32_t k = 1;; k++) {
+        countdown = k;
+        if (got_through(k, zk_compile(vl_span_str(text), NULL, 0, &p, NULL), &refusals)) break;
+    }
+    CHECK(refusals > 10);
+    before = refusals;
+    vl_buf_init(&out, ZK_ARTEFACT_MAX);
+    for (uint32_t k = 1;; k++) {
+        struct zk_kit *kit = zk_kit_create(blind[0]);
+        struct zk_proving in = { .program = p, .value = (const uint64_t[]){ 5, 4 }, .blind = blind, .context = &context };
+        CHECK(kit != NULL);
+        countdown = k;
+        bool through = got_through(k, zk_prove(kit, &in, &out, NULL), &refusals);
+        CHECK(through || out.len == 0);
+        zk_kit_destroy(kit);
+        if (through) break;
+    }
+    CHECK(refusals > before + 20);
+    before = refusals;
+    for (uint32_t k = 1;; k++) {
+        struct zk_kit *kit = zk_kit_create(blind[0]);
+        struct zk_verdict v;
+        CHECK(kit != NULL);
+        countdown = k;
+        bool through = got_through(k, zk_verify(kit, vl_span(out.p, out.len), &policy, &v), &refusals);
+        CHECK_EQ(through ? VL_OK : VL_ENOMEM, v.err);
+        zk_kit_destroy(kit);
+        if (through) break;
+    }
+    CHECK(refusals > before + 20);
+    vl_buf_free(&out);
+    zk_program_destroy(p);
 }
