@@ -4,6 +4,7 @@
 #include "trust/challenge.h"
 #include "trust/proof_execution.h"
 #include "trust/proof_log.h"
+#include "trust/sla.h"
 #include "trust/verify_draw.h"
 #include "trust/verify_time.h"
 #include "wire/armor.h"
@@ -50,6 +51,7 @@ static const struct kind {
     { "consistency", PROOF_CONSISTENCY_LABEL, NULL, proof_consistency_verify },
     { "neighbours", TOPOLOGY_FILE_LABEL, NULL, verify_neighbours },
     { "availability", CHALLENGE_LABEL, NULL, verify_availability },
+    { "sla", SLA_LABEL, NULL, verify_sla },
     { "certificate", VERIFY_CERTIFICATE_LABEL, NULL, certificate },
     { "checkpoint", NULL, proof_checkpoint_is, proof_checkpoint_verify },
     { "opentimestamps", NULL, verify_ots_is, verify_ots },

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "crypto/node_id.h"
 #include "trust/challenge.h"
+#include "trust/sla.h"
 
 #include <inttypes.h>
 
@@ -78,5 +79,39 @@ void verify_availability(struct vl_span bytes, const struct verify_query *q, str
     verdict_not(v, "That a challenge without an answer reached it: that is the word of its witness, and of the coordinator that carries them.");
     verdict_not(v, "That witnesses and node were not in league; what each of them counted is shown.");
     if (a.sum.stored > 0) verdict_not(v, "That the chunks came: witnesses say so. The root is the node's word for what it keeps.");
+    verdict_yes(v);
+}
+
+void verify_sla(struct vl_span bytes, const struct verify_query *q, struct verdict *v) {
+    struct sla_verdict a;
+    struct vl_errmsg why = { "" };
+    char village[33], node[NODE_ID_TEXT], lead[NODE_ID_TEXT], from[VERDICT_TIME], until[VERDICT_TIME];
+    enum vl_err err = sla_artefact_check(bytes, q->at_ms, &a, &why);
+    if (err) {
+        verdict_refuse(v, "%s", why.text[0] ? why.text : vl_err_text(err));
+        return;
+    }
+    vl_hex_encode(a.village.b, sizeof a.village.b, village);
+    if (q->has_village && !village_eq(a.village, q->village)) {
+        verdict_refuse(v, "it is of the village %s, not of the one expected", village);
+        return;
+    }
+    node_id_format(a.node, node);
+    node_id_format(a.coordinator, lead);
+    verdict_time(a.from_ms, from);
+    verdict_time(a.until_ms, until);
+    verdict_fact(v, "village", "%s", village);
+    verdict_fact(v, "node", "%s", node);
+    verdict_fact(v, "coordinator", "%s", lead);
+    verdict_fact(v, "about", "%s", a.about);
+    verdict_fact(v, "answered", "at least %u.%04u %%", a.claim.answered_ppm / 10000, a.claim.answered_ppm % 10000);
+    verdict_fact(v, "asked", "at least %u times", a.claim.least_asked);
+    if (a.claim.mean_ms) verdict_fact(v, "mean answer", "at most %u ms", a.claim.mean_ms);
+    verdict_proves(v, "%s answered at least %u.%04u %% of at least %u challenges in time: true of the numbers that the coordinator signed (%s).", node,
+                   a.claim.answered_ppm / 10000, a.claim.answered_ppm % 10000, a.claim.least_asked, a.about);
+    verdict_not(v, "What the numbers are; nothing of them but the claim is shown.");
+    verdict_not(v, "That coordinator and witnesses counted right, or that another span of epochs was as good.");
+    verdict_whom(v, "Anybody who knows that the village is %s.", village);
+    verdict_as_of(v, "The counters were signed on %s, and stand until %s.", from, until);
     verdict_yes(v);
 }
