@@ -39,6 +39,7 @@
 #include "trust/merkle_log.h"
 #include "wire/contribution.h"
 #include "trust/reputation.h"
+#include "trust/sla.h"
 #include "wire/task.h"
 
 #include <stdbool.h>
@@ -398,6 +399,10 @@ VL_MUST_CHECK enum vl_err brain_neighbours_file(const struct brain *b, struct vl
 /* Proof of availability of the last epoch, of this node; on the coordinator of any.  VL_ENOTFOUND: it drew no neighbours for it.  VL_ELIMIT,
  * VL_ENOMEM. */
 VL_MUST_CHECK enum vl_err brain_availability_file(const struct brain *b, struct vl_node_id node, struct vl_buf *out);
+/* This node's certificate of membership, encoded; empty: none yet. */
+struct vl_span brain_certificate(const struct brain *b);
+/* What witnesses stated of a node since it was first counted, for trust/sla.h; false: nothing, or not the coordinator. */
+bool brain_service(const struct brain *b, struct vl_node_id node, struct sla_counters *ret);
 /* From now on this node promises to keep that blob, and answers challenges with chunks of it.  BRAIN_REPLY once it has been read: VL_EBUSY;
  * VL_ENOTFOUND, VL_EIO: not here; VL_ERANGE: empty, or more than CHALLENGE_KEEP_MAX. */
 void brain_keep(struct brain *b, vl_ms now, uint64_t token, struct vl_hash blob);

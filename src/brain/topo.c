@@ -31,6 +31,7 @@ enum vl_err topo_create(struct brain *b) {
     b->topo = t;
     vl_map_init(&t->draws, 33, (size_t)TOPOLOGY_FILE_MEMBERS * TOPO_LIVE, vl_prng_next(&b->rng));
     vl_map_init(&t->reveals, 32, TOPOLOGY_FILE_MEMBERS, vl_prng_next(&b->rng));
+    vl_map_init(&t->counts, 32, 4ull * TOPOLOGY_FILE_MEMBERS, vl_prng_next(&b->rng)); /* of those who left, too */
     vl_map_init(&t->keys, 32, TOPOLOGY_FILE_MEMBERS, vl_prng_next(&b->rng));
     vl_buf_init(&t->doc, TOPO_DOC_MAX);
     t->epoch_ms = b->cfg.epoch_ms ? b->cfg.epoch_ms : TOPOLOGY_EPOCH_MS;
@@ -55,6 +56,9 @@ void topo_destroy(struct brain *b) {
     for (void *p; (p = vl_map_next(&t->reveals, &it, NULL));) free(p);
     it = 0;
     for (void *p; (p = vl_map_next(&t->keys, &it, NULL));) free(p);
+    it = 0;
+    for (void *p; (p = vl_map_next(&t->counts, &it, NULL));) free(p);
+    vl_map_free(&t->counts);
     vl_map_free(&t->draws);
     vl_map_free(&t->reveals);
     vl_map_free(&t->keys);
@@ -139,6 +143,7 @@ static enum vl_err row_restore(struct brain *b, struct vl_node_id node, uint64_t
         topo_lead_key(b, node, vrf);
         return VL_OK;
     }
+    if (number == ROW_COUNT) return topo_count_restore(b, node, bytes);
     if (t->t == NULL || number == ROW_KEY) return VL_OK;
     if (number == ROW_REVEAL) {
         if (b->cfg.coordinator && topology_reveal(t->t, bytes) == VL_OK) {

@@ -4,6 +4,7 @@
 
 #include "brain/priv.h"
 #include "trust/challenge.h"
+#include "trust/sla.h"
 #include "trust/topology_roll.h"
 
 #define TOPO_LIVE 3u           /* epochs of which draws are kept: the last, the current, the next */
@@ -26,6 +27,7 @@ enum topo_row {
     ROW_KEEP = 3,       /* key zeros: hash, size and root of the blob that this node promises to keep */
     ROW_DRAW = 4,       /* + m; key: node; certificate */
     ROW_STATEMENT = 8,  /* + 8 m + place of the witness; key: node */
+    ROW_COUNT = 48,     /* key: node; the coordinator's: sums of what witnesses stated (sla_counters) */
     ROW_WATCH = 32,     /* + m; key: node; a witness's account so far */
 };
 
@@ -72,6 +74,7 @@ struct topo {
     struct topology_seal seal[TOPO_LIVE]; /* of epoch e at e % TOPO_LIVE */
     struct vl_map draws;            /* struct topo_draw by node and epoch % TOPO_LIVE */
     struct vl_map reveals;          /* the coordinator's: 191 bytes by node */
+    struct vl_map counts;           /* the coordinator's: struct sla_counters by node */
     struct vl_map keys;             /* the coordinator's: struct topo_key by node */
     bool revealed, drawn;           /* the coordinator has taken ours */
     bool wanted;                    /* a state was asked for */
@@ -126,6 +129,10 @@ bool topo_lead_settling(const struct brain *b);
 void topo_answer(struct brain *b, const struct challenge_ask *ask, struct vl_span chunk, const struct vl_hash *path, uint32_t path_n);
 void topo_statement(struct brain *b, struct vl_node_id from, struct vl_span bytes);
 void topo_state_all(struct brain *b, bool again); /* our statements on the epoch that ended */
+
+/* topo_count.c: on the coordinator, what each node may have signed for it */
+void topo_count_add(struct brain *b, struct vl_node_id node, uint64_t epoch, const struct challenge_count *c);
+enum vl_err topo_count_restore(struct brain *b, struct vl_node_id node, struct vl_span bytes);
 
 /* topo_keep.c */
 bool topo_keep_ask(struct brain *b, const struct challenge_ask *ask); /* false: nothing is kept, answer without */

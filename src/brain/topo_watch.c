@@ -191,6 +191,7 @@ void topo_statement(struct brain *b, struct vl_node_id from, struct vl_span byte
     if (vl_buf_append(&d->statement[at], bytes.p, bytes.n)) return;
     t->counters.statements++;
     topo_row(b, subject, ROW_STATEMENT + 8 * (d->cert.epoch % TOPO_LIVE) + (unsigned)at, bytes);
+    if (b->cfg.coordinator) topo_count_add(b, subject, d->cert.epoch, &s.count);
     if (!b->cfg.coordinator || vl_node_eq(subject, b->self)) return;
     struct vl_buf buf;
     vl_buf_init(&buf, CHALLENGE_STATEMENT_MAX + 64);

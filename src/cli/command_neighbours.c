@@ -1,5 +1,6 @@
 /* command_neighbours.c - `village neighbours`, `village availability`, `village keep`: draws of the epoch, who was there, what is kept. */
 #include "cli/artefact.h"
+#include "cli/command_sla.h"
 #include "cli/handlers.h"
 #include "cli/session.h"
 #include "cli/units.h"
@@ -80,6 +81,7 @@ int command_availability(struct cli *cli) {
     char id[CLI_NODE_ID_MAX];
     const char *path = args_text(&cli->args, "output");
     int code = CLI_OK;
+    if (args_has(&cli->args, "prove")) return command_sla_prove(cli, args_text(&cli->args, "prove"));
     if (cli->args.n_operands > 0) {
         code = cli_find_node(cli, cli->args.operands[0], id);
     } else {
@@ -89,6 +91,7 @@ int command_availability(struct cli *cli) {
         json_decref(t);
     }
     if (code != CLI_OK) return code;
+    if (args_has(&cli->args, "issue")) return command_sla_issue(cli, id, args_text(&cli->args, "issue"));
     code = write_proof(cli, json_pack("{s:s, s:s}", "kind", "availability", "node", id), path);
     if (code != CLI_OK) return code;
     if (strcmp(path, "-") == 0) return CLI_OK;

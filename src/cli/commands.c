@@ -553,11 +553,13 @@ static const struct cli_option nodes_options[] = {
       .help = "only nodes in this state" },
 };
 
-static const struct cli_option neighbours_options[] = {
-    { .name = "certificate", .kind = VALUE_TEXT, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "write the certificate of this epoch's neighbours, for others to check" },
-};
+static const struct cli_option neighbours_options[] = { { .name = "certificate", .kind = VALUE_TEXT, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "write the certificate of this epoch's neighbours, for others to check" } };
 static const struct cli_option availability_options[] = {
     { .name = "output", .kind = VALUE_TEXT, .value = "FILE", .min = 1, .max = PATH_BYTES, .def = "-", .help = "where the proof goes" },
+    { .name = "issue", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = PATH_BYTES, .help = "at the first node: sign what witnesses counted for NODE; writes NAME.credential, NAME.opening, NAME.certificate" },
+    { .name = "prove", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = PATH_BYTES, .help = "prove a service level about the counters of these three files, without showing them" },
+    { .name = "answered", .kind = VALUE_INTEGER, .value = "PPM", .min = 1, .max = 1000000, .def = "999000", .help = "with --prove: this share of the challenges at least, in millionths" },
+    { .name = "mean", .kind = VALUE_INTEGER, .value = "MS", .min = 1, .max = 1000000, .help = "with --prove: that an answer took so many milliseconds at most, in the mean" },
 };
 static const struct cli_option reputation_options[] = {
     FLAG("check", 0, "compute NODE's score anew from its evidence, and see whether the signatures and the score are right"),
@@ -770,8 +772,8 @@ const struct cli_command commands[] = {
       .about = "Eight members are drawn for each node and epoch, so that nobody chooses them and everybody can check them. They are its witnesses. Rolls are empty in the first four epochs of a village.",
       .example = "village neighbours\nvillage neighbours --certificate mine.txt && village verify mine.txt" },
     { .name = "availability", .group = GROUP_KEEP, .summary = "a proof of how a node answered its witnesses in the last epoch", .operands = "[NODE]", .most = 1, ROWS(availability_options), .json = "{\"file\", \"node\"}", .run = command_availability, .exits = "0 1 2 3 4 5",
-      .about = "Of this node; at the first node of any that had drawn its witnesses. `village verify` says what is in it: what was not answered counts, and witnesses that are missing are shown.",
-      .example = "village availability --output proof.txt\nvillage availability attic --output attic.txt && village verify attic.txt" },
+      .about = "Of this node; at the first node of any that had drawn its witnesses. `village verify` says what is in it: what was not answered counts, and witnesses that are missing are shown. --issue and --prove: docs/trust.md.",
+      .example = "village availability --output proof.txt\nvillage availability attic --output attic.txt && village verify attic.txt\nvillage availability attic --issue attic\nvillage availability --prove attic --answered 999000 --output attic.sla" },
     { .name = "keep", .group = GROUP_KEEP, .summary = "promise to keep a blob, and show it to witnesses", .operands = "HASH", .least = 1, .most = 1, .json = "{\"blob\"}", .run = command_keep, .exits = "0 1 2 3 4 5",
       .about = "The blob has to be on this node, with 1 byte to 256 MiB. Witnesses ask a random chunk with every challenge; the promise survives restarts, and another one replaces it.",
       .example = "village keep 4a7c0f5e12d3b86a9e01c2d3f4a5b6c7d8e9f00112233445566778899aabbcc0" },

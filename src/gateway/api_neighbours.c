@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "brain/brain.h"
+#include "crypto/node_id.h"
 
 #include <stdlib.h>
 
@@ -57,6 +58,30 @@ void api_neighbours(struct gateway *g, struct http_req *r, const struct call *k)
     jw_put_u64(&j, "witness_of", t.watched);
     jw_put_u64(&j, "kept_bytes", t.kept_bytes);
     put_counters(&j, &t.counters);
+    jw_obj_end(&j);
+    api_send(g, r, 200, &j, NULL);
+}
+
+void api_service(struct gateway *g, struct http_req *r, const struct call *k) {
+    struct vl_node_id id;
+    struct sla_counters n;
+    struct vl_span cert;
+    char text[VL_BASE64_SIZE(CERT_BYTES_MAX)];
+    if (node_id_parse(k->param, &id) != VL_OK || !g->backend->ops->service(g->backend->self, id, &n, &cert) || cert.n > CERT_BYTES_MAX) {
+        api_not_found(r, "No witness has stated anything of this node here: the coordinator counts, from the first epoch on in which it was drawn for.");
+        return;
+    }
+    struct jw j = api_json(r);
+    jw_obj(&j);
+    jw_put_u64(&j, "answered", n.answered);
+    jw_put_u64(&j, "asked", n.asked);
+    jw_put_u64(&j, "epochs", n.epochs);
+    jw_put_u64(&j, "stored", n.stored);
+    jw_put_u64(&j, "latency_ms", n.latency_ms);
+    jw_put_u64(&j, "first_epoch", n.first_epoch);
+    jw_put_u64(&j, "last_epoch", n.last_epoch);
+    vl_base64_encode(cert.p, cert.n, text);
+    jw_put_str(&j, "certificate", text);
     jw_obj_end(&j);
     api_send(g, r, 200, &j, NULL);
 }

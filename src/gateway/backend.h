@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 struct brain_topology; /* brain/brain.h */
+struct sla_counters;   /* trust/sla.h */
 struct market; /* fog/market.h */
 struct market_order;
 struct price_series; /* fog/price.h */
@@ -505,6 +506,8 @@ struct backend_ops {
     /* An error is returned, or told to `done`, never both. */
     /* Draws of this epoch; ret_self: this node. */
     void (*neighbours)(void *self, struct brain_topology *ret, struct vl_node_id *ret_self);
+    /* What witnesses stated of a node; false: nothing, or not at the coordinator. */
+    bool (*service)(void *self, struct vl_node_id id, struct sla_counters *ret, struct vl_span *ret_cert /* of this node; borrowed */);
     /* VL_ENOTFOUND, VL_EIO: the blob is not here; VL_ERANGE: empty, or too large to be kept so; VL_EBUSY. */
     enum vl_err (*keep)(void *self, struct vl_hash blob, backend_done_fn done, void *arg);
     enum vl_err (*prove)(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);

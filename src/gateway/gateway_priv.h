@@ -140,6 +140,7 @@ void api_log(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_leaf(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_consistency(struct gateway *g, struct http_req *r, const struct call *k);
 void api_neighbours(struct gateway *g, struct http_req *r, const struct call *k);
+void api_service(struct gateway *g, struct http_req *r, const struct call *k);
 void api_keep(struct gateway *g, struct http_req *r, const struct call *k);
 void api_proof_generate(struct gateway *g, struct http_req *r, const struct call *k);
 void api_proof_verify(struct gateway *g, struct http_req *r, const struct call *k);

@@ -729,6 +729,7 @@ struct backend node_backend(struct node_backend *b) {
         .prove = node_backend_prove,
         .neighbours = node_backend_neighbours,
         .keep = node_backend_keep,
+        .service = node_backend_service,
         .receipts = node_backend_receipts,
         .ticket_create = be_ticket_create,
         .ticket_revoke = be_ticket_revoke,

@@ -26,6 +26,7 @@ void node_backend_node_changed(void *arg, struct vl_node_id id);
 enum vl_err node_backend_prove(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
 /* node_neighbours.c */
 void node_backend_neighbours(void *self, struct brain_topology *ret, struct vl_node_id *ret_self);
+bool node_backend_service(void *self, struct vl_node_id id, struct sla_counters *ret, struct vl_span *ret_cert);
 enum vl_err node_backend_keep(void *self, struct vl_hash blob, backend_done_fn done, void *arg);
 enum vl_err node_backend_draw_file(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
 /* node_log.c */

@@ -11,6 +11,11 @@ void node_backend_neighbours(void *self, struct brain_topology *ret, struct vl_n
     *ret_self = brain_node_id(b);
 }
 
+bool node_backend_service(void *self, struct vl_node_id id, struct sla_counters *ret, struct vl_span *ret_cert) {
+    *ret_cert = brain_certificate(node_brain(node_of(self)));
+    return brain_service(node_brain(node_of(self)), id, ret);
+}
+
 struct keeping {
     backend_done_fn done;
     void *arg;

@@ -558,6 +558,13 @@ static void neighbours(void *self, struct brain_topology *ret, struct vl_node_id
     *ret_self = (struct vl_node_id){ { 8 } };
 }
 
+static bool service(void *self, struct vl_node_id id, struct sla_counters *ret, struct vl_span *ret_cert) {
+    struct mem_backend *m = self;
+    *ret_cert = vl_span_str("cert");
+    *ret = (struct sla_counters){ .answered = 9, .asked = 10, .epochs = 3 };
+    return vl_node_eq(id, m->nodes[0].id);
+}
+
 /* There is one blob: the one of ones. */
 static enum vl_err keep(void *self, struct vl_hash blob, backend_done_fn done, void *arg) {
     (void)self;
@@ -826,6 +833,7 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .prove = prove,
         .neighbours = neighbours,
         .keep = keep,
+        .service = service,
         .receipts = receipts,
         .mix_ping = mix_ping,
         .market = market,

@@ -2,6 +2,7 @@
 killed, kill -9 of the coordinator in between, a blob that is kept."""
 import json
 import os
+import subprocess
 import time
 
 from harness import Gateway, Node, Village, check, free_port, wait
@@ -77,6 +78,43 @@ def test_neighbours_are_drawn_checked_and_witness_who_is_there(program, wasm, ex
         epoch_after(v, 2)
         a = availability(v, id_of["m"])
         check(a["proved"] and a["shown"] > 0 and a["shown"] >= a["answered"] - 2, str(a))
+    finally:
+        v.down()
+
+
+def command(v, node, port, *args):
+    return subprocess.run([v.program, *args, "--data", node.data, "--server", f"http://127.0.0.1:{port}"], capture_output=True, text=True, cwd=v.dir,
+                          timeout=60, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=1"))
+
+
+def test_a_service_level_is_proved_without_the_counters(program, wasm, examples):
+    v = village(program)
+    try:
+        home = v.call("GET", "/v1/system/info")["village_id"]
+        id = neighbours(v.member)["node"]
+        epoch_after(v, 2)
+        counted = wait("counters", 30, lambda: v.call("GET", f"/v1/fog/nodes/{id}/service") if v.raw("GET", f"/v1/fog/nodes/{id}/service")[0] == 200 else None)
+        check(counted["asked"] >= counted["answered"] > 0 and counted["epochs"] >= 3, str(counted))
+        v.head.kill()
+        v.head.start()
+        wait("the gateway", 30, lambda: v.call("GET", "/v1/system/health"))
+        after = v.call("GET", f"/v1/fog/nodes/{id}/service")
+        check(after["asked"] >= counted["asked"] and after["first_epoch"] == counted["first_epoch"], f"{counted} {after}")
+        r = command(v, v.head, v.port, "availability", id, "--issue", "m")
+        check(r.returncode == 0, r.stdout + r.stderr)
+        share = 1000000 * after["answered"] // after["asked"]
+        r = command(v, v.member.node, v.member.port, "availability", "--prove", "m", "--answered", str(share // 2), "--mean", "5000", "--output", "m.sla")
+        check(r.returncode == 0, r.stdout + r.stderr)
+        text = open(os.path.join(v.dir, "m.sla")).read()
+        code, a, facts = facts_of(v, text, "--village", home)
+        check(code == 0 and a["kind"] == "sla" and dict(facts)["node"] == id, str(a))
+        check(offline(v, text, "--village", "0" * 32).returncode == 1, "another village")
+        r = command(v, v.head, v.port, "availability", "--prove", "m", "--answered", "1", "--output", "x.sla")
+        check(r.returncode != 0, "the coordinator is not the one it was signed for")
+        lines = text.splitlines()
+        for i in range(1, len(lines) - 1, 7):
+            bad = lines[i][:9] + ("B" if lines[i][9] != "B" else "C") + lines[i][10:]
+            check(offline(v, "\n".join(lines[:i] + [bad] + lines[i + 1:]) + "\n").returncode == 1, f"line {i} changed")
     finally:
         v.down()
 
