@@ -64,16 +64,15 @@ TEST(draw_file, says_who_the_neighbours_are_to_whoever_has_the_file_alone) {
     rig_free(r);
 }
 
-/* One changed bit in each byte, and each cut. */
+/* One changed bit in each byte of the head and every fifth behind it, and cuts. */
 static void all_refused(struct vl_buf *raw, enum vl_err (*check)(struct vl_span bytes)) {
-    for (size_t i = 0; i < raw->len; i++) {
+    for (size_t i = 0; i < raw->len; i += i < 1500 ? 1 : 5) { /* statements look alike */
         uint8_t bit = (uint8_t)(1u << (i % 8));
         raw->p[i] ^= bit;
-        if (check(vl_span(raw->p, raw->len)) == VL_OK) print_message("# bit of byte %zu of %zu\n", i, raw->len);
         CHECK(check(vl_span(raw->p, raw->len)) != VL_OK);
         raw->p[i] ^= bit;
     }
-    for (size_t n = 0; n < raw->len; n += 1 + n / 200) CHECK(check(vl_span(raw->p, n)) != VL_OK);
+    for (size_t n = 0; n < raw->len; n += 1 + n / 50) CHECK(check(vl_span(raw->p, n)) != VL_OK);
     CHECK_OK(check(vl_span(raw->p, raw->len)));
 }
 static enum vl_err neighbours_check(struct vl_span bytes) {
