@@ -136,17 +136,18 @@ static void reference(void) {
     zk_set_destroy(set);
 }
 
-/* A circuit of 1,005 multipliers, and as many self-asserted attributes and comparisons of 64 bits as go beside it. */
+/* A circuit that is filled up to 4,096 multipliers, and as many self-asserted attributes as go beside it. */
 static struct zk_program *worst_to_prove(void) {
     static char text[ZK_TEXT_MAX];
-    for (unsigned attrs = ZK_ATTRS_MAX; attrs > 2; attrs--) {
+    for (unsigned attrs = ZK_ATTRS_MAX; attrs > 3; attrs--) {
         struct zk_program *p = NULL;
         size_t n = 0;
-        for (unsigned i = 0; i < attrs; i++) n += (size_t)snprintf(text + n, sizeof text - n, "attribute a%u : 62 self-asserted ", i);
+        for (unsigned i = 0; i < attrs; i++) n += (size_t)snprintf(text + n, sizeof text - n, "attribute a%u : 56 self-asserted ", i);
         n += (size_t)snprintf(text + n, sizeof text - n, "prove (a0 = 1");
-        for (unsigned i = 0; i < 15; i++) n += (size_t)snprintf(text + n, sizeof text - n, " or a1 > %u", 1000 + i);
-        n += (size_t)snprintf(text + n, sizeof text - n, ")");
-        for (unsigned i = 2; i < attrs; i++) n += (size_t)snprintf(text + n, sizeof text - n, " and a%u + 3*a0 > %u", i, i);
+        for (unsigned i = 0; i < 60; i++) n += (size_t)snprintf(text + n, sizeof text - n, " or a1 > %u", 1000 + i);
+        n += (size_t)snprintf(text + n, sizeof text - n, ") and a2");
+        for (unsigned i = 3; i < attrs; i++) n += (size_t)snprintf(text + n, sizeof text - n, " + a%u", i);
+        (void)snprintf(text + n, sizeof text - n, " > 9");
         if (zk_compile(vl_span_str(text), NULL, 0, &p, NULL) == VL_OK) return p;
     }
     die("no predicate is accepted");
@@ -195,7 +196,7 @@ static void slowest(struct zk_program *p, const char *prove_name, const char *ve
 int main(void) {
     if (crypto_init() != VL_OK) die("crypto_init");
     kit = zk_kit_create((const uint8_t[32]){ 1 });
-    if (kit == NULL || zk_kit_gens(kit, 16) == NULL) die("out of memory");
+    if (kit == NULL || zk_kit_gens(kit, ZK_GENS_VALUES_MAX) == NULL) die("out of memory");
     crypto_sign_key_from_seed((const uint8_t[32]){ 1 }, &issuer);
     reference();
     slowest(worst_to_prove(), "zk.worst_prove_ms", "zk.worst_verify_ms");

@@ -21,12 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     if (revocations_decode(vl_span(p, n), &list) == VL_OK) {
         for (uint32_t i = 0; i < list.count; i++) {
             v[i] = revocation_at(&list, i);
-            if (revocations_find(&list, v[i].node) != v[i].serial) abort();
+            if (revocations_find(&list, v[i].node, NULL) != v[i].serial) abort();
         }
         if (revocations_encode_body(list.root, list.number, list.issued_ms, v, list.count, again, sizeof again,
                                     &again_n) != VL_OK)
             abort();
-        same(p, n - CERT_SIGNATURE, again, again_n);
+        if (p[0] == 2) same(p, n - CERT_SIGNATURE, again, again_n); /* the first version is never written again */
     }
     struct membership_record rec;
     if (membership_record_decode(vl_span(p, n), &rec) == VL_OK) {

@@ -22,6 +22,10 @@ static struct membership_event event_of(const uint8_t p[8], vl_ms *now) {
         ev.u.ticket_create.roles = p[6];
     } else if (ev.kind == MEMBERSHIP_TICKET_REVOKE) {
         ev.u.ticket = ticket_id_of(secret);
+    } else if (ev.kind == MEMBERSHIP_SUCCEED) {
+        ev.u.succeed.old.b[0] = p[4] % 6u;
+        ev.u.succeed.node.b[0] = p[3] % 6u;
+        ev.u.succeed.static_key[0] = p[5] % 2u;
     } else if (ev.kind == MEMBERSHIP_EXPEL) {
         ev.u.node.b[0] = p[4] % 6u;
     } else if (ev.kind != MEMBERSHIP_TICK) {

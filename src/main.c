@@ -6,6 +6,7 @@
 #include "gateway/assets.h"
 #include "gateway/node_backend.h"
 #include "node/capacity.h"
+#include "node/chain_client.h"
 #include "node/node.h"
 #include "os/address.h"
 #include "os/file.h"
@@ -14,6 +15,7 @@
 #include "trust/reputation.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,8 @@
 
 extern const unsigned char bench_wasm[]; /* examples/bench, embedded */
 extern const size_t bench_wasm_n;
+extern const unsigned char anchor_code[]; /* contracts/AnchorRegistry.sol, compiled */
+extern const size_t anchor_code_n;
 extern const struct asset web_assets[];
 extern const size_t web_assets_n;
 
@@ -251,7 +255,24 @@ static int daemon_run(const struct cli_up_options *o) {
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
                                .epoch_ms = o->epoch_ms,
+                               .rotate_after_ms = o->rotate_after_ms,
+                               .keys = { .passphrase_file = o->passphrase_file,
+                                         .tcti = o->key_tpm,
+                                         .module = o->key_module,
+                                         .pin_file = o->pin_file,
+                                         .ask = true },
                                .log = &d.log };
+    if (o->anchor.url) {
+        cfg.anchor = (struct node_anchor){ .url = o->anchor.url,
+                                           .plain = o->anchor.plain,
+                                           .key_file = o->anchor.key_file,
+                                           .chain = o->anchor.chain,
+                                           .depth = o->anchor.depth,
+                                           .every = o->anchor.every,
+                                           .patience = o->anchor.patience,
+                                           .fee_max = o->anchor.fee_max };
+        memcpy(cfg.anchor.contract.b, o->anchor.contract, sizeof cfg.anchor.contract.b);
+    }
     struct node_hooks hooks = { .arg = &d.backend,
                                 .job_changed = node_backend_job_changed,
                                 .task_changed = node_backend_task_changed,
@@ -312,6 +333,51 @@ static int capacity_run(struct cli_capacity *c, void (*progress)(void *arg, cons
     return err ? 1 : 0;
 }
 
+static atomic_bool chain_stop;
+
+static void chain_interrupted(int number) {
+    (void)number;
+    atomic_store(&chain_stop, true);
+}
+
+static enum vl_err chain_do(struct cli_chain *c, const struct chain_account *account, struct chain_client *client, struct vl_errmsg *msg) {
+    struct eth_address own = chain_account_address(account);
+    struct chain_state s;
+    struct chain_deployed d = { 0 };
+    eth_address_format(&own, c->account);
+    if (client == NULL) return VL_OK;
+    enum vl_err err = chain_client_state(client, &s, msg);
+    if (err) return err;
+    c->is_chain = s.chain;
+    c->nonce = s.nonce;
+    c->balance_wei = s.balance;
+    if (!c->deploy) return VL_OK;
+    if (anchor_code_n < 2) return vl_errmsg_set(msg, VL_EUNSUPPORTED, "this program was built without npm, and so without the contract");
+    err = chain_client_deploy(client, c->chain, vl_span(anchor_code, anchor_code_n), c->fee_max, c->wait_ms, &d, msg);
+    if (err && err != VL_ETIMEOUT) return err;
+    eth_address_format(&d.contract, c->contract);
+    memcpy(c->tx, "0x", 2);
+    vl_hex_encode(d.tx.b, sizeof d.tx.b, c->tx + 2);
+    c->block = d.block;
+    c->gas = d.gas;
+    return err;
+}
+
+static int chain_run(struct cli_chain *c, char problem[256]) {
+    struct chain_account *account = NULL;
+    struct chain_client *client = NULL;
+    struct vl_errmsg msg = { "" };
+    signal(SIGINT, chain_interrupted);
+    enum vl_err err = crypto_init();
+    if (err == VL_OK) err = chain_account_open(c->key_file, true, &account, &msg);
+    if (err == VL_OK && c->url) err = chain_client_open(c->url, c->plain, account, &chain_stop, &client, &msg);
+    if (err == VL_OK) err = chain_do(c, account, client, &msg);
+    chain_client_close(client);
+    chain_account_close(account);
+    snprintf(problem, 256, "%.255s", err == VL_OK || msg.text[0] ? msg.text : vl_err_text(err));
+    return err ? 1 : 0;
+}
+
 static int reputation_run(struct cli_reputation *r, char problem[256]) {
     struct reputation_score s = { 0 };
     struct vl_node_id by = { 0 };
@@ -333,6 +399,7 @@ int main(int argc, char **argv) {
                                             .join = daemon_run,
                                             .runner = runner_run_main,
                                             .capacity = capacity_run,
+                                            .chain = chain_run,
                                             .reputation = reputation_run };
     setenv("TSS2_LOG", "all+none", 0); /* tpm2-tss writes to standard error what we say in our own words; before any thread */
     return cli_main(argc, argv, &hooks);

@@ -285,6 +285,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = trade_create(b);
     if (err == VL_OK) err = dispute_create(b);
     if (err == VL_OK) err = witness_create(b);
+    if (err == VL_OK) err = keys_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
     if (err == VL_OK) err = topo_create(b);
     if (err) {
@@ -314,6 +315,7 @@ void brain_destroy(struct brain *b) {
     dispute_destroy(b);
     topo_destroy(b);
     witness_destroy(b);
+    keys_destroy(b);
     blob_destroy(b->blob);
     blob_effects_free(&b->blob_fx);
     delivery_destroy(b->delivery);
@@ -382,6 +384,7 @@ void brain_start(struct brain *b, vl_ms now) {
     b->started = true;
     if (b->cfg.coordinator) coordinator_start(b);
     trade_start(b);
+    keys_start(b);
     link_start(b);
     mix_start(b);
     remote_start(b);
@@ -398,6 +401,7 @@ vl_ms brain_deadline(const struct brain *b) {
     at = vl_ms_min(at, trade_deadline(b));
     at = vl_ms_min(at, topo_deadline(b));
     at = vl_ms_min(at, witness_deadline(b));
+    at = vl_ms_min(at, keys_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
 }
 
@@ -413,6 +417,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     mix_tick(b);
     trade_tick(b);
     topo_tick(b);
+    keys_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
     witness_tick(b);
     remote_tick(b);

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/ms.h"
+#include "brain/chain.h"
 #include "brain/record.h"
 #include "fog/harvest.h"
 #include "fog/agreement.h"
@@ -38,6 +39,7 @@
 #include "trust/membership.h"
 #include "trust/merkle_log.h"
 #include "wire/contribution.h"
+#include "wire/succession.h"
 #include "trust/reputation.h"
 #include "trust/sla.h"
 #include "wire/task.h"
@@ -71,6 +73,9 @@ struct brain_config {
     char name[VL_NAME_MAX];
     char addr[VL_ADDR_MAX]; /* where this node listens, shown to others; "" when it does not */
 
+    bool has_next;          /* member: a pair that is about to take over: brain_rotate() goes on with it */
+    uint8_t next_seed[32], next_secret[32];
+
     bool coordinator;      /* holds the root key, the registry and the job book */
     uint8_t root_seed[32]; /* coordinator only: Ed25519 seed of the village's root key */
 
@@ -91,6 +96,7 @@ struct brain_config {
     struct vl_span bench_program; /* coordinator: the WebAssembly that measures nodes (examples/bench); static storage;
                                      empty: rates stay unknown */
     uint64_t price_base;          /* coordinator: micro-credits for an H200-hour in the gold tier; 0: PRICE_BASE_DEFAULT */
+    struct brain_chain_config chain; /* coordinator */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
     vl_ms epoch_ms; /* coordinator: of draws; 0: TOPOLOGY_EPOCH_MS; at least BRAIN_EPOCH_MIN_MS.  Members take the coordinator's */
     uint64_t snapshot_bytes;  /* coordinator: of the largest snapshot; beyond it the log just stays; 0: the default */
@@ -145,6 +151,20 @@ void brain_create_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8
                          vl_ms ttl_ms);
 void brain_revoke_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8_t id[8]);
 void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
+/* As expel; BRAIN_REPLY with the time in the signed list, u64 ms.  A node that has left already: VL_ENOTFOUND. */
+void brain_revoke_key(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node);
+/* On a member: this pair, which the shell keeps durably, takes over when nothing runs under the present one any more (BRAIN_ROTATE).
+ * BRAIN_REPLY with the new id (32 bytes) once it has begun.  VL_EUNSUPPORTED: the coordinator; VL_ESTATE: not a member yet, or an authority
+ * of the private network. */
+void brain_rotate(struct brain *b, vl_ms now, uint64_t token, const uint8_t next_seed[32], const uint8_t next_secret[32]);
+/* What brain_rotate() would say of this node; *ret_why is static and set on error. */
+VL_MUST_CHECK enum vl_err brain_rotate_check(const struct brain *b, const char **ret_why);
+bool brain_rotating(const struct brain *b);
+/* Before brain_create() with another key than the one that the stored identity is of: appends the identity for `self` to out, made of the
+ * certificate that was kept for it (ITEM_HEIR), and sets *ret_old.  VL_OK with nothing appended: the identity is that of `self` already.  VL_ESTALE: neither
+ * is.  VL_ECORRUPT. */
+VL_MUST_CHECK enum vl_err brain_identity_adopt(struct vl_span identity, struct vl_span heir, struct vl_node_id self, struct vl_buf *out,
+                                                struct vl_node_id *ret_old);
 void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool on);
 /* Opens an auction; order->requester, period and has_job are filled in here.  spec NULL: only capacity is bought; else
  * that job is submitted as `id`, waits for the end of the auction, runs on its winners alone and is cancelled when it
@@ -186,6 +206,10 @@ struct brain_witness_view {
     vl_ms best_time_ms;
 };
 void brain_witness_view(const struct brain *b, struct brain_witness_view *ret);
+/* The answer to BRAIN_CHAIN_ASK (brain/chain.h). */
+void brain_chain_answer(struct brain *b, vl_ms now, const struct brain_chain_answer *a);
+/* False: heads are anchored nowhere; then only log_size is filled in. */
+bool brain_chain_view(const struct brain *b, struct brain_chain_view *ret);
 
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);
@@ -289,6 +313,8 @@ enum brain_effect_kind {
     BRAIN_PLAN,         /* plan: brain_plan_run() on the pool, then brain_plan_done() */
     BRAIN_LOG_PROVE,    /* node, offset, length: a consistency proof of the log of receipts between these sizes; brain_log_proved() */
     BRAIN_MIX_BATCH,    /* batch: brain_mix_batch_run() on the pool, then brain_mix_batch_done() */
+    BRAIN_CHAIN_ASK,    /* bytes: a struct brain_chain_ask, to be copied; answer with brain_chain_answer() */
+    BRAIN_ROTATE,       /* err VL_OK: the next pair may take over now; else: it was refused (detail), and must be forgotten */
     BRAIN_HARVEST,      /* index: share of all processors that tasks may use, 1/1000, 0: frozen; length: bits a second for blobs */
 };
 /* All pointers are borrowed until the next call into the brain. */
@@ -322,7 +348,11 @@ void brain_village_id(const struct brain *b, uint8_t ret[16]);
 const struct registry *brain_registry(const struct brain *b);  /* NULL when not the coordinator */
 const struct job_book *brain_jobs(const struct brain *b);      /* same */
 const struct membership *brain_members(const struct brain *b); /* same */
-const struct reputation *brain_reputation(const struct brain *b); /* same */
+const struct reputation *brain_reputation(const struct brain *b); /* same; by the first key of a member: brain_origin() */
+struct vl_node_id brain_origin(const struct brain *b, struct vl_node_id node);
+/* The statement that made this key the successor of another; NULL: none, or not the coordinator. */
+const struct succession *brain_succession_to(const struct brain *b, struct vl_node_id node);
+struct vl_span brain_revocations(const struct brain *b); /* the newest signed list; empty: none */
 
 /* Why the tasks of a job wait, looked at now: how many nodes each reason stops.  ret_tasks: tasks that wait.  VL_ENOTFOUND:
  * no such job here, or nothing of it waits; VL_EUNSUPPORTED: not the coordinator. */

@@ -36,6 +36,7 @@ enum vl_err coordinator_create(struct brain *b) {
     if (err == VL_OK) err = bench_create(b);
     if (err == VL_OK) err = verify_create(b);
     if (err == VL_OK) err = receipts_create(b);
+    if (err == VL_OK) err = chain_create(b);
     return err == VL_OK && !(b->membership && b->registry && b->jobs && b->registry_fx) ? VL_ENOMEM : err;
 }
 
@@ -47,6 +48,7 @@ void coordinator_destroy(struct brain *b) {
     job_effects_free(&b->job_fx);
     standing_destroy(b);
     verify_destroy(b);
+    chain_destroy(b);
     receipts_destroy(b);
     bench_destroy(b);
     free(b->registry_fx);
@@ -352,6 +354,8 @@ void coordinator_report(struct brain *b, struct vl_node_id node, struct vl_span 
         return;
     }
     enum vl_err err = task_report_decode(body, r);
+    if (err == VL_OK && r->has_receipt && membership_get(b->membership, node) == NULL)
+        err = roster_signed_at(b->roster, node, r->receipt.ended_ms);
     if (err == VL_OK && (!outputs_true(r) || (r->outcome == TASK_DONE && !receipt_true(b, node, r)))) err = VL_ECRYPTO;
     if (err) {
         b->counters.messages_bad++;

@@ -127,6 +127,8 @@ void coordinator_peer_up(struct brain *b, const struct peer *p) {
         coordinator_registry(b, &(struct registry_event){
                                     .kind = REGISTRY_JOINED, .now = b->now, .node = p->node, .name = m->cert.name });
     coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_LINK_UP, .now = b->now, .node = p->node });
+    keys_peer_up(b, p->node);
+    list = roster_list(b->roster); /* it may be a newer one now */
     if (list.n > 0) (void)link_send(b, p->node, LANE_CONTROL, LINK_REVOCATIONS, list, (struct vl_span){ 0 });
 }
 
@@ -217,29 +219,40 @@ void brain_revoke_ticket(struct brain *b, vl_ms now, uint64_t token, const uint8
     step_end(b);
 }
 
-void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node) {
-    step_begin(b, now);
+/* A membership event with its records, for others of the coordinator's files; the certificate it gave. */
+enum vl_err coordinator_member(struct brain *b, const struct membership_event *ev, struct cert *ret_cert) {
     struct membership_result *r = result_new(b);
-    if (r == NULL) return;
-    enum vl_err err = VL_EUNSUPPORTED;
-    const char *why = NULL;
-    if (vl_node_eq(node, b->self)) {
-        err = VL_ESTATE;
-        why = "the coordinator cannot expel itself";
-    } else if (b->cfg.coordinator) {
-        err = member_step(b, &(struct membership_event){ .kind = MEMBERSHIP_EXPEL, .now = b->now, .u.node = node }, r);
-    }
-    if (err == VL_OK) {
-        message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
-        remote_in_expelled(b, node);
-        standing_gone(b, node);
-        coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
-        held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
-    }
-    reply(b, token, err, why, nothing);
+    if (r == NULL) return VL_ENOMEM;
+    enum vl_err err = member_step(b, ev, r);
+    if (err == VL_OK && ret_cert) *ret_cert = r->cert;
     free(r);
+    return err;
+}
+
+/* The node and all that is on its way to it leave this village. */
+enum vl_err coordinator_expel(struct brain *b, struct vl_node_id node) {
+    enum vl_err err = coordinator_member(b, &(struct membership_event){ .kind = MEMBERSHIP_EXPEL, .now = b->now, .u.node = node }, NULL);
+    if (err) return err;
+    message_step(b, &(struct delivery_event){ .kind = DELIVERY_PURGE, .now = b->now, .u.peer = node });
+    remote_in_expelled(b, node);
+    standing_gone(b, node);
+    coordinator_registry(b, &(struct registry_event){ .kind = REGISTRY_EXPELLED, .now = b->now, .node = node });
+    held_inside(b, OUT_CLOSE, node, LANE_CONTROL, 0, nothing);
+    return VL_OK;
+}
+
+static void expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool tell_time) {
+    uint8_t at[8];
+    step_begin(b, now);
+    bool self = vl_node_eq(node, b->self);
+    enum vl_err err = self ? VL_ESTATE : b->cfg.coordinator ? coordinator_expel(b, node) : VL_EUNSUPPORTED;
+    vl_put_u64(at, b->now);
+    reply(b, token, err, self ? "the coordinator cannot expel itself" : NULL, err == VL_OK && tell_time ? vl_span(at, sizeof at) : nothing);
     step_end(b);
 }
+
+void brain_expel(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node) { expel(b, now, token, node, false); }
+void brain_revoke_key(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node) { expel(b, now, token, node, true); }
 
 void brain_maintenance(struct brain *b, vl_ms now, uint64_t token, struct vl_node_id node, bool on) {
     step_begin(b, now);
@@ -379,6 +392,7 @@ void coordinator_tick(struct brain *b) {
     if (b->schedule_at <= b->now) b->schedule_due = true;
     standing_tick(b);
     bench_tick(b);
+    chain_tick(b);
     retention(b);
 }
 
@@ -387,5 +401,6 @@ vl_ms coordinator_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(standing_deadline(b), b->load_at));
     at = vl_ms_min(at, quorum_deadline(b));
     at = vl_ms_min(at, bench_deadline(b));
+    at = vl_ms_min(at, chain_deadline(b));
     return vl_ms_min(vl_ms_min(at, membership_deadline(b->membership)), b->schedule_at);
 }

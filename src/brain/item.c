@@ -20,6 +20,8 @@ static const struct item_kind kinds[] = {
     { ITEM_MARKET, trade_restore },
     { ITEM_TOPOLOGY, topo_restore },
     { ITEM_WITNESS, witness_restore },
+    { ITEM_ANCHOR, chain_restore },
+    { ITEM_SUCCESSION, keys_restore },
 };
 
 void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq, struct vl_span bytes) {

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REFUSED_AGAIN_MS 3600000u
+
 static const enum htx_priority lane_priority[LANES] = { HTX_CONTROL, HTX_HIGH, HTX_BULK, HTX_NORMAL };
 
 enum vl_err link_create(struct brain *b) {
@@ -112,6 +114,7 @@ static void conn_up(struct brain *b, const struct htx_event *ev) {
     }
     admit = admit && pending_add(b, ev, guest ? NULL : &cert);
     if (!admit) b->counters.peers_denied++;
+    if (!admit) b->denied_conn = ev->conn;
     if (htx_admit(b->htx, ev->conn, b->now, admit) || !admit) return;
     if (way == &b->home) { /* known from now on: the next handshake is XK, then IK */
         b->coordinator = b->home.node = ev->node;
@@ -171,6 +174,7 @@ static void send_heartbeat(struct brain *b) {
     vl_buf_init(&buf, VL_MESSAGE_MAX);
     if (!b->cfg.coordinator && b->member) links_recheck(b);
     if (up && b->member) renew(b, up);
+    if (up) keys_ask(b);
     worker_heartbeat(b, &h);
     b->heartbeat_at = heartbeat_next(&b->rng, b->now, b->cfg.heartbeat_ms);
     if (b->cfg.coordinator)
@@ -191,7 +195,7 @@ static void peer_ready(struct brain *b, struct peer *p) {
         coordinator_peer_up(b, p);
         witness_peer_up(b);
     } else if (vl_node_eq(p->node, b->coordinator)) {
-        send_heartbeat(b);
+        send_heartbeat(b); /* asks for a new key's certificate, too */
         worker_link_up(b);
     }
     mix_peer_up(b, p);
@@ -262,49 +266,6 @@ void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason) {
 /* ---- joining, seen from the one who joins -------------------------------------------------------------------------
  */
 
-#define IDENTITY_VERSION 1u
-
-static void identity_record(struct brain *b) {
-    uint8_t p[1 + 32 + 32 + 32 + 2 + HTX_CERT_MAX + 1 + VL_ADDR_MAX];
-    struct vl_writer w = vl_writer(p, sizeof p);
-    size_t addr = strlen(b->home.addr);
-    vl_write_u8(&w, IDENTITY_VERSION);
-    vl_write_bytes(&w, b->cfg.root_key, 32);
-    vl_write_bytes(&w, b->coordinator.b, 32);
-    vl_write_bytes(&w, b->home.static_key, 32);
-    vl_write_u16(&w, (uint16_t)b->certificate_n);
-    vl_write_bytes(&w, b->certificate, b->certificate_n);
-    vl_write_u8(&w, (uint8_t)addr);
-    vl_write_bytes(&w, b->home.addr, addr);
-    record_add(b, RECORD_IDENTITY, NULL, 0, (struct vl_span){ 0 }, vl_span(p, w.len));
-}
-
-enum vl_err identity_restore(struct brain *b, struct vl_span bytes) {
-    struct vl_reader r = vl_reader(bytes.p, bytes.n);
-    uint8_t root[32], stat[32];
-    struct vl_node_id node;
-    if (vl_read_u8(&r) != IDENTITY_VERSION) return VL_EVERSION;
-    vl_read_bytes(&r, root, sizeof root);
-    vl_read_bytes(&r, node.b, sizeof node.b);
-    vl_read_bytes(&r, stat, sizeof stat);
-    struct vl_span cert = vl_read_span(&r, vl_read_u16(&r));
-    struct vl_span addr = vl_read_span(&r, vl_read_u8(&r));
-    if (vl_reader_end(&r) || cert.n > HTX_CERT_MAX || addr.n >= VL_ADDR_MAX || b->cfg.coordinator) return VL_ECORRUPT;
-    memcpy(b->cfg.root_key, root, sizeof root);
-    memcpy(b->home.static_key, stat, sizeof stat);
-    b->coordinator = b->home.node = node;
-    b->home.known = true;
-    memcpy(b->certificate, cert.p, cert.n);
-    b->certificate_n = cert.n;
-    memcpy(b->home.addr, addr.p, addr.n);
-    b->home.addr[addr.n] = '\0';
-    b->member = cert.n > 0;
-    roster_destroy(b->roster);
-    b->roster = roster_create(village_id_of(root));
-    if (b->roster == NULL) return VL_ENOMEM;
-    return htx_set_certificate(b->htx, vl_span(b->certificate, b->certificate_n));
-}
-
 static void joined(struct brain *b, struct peer *p, struct vl_span body) {
     struct link_join_reply m;
     struct cert cert;
@@ -337,6 +298,15 @@ static void joined(struct brain *b, struct peer *p, struct vl_span body) {
     b->home.at = b->now;
 }
 
+/* Its owner should not have to guess why nobody talks to it any more; once in an hour, for it dials again and again. */
+static void refused_note(struct brain *b, const struct htx_event *ev) {
+    if (ev->reason != HTX_DENIED || ev->conn == b->denied_conn || !b->member || way_of_conn(b, ev->conn) != &b->home) return;
+    if (b->refused_ms != 0 && b->now < b->refused_ms + REFUSED_AGAIN_MS) return;
+    b->refused_ms = b->now;
+    note(b, VL_EDENIED, b->coordinator,
+         "the coordinator does not admit this node: its key was revoked, or its certificate has expired; ask for a new ticket");
+}
+
 /* ---- what arrives -------------------------------------------------------------------------------------------------
  */
 
@@ -345,7 +315,11 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     enum vl_err err;
     struct delivery_event dev = { .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
     struct blob_event bev = { .kind = BLOB_RECV, .now = b->now, .u.recv = { .peer = p->node, .bytes = body } };
-    if (!link_is_star(b, p) && kind != LINK_ENVELOPE && kind != LINK_ACK && kind < LINK_MIX) {
+    if (roster_recheck(b->roster, &p->cert, b->now) == VL_ESTALE) {
+        b->counters.messages_bad++; /* revoked: its link stays until that is durable */
+        return;
+    }
+    if (!link_is_star(b, p) && kind != LINK_ENVELOPE && kind != LINK_ACK && (kind < LINK_MIX || kind > LINK_DIRECTORY)) {
         b->counters.messages_bad++; /* what only coordinator and member have to say to each other */
         return;
     }
@@ -387,6 +361,12 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
         return;
     case LINK_JOIN_REPLY:
         joined(b, p, body);
+        return;
+    case LINK_SUCCEED:
+        keys_succeed(b, p, body);
+        return;
+    case LINK_SUCCEED_REPLY:
+        keys_reply(b, body);
         return;
     case LINK_MIX:
     case LINK_MIX_FETCH:
@@ -441,6 +421,7 @@ static void event(struct brain *b, const struct htx_event *ev) {
     case HTX_CONN_CLOSE:
         effect_now(b, BRAIN_CONN_CLOSE, (struct vl_span){ 0 }, NULL)->conn = ev->conn;
         free(vl_map_del(&b->by_conn, &ev->conn));
+        refused_note(b, ev);
         way_conn_closing(b, ev->conn);
         return;
     case HTX_SESSION_UP:

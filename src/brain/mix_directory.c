@@ -37,6 +37,8 @@ static bool is_authority(const struct mix *m, struct vl_node_id node) {
     return m->has_charter && mix_charter_find(&m->charter, node) >= 0;
 }
 
+bool mix_authority(const struct brain *b, struct vl_node_id node) { return b->mix != NULL && is_authority(b->mix, node); }
+
 static void authority_open(struct brain *b, const struct mix_charter *former) {
     struct mix *m = b->mix;
     authority_destroy(m->authority);

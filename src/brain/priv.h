@@ -167,6 +167,8 @@ struct brain {
     vl_ms ways_at;          /* no way is to be dialled before: kept, for it is asked for with every packet */
     uint32_t guests;
     vl_ms heartbeat_at, guest_at;
+    uint32_t denied_conn; /* the last one that we did not admit */
+    vl_ms refused_ms;     /* when it was said last that the coordinator does not admit us; 0: never */
 
     struct delivery *delivery;
     struct delivery_effects delivery_fx;
@@ -198,6 +200,7 @@ struct brain {
 
     struct verify *verify;       /* verify.c; the same */
     struct merkle_log *receipts; /* receipts.c; the same */
+    struct chain *chain;         /* anchor.c; NULL: no anchors */
     struct disputes *disputes;   /* dispute.c; on every member */
     struct witness *witness;     /* witness.c; on every member */
     struct vl_hash attestation;  /* id of the attestation result that this node runs under, for its receipts; zeros: none */
@@ -213,6 +216,7 @@ struct brain {
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
 
     struct topo *topo; /* topo.c */
+    struct keys *keys; /* keys.c */
     struct member_harvest *harvest; /* NULL: not harvested */
     struct vl_map accounts;         /* coordinator: contribution sessions, struct account by node */
 
@@ -252,6 +256,8 @@ bool link_send(struct brain *b, struct vl_node_id to, enum lane lane, enum link_
 void link_close_node(struct brain *b, struct vl_node_id node, uint32_t reason);
 /* To every member that has a link to us, but one. */
 void link_broadcast(struct brain *b, enum lane lane, enum link_kind kind, struct vl_span body, struct vl_node_id but);
+/* ---- identity.c ---- */
+void identity_record(struct brain *b);
 enum vl_err identity_restore(struct brain *b, struct vl_span bytes);
 
 /* Between coordinator and member, whichever of them we are: heartbeats, work and blobs pass here only. */
@@ -301,6 +307,7 @@ vl_ms mix_deadline(const struct brain *b);
 void mix_pump(struct brain *b);
 void mix_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body);
 void mix_packets(struct brain *b, struct peer *p, uint32_t stream, struct vl_span bytes);
+bool mix_authority(const struct brain *b, struct vl_node_id node); /* named by the charter */
 void mix_peer_up(struct brain *b, struct peer *p);
 void mix_peer_down(struct brain *b, struct peer *p);
 /* A link to that node came up, or could not be made or broke. */
@@ -387,6 +394,22 @@ void item_put(struct brain *b, enum record_item kind, const uint8_t key[32], uin
 void item_remove(struct brain *b, enum record_item kind, const uint8_t key[32], uint64_t seq);
 enum vl_err item_restore(struct brain *b, const struct record *r);
 
+/* ---- keys.c: one key of a member follows another ---- */
+enum vl_err keys_create(struct brain *b);
+void keys_destroy(struct brain *b);
+enum vl_err keys_restore(struct brain *b, const struct record *r);
+void keys_start(struct brain *b);
+void keys_tick(struct brain *b);
+vl_ms keys_deadline(const struct brain *b);
+/* Member: the statement goes out (again), if there is one without an answer. */
+void keys_ask(struct brain *b);
+void keys_reply(struct brain *b, struct vl_span body);
+/* Coordinator. */
+void keys_succeed(struct brain *b, const struct peer *p, struct vl_span body);
+void keys_peer_up(struct brain *b, struct vl_node_id node);
+/* The first key of that member: what is remembered of it for long is remembered there. */
+struct vl_node_id keys_origin(const struct brain *b, struct vl_node_id node);
+
 /* ---- dispute.c: a run is done again ---- */
 #define DISPUTES_MAX 256u /* copies that may contest, and receipts a worker remembers for it; the oldest are forgotten */
 enum vl_err dispute_create(struct brain *b);
@@ -399,11 +422,20 @@ void dispute_decided(struct brain *b, uint64_t run, const struct task_report *r)
 /* An assignment of our own that reports to dispute_decided().  Its number; 0: it could not be taken. */
 uint64_t worker_rerun(struct brain *b, struct vl_span bytes);
 
+/* ---- anchor.c: its heads on a chain ---- */
+enum vl_err chain_create(struct brain *b);
+void chain_destroy(struct brain *b);
+enum vl_err chain_restore(struct brain *b, const struct record *r);
+void chain_tick(struct brain *b);
+vl_ms chain_deadline(const struct brain *b);
+
 /* ---- receipts.c: the log of receipts, on the coordinator ---- */
 enum vl_err receipts_create(struct brain *b);
 void receipts_destroy(struct brain *b);
 enum vl_err receipts_restore(struct brain *b, const struct record *r);
 /* One more leaf, with this step's commit. */
+/* "village.ID/receipts" */
+void receipts_origin(const struct brain *b, char ret[MERKLE_ORIGIN_MAX]);
 void receipts_add(struct brain *b, const struct receipt *r, struct vl_span encoded);
 
 /* ---- witness.c: heads of the log that others cosign; on every member ---- */
@@ -469,6 +501,8 @@ uint32_t placing_room(const struct brain *b, struct vl_node_id node);
 /* The registry's word on a node may differ; its record is written. */
 void quorum_node(struct brain *b, struct vl_node_id node);
 void quorum_node_save(struct brain *b, struct vl_node_id node);
+/* What is known of a node's presence goes to its next key. */
+void quorum_renamed(struct brain *b, struct vl_node_id old, struct vl_node_id node);
 void quorum_job_ended(struct brain *b, struct vl_job_id id);
 void quorum_job_forgotten(struct brain *b, struct vl_job_id id);
 /* Lower bound of the node's availability, ppb (fog/uptime.h): the one measure of it. */
@@ -577,6 +611,7 @@ enum vl_err remote_cancel(struct brain *b, struct vl_job_id id, struct vl_errmsg
 void remote_in_changed(struct brain *b, struct vl_job_id job);
 void remote_in_forgotten(struct brain *b, struct vl_job_id job);
 void remote_in_expelled(struct brain *b, struct vl_node_id node);
+void remote_in_renamed(struct brain *b, struct vl_node_id old, struct vl_node_id node); /* its jobs are those of its next key */
 
 /* ---- load.c: overload, at the coordinator; all but the last two are no-ops elsewhere ---- */
 enum vl_err load_create(struct brain *b);
@@ -621,6 +656,9 @@ enum vl_err coordinator_restore(struct brain *b, const struct record *r);
 void coordinator_start(struct brain *b);
 void coordinator_peer_up(struct brain *b, const struct peer *p);
 void coordinator_peer_down(struct brain *b, struct vl_node_id node);
+/* A membership event with its records; the certificate it gave.  Errors of membership_step(). */
+enum vl_err coordinator_member(struct brain *b, const struct membership_event *ev, struct cert *ret_cert);
+enum vl_err coordinator_expel(struct brain *b, struct vl_node_id node);
 void coordinator_join(struct brain *b, const struct peer *p, struct vl_span body);
 void coordinator_heartbeat(struct brain *b, struct vl_node_id node, const struct heartbeat *h);
 void coordinator_status(struct brain *b, struct vl_node_id node, struct vl_span body);

@@ -397,6 +397,15 @@ void quorum_node(struct brain *b, struct vl_node_id node) {
     }
 }
 
+void quorum_renamed(struct brain *b, struct vl_node_id old, struct vl_node_id node) {
+    const struct watched *from = vl_map_get(&b->quorum->nodes, &old);
+    struct watched *to = vl_map_get(&b->quorum->nodes, &node);
+    if (from == NULL || to == NULL) return;
+    to->u = from->u; /* the same machine was there, under another name */
+    uptime_put(b, node, &to->u);
+    quorum_node(b, node);
+}
+
 void quorum_node_save(struct brain *b, struct vl_node_id node) {
     struct watched *w = vl_map_get(&b->quorum->nodes, &node);
     if (w == NULL) return;

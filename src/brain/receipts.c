@@ -81,19 +81,24 @@ enum vl_err receipts_restore(struct brain *b, const struct record *r) {
     return err ? err : n > 0 ? VL_ECORRUPT : VL_OK;
 }
 
+void receipts_origin(const struct brain *b, char ret[MERKLE_ORIGIN_MAX]) {
+    uint8_t id[16];
+    char village[33];
+    brain_village_id(b, id);
+    vl_hex_encode(id, sizeof id, village);
+    snprintf(ret, MERKLE_ORIGIN_MAX, "village.%s/receipts", village);
+}
+
 /* What was signed must never be taken back by a crash: the answer waits for the commit of all that it covers. */
 void brain_log_head(struct brain *b, vl_ms now, uint64_t token) {
     struct merkle_checkpoint c = { .time_ms = now };
     struct vl_buf buf;
-    char text[MERKLE_CHECKPOINT_MAX], village[33];
+    char text[MERKLE_CHECKPOINT_MAX];
     step_begin(b, now);
     vl_buf_init(&buf, MERKLE_LOG_BYTES_MAX + MERKLE_CHECKPOINT_MAX + 16);
     enum vl_err err = b->receipts ? VL_OK : VL_EUNSUPPORTED;
     if (err == VL_OK) {
-        uint8_t id[16];
-        brain_village_id(b, id);
-        vl_hex_encode(id, sizeof id, village);
-        snprintf(c.origin, sizeof c.origin, "village.%s/receipts", village);
+        receipts_origin(b, c.origin);
         c.size = b->receipts->size;
         c.root = merkle_log_root(b->receipts);
         err = merkle_checkpoint_sign(&c, &b->key, text);

@@ -54,6 +54,9 @@ enum record_item {
     ITEM_UPTIME = 10,    /* key: node; when it was there: fog/uptime.h */
     ITEM_TOPOLOGY = 12,  /* key: node, or zeros; number: enum topo_row; draws of three epochs and challenges (topo_priv.h) */
     ITEM_WITNESS = 11,   /* key: zeros; number: what it is, witness.c */
+    ITEM_ANCHOR = 13,    /* key: zeros; the anchor that is on its way (trust/anchor.h), with chain, contract and account */
+    ITEM_SUCCESSION = 20, /* coordinator: key: the new key; what made it one (wire/succession.h) */
+    ITEM_HEIR = 21,       /* member: key: zeros; certificate of the key that is about to take over; gone when it has */
     ITEM_HELD = 30,      /* worker: key: job, task; number: epoch; a result it has committed to and not told yet */
     ITEM_VIEWS = 64,
     ITEM_PLAN = 64,         /* key: job; number: batch; why its tasks are where they are (fog/plan.h) */
@@ -65,6 +68,7 @@ enum record_item {
     ITEM_REFUND = 70,       /* key: job; what was owed for a promise not kept: fog/agreement.h */
     ITEM_MOVE = 74,         /* key: auction; number: event * 1024 + n; one movement of money, for the ledger */
     ITEM_DISPUTE = 71,      /* key: job; number: task */
+    ITEM_ANCHORED = 76,     /* key: zeros; number: size of the log; a head that is on a chain: trust/anchor_artefact.h */
     ITEM_TILE = 80,         /* key: level in the first byte; number: index; a full tile of the receipt log */
     ITEM_LEAF_OF = 81,      /* key: job; number: task above 48 bits of epoch; index of its receipt in the log */
     ITEM_FORK = 82,         /* key: zeros; number: when; head of the log that contradicts what this member had seen */

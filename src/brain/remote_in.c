@@ -152,6 +152,18 @@ void remote_in_expelled(struct brain *b, struct vl_node_id node) {
     }
 }
 
+void remote_in_renamed(struct brain *b, struct vl_node_id old, struct vl_node_id node) {
+    size_t it = 0;
+    for (struct remote_job *j; (j = vl_map_next(&b->remote->jobs, &it, NULL));) {
+        if (!vl_node_eq(j->peer, old)) continue;
+        j->peer = node;
+        j->posted = false; /* news that were on their way to the old key never arrive */
+        if (j->state == REMOTE_SUBMITTING) continue;
+        remote_save(b, j);
+        if (j->state != REMOTE_ENDED) remote_due(b, j, b->now);
+    }
+}
+
 /* ---- submissions
  * ------------------------------------------------------------------------------------------------------ */
 

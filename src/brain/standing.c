@@ -79,6 +79,7 @@ static struct mark *mark_of(struct standings *s, struct vl_node_id node) {
 static uint32_t milli_down(uint32_t ppm) { return ppm / 1000; }
 static uint32_t milli_up(uint32_t ppm) { return (ppm + 999) / 1000; }
 
+/* node: by its first key, under which the book has it. */
 static void compute(const struct standings *s, struct vl_node_id node, vl_ms now, struct mark *ret) {
     struct reputation_score v;
     uint32_t mix = 1000;
@@ -98,10 +99,10 @@ static void compute(const struct standings *s, struct vl_node_id node, vl_ms now
 static void look(const struct brain *b, struct vl_node_id node, struct mark *ret) {
     struct mark *m = mark_of(b->standings, node);
     if (m == NULL) {
-        compute(b->standings, node, b->now, ret);
+        compute(b->standings, keys_origin(b, node), b->now, ret);
         return;
     }
-    if (m->fresh_until <= b->now) compute(b->standings, node, b->now, m);
+    if (m->fresh_until <= b->now) compute(b->standings, keys_origin(b, node), b->now, m);
     *ret = *m;
 }
 
@@ -136,6 +137,8 @@ static void rows_put(struct brain *b, const struct evidence *e, uint64_t first, 
 
 static void give(struct brain *b, struct evidence *e) {
     uint64_t first = 0, n = 0;
+    const struct vl_node_id node = e->node;
+    e->node = keys_origin(b, node);
     e->at_ms = b->now;
     enum vl_err err = reputation_add(b->standings->book, &b->key, e, &first, &n);
     if (err == VL_ENOMEM) {
@@ -143,9 +146,9 @@ static void give(struct brain *b, struct evidence *e) {
     } else if (err) {
         note(b, err, e->node, "evidence about a node could not be taken into its reputation");
     } else {
-        struct mark *m = vl_map_get(&b->standings->marks, e->node.b);
+        struct mark *m = vl_map_get(&b->standings->marks, node.b);
         if (m) m->fresh_until = 0;
-        if (registry_get(b->registry, e->node)) placing_touch(b, e->node);
+        if (registry_get(b->registry, node)) placing_touch(b, node);
         rows_put(b, e, first, n);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "base/bounds.h"
 #include "cli/units.h"
+#include "trust/eth_tx.h"
 
 #include <string.h>
 
@@ -18,6 +19,33 @@ static bool address_ok(const char *s) {
         if (*p == ':' && !bracket) return false; /* an IPv6 address needs its brackets */
     }
     return true;
+}
+
+static int anchor_of(struct cli *cli, struct cli_up_options *ret) {
+    const struct cli_args *a = &cli->args;
+    struct eth_address contract;
+    if (args_text(a, "anchor-url") == NULL) {
+        static const char *const alone[] = { "anchor-contract", "anchor-chain", "anchor-key-file", "anchor-plain" };
+        for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++)
+            if (args_has(a, alone[i])) return cli_fail(cli, CLI_USAGE, "--%s says nothing without --anchor-url", alone[i]);
+        return CLI_OK;
+    }
+    if (!args_has(a, "anchor-chain") || !args_has(a, "anchor-contract"))
+        return cli_fail(cli, CLI_USAGE, "--anchor-url needs --anchor-chain and --anchor-contract; `village anchor deploy` makes a contract");
+    enum vl_err err = eth_address_parse(args_text(a, "anchor-contract"), &contract);
+    if (err)
+        return cli_fail(cli, CLI_USAGE, err == VL_ECRYPTO ? "--anchor-contract %s has a typing error: its letters' case does not fit" : "--anchor-contract %s is no address",
+                        args_text(a, "anchor-contract"));
+    ret->anchor.url = args_text(a, "anchor-url");
+    ret->anchor.key_file = args_text(a, "anchor-key-file");
+    ret->anchor.plain = args_has(a, "anchor-plain");
+    ret->anchor.chain = (unsigned long long)args_number(a, "anchor-chain");
+    ret->anchor.fee_max = (unsigned long long)args_number(a, "anchor-fee-max") * 1000000000ull;
+    memcpy(ret->anchor.contract, contract.b, sizeof contract.b);
+    ret->anchor.depth = (unsigned)args_number(a, "anchor-confirmations");
+    ret->anchor.every = (vl_ms)args_number(a, "anchor-every");
+    ret->anchor.patience = (vl_ms)args_number(a, "anchor-patience");
+    return CLI_OK;
 }
 
 static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
@@ -51,6 +79,11 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         .ask = args_has(a, "ask") ? (unsigned long long)args_number(a, "ask") : 0,
         .price = up && args_has(a, "price") ? (unsigned long long)args_number(a, "price") : 0,
         .cost = args_has(a, "cost") ? (unsigned long long)args_number(a, "cost") : 0,
+        .rotate_after_ms = args_has(a, "rotate-after") ? (unsigned long long)args_number(a, "rotate-after") : 0,
+        .passphrase_file = args_text(a, "passphrase-file"),
+        .key_tpm = args_text(a, "key-tpm"),
+        .key_module = args_text(a, "pkcs11"),
+        .pin_file = args_text(a, "pin-file"),
         .log_form = cli->json || strcmp(args_text(a, "log"), "json") == 0 ? VL_LOG_JSON : VL_LOG_FMT,
         .log_level = levels[args_has(a, "log-level") ? (size_t)args_number(a, "log-level") : 1],
     };
@@ -59,7 +92,7 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         if (ret->n_labels == CLI_LABELS_MAX) return cli_fail(cli, CLI_USAGE, "--label: at most %u", CLI_LABELS_MAX);
         ret->labels[ret->n_labels++] = a->given[i].text;
     }
-    return CLI_OK;
+    return up ? anchor_of(cli, ret) : CLI_OK;
 }
 
 int command_up(struct cli *cli) {

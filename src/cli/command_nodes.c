@@ -158,6 +158,21 @@ static void print_counts(struct cli *cli, const char *label, const json_t *count
     line(cli, label, text);
 }
 
+/* Of the gateway's node; silent where it is too old to know. */
+static void key_line(struct cli *cli) {
+    struct rest_reply reply = { 0 };
+    struct vl_errmsg msg;
+    char text[128];
+    const struct rest_request q = { .method = "GET", .path = "/v1/keys" };
+    if (cli_ask(cli, &q, &reply, &msg) == VL_OK && reply.json) {
+        snprintf(text, sizeof text, "%llu days old, %s%s", (unsigned long long)(json_count(reply.json, "age_ms", 0) / 86400000),
+                 json_flag(reply.json, "sealed") ? "sealed" : "not sealed",
+                 json_flag(reply.json, "rotating") ? ", being replaced" : json_flag(reply.json, "due") ? ": replace them, village keys rotate" : "");
+        line(cli, "keys", text);
+    }
+    rest_reply_free(&reply);
+}
+
 #define STATUS_JOBS 1000u
 
 int command_status(struct cli *cli) {
@@ -182,6 +197,7 @@ int command_status(struct cli *cli) {
             line(cli, "up for", up);
             line(cli, "node", json_text(info, "name", ""));
             line(cli, "village", json_text(info, "village_id", ""));
+            key_line(cli);
             print_counts(cli, "nodes", node_counts, json_array_size(nodes));
             print_counts(cli, json_array_size(jobs) == STATUS_JOBS ? "last jobs" : "jobs", job_counts,
                          json_array_size(jobs));

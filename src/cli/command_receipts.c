@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "crypto/merkle.h"
 #include "crypto/node_id.h"
+#include "trust/signing.h"
+#include "wire/armor.h"
 #include "wire/task.h"
 
 #include <stdio.h>
@@ -21,7 +23,31 @@ struct proved {
     struct receipt receipt;
     struct merkle_checkpoint head;
     char signer[NODE_ID_TEXT];
+    struct vl_buf revoked; /* the village's signed list, checked; empty: none */
 };
+
+/* Keys that were revoked sign no receipts of later work.  Without a list (an older gateway, a member) nothing is said of that. */
+static int revoked_load(struct cli *cli, struct proved *p) {
+    char label[ARMOR_LABEL_MAX + 1];
+    struct revocations list;
+    struct rest_reply reply = { .status = 0 };
+    struct vl_errmsg msg;
+    const struct rest_request q = { .method = "GET", .path = "/v1/keys/revocations" };
+    vl_buf_init(&p->revoked, REVOCATIONS_BYTES_MAX);
+    const char *text = cli_ask(cli, &q, &reply, &msg) == VL_OK && reply.json ? json_text(reply.json, "signed", "") : "";
+    bool good = text[0] == '\0' || (armor_read(vl_span_str(text), label, &p->revoked) == VL_OK &&
+                                    revocations_decode(vl_span(p->revoked.p, p->revoked.len), &list) == VL_OK &&
+                                    revocations_verify(&list, vl_span(p->revoked.p, p->revoked.len)) == VL_OK);
+    rest_reply_free(&reply);
+    return good ? CLI_OK : cli_fail(cli, CLI_FAILED, "the gateway's list of revoked keys is not signed by a village");
+}
+
+static bool revoked_before(const struct proved *p) {
+    struct revocations list;
+    vl_ms at = 0;
+    return p->revoked.len > 0 && revocations_decode(vl_span(p->revoked.p, p->revoked.len), &list) == VL_OK &&
+           revocations_find(&list, p->receipt.node, &at) > 0 && p->receipt.ended_ms > at;
+}
 
 static enum vl_err leaf_of(const json_t *a, uint8_t raw[LEAF_MAX], struct vl_span *ret, struct receipt *r) {
     size_t n = 0;
@@ -31,7 +57,7 @@ static enum vl_err leaf_of(const json_t *a, uint8_t raw[LEAF_MAX], struct vl_spa
     return err;
 }
 
-static enum vl_err signature_of(const struct receipt *r) {
+enum vl_err cli_receipt_signed(const struct receipt *r) {
     struct vl_buf body;
     vl_buf_init(&body, LEAF_MAX);
     enum vl_err err = receipt_body_encode(r, &body);
@@ -65,7 +91,8 @@ static const char *fault(const json_t *a, const char *job, const json_t *item, s
     if (strcmp(id, job) != 0 || p->receipt.task != json_count(item, "task", UINT64_MAX) ||
         p->receipt.epoch != json_count(item, "epoch", 0))
         return "the leaf is a receipt for something else";
-    if (signature_of(&p->receipt)) return "the worker's signature is wrong";
+    if (cli_receipt_signed(&p->receipt)) return "the worker's signature is wrong";
+    if (revoked_before(p)) return "the worker's key was revoked before this work ended";
     if (node_id_parse(json_text(a, "signer", ""), &signer)) return "who signs the log is not said";
     node_id_format(signer, p->signer);
     if (merkle_checkpoint_open(vl_span_str(text), signer.b, &p->head)) return "the head of the log is not signed by who should";
@@ -119,6 +146,12 @@ int command_receipts(struct cli *cli) {
     snprintf(path, sizeof path, "/v1/fog/jobs/%s/receipts", job);
     code = cli_list(cli, path, RECEIPTS_MAX, &items);
     if (code != CLI_OK) return code;
+    if (check) code = revoked_load(cli, &p);
+    if (code != CLI_OK) {
+        json_decref(items);
+        vl_buf_free(&p.revoked);
+        return code;
+    }
     struct term_table *table = term_table_create(plain, check ? 6 : 5);
     json_t *item = NULL;
     size_t i = 0;
@@ -137,6 +170,7 @@ int command_receipts(struct cli *cli) {
     }
     term_table_destroy(table);
     json_decref(items);
+    vl_buf_free(&p.revoked);
     if (code == CLI_OK && bad) return cli_fail(cli, CLI_FAILED, "a receipt is not what it should be: see above; do not pay for it");
     return code;
 }

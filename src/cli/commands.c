@@ -52,8 +52,42 @@ const struct cli_option global_options[] = {
 };
 const size_t global_options_n = sizeof global_options / sizeof global_options[0];
 
+/* How sealed keys are opened. */
+#define KEY_OPTIONS \
+    { .name = "passphrase-file", \
+      .kind = VALUE_FILE, \
+      .value = "FILE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "first line: the passphrase of sealed keys; default: the systemd credential village.passphrase, else asked for" }, \
+    { .name = "key-tpm", \
+      .kind = VALUE_TEXT, \
+      .value = "TCTI", \
+      .min = 1, \
+      .max = 255, \
+      .help = "keys sealed with a TPM: how to reach it, such as device:/dev/tpmrm0; default: as tpm2-tss finds it" }, \
+    { .name = "pkcs11", \
+      .kind = VALUE_FILE, \
+      .value = "MODULE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "keys sealed with a token: the library that speaks to it; its code runs in this process" }, \
+    { .name = "pin-file", \
+      .kind = VALUE_FILE, \
+      .value = "FILE", \
+      .min = 1, \
+      .max = PATH_BYTES, \
+      .help = "the token's PIN; default: the systemd credential village.pin, else asked for" },
+
 /* What every daemon takes. */
 #define DAEMON_OPTIONS \
+    KEY_OPTIONS \
+    { .name = "rotate-after", \
+      .kind = VALUE_DURATION, \
+      .value = "TIME", \
+      .min = 10 * SECOND, \
+      .max = 90 * DAY, \
+      .help = "replace this node's keys without being asked to when they are that old, at most 90d; a coordinator's keys are not replaced" }, \
     { .name = "name", \
       .letter = 'n', \
       .kind = VALUE_TEXT, \
@@ -144,6 +178,10 @@ const size_t global_options_n = sizeof global_options / sizeof global_options[0]
       .max = 1ll << 50, \
       .help = "what you ask for an H200-hour, in micro-credits: this node bids so in auctions; default: the village's price" },
 
+#include "cli/options_anchor.h"
+
+#include "cli/options_trust.h"
+
 static const struct cli_option up_options[] = {
     DAEMON_OPTIONS
     { .name = "gateway",
@@ -169,6 +207,8 @@ static const struct cli_option up_options[] = {
       .max = 1ll << 40,
       .def = "4000000",
       .help = "the village's price of an H200-hour in the gold tier, in micro-credits" },
+    CHAIN_OPTIONS
+    ANCHOR_UP_OPTIONS
 };
 static const struct cli_option join_options[] = {
     DAEMON_OPTIONS
@@ -236,37 +276,6 @@ static const struct cli_option quorum_options[] = {
       .help = "with check: how wide the job is" },
     { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "with check: only nodes in this region" },
 };
-static const struct cli_option tee_options[] = {
-    { .name = "provider",
-      .kind = VALUE_TEXT,
-      .value = "NAME",
-      .min = 1,
-      .max = 32,
-      .def = "auto",
-      .help = "with quote: which one; auto takes the best one that is here" },
-    { .name = "nonce",
-      .kind = VALUE_TEXT,
-      .value = "HEX",
-      .min = 64,
-      .max = 64,
-      .help = "with quote: 32 bytes that the verifier chose; default: random ones" },
-    { .name = "node", .kind = VALUE_TEXT, .value = "NODE", .min = 52, .max = 52, .help = "with quote: whole id of the node it speaks for; default: none" },
-    { .name = "module", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with quote: measure this program and bind to it" },
-    { .name = "tpm",
-      .kind = VALUE_TEXT,
-      .value = "TCTI",
-      .min = 4,
-      .max = 255,
-      .help = "where the TPM is: device:/dev/tpmrm0 (default), swtpm:port=2321, mssim:..., tabrmd:..." },
-    { .name = "ek-cert",
-      .kind = VALUE_FILE,
-      .value = "FILE",
-      .min = 1,
-      .max = 255,
-      .help = "certificate of the TPM's endorsement key, DER or PEM, where the TPM does not carry it" },
-    { .name = "qgs", .kind = VALUE_FILE, .value = "SOCKET", .min = 1, .max = 107, .help = "socket of Intel's quote generation service; default: vsock of the host" },
-    { .name = "device-root", .kind = VALUE_FOLDER, .value = "DIR", .min = 1, .max = 255, .help = "where the machine's /sys and /dev are; for containers" },
-};
 static const struct cli_option mix_options[] = {
     { .name = "epoch",
       .kind = VALUE_DURATION,
@@ -307,25 +316,6 @@ static const struct cli_option mix_options[] = {
       .max = 60,
       .def = "3",
       .help = "with capacity: length of a trial" },
-};
-
-static const struct cli_option zk_options[] = {
-    { .name = "out", .letter = 'o', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with issue: NAME of NAME.credential and NAME.opening; with prove: the proof; default: standard output" },
-    { .name = "key", .letter = 'k', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "signing key of the issuer or holder, as made by `village zk key`; default: that of the node in the data folder" },
-    { .name = "set", .repeat = true, .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "numbers of a set that the predicate names by its hash; may be given again" },
-    { .name = "credential", .letter = 'c', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: what the issuer signed" },
-    { .name = "opening", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: the values behind the credential, a secret of its holder" },
-    { .name = "values", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: numbers of self-asserted attributes as JSON, - for standard input" },
-    { .name = "predicate", .letter = 'p', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with verify: the predicate demanded, as its file or its id" },
-    { .name = "issuer", .repeat = true, .kind = VALUE_TEXT, .value = "KEY", .min = 64, .max = 64, .help = "with verify: who may have signed the attributes; may be given again" },
-    { .name = "holder", .kind = VALUE_TEXT, .value = "KEY", .min = 64, .max = 64, .help = "with issue: whose key must sign each proof, default: nobody's; with verify: whose it must be" },
-    { .name = "about", .kind = VALUE_TEXT, .value = "TEXT", .min = 0, .max = 63, .help = "what the credential is about" },
-    { .name = "valid", .kind = VALUE_DURATION, .value = "TIME", .min = SECOND, .max = 3650 * DAY, .def = "90d", .help = "with issue: how long the credential is valid" },
-    { .name = "verifier", .kind = VALUE_TEXT, .value = "ID", .min = 64, .max = 64, .help = "to whom something is proved; default: anybody" },
-    { .name = "purpose", .kind = VALUE_TEXT, .value = "TEXT", .min = 1, .max = 63, .help = "what the proof is for" },
-    { .name = "nonce", .kind = VALUE_TEXT, .value = "HEX", .min = 64, .max = 64, .help = "the verifier's, fresh: `village zk nonce`" },
-    { .name = "epoch", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = INT64_MAX, .help = "the period that it is about" },
-    FLAG("allow-self-asserted", 0, "with verify: accept attributes that only the prover vouches for"),
 };
 
 static const struct cli_option run_options[] = {
@@ -476,47 +466,6 @@ static const struct cli_option receipts_options[] = {
     { .name = "proof", .help = "with --json: add the proof of each receipt and the signed head of the log" },
     { .name = "check", .help = "verify signatures and proofs on this machine" },
 };
-static const struct cli_option verify_options[] = {
-    { .name = "village",
-      .kind = VALUE_TEXT,
-      .value = "ID",
-      .min = 1,
-      .max = 64,
-      .help = "the village that it must be of, as `village status` shows it" },
-    { .name = "key", .kind = VALUE_TEXT, .value = "NODE", .min = 1, .max = 64, .help = "whole node id of the key that must have signed a bare head of a log" },
-    { .name = "root",
-      .kind = VALUE_FILE,
-      .value = "FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "certificates (PEM) that authorities for time-stamps must lead to" },
-    { .name = "at", .kind = VALUE_TEXT, .value = "TIME", .min = 1, .max = 32, .help = "judge as of then (2026-11-28T20:00:00Z, or seconds since 1970); default: now" },
-    { .name = "kind", .kind = VALUE_TEXT, .value = "KIND", .min = 1, .max = 24, .help = "the kind that it must be" },
-    { .name = "witnesses", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = 64, .def = "0", .help = "refuse heads of logs that fewer members cosigned" },
-    { .name = "program", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "the module that must have run" },
-    { .name = "input",
-      .kind = VALUE_FILE,
-      .value = "[NAME=]FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "the inputs that it must have had, all of them" },
-    FLAG("no-input", 0, "it must have had no inputs"),
-    { .name = "output",
-      .kind = VALUE_FILE,
-      .value = "[NAME=]FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "the outputs that it must have made, all of them but stderr (standard output: stdout=FILE)" },
-    { .name = "file", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "the file that a timestamp is for" },
-    { .name = "header", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "header of the Bitcoin block, 80 bytes or their hex digits" },
-};
-static const struct cli_option timestamp_options[] = {
-    { .name = "form", .kind = VALUE_CHOICE, .choices = "rfc3161|ots", .def = "rfc3161", .help = "an authority's time-stamp, or OpenTimestamps" },
-    { .name = "output", .letter = 'o', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "where to; default: beside FILE" },
-};
 static const struct cli_option jobs_options[] = {
     { .name = "state",
       .kind = VALUE_CHOICE,
@@ -553,14 +502,6 @@ static const struct cli_option nodes_options[] = {
       .help = "only nodes in this state" },
 };
 
-static const struct cli_option neighbours_options[] = { { .name = "certificate", .kind = VALUE_TEXT, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "write the certificate of this epoch's neighbours, for others to check" } };
-static const struct cli_option availability_options[] = {
-    { .name = "output", .kind = VALUE_TEXT, .value = "FILE", .min = 1, .max = PATH_BYTES, .def = "-", .help = "where the proof goes" },
-    { .name = "issue", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = PATH_BYTES, .help = "at the first node: sign what witnesses counted for NODE; writes NAME.credential, NAME.opening, NAME.certificate" },
-    { .name = "prove", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = PATH_BYTES, .help = "prove a service level about the counters of these three files, without showing them" },
-    { .name = "answered", .kind = VALUE_INTEGER, .value = "PPM", .min = 1, .max = 1000000, .def = "999000", .help = "with --prove: this share of the challenges at least, in millionths" },
-    { .name = "mean", .kind = VALUE_INTEGER, .value = "MS", .min = 1, .max = 1000000, .help = "with --prove: that an answer took so many milliseconds at most, in the mean" },
-};
 static const struct cli_option reputation_options[] = {
     FLAG("check", 0, "compute NODE's score anew from its evidence, and see whether the signatures and the score are right"),
 };
@@ -800,6 +741,25 @@ const struct cli_command commands[] = {
       .exits = "0 1 2 3 4 5",
       .about = "Its certificate is revoked, its links are closed and its tasks move to other nodes.",
       .example = "village expel attic" },
+    { .name = "keys",
+      .group = GROUP_KEEP,
+      .summary = "keys of this node: sealed at rest, rotated, revoked",
+      .operands = "[list|seal|unseal|rotate|revoke [NODE]|cosign]",
+      .most = 2,
+      ROWS(keys_options),
+      .json = "list: {\"path\", \"node\", \"sealed\", \"with\", \"since_ms\", \"age_days\", \"due\", ...}; seal and unseal the same afterwards; "
+              "rotate and revoke the answer of the gateway; cosign: {\"checkpoint\", \"by\", \"size\"}",
+      .run = command_keys,
+      .exits = "0 1 2 3 4 5",
+      .about = "list, seal and unseal read and write node.keys in the data folder; the node must not be running for the last two. rotate and "
+               "revoke ask the gateway of the running node. cosign "
+               "signs the head of the log of receipts once more, with an Ed25519 key that stays in a token.\n"
+               "Passphrases are never taken from arguments or the environment.",
+      .example = "village keys\nvillage keys seal\nvillage keys seal --new-passphrase-file /root/phrase\n"
+                 "village keys seal --with tpm --pcrs 0,7\n"
+                 "village keys seal --with token --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=node' --pin-file pin\n"
+                 "village up --passphrase-file /root/phrase\nvillage keys unseal\nvillage keys rotate\nvillage keys revoke attic\n"
+                 "village keys cosign --pkcs11 /usr/lib/softhsm/libsofthsm2.so --key 'pkcs11:token=village;object=log' --pin-file pin" },
     { .name = "market",
       .group = GROUP_RUN,
       .summary = "what computing costs: quotes, auctions, prices",
@@ -843,6 +803,23 @@ const struct cli_command commands[] = {
                "What was missed beyond what the tier allows is owed back: docs/fog.md. `check` exits with 1 when the tier cannot be "
                "honoured.",
       .example = "village quorum\nvillage quorum check --tier gold\nvillage quorum check --tier silver --replicas 3 --json" },
+    { .name = "anchor",
+      .group = GROUP_KEEP,
+      .summary = "heads of the log of receipts on a chain: how it stands, and proofs",
+      .operands = "[status|account|deploy|prove [RECEIPT]|verify FILE]",
+      .most = 2,
+      ROWS(anchor_options),
+      .json = "the answer of GET /v1/fog/anchors; with account {\"account\", \"key_file\", \"chain\", \"balance_wei\", \"nonce\"}; with deploy {\"contract\", "
+              "\"account\", \"tx\", \"block\", \"gas\"}; with prove the answer of GET /v1/fog/anchors/{index}; with verify {\"shown\", \"reason\", ...}",
+      .run = command_anchor,
+      .exits = "0 1 2 4 5",
+      .about = "A node started with --anchor-url writes the head of its log of receipts to a contract, so that all see one log, and since when. "
+               "`account` shows whom to send coins to, `deploy` makes the contract; both need no village.\n"
+               "`prove` gets a proof that a receipt, named by its number in the log, or else the newest head, is on the chain. `verify` "
+               "checks it without asking anybody, says what you have to trust, and exits with 1 unless all holds.",
+      .example = "village anchor account --anchor-url https://rpc.example.org --anchor-chain 1\n"
+                 "village anchor deploy --anchor-url https://rpc.example.org --anchor-chain 1\nvillage anchor\nvillage anchor prove 17 -o receipt17.anchor\n"
+                 "village anchor verify receipt17.anchor --block 0x4e3a3754410177e6937ef1f84bba68ea139e8d1a2258c5f85db9f1cd715a1bdd" },
     { .name = "tee",
       .group = GROUP_KEEP,
       .summary = "what this machine has to prove where programs run: TEEs, TPM",

@@ -30,8 +30,19 @@ struct cli_up_options {
     unsigned long long ask;   /* for an H200-hour, micro-credits; 0: the village's price */
     unsigned long long price; /* up: the village's price of an H200-hour, micro-credits; 0: the default */
     bool no_cover;      /* no part in the private network as a client */
+    struct {
+        const char *url;      /* NULL: no anchors */
+        const char *key_file; /* NULL: anchor.key in the data folder */
+        bool plain;
+        unsigned long long chain, fee_max; /* fee_max: wei per gas */
+        unsigned char contract[20];
+        unsigned depth;
+        vl_ms every, patience;
+    } anchor;
     bool harvest;       /* takes work only while its owner's rules allow it */
     const char *sensor_root; /* with harvest: before the path of every sensor; NULL: none */
+    unsigned long long rotate_after_ms; /* 0: keys are replaced only when somebody says so */
+    const char *passphrase_file, *key_tpm, *key_module, *pin_file; /* how node.keys is opened when it is sealed; each may be NULL */
     enum vl_log_form log_form;
     enum vl_level log_level;
 };
@@ -56,13 +67,26 @@ struct cli_reputation {
     unsigned char by[32]; /* who signed it; zeros: there is none */
 };
 
+/* The account for anchors, and the contract (node/chain_client.h). */
+struct cli_chain {
+    const char *url;      /* NULL: only the account */
+    const char *key_file;
+    bool plain, deploy;
+    unsigned long long chain, fee_max; /* 0: whatever chain it is; wei per gas */
+    vl_ms wait_ms;        /* deploy: for a block */
+    /* out */
+    char account[43], contract[43], tx[67];
+    unsigned long long is_chain, nonce, balance_wei, block, gas; /* balance ULLONG_MAX: that or more */
+};
+
 /* Each runs until the daemon ends and returns the exit code of the process (cli.h, enum cli_exit). */
 struct cli_hooks {
     int (*up)(const struct cli_up_options *options);
     int (*join)(const struct cli_up_options *options);
     /* The hidden command `village runner ...`; argv[0] is "runner". */
     int (*runner)(int argc, char **argv);
-    /* These two: 0, or 1 with what went wrong in `problem`; `progress` gets lines for people. */
+    /* These three: 0, or 1 with what went wrong in `problem`; `progress` gets lines for people. */
+    int (*chain)(struct cli_chain *c, char problem[256]);
     int (*reputation)(struct cli_reputation *r, char problem[256]);
     int (*capacity)(struct cli_capacity *c, void (*progress)(void *arg, const char *text), void *arg, char problem[256]);
 };

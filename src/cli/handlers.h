@@ -3,7 +3,10 @@
 #ifndef VL_CLI_HANDLERS_H
 #define VL_CLI_HANDLERS_H
 
+#include "base/err.h"
+
 struct cli;
+struct receipt;
 
 int command_up(struct cli *cli);
 int command_join(struct cli *cli);
@@ -25,6 +28,9 @@ int command_keep(struct cli *cli);
 int command_reputation(struct cli *cli);
 int command_maintenance(struct cli *cli);
 int command_expel(struct cli *cli);
+/* VL_ECRYPTO: not signed by the worker that it names. */
+VL_MUST_CHECK enum vl_err cli_receipt_signed(const struct receipt *r);
+int command_anchor(struct cli *cli);
 int command_harvest(struct cli *cli);
 int command_contributions(struct cli *cli);
 int command_mix(struct cli *cli);
@@ -32,6 +38,8 @@ int command_market(struct cli *cli);
 int command_bench(struct cli *cli);
 int command_quorum(struct cli *cli);
 int command_tee(struct cli *cli);
+int command_keys(struct cli *cli);
+int command_keys_cosign(struct cli *cli); /* a part of it */
 int command_status(struct cli *cli);
 int command_zk(struct cli *cli);
 int command_help(struct cli *cli);

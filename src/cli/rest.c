@@ -1,6 +1,6 @@
 #include "cli/rest.h"
 
-#include "cli/curl_load.h"
+#include "os/curl_load.h"
 
 #include <errno.h>
 #include <sodium.h>

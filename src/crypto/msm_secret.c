@@ -8,9 +8,17 @@
 #define MULTIPLES 8u
 #define CHUNK 64u /* terms that share a chain of doublings: their tables fit into the second-level cache */
 
+#define WORDS 20u
+
+union multiple {
+    struct edwards_cached point;
+    uint64_t word[WORDS];
+};
+_Static_assert(sizeof(struct edwards_cached) == WORDS * sizeof(uint64_t), "words of a point");
+
 struct term {
-    struct edwards_cached of[MULTIPLES]; /* p, 2 p, .. 8 p */
-    int8_t digit[DIGITS];                /* -8 .. 7, the lowest first */
+    union multiple of[MULTIPLES]; /* p, 2 p, .. 8 p */
+    int8_t digit[DIGITS];         /* -8 .. 7, the lowest first */
 };
 
 /* With 8 added to each digit beforehand, digit minus 8 is signed and no carry is left to pass on: s + 0x88..8 is below
@@ -25,31 +33,36 @@ static void to_digits(const uint8_t scalar[32], int8_t ret[DIGITS]) {
     }
 }
 
-static void fill_table(const struct edwards *p, struct edwards_cached ret[MULTIPLES]) {
+static void fill_table(const struct edwards *p, union multiple ret[MULTIPLES]) {
     struct edwards at = *p;
-    ret[0] = edwards_cache(p);
+    ret[0].point = edwards_cache(p);
     for (unsigned i = 1; i < MULTIPLES; i++) {
-        at = edwards_add(&at, &ret[0]);
-        ret[i] = edwards_cache(&at);
+        at = edwards_add(&at, &ret[0].point);
+        ret[i].point = edwards_cache(&at);
     }
 }
 
-static void take_if(struct edwards_cached *r, const struct edwards_cached *from, uint64_t take) {
-    r->ypx = fe_select(r->ypx, from->ypx, take);
-    r->ymx = fe_select(r->ymx, from->ymx, take);
-    r->z2 = fe_select(r->z2, from->z2, take);
-    r->t2d = fe_select(r->t2d, from->t2d, take);
+/* Adds m's words where take is 1, nothing where it is 0.  Plain words rather than fields: compilers make vectors of
+ * them. */
+static void take_if(union multiple *r, const union multiple *m, uint64_t take) {
+    uint64_t mask = 0 - take;
+    for (unsigned i = 0; i < WORDS; i++) r->word[i] |= mask & m->word[i];
 }
 
 /* digit * p */
 static struct edwards_cached pick(const struct term *t, unsigned at) {
-    struct edwards_cached r = { FE_ONE, FE_ONE, { { 2, 0, 0, 0, 0 } }, FE_ZERO }; /* the identity, for 0 */
+    static const union multiple identity = { .word = { [0] = 1, [5] = 1, [10] = 2 } }; /* y + x, y - x, 2 z */
+    union multiple r = { .word = { 0 } };
     int32_t d = t->digit[at], sign = d >> 31;
     uint32_t size = (uint32_t)((d ^ sign) - sign);
+    uint64_t minus = (uint64_t)sign & 1;
+    take_if(&r, &identity, ((uint64_t)size - 1) >> 63);
     for (uint32_t i = 0; i < MULTIPLES; i++) take_if(&r, &t->of[i], ((uint64_t)(size ^ (i + 1)) - 1) >> 63);
-    struct edwards_cached minus = { r.ymx, r.ypx, r.z2, fe_neg(r.t2d) };
-    take_if(&r, &minus, (uint64_t)sign & 1);
-    return r;
+    struct edwards_cached p = r.point;
+    r.point.ypx = fe_select(p.ypx, p.ymx, minus);
+    r.point.ymx = fe_select(p.ymx, p.ypx, minus);
+    r.point.t2d = fe_select(p.t2d, fe_neg(p.t2d), minus);
+    return r.point;
 }
 
 static struct edwards sum_chunk(const struct term *t, size_t n) {

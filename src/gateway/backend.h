@@ -37,6 +37,7 @@ struct reputation_state;
 struct job_spec; /* wire/job.h: the one definition of what a person may submit */
 struct plan_record; /* fog/plan_record.h */
 struct sched_why;   /* fog/sched.h */
+struct succession;  /* wire/succession.h */
 
 /* ---- views: what a read hands to its sink ---- */
 
@@ -184,6 +185,14 @@ struct view_info {
     uint64_t memory_bytes, rss_bytes;
     const struct view_library *libraries; /* those of the node; the gateway adds its own */
     size_t libraries_n;
+};
+
+struct view_keys {
+    struct vl_node_id node;
+    bool sealed, due, rotating, replaceable;
+    const char *with; /* "nothing", "passphrase", "tpm", "token" */
+    vl_ms since_ms;
+    uint64_t age_ms;
 };
 
 enum view_metric_type { VIEW_COUNTER = 0, VIEW_GAUGE = 1 };
@@ -334,6 +343,22 @@ struct view_agreement {
     } nodes[VIEW_QUORUM_NODES];
 };
 
+/* Heads of the log of receipts on a chain (docs/trust.md).  Texts are static, or borrowed for the call. */
+struct view_anchor {
+    bool on; /* false: only log_size is filled in */
+    const char *state;   /* "nothing yet", "waits", "sent", "in a block", "anchored" */
+    char problem[256];   /* "": none now */
+    const char *server;
+    char contract[43], account[43];
+    uint64_t chain, log_size;
+    uint32_t confirmations;
+    vl_ms every_ms;
+    uint64_t size, block;                  /* of the newest head that is deep enough; 0: none */
+    uint64_t pending_size, pending_block, nonce, fee; /* of the one on its way; 0: none; fee: wei per gas, the last offered */
+    uint32_t tries;
+    uint64_t reorgs, anchored, sent, failures; /* the last three since start */
+};
+
 /* ---- sinks: called once for each item, inside the read ---- */
 
 typedef void (*view_node_fn)(void *arg, const struct view_node *v);
@@ -359,11 +384,13 @@ typedef void (*view_agreement_fn)(void *arg, const struct view_agreement *v);
 /* `err` is VL_OK or why not; `detail` is a sentence for people or NULL, borrowed. */
 typedef void (*backend_auction_fn)(void *arg, enum vl_err err, const char *detail, struct vl_hash auction);
 typedef void (*backend_done_fn)(void *arg, enum vl_err err, const char *detail);
+typedef void (*backend_bytes_fn)(void *arg, enum vl_err err, const char *detail, struct vl_span bytes); /* bytes: borrowed */
 /* The log of receipts: its head, and what was asked for.  Borrowed for the call. */
-enum backend_log_kind { BACKEND_LOG_HEAD, BACKEND_LOG_LEAF, BACKEND_LOG_CONSISTENCY };
+/* ANCHOR: the leaf `index` in the first head with it that is on a chain; UINT64_MAX: the newest such head alone. */
+enum backend_log_kind { BACKEND_LOG_HEAD, BACKEND_LOG_LEAF, BACKEND_LOG_CONSISTENCY, BACKEND_LOG_ANCHOR };
 struct backend_log_query {
     enum backend_log_kind kind;
-    uint64_t index;         /* LEAF */
+    uint64_t index;         /* LEAF, ANCHOR */
     uint64_t first, second; /* CONSISTENCY: sizes, 1 <= first <= second */
 };
 struct view_log {
@@ -372,7 +399,8 @@ struct view_log {
     vl_ms time_ms;
     struct vl_node_id signer;
     char text[MERKLE_CHECKPOINT_MAX]; /* the signed head */
-    struct vl_span leaf;              /* LEAF: an encoded receipt */
+    struct vl_span leaf;              /* LEAF, ANCHOR: an encoded receipt */
+    struct vl_span artefact;          /* ANCHOR: trust/anchor_artefact.h */
     uint32_t proof_n;
     struct vl_hash proof[MERKLE_PROOF_MAX + 1];
 };
@@ -496,12 +524,21 @@ struct backend_ops {
     uint32_t (*retry_s)(void *self);
     /* VL_ENOTFOUND, VL_ESTATE: it has ended already. */
     enum vl_err (*job_cancel)(void *self, struct vl_job_id id, backend_done_fn done, void *arg);
+    void (*keys)(void *self, struct view_keys *ret);
+    /* That made `id` a successor; false: none, or not known here. */
+    bool (*succession)(void *self, struct vl_node_id id, struct succession *ret);
+    struct vl_span (*revocations)(void *self); /* signed list, borrowed; empty: none */
+    /* value of `done`: the new id (32 bytes).  VL_EUNSUPPORTED: a coordinator; VL_ESTATE: with the reason. */
+    enum vl_err (*keys_rotate)(void *self, backend_bytes_fn done, void *arg);
+    /* value of `done`: u64 ms.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_ESTATE: the coordinator itself. */
+    enum vl_err (*key_revoke)(void *self, struct vl_node_id id, backend_bytes_fn done, void *arg);
     enum vl_err (*node_expel)(void *self, struct vl_node_id id, backend_done_fn done, void *arg);
     enum vl_err (*node_maintenance)(void *self, struct vl_node_id id, bool on, backend_done_fn done, void *arg);
     /* VL_EUNSUPPORTED: only the coordinator can; VL_ENOTFOUND: one of them is no member; VL_ESTATE: one has no address;
      * VL_ERANGE: 3 to 9 different members, threshold more than half. */
     /* rtt in milliseconds for `done`.  VL_ENOTFOUND, VL_EUNSUPPORTED, VL_EEXPIRED, VL_ETIMEOUT ... with the reason. */
-    /* VL_EUNSUPPORTED: only the coordinator has it; VL_ENOTFOUND: beyond its end; VL_ERANGE: sizes. */
+    void (*anchor)(void *self, struct view_anchor *ret);
+    /* VL_EUNSUPPORTED: only the coordinator has it; VL_ENOTFOUND: beyond its end, or anchored nowhere; VL_ERANGE: sizes. */
     enum vl_err (*log)(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
     /* An error is returned, or told to `done`, never both. */
     /* Draws of this epoch; ret_self: this node. */

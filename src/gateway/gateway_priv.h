@@ -117,6 +117,11 @@ void api_contributions(struct gateway *g, struct http_req *r, const struct call 
 void api_openapi(struct gateway *g, struct http_req *r, const struct call *k);
 void api_nodes(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node(struct gateway *g, struct http_req *r, const struct call *k);
+void api_keys(struct gateway *g, struct http_req *r, const struct call *k);
+void api_key(struct gateway *g, struct http_req *r, const struct call *k);
+void api_revocations(struct gateway *g, struct http_req *r, const struct call *k);
+void api_keys_rotate(struct gateway *g, struct http_req *r, const struct call *k);
+void api_key_revoke(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_expel(struct gateway *g, struct http_req *r, const struct call *k);
 void api_node_maintenance(struct gateway *g, struct http_req *r, const struct call *k);
 void api_reputations(struct gateway *g, struct http_req *r, const struct call *k);
@@ -136,6 +141,8 @@ void api_job_output(struct gateway *g, struct http_req *r, const struct call *k)
 void api_job_events(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_cancel(struct gateway *g, struct http_req *r, const struct call *k);
 void api_job_receipts(struct gateway *g, struct http_req *r, const struct call *k);
+void api_anchor(struct gateway *g, struct http_req *r, const struct call *k);
+void api_anchor_proof(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_leaf(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_consistency(struct gateway *g, struct http_req *r, const struct call *k);

@@ -142,9 +142,11 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         sink(arg, &(struct view_metric){
                       .name = rows[i].name, .help = rows[i].help, .type = rows[i].type, .value = rows[i].value });
+    node_backend_keys_metrics(self, sink, arg);
     node_backend_load_metrics(self, sink, arg);
     node_backend_market_metrics(self, sink, arg);
     node_backend_mix_metrics(self, sink, arg);
+    node_backend_anchor_metrics(self, sink, arg);
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------------
@@ -711,6 +713,11 @@ struct backend node_backend(struct node_backend *b) {
         .auction_cancel = node_backend_auction_cancel,
         .retry_s = be_retry_s,
         .job_cancel = be_job_cancel,
+        .keys = node_backend_keys,
+        .succession = node_backend_succession,
+        .revocations = node_backend_revocations,
+        .keys_rotate = node_backend_keys_rotate,
+        .key_revoke = node_backend_key_revoke,
         .node_expel = be_node_expel,
         .node_maintenance = be_node_maintenance,
         .harvest = node_backend_harvest,
@@ -725,6 +732,7 @@ struct backend node_backend(struct node_backend *b) {
         .relays = node_backend_relays,
         .mix_ping = node_backend_ping,
         .mix_charter = be_mix_charter,
+        .anchor = node_backend_anchor,
         .log = node_backend_log,
         .prove = node_backend_prove,
         .neighbours = node_backend_neighbours,

@@ -29,6 +29,12 @@ void node_backend_neighbours(void *self, struct brain_topology *ret, struct vl_n
 bool node_backend_service(void *self, struct vl_node_id id, struct sla_counters *ret, struct vl_span *ret_cert);
 enum vl_err node_backend_keep(void *self, struct vl_hash blob, backend_done_fn done, void *arg);
 enum vl_err node_backend_draw_file(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
+/* node_anchor.c */
+void node_backend_anchor(void *self, struct view_anchor *ret);
+void node_backend_anchor_metrics(void *self, view_metric_fn sink, void *arg);
+/* The head with this leaf (UINT64_MAX: the newest) that is on a chain, as an artefact.  VL_ENOTFOUND. */
+enum vl_err node_backend_anchored(struct store *s, uint64_t index, struct vl_buf *ret);
+
 /* node_log.c */
 enum vl_err node_backend_log(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
 enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);
@@ -59,6 +65,14 @@ void node_backend_reputations(void *self, const struct vl_node_id *after, uint32
                               void *arg);
 enum vl_err node_backend_reputation(void *self, struct vl_node_id id, uint64_t after, uint32_t max,
                                     view_reputation_fn head, view_evidence_fn sink, void *arg);
+
+/* node_keys.c */
+void node_backend_keys(void *self, struct view_keys *ret);
+void node_backend_keys_metrics(void *self, view_metric_fn sink, void *arg);
+bool node_backend_succession(void *self, struct vl_node_id id, struct succession *ret);
+struct vl_span node_backend_revocations(void *self);
+enum vl_err node_backend_keys_rotate(void *self, backend_bytes_fn fn, void *arg);
+enum vl_err node_backend_key_revoke(void *self, struct vl_node_id id, backend_bytes_fn fn, void *arg);
 
 /* node_load.c */
 void node_backend_load_metrics(void *self, view_metric_fn sink, void *arg);

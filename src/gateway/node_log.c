@@ -3,6 +3,7 @@
 #include "gateway/node_backend.h"
 
 #include "node/persist.h"
+#include "trust/anchor_artefact.h"
 #include "trust/merkle_log.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct question {
     struct backend_log_query q;
     backend_log_fn done;
     void *arg;
+    struct vl_buf stored, artefact; /* ANCHOR: the head's row, and what goes out */
 };
 
 static enum vl_err item_get(struct store *s, enum record_item kind, const uint8_t key[32], uint64_t seq, struct store_row *row,
@@ -41,6 +43,36 @@ static enum vl_err prove(struct store *s, const struct merkle_log *log, const st
     return VL_OK;
 }
 
+/* The artefact of a head as it was kept, and the leaf in it. */
+static enum vl_err anchor_of(struct question *c, const struct merkle_log *log, struct view_log *v) {
+    static const uint8_t no_key[32];
+    struct store *s = node_store(c->node);
+    struct anchor_artefact a;
+    struct anchor_shown shown;
+    struct merkle_plan plan;
+    struct store_row row;
+    enum vl_err err = node_backend_anchored(s, c->q.index, &c->stored);
+    if (err == VL_OK) err = anchor_artefact_decode(vl_span(c->stored.p, c->stored.len), &a);
+    if (err) return err == VL_ENOTFOUND ? err : VL_ECORRUPT;
+    (void)anchor_artefact_check(vl_span(c->stored.p, c->stored.len), NULL, &shown); /* for the head in it */
+    v->size = shown.head.size;
+    v->root = shown.head.root;
+    v->time_ms = shown.head.time_ms;
+    if (c->q.index != UINT64_MAX) {
+        err = merkle_inclusion_plan(c->q.index, shown.head.size, &plan);
+        if (err == VL_OK) err = prove(s, log, &plan, v);
+        if (err == VL_OK) err = item_get(s, ITEM_LEAF, no_key, c->q.index, &row, &a.leaf);
+        if (err) return err;
+        a.leaf_index = c->q.index;
+        a.proof_n = v->proof_n;
+        for (uint32_t i = 0; i < v->proof_n && i < MERKLE_PROOF_MAX; i++) a.proof[i] = v->proof[i];
+    }
+    err = anchor_artefact_encode(&a, &c->artefact);
+    v->artefact = vl_span(c->artefact.p, c->artefact.len);
+    v->leaf = a.leaf;
+    return err;
+}
+
 static enum vl_err answer(struct question *c, struct vl_span bytes, struct merkle_log *log, struct view_log *v) {
     static const uint8_t no_key[32];
     struct merkle_checkpoint head;
@@ -60,6 +92,8 @@ static enum vl_err answer(struct question *c, struct vl_span bytes, struct merkl
         if (c->q.index >= head.size) return VL_ENOTFOUND;
         err = merkle_inclusion_plan(c->q.index, head.size, &plan);
         break;
+    case BACKEND_LOG_ANCHOR:
+        return anchor_of(c, log, v);
     case BACKEND_LOG_CONSISTENCY:
         if (c->q.second > head.size) return VL_ENOTFOUND;
         err = merkle_consistency_plan(c->q.first, c->q.second, &plan);
@@ -81,6 +115,8 @@ static void head_came(void *arg, enum vl_err err, const char *detail, struct vl_
     c->done(c->arg, err, detail, err ? NULL : v);
     free(log);
     free(v);
+    vl_buf_free(&c->stored);
+    vl_buf_free(&c->artefact);
     free(c);
 }
 
@@ -88,6 +124,8 @@ enum vl_err node_backend_log(void *self, const struct backend_log_query *q, back
     struct question *c = malloc(sizeof *c);
     if (c == NULL) return VL_ENOMEM;
     *c = (struct question){ .node = ((struct node_backend *)self)->node, .q = *q, .done = done, .arg = arg };
+    vl_buf_init(&c->stored, ANCHOR_ARTEFACT_MAX);
+    vl_buf_init(&c->artefact, ANCHOR_ARTEFACT_MAX);
     node_log_head(c->node, head_came, c);
     return VL_OK;
 }

@@ -11,7 +11,7 @@ void node_backend_rate(struct node *n, struct view_node *v) {
     const struct reputation *book = brain_reputation(node_brain(n));
     struct reputation_score s;
     if (book == NULL) return;
-    (void)reputation_get(book, v->id, node_now(n), &s);
+    (void)reputation_get(book, brain_origin(node_brain(n), v->id), node_now(n), &s);
     v->rated = true;
     v->trust_milli = s.trust_ppm / 1000;
     v->doubt_milli = (s.doubt_ppm + 999) / 1000;
@@ -27,7 +27,7 @@ void node_backend_reputations(void *self, const struct vl_node_id *after, uint32
     struct reputation_score s;
     if (book == NULL) return;
     for (r = registry_next(reg, after); r && max > 0; r = registry_next(reg, &r->id), max--) {
-        (void)reputation_get(book, r->id, node_now(n), &s);
+        (void)reputation_get(book, brain_origin(node_brain(n), r->id), node_now(n), &s);
         sink(arg, &(struct view_reputation){
                       .id = r->id, .name = r->name, .score = &s, .base_milli = reputation_base_milli(book) });
     }
@@ -59,8 +59,9 @@ enum vl_err node_backend_reputation(void *self, struct vl_node_id id, uint64_t a
     const struct reputation *book = brain_reputation(node_brain(n));
     if (book == NULL) return VL_EUNSUPPORTED;
     const struct node_record *r = registry_get(brain_registry(node_brain(n)), id);
-    struct store_value key[] = { store_int(ITEM_REPUTATION), store_blob(id.b, sizeof id.b), store_int(0) };
-    struct reputation_state s = { .node = id };
+    const struct vl_node_id origin = brain_origin(node_brain(n), id);
+    struct store_value key[] = { store_int(ITEM_REPUTATION), store_blob(origin.b, sizeof origin.b), store_int(0) };
+    struct reputation_state s = { .node = origin };
     struct reputation_score score;
     struct store_row row;
     enum vl_err err = store_get(node_store(n), STORE_ITEMS, key, &row);

@@ -42,14 +42,14 @@ static void waiter_answer(struct node *n, uint64_t token, enum vl_err err, const
 }
 
 /* Everybody who waits for a commit that will not come is told so: nothing was acknowledged. */
-static void waiters_fail(struct node *n, enum vl_err err) {
+static void waiters_fail(struct node *n, enum vl_err err, const char *why) {
     for (;;) {
         size_t it = 0;
         const void *key;
         uint64_t token;
         if (vl_map_next(&n->waiting, &it, &key) == NULL) return;
         memcpy(&token, key, sizeof token);
-        waiter_answer(n, token, err, "the data directory cannot be written; nothing was stored", (struct vl_span){ 0 });
+        waiter_answer(n, token, err, why, (struct vl_span){ 0 });
     }
 }
 
@@ -139,6 +139,28 @@ void node_expel(struct node *n, struct vl_node_id id, node_done_fn done, void *a
     uint64_t token = command(n, done, arg);
     if (token == 0) return;
     brain_expel(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
+void node_revoke_key(struct node *n, struct vl_node_id id, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_revoke_key(n->brain, node_now(n), token, id);
+    node_pump(n);
+}
+
+void node_rotate(struct node *n, node_done_fn done, void *arg) {
+    struct vl_errmsg msg = { "" };
+    const char *why;
+    enum vl_err err = n->brain && brain_rotate_check(n->brain, &why) == VL_OK ? keys_next(n, &msg) : VL_OK;
+    if (err) {
+        vl_log(n->cfg.log, node_now(n), VL_ERROR, "the keys cannot be replaced", VL_S("detail", msg.text));
+        refuse_later(n, err, done, arg);
+        return;
+    }
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_rotate(n->brain, node_now(n), token, n->keyfile.keys.next_seed, n->keyfile.keys.next_secret);
     node_pump(n);
 }
 
@@ -367,20 +389,21 @@ static void effect(struct node *n, const struct brain_effect *e) {
     case BRAIN_MIX_BATCH:
         mix_batch(n, e->batch);
         return;
+    case BRAIN_CHAIN_ASK:
+        chain_ask(n, e->bytes);
+        return;
+    case BRAIN_ROTATE:
+        keys_verdict(n, e);
+        return;
     case BRAIN_HARVEST:
         harvest_order(n, e->index, e->length);
         return;
     }
 }
 
-/* The brain's memory is worth nothing once a commit failed: drop it with its links and build it again from the store,
- * as a restart of the process would. */
-static void rebuild(struct node *n) {
-    n->rebuild = false;
+/* Drops the brain with its links and builds it again from the store, as a restart of the process would. */
+static void reopen(struct node *n, enum vl_err err, const char *why) {
     struct brain *old = n->brain;
-    enum vl_err why = n->health ? n->health : VL_ENOMEM;
-    vl_log(n->cfg.log, node_now(n), VL_ERROR, "a commit failed: going back to what is stored",
-           VL_S("error", vl_err_text(why)));
     n->generation++;
     mix_wait(n);
     n->brain = NULL;
@@ -393,10 +416,24 @@ static void rebuild(struct node *n) {
     brain_destroy(old);
     mix_close(n);
     store_flush(n->store);
-    waiters_fail(n, why);
+    waiters_fail(n, err, why);
     struct vl_errmsg msg = { "" };
-    enum vl_err err = node_brain_open(n, &msg);
+    err = node_brain_open(n, &msg);
     if (err) node_fail(n, err, msg.text);
+}
+
+/* The brain's memory is worth nothing once a commit failed. */
+static void rebuild(struct node *n) {
+    n->rebuild = false;
+    enum vl_err why = n->health ? n->health : VL_ENOMEM;
+    vl_log(n->cfg.log, node_now(n), VL_ERROR, "a commit failed: going back to what is stored",
+           VL_S("error", vl_err_text(why)));
+    reopen(n, why, "the data directory cannot be written; nothing was stored");
+}
+
+static void rotate(struct node *n) {
+    n->rotate = false;
+    if (keys_swap(n)) reopen(n, VL_EAGAIN, "this node's keys were replaced just now: look whether it was done, and try again");
 }
 
 static void deadline_fired(uv_timer_t *t);
@@ -415,10 +452,11 @@ void node_pump(struct node *n) {
     n->pumping = true;
     do {
         if (n->rebuild || brain_failed(n->brain)) rebuild(n);
+        if (n->rotate && n->brain) rotate(n);
         if (n->brain == NULL) break;
         while (!n->rebuild && brain_next_effect(n->brain, &e)) effect(n, &e);
         if (!n->rebuild) net_flush(n);
-    } while (n->rebuild || brain_pending(n->brain));
+    } while (n->rebuild || n->rotate || brain_pending(n->brain));
     if (n->brain) rearm(n);
     n->pumping = false;
 }
@@ -445,6 +483,7 @@ void node_slow_fired(uv_timer_t *t) {
     if (n->brain == NULL || n->stopping) return;
     os_clock_follow(&n->clock);
     if (n->slow_ticks++ % NODE_TRIM_EVERY == 0) blob_trim(n);
+    keys_look(n);
     os_machine_read(n->data_dir, &n->machine);
     brain_machine(n->brain, node_now(n), n->machine.load_milli, n->machine.disk_bytes);
     if (n->machine.disk_bytes < NODE_DISK_RESERVE / 4)
@@ -470,13 +509,15 @@ void node_slow_fired(uv_timer_t *t) {
 enum vl_err node_brain_open(struct node *n, struct vl_errmsg *msg) {
     uint8_t epoch[8] = { 0 };
     size_t len = 0;
+    enum vl_err err = keys_adopt(n, msg);
+    if (err) return err;
     crypto_random(n->brain_cfg.seed, sizeof n->brain_cfg.seed);
     if (persist_meta_get(n->store, "boot", epoch, sizeof epoch, &len)) vl_put_u64(epoch, 0);
     /* Larger than any before: the clock covers a store that came back from an older backup, and rebuilds on a full
      * disk. */
     uint64_t least = vl_get_u64(epoch) + 1 + n->generation, clock = node_now(n);
     n->brain_cfg.boot_epoch = clock > least ? clock : least;
-    enum vl_err err = brain_create(&n->brain_cfg, node_now(n), &n->brain);
+    err = brain_create(&n->brain_cfg, node_now(n), &n->brain);
     if (err) return vl_errmsg_set(msg, err, "cannot build the node: %s", vl_err_text(err));
     err = persist_restore(n->store, n->brain, node_now(n), msg);
     if (err) return err;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "brain/brain.h"
+#include "os/keyfile.h"
 #include "store/store.h"
 #include "wire/ticket.h"
 
@@ -14,6 +15,23 @@
 #define NODE_MIX_RATE 2000u
 
 struct node;
+
+/* Where heads of the log of receipts are anchored; the coordinator's.  Strings are borrowed until node_create() returns. */
+#define NODE_ANCHOR_DEPTH 12u
+#define NODE_ANCHOR_EVERY_MS 3600000u
+#define NODE_ANCHOR_PATIENCE_MS 180000u
+#define NODE_ANCHOR_FEE_MAX 200000000000ull
+struct node_anchor {
+    const char *url;      /* https://..., of a server with the chain's JSON-RPC; NULL: nowhere */
+    bool plain;           /* http:// may go to other machines, too */
+    const char *key_file; /* of the account (node/chain_client.h); NULL: "anchor.key" in the data directory, made when absent */
+    uint64_t chain;
+    struct eth_address contract;
+    uint32_t depth;       /* blocks on top before an anchor counts, 1..1000; 0: NODE_ANCHOR_DEPTH */
+    vl_ms every;          /* between two heads; 0: NODE_ANCHOR_EVERY_MS */
+    vl_ms patience;       /* before the fee is raised; 0: NODE_ANCHOR_PATIENCE_MS */
+    uint64_t fee_max;     /* wei per gas that are never exceeded; 0: NODE_ANCHOR_FEE_MAX */
+};
 
 struct node_config {
     const char *data_dir;  /* made when absent (0700) */
@@ -36,9 +54,12 @@ struct node_config {
     uint64_t ask;                /* for an H200-hour, micro-credits; 0: the village's price */
     uint64_t price_base;         /* founder: the village's price of an H200-hour, micro-credits; 0: the default */
     struct vl_span bench;        /* the program that measures nodes, static storage; empty: none */
+    struct node_anchor anchor;
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
     vl_ms epoch_ms;              /* founder: of draws; 0: an hour */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
+    struct keyfile_ways keys;    /* how node.keys is opened when it is sealed; strings borrowed until node_create() returns */
+    uint64_t rotate_after_ms;    /* member: keys of this age are replaced without being asked to; 0: never */
     struct vl_log *log;          /* borrowed */
 };
 
@@ -76,6 +97,19 @@ void node_auction_cancel(struct node *n, struct vl_hash auction, node_done_fn do
 /* All zero: every node. */
 void node_measure(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_cancel_job(struct node *n, struct vl_job_id id, node_done_fn done, void *arg);
+/* bytes of `done`: u64 ms, since when it counts as revoked. */
+void node_revoke_key(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
+/* bytes of `done`: the new id.  Errors of brain_rotate(), and those of writing node.keys. */
+void node_rotate(struct node *n, node_done_fn done, void *arg);
+#define NODE_KEYS_AGE_MS (90ull * 86400000) /* when keys are to be replaced */
+#define NODE_KEYS_WARN_MS (80ull * 86400000)
+struct node_keys_view {
+    vl_ms since_ms;
+    uint64_t age_ms;
+    bool sealed, due, rotating, replaceable; /* due: older than NODE_KEYS_WARN_MS, and can be replaced */
+    enum sealed_kind kind;
+};
+void node_keys_view(const struct node *n, struct node_keys_view *ret);
 void node_expel(struct node *n, struct vl_node_id id, node_done_fn done, void *arg);
 void node_maintenance(struct node *n, struct vl_node_id id, bool on, node_done_fn done, void *arg);
 void node_store_answer(struct node *n, const struct record_answer *answer, node_done_fn done, void *arg);
@@ -109,6 +143,7 @@ const struct brain *node_brain(const struct node *n);
 vl_ms node_now(struct node *n);
 vl_ms node_started(const struct node *n);
 const char *node_name(const struct node *n);
+const char *node_anchor_server(const struct node *n); /* "https://host:port"; "": heads are anchored nowhere */
 const char *node_addr(const struct node *n); /* "ADDR:PORT" as bound; "" */
 /* VL_OK, or why durable commands are refused now: VL_ENOSPC, VL_EIO. */
 enum vl_err node_health(const struct node *n);

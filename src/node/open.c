@@ -14,48 +14,31 @@
 #include <string.h>
 #include <unistd.h>
 
-/* keys: u8 version | u8 coordinator | sign seed 32 | static secret 32 | root seed 32 (zeros for members).  A file of
- * mode 0600 beside the store, not in it: backups of the store carry no keys. */
-#define KEYS_VERSION 1u
-#define KEYS_BYTES 98u
-
+/* node.keys: a file of mode 0600 beside the store, not in it: backups of the store carry no keys. */
 static enum vl_err keys_make(struct node *n, const char *path, struct vl_errmsg *msg) {
-    uint8_t p[KEYS_BYTES] = { KEYS_VERSION, n->cfg.found };
-    crypto_random(p + 2, n->cfg.found ? 96 : 64);
-    enum vl_err err = os_file_write(path, p, sizeof p, 0600);
-    crypto_wipe(p, sizeof p);
-    return err ? vl_errmsg_set(msg, err, "cannot write %s: %s", path, vl_err_text(err)) : VL_OK;
+    struct keyfile f = { .keys = { .coordinator = n->cfg.found, .since_ms = os_clock_now(&n->clock) } };
+    crypto_random(f.keys.sign_seed, sizeof f.keys.sign_seed);
+    crypto_random(f.keys.link_secret, sizeof f.keys.link_secret);
+    if (n->cfg.found) crypto_random(f.keys.root_seed, sizeof f.keys.root_seed);
+    enum vl_err err = keyfile_write(path, &f, msg);
+    if (err == VL_OK) n->keyfile = f;
+    keyfile_wipe(&f);
+    return err;
 }
 
 static enum vl_err keys_load(struct node *n, struct vl_errmsg *msg) {
     char path[512];
-    struct vl_buf b;
     snprintf(path, sizeof path, "%s/node.keys", n->data_dir);
-    vl_buf_init(&b, 4096);
-    enum vl_err err = os_file_read(path, &b);
-    if (err == VL_ENOTFOUND) {
-        err = keys_make(n, path, msg);
-        if (err) return err;
-        err = os_file_read(path, &b);
-    }
-    if (err) {
-        vl_errmsg_set(msg, err, "cannot read %s: %s", path, vl_err_text(err));
-    } else if (b.len != KEYS_BYTES || b.p[0] != KEYS_VERSION || b.p[1] > 1) {
-        err = vl_errmsg_set(msg, VL_ECORRUPT, "%s is damaged: restore it from a backup", path);
-    } else if (b.p[1] == 1 && !n->cfg.found) {
-        err = vl_errmsg_set(msg, VL_ESTATE,
-                            "%s belongs to the first node of a village: start it with `village up`, or join "
-                            "with another --data",
-                            n->data_dir);
-    } else {
-        n->coordinator = b.p[1] == 1;
-        memcpy(n->sign_seed, b.p + 2, 32);
-        memcpy(n->static_secret, b.p + 34, 32);
-        memcpy(n->root_seed, b.p + 66, 32);
-    }
-    if (b.p) crypto_wipe(b.p, b.cap);
-    vl_buf_free(&b);
-    return err;
+    enum vl_err err = keyfile_read(path, &n->cfg.keys, &n->keyfile, msg);
+    if (err == VL_ENOTFOUND && access(path, F_OK) != 0) err = keys_make(n, path, msg);
+    if (err) return err;
+    if (n->keyfile.keys.coordinator && !n->cfg.found)
+        return vl_errmsg_set(msg, VL_ESTATE,
+                             "%s belongs to the first node of a village: start it with `village up`, or join "
+                             "with another --data",
+                             n->data_dir);
+    n->coordinator = n->keyfile.keys.coordinator;
+    return VL_OK;
 }
 
 static enum vl_err ticket_take(struct node *n, struct vl_errmsg *msg) {
@@ -135,9 +118,7 @@ static void mix_config_fill(struct node *n) {
 static void brain_config_fill(struct node *n) {
     struct brain_config *c = &n->brain_cfg;
     os_machine_read(n->data_dir, &n->machine);
-    memcpy(c->sign_seed, n->sign_seed, 32);
-    memcpy(c->static_secret, n->static_secret, 32);
-    memcpy(c->root_seed, n->root_seed, 32);
+    keys_config(n);
     snprintf(c->name, sizeof c->name, "%s", n->name);
     snprintf(c->addr, sizeof c->addr, "%s", n->addr);
     c->coordinator = n->coordinator;
@@ -188,8 +169,8 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
     vl_map_init(&n->by_conn, sizeof(uint32_t), VL_LINKS_MAX, 0);
     n->out_buffer = malloc(HTX_OUTPUT_GOOD);
     enum vl_err err = n->out_buffer ? config_take(n, cfg, msg) : VL_ENOMEM;
-    if (err == VL_OK) err = keys_load(n, msg);
     if (err == VL_OK) err = store_take(n, msg);
+    if (err == VL_OK) err = keys_load(n, msg); /* under the store's lock: `village keys` takes it, too */
     if (err == VL_OK) err = ticket_take(n, msg);
     if (err == VL_OK && cfg->listen) err = net_listen(n, cfg->listen, msg);
     n->started_ms = node_now(n);
@@ -197,6 +178,7 @@ enum vl_err node_create(uv_loop_t *loop, const struct node_config *cfg, const st
         brain_config_fill(n);
         err = node_labels_take(n, msg);
     }
+    if (err == VL_OK) err = chain_open(n, msg);
     if (err == VL_OK) {
         err = handles_open(n);
     }
@@ -224,6 +206,7 @@ static void node_free(struct node *n) {
     void *arg = n->stopped_arg;
     brain_destroy(n->brain);
     mix_close(n);
+    chain_close(n);
     store_close(n->store);
     size_t it = 0;
     for (void *w; (w = vl_map_next(&n->waiting, &it, NULL));) free(w);
@@ -254,6 +237,7 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg) {
     net_close_all(n);
     runner_stop(n);
     harvest_close(n);
+    chain_stop(n);
     close_handle((uv_handle_t *)&n->timer);
     close_handle((uv_handle_t *)&n->slow);
     if (n->polling_store) close_handle((uv_handle_t *)&n->store_poll);

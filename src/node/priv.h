@@ -40,6 +40,7 @@ struct node_mix_key {    /* table NULL: free */
     struct os_mapping map;
 };
 struct node_mix_batch;
+struct node_chain; /* chain.c */
 
 struct waiter { /* a command that waits for its reply */
     node_done_fn done;
@@ -72,7 +73,9 @@ struct node {
     struct brain *brain;
     enum vl_err health;
     bool coordinator, trimming, stopping, pumping, rebuild, polling_store;
-    uint8_t sign_seed[32], static_secret[32], root_seed[32];
+    struct keyfile keyfile;
+    bool rotate;          /* the next pair takes over as soon as the brain is at rest */
+    vl_ms keys_warned_ms; /* 0: not yet */
     struct brain_config brain_cfg;
 
     uv_timer_t timer, slow; /* the brain's deadline; once in a while: machine, clock, trim */
@@ -116,6 +119,8 @@ struct node {
     uint64_t bandwidth_bps;     /* 0: no limit */
     int64_t bucket_bits;
     uint64_t bucket_at_ms;
+
+    struct node_chain *chain; /* NULL: heads are anchored nowhere */
 
     uint32_t slow_ticks;
     unsigned handles; /* libuv handles of ours that are open */
@@ -174,8 +179,22 @@ struct blob_wait {
 /* NULL: answer at once; else filled in by the caller and queued with bandwidth_queue(). */
 struct blob_wait *bandwidth_wait(struct node *n, uint64_t moved, size_t keep);
 void bandwidth_queue(struct node *n, struct blob_wait *w);
+/* keys.c */
+enum vl_err keys_next(struct node *n, struct vl_errmsg *msg); /* makes and stores the pair that is to take over, unless there is one */
+void keys_verdict(struct node *n, const struct brain_effect *e);
+bool keys_swap(struct node *n);                                /* false: could not be stored, and has said so */
+enum vl_err keys_adopt(struct node *n, struct vl_errmsg *msg); /* before the brain opens: makes the store that of our key */
+void keys_config(struct node *n);                              /* of the brain */
+void keys_look(struct node *n);                                /* now and then: warns, or begins */
 /* plan.c */
 void plan_batch(struct node *n, struct brain_plan *plan);
+
+/* chain.c */
+/* Fills brain_cfg.chain.  Errors of chain_account_open() and chain_client_open(). */
+enum vl_err chain_open(struct node *n, struct vl_errmsg *msg);
+void chain_ask(struct node *n, struct vl_span ask);
+void chain_stop(struct node *n); /* ends the request that runs, within about a second */
+void chain_close(struct node *n); /* when nothing runs any more */
 
 /* mix.c */
 void mix_key(struct node *n, uint64_t epoch, bool make, uint64_t capacity);

@@ -376,6 +376,8 @@ static void effect(struct sim_node *n, const struct brain_effect *e, vl_ms now) 
         brain_mix_batch_run(e->batch);
         brain_mix_batch_done(n->brain, now, e->batch);
         return;
+    case BRAIN_CHAIN_ASK: /* no simulated village has a chain */
+    case BRAIN_ROTATE: /* no member of a simulated village replaces its keys */
     case BRAIN_NODE_CHANGED:
     case BRAIN_NOTE:
         return;

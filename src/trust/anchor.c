@@ -36,8 +36,10 @@ static void replace(struct anchor *a) {
 enum anchor_ask anchor_next(struct anchor *a, vl_ms now) {
     if (a->waiting || now < a->due || idle(a)) return ANCHOR_IDLE;
     a->waiting = true;
-    if (a->pending.size == 0) a->pending = a->newest;
-    if (a->tries == 0) return ANCHOR_ASK_QUOTE;
+    if (a->tries == 0) {
+        a->pending = a->newest; /* also instead of an older one that no nonce was used for: a head contains all before it */
+        return ANCHOR_ASK_QUOTE;
+    }
     if (a->block == 0 && !a->to_send && now >= vl_ms_add(a->sent_at, a->rules.patience)) replace(a);
     return a->to_send ? ANCHOR_SEND : ANCHOR_ASK_RECEIPT;
 }

@@ -1,5 +1,6 @@
 #include "trust/eth_tx.h"
 
+#include "base/text.h"
 #include "crypto/keccak.h"
 #include "trust/rlp.h"
 
@@ -101,6 +102,34 @@ void eth_address_of(const uint8_t public[64], struct eth_address *ret) {
     uint8_t h[32];
     keccak_256(vl_span(public, 64), h);
     memcpy(ret->b, h + 12, sizeof ret->b);
+}
+
+void eth_address_format(const struct eth_address *a, char ret[ETH_ADDRESS_TEXT]) {
+    uint8_t sum[32];
+    ret[0] = '0';
+    ret[1] = 'x';
+    vl_hex_encode(a->b, sizeof a->b, ret + 2);
+    keccak_256(vl_span(ret + 2, 2 * sizeof a->b), sum);
+    for (size_t i = 0; i < 2 * sizeof a->b; i++)
+        if (ret[2 + i] >= 'a' && (i % 2 ? sum[i / 2] & 8 : sum[i / 2] >> 7)) ret[2 + i] = (char)(ret[2 + i] - 'a' + 'A');
+}
+
+enum vl_err eth_address_parse(const char *text, struct eth_address *ret) {
+    char small[41] = "", sound[ETH_ADDRESS_TEXT];
+    bool upper = false, lower = false;
+    if (strlen(text) != ETH_ADDRESS_TEXT - 1 || text[0] != '0' || text[1] != 'x') return VL_EPARSE;
+    for (size_t i = 0; i < 40; i++) {
+        char c = text[2 + i];
+        upper |= c >= 'A' && c <= 'F';
+        lower |= c >= 'a' && c <= 'f';
+        small[i] = c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c;
+    }
+    struct eth_address a;
+    if (vl_hex_decode(small, a.b, sizeof a.b) != VL_OK) return VL_EPARSE;
+    eth_address_format(&a, sound);
+    if (upper && lower && strcmp(sound, text) != 0) return VL_ECRYPTO;
+    *ret = a;
+    return VL_OK;
 }
 
 void eth_address_created(const struct eth_address *sender, uint64_t nonce, struct eth_address *ret) {

@@ -34,6 +34,11 @@ VL_MUST_CHECK enum vl_err eth_tx_decode(struct vl_span in, struct eth_tx *ret, s
 
 /* Of a public key x || y: the last 20 bytes of its Keccak-256. */
 void eth_address_of(const uint8_t public[64], struct eth_address *ret);
+#define ETH_ADDRESS_TEXT 43u
+/* "0x" and 40 hexadecimal digits, whose case carries a checksum (EIP-55). */
+void eth_address_format(const struct eth_address *a, char ret[ETH_ADDRESS_TEXT]);
+/* VL_EPARSE: no address; VL_ECRYPTO: of both cases, and the checksum is wrong. */
+VL_MUST_CHECK enum vl_err eth_address_parse(const char *text, struct eth_address *ret);
 /* Where the contract is that the sender's transaction of this nonce makes (yellow paper, section 7). */
 void eth_address_created(const struct eth_address *sender, uint64_t nonce, struct eth_address *ret);
 

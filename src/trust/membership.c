@@ -327,6 +327,23 @@ static enum vl_err renew(struct membership *m, const event *ev, result *ret) {
     return issue(m, ev->now, &wanted, ret);
 }
 
+static enum vl_err succeed(struct membership *m, const event *ev, result *ret) {
+    const struct member_record *have = member_find(m, ev->u.succeed.old), *there = member_find(m, ev->u.succeed.node);
+    if (have == NULL) return revoked_find(m, ev->u.succeed.old) ? VL_EDENIED : VL_ENOTFOUND;
+    if (ev->now >= have->cert.expires_ms) return VL_EEXPIRED;
+    if (revoked_find(m, ev->u.succeed.node)) return VL_EDENIED;
+    if (there && memcmp(there->cert.static_key, ev->u.succeed.static_key, 32) != 0) return VL_EEXISTS;
+    if (there && ev->now < there->cert.expires_ms) {
+        ret->cert = there->cert;
+        return VL_OK;
+    }
+    struct member_record wanted = *have;
+    wanted.until_ms = there ? there->until_ms : 0;
+    wanted.cert.node = ev->u.succeed.node;
+    memcpy(wanted.cert.static_key, ev->u.succeed.static_key, sizeof wanted.cert.static_key);
+    return issue(m, ev->now, &wanted, ret);
+}
+
 static enum vl_err expel(struct membership *m, const event *ev, result *ret) {
     struct member_record *have = member_find(m, ev->u.node);
     if (have == NULL) return VL_ENOTFOUND;
@@ -436,6 +453,8 @@ static enum vl_err dispatch(struct membership *m, const event *ev, result *ret) 
         return admit(m, ev, ret);
     case MEMBERSHIP_RENEW:
         return renew(m, ev, ret);
+    case MEMBERSHIP_SUCCEED:
+        return succeed(m, ev, ret);
     case MEMBERSHIP_EXPEL:
         return expel(m, ev, ret);
     case MEMBERSHIP_TICK:
@@ -493,7 +512,10 @@ enum vl_err membership_revocations(const struct membership *m, uint8_t *dst, siz
     }
     struct revocation *v = calloc(m->revoked_n ? m->revoked_n : 1, sizeof *v);
     if (v == NULL) return VL_ENOMEM;
-    for (uint32_t i = 0; i < m->revoked_n; i++) v[i] = m->revoked[i].entry;
+    for (uint32_t i = 0; i < m->revoked_n; i++) {
+        v[i] = m->revoked[i].entry;
+        v[i].at_ms = m->revoked[i].at_ms;
+    }
     size_t n = 0;
     enum vl_err err = revocations_encode_body(m->root.public, m->counters.list_number, m->counters.list_issued_ms, v,
                                               m->revoked_n, dst, cap, &n);

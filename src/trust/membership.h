@@ -89,6 +89,7 @@ enum membership_event_kind {
     MEMBERSHIP_JOIN,          /* join, with secret */
     MEMBERSHIP_ADMIT,         /* join, without: the owner's own nodes (the coordinator itself) */
     MEMBERSHIP_RENEW,         /* join: node and static_key only */
+    MEMBERSHIP_SUCCEED,       /* succeed: the same member under a new key; both are members until the old one is expelled */
     MEMBERSHIP_EXPEL,         /* node */
     MEMBERSHIP_TICK,          /* forget what is long dead; see membership_deadline() */
     MEMBERSHIP_RESTORE,       /* restore; now is ignored */
@@ -112,13 +113,17 @@ struct membership_event {
             const char *name;
             uint32_t roles; /* wanted; granted are those that the ticket grants too */
         } join;
+        struct {
+            struct vl_node_id old, node; /* the caller has checked that each signed for the other (trust/succession.h) */
+            uint8_t static_key[32];
+        } succeed;
         struct vl_node_id node;
         struct membership_record restore;
     } u;
 };
 
 struct membership_result {
-    struct cert cert;        /* JOIN, ADMIT, RENEW */
+    struct cert cert;        /* JOIN, ADMIT, RENEW, SUCCEED */
     struct ticket_id ticket; /* TICKET_CREATE */
     bool list_changed;       /* publish membership_revocations() */
     size_t effects;
@@ -144,6 +149,8 @@ void membership_destroy(struct membership *m);
  *   half of its life is left: send it at every start.
  * - RENEW: VL_ENOTFOUND not a member; VL_EDENIED expelled; VL_EEXPIRED too late, it needs a ticket.  While more than
  *   half of its life is left and the static key is the same, the certificate it has.
+ * - SUCCEED: VL_ENOTFOUND old is not a member; VL_EEXPIRED its certificate; VL_EDENIED it, or the new key, was expelled;
+ *   VL_EEXISTS the new key is a member's already, with another static key; with the same one it gets what it has.  VL_ELIMIT.
  * - EXPEL: VL_ENOTFOUND; VL_ELIMIT the revocation list is full.
  * - RESTORE: VL_EPARSE contradiction; VL_ELIMIT.
  * - All: VL_ENOMEM. */

@@ -67,8 +67,14 @@ struct vl_span roster_list(const struct roster *r) {
 enum vl_err roster_recheck(const struct roster *r, const struct cert *cert, vl_ms now) {
     if (vl_ms_add(now, ROSTER_SKEW_MS) < cert->issued_ms) return VL_EAGAIN;
     if (now >= cert->expires_ms) return VL_EEXPIRED;
-    if (r->raw && cert->serial <= revocations_find(&r->list, cert->node)) return VL_ESTALE;
+    if (r->raw && cert->serial <= revocations_find(&r->list, cert->node, NULL)) return VL_ESTALE;
     return VL_OK;
+}
+
+enum vl_err roster_signed_at(const struct roster *r, struct vl_node_id node, vl_ms at) {
+    vl_ms revoked = 0;
+    if (r->raw == NULL || revocations_find(&r->list, node, &revoked) == 0) return VL_OK;
+    return at > revoked ? VL_ESTALE : VL_OK;
 }
 
 enum vl_err roster_check(const struct roster *r, struct vl_span encoded, vl_ms now, struct cert *ret) {

@@ -37,6 +37,9 @@ struct vl_span roster_list(const struct roster *r);
 VL_MUST_CHECK enum vl_err roster_check(const struct roster *r, struct vl_span encoded, vl_ms now, struct cert *ret);
 /* The same for a certificate checked before (links that live long): time and revocation only. */
 VL_MUST_CHECK enum vl_err roster_recheck(const struct roster *r, const struct cert *cert, vl_ms now);
+/* Whether what `node` signed about the time `at` counts: VL_ESTALE when its key was revoked before.  A node that was admitted again after
+ * an expulsion stays in the list for the certificates it had then: ask only about nodes that are no members. */
+VL_MUST_CHECK enum vl_err roster_signed_at(const struct roster *r, struct vl_node_id node, vl_ms at);
 /* What to tell people about an error of roster_check().  Static storage. */
 const char *roster_problem(enum vl_err err);
 

@@ -19,7 +19,7 @@ static void chain(char letter, unsigned value, unsigned n, struct ristretto *ret
 struct zk_gens *zk_gens_create(unsigned bits, unsigned values) {
     uint8_t base[32], wide[64];
     assert(bits == 8 || bits == 16 || bits == 32 || bits == 64);
-    assert(values == 1 || values == 2 || values == 4 || values == 8 || values == 16);
+    assert(values >= 1 && values <= ZK_GENS_VALUES_MAX && (values & (values - 1)) == 0);
     struct zk_gens *g = calloc(1, sizeof *g);
     if (g == NULL) return NULL;
     g->bits = bits;

@@ -7,7 +7,7 @@
 
 #include "trust/zk_priv.h"
 
-#define ZK_ROUNDS_MAX 10u /* of 1,024 */
+#define ZK_ROUNDS_MAX 12u /* of 4,096 */
 
 /* Q = w B.  n: a power of two; a and b are folded in place; g and h: n generators each.  out: 64 log2(n) + 64 bytes.
  * VL_ECRYPTO: a challenge was 0.  VL_ENOMEM. */

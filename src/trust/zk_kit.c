@@ -1,10 +1,12 @@
 #include "crypto/hash.h"
 #include "trust/zk_proof_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define PROGRAMS 32u
-#define SIZES 5u /* generators for 1, 2, 4, 8, 16 values */
+#define SIZES 7u /* generators for 1, 2, 4 .. ZK_GENS_VALUES_MAX values */
+static_assert(1u << (SIZES - 1) == ZK_GENS_VALUES_MAX, "generators for the largest circuit");
 
 struct zk_kit {
     uint8_t seed[32];

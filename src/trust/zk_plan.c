@@ -207,7 +207,7 @@ static void estimate(const struct planner *l, struct zk_step *s, const struct zk
         break;
     case ZK_STEP_CIRCUIT:
         for (n = 1; n < s->gates;) n *= 2;
-        s->prove_us = 1000 + 240 * n + l->terms / 4;
+        s->prove_us = 1000 + 140 * n + l->terms / 4;
         s->verify_us = 500 + 12 * n + l->terms / 4;
         break;
     }

@@ -29,7 +29,7 @@
 struct zk_kit;
 struct zk_kit *zk_kit_create(const uint8_t seed[32]);
 void zk_kit_destroy(struct zk_kit *kit);
-/* Generators for so many values of 64 bits (1, 2, 4, 8, 16).  NULL: out of memory.  Borrowed from the kit. */
+/* Generators for so many values of 64 bits (a power of two up to ZK_GENS_VALUES_MAX).  NULL: out of memory.  Borrowed from the kit. */
 const struct zk_gens *zk_kit_gens(struct zk_kit *kit, unsigned values);
 
 /* To whom, what for, and when: chosen by the verifier, or agreed upon. */

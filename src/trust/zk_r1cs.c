@@ -60,8 +60,10 @@ struct zk_cs *zk_cs_create(const struct zk_gens *g, struct transcript *t, bool p
 
 void zk_cs_destroy(struct zk_cs *cs) {
     if (cs == NULL) return;
+    struct zk_scalar *of_gates[3] = { cs->left, cs->right, cs->output };
+    for (unsigned i = 0; i < 3; i++) sodium_memzero(of_gates[i], cs->gates * sizeof *of_gates[i]);
+    sodium_memzero(cs->opening, sizeof cs->opening);
     free(cs->term);
-    sodium_memzero(cs, sizeof *cs);
     free(cs);
 }
 

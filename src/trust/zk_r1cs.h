@@ -24,12 +24,12 @@
 #include "trust/zk_range.h"
 #include "trust/zk_scalar.h"
 
-#define ZK_GATES_MAX 1024u       /* multipliers; with generators for 64 bits and 16 values */
-#define ZK_CS_COMMITTED_MAX 64u  /* commitments */
-#define ZK_CONSTRAINTS_MAX 8192u /* linear constraints, those of multipliers included */
-#define ZK_CS_TERMS_MAX 65536u   /* terms of all of them */
-#define ZK_LC_MAX 96u            /* terms of one linear combination */
-#define ZK_R1CS_PROOF_MAX 1056u  /* bytes, of 1,024 multipliers: 32 (13 + 2 log2) */
+#define ZK_GATES_MAX 4096u        /* multipliers; with generators for 64 bits and 64 values */
+#define ZK_CS_COMMITTED_MAX 64u   /* commitments */
+#define ZK_CONSTRAINTS_MAX 16384u /* linear constraints, those of multipliers included */
+#define ZK_CS_TERMS_MAX 131072u   /* terms of all of them */
+#define ZK_LC_MAX 96u             /* terms of one linear combination */
+#define ZK_R1CS_PROOF_MAX 1184u   /* bytes, of 4,096 multipliers: 32 (13 + 2 log2) */
 
 enum zk_var_kind { ZK_ONE = 0, ZK_COMMITTED = 1, ZK_LEFT = 2, ZK_RIGHT = 3, ZK_OUTPUT = 4 };
 struct zk_var {

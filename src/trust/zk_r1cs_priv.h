@@ -26,7 +26,7 @@ struct zk_cs {
     struct zk_term *term;
     uint32_t end[ZK_CONSTRAINTS_MAX]; /* of the terms of each constraint */
     uint8_t commitment[ZK_CS_COMMITTED_MAX][32];
-    struct zk_opening opening[ZK_CS_COMMITTED_MAX];                                       /* a prover's, as the next line */
+    struct zk_opening opening[ZK_CS_COMMITTED_MAX]; /* a prover's, as the next line */
     struct zk_scalar left[ZK_GATES_MAX], right[ZK_GATES_MAX], output[ZK_GATES_MAX];
 };
 

@@ -4,19 +4,38 @@
 
 #include <stdlib.h>
 
-#define N_MAX ZK_GATES_MAX
-
 /* l(X) = l1 X + l2 X^2 + l3 X^3 and r(X) = r0 + r1 X + r3 X^3, such that t2, of t(X) = <l(X), r(X)>, is what all
  * constraints say together. */
 struct prover {
     unsigned n;
     struct transcript rng;
-    struct zk_scalar l1[N_MAX], l2[N_MAX], l3[N_MAX], r0[N_MAX], r1[N_MAX], r3[N_MAX];
-    struct zk_scalar y[N_MAX], inv_y[N_MAX]; /* powers */
+    struct zk_scalar *l1, *l2, *l3, *r0, *r1, *r3; /* n each, the first owns them all, up to inv_y */
+    struct zk_scalar *y, *inv_y;                   /* powers */
     struct zk_scalar of_in, of_out, of_mask, tau[7];
-    uint8_t scalar[2 * N_MAX + 1][32];
-    struct ristretto point[2 * N_MAX + 1];
+    uint8_t (*scalar)[32]; /* 2 n + 1, as points */
+    struct ristretto *point;
 };
+
+static bool prover_make(struct prover *p, unsigned n) {
+    memset(p, 0, sizeof *p);
+    p->n = n;
+    p->l1 = calloc(8 * (size_t)n, sizeof *p->l1);
+    p->scalar = calloc(2 * (size_t)n + 1, sizeof *p->scalar);
+    p->point = calloc(2 * (size_t)n + 1, sizeof *p->point);
+    if (p->l1 == NULL || p->scalar == NULL || p->point == NULL) return false;
+    struct zk_scalar **part[7] = { &p->l2, &p->l3, &p->r0, &p->r1, &p->r3, &p->y, &p->inv_y };
+    for (unsigned i = 0; i < 7; i++) *part[i] = p->l1 + (i + 1) * (size_t)n;
+    return true;
+}
+
+static void prover_wipe(struct prover *p) {
+    if (p->l1 != NULL) sodium_memzero(p->l1, 8 * (size_t)p->n * sizeof *p->l1);
+    if (p->scalar != NULL) sodium_memzero(p->scalar, (2 * (size_t)p->n + 1) * sizeof *p->scalar);
+    free(p->l1);
+    free(p->scalar);
+    free(p->point);
+    sodium_memzero(p, sizeof *p);
+}
 
 static void term(struct prover *p, unsigned *at, const struct zk_scalar *k, const struct ristretto *point) {
     memcpy(p->scalar[*at], k->b, 32);
@@ -160,17 +179,17 @@ enum vl_err zk_cs_prove_unchecked(struct zk_cs *cs, const uint8_t random[32], ui
     struct zk_flat w = { .l = NULL };
     unsigned n = zk_cs_padded(cs->gates);
     if (!cs->prover || cs->gens->bits != ZK_RANGE_BITS_MAX || n > cs->gens->bits * cs->gens->values) return VL_ERANGE;
-    struct prover *p = calloc(1, sizeof *p);
-    if (p == NULL) return VL_ENOMEM;
-    p->n = n;
-    zk_cs_begin(cs);
-    key_nonces(cs, p, random);
-    enum vl_err err = prove(cs, p, &w, t, proof);
+    struct prover p;
+    enum vl_err err = prover_make(&p, n) ? VL_OK : VL_ENOMEM;
+    if (err == VL_OK) {
+        zk_cs_begin(cs);
+        key_nonces(cs, &p, random);
+        err = prove(cs, &p, &w, t, proof);
+    }
     if (err == VL_OK) memcpy(ret_proof, proof, zk_cs_proof_size(cs->gates));
     zk_flat_free(&w);
     sodium_memzero(t, sizeof t);
-    sodium_memzero(p, sizeof *p);
-    free(p);
+    prover_wipe(&p);
     return err;
 }
 

@@ -21,11 +21,13 @@
 
 #define ZK_RANGE_BITS_MAX 64u
 #define ZK_RANGE_VALUES_MAX 8u
+#define ZK_GENS_VALUES_MAX 64u
 #define ZK_RANGE_PROOF_MAX 864u /* of 8 values of 64 bits */
 
 /* Generators for proofs up to `bits` and `values`; make once, they cost about 20 us each (2 * bits * values). */
 struct zk_gens;
-/* bits: 8, 16, 32 or 64; values: 1, 2, 4, 8, or 16 for circuits (zk_r1cs.h; range proofs have at most 8) (asserted).
+/* bits: 8, 16, 32 or 64; values: a power of two up to ZK_GENS_VALUES_MAX, more than 8 for circuits (zk_r1cs.h; range
+ * proofs have at most 8) (asserted).
  * NULL: out of memory.  Returns owned. */
 struct zk_gens *zk_gens_create(unsigned bits, unsigned values);
 void zk_gens_destroy(struct zk_gens *g);

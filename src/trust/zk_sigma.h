@@ -55,8 +55,8 @@ VL_MUST_CHECK enum vl_err zk_open_verify(const struct zk_gens *g, struct transcr
 VL_MUST_CHECK enum vl_err zk_open_add(struct zk_batch *b, struct transcript *t, const uint8_t (*commitment)[32],
                                       unsigned n, struct vl_span proof);
 
-/* Bytes of a proof of membership: 96 n - 32; 0 where n is not ZK_SET_MIN..ZK_SET_MAX.  zk_many.h is shorter from 10
- * members on. */
+/* Bytes of a proof of membership: 96 n - 32; 0 where n is not ZK_SET_MIN..ZK_SET_MAX.  zk_many.h is shorter from 5
+ * members on, faster to prove from 4, to check from 10. */
 size_t zk_set_size(unsigned n);
 /* The commitment is to one of set[0..n), public numbers below L; also shows that its opening is known.  index: which
  * one, secret.  A number may be in the set twice. */

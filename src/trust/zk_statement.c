@@ -99,6 +99,20 @@ static struct zk_lc form_lc(const struct builder *b, const struct zk_form *f) {
     return lc;
 }
 
+/* (form - v[0]) (form - v[1]) ... */
+static struct zk_lc differences(const struct builder *b, const struct zk_atom *a) {
+    const struct zk_lc v = form_lc(b, &a->form);
+    const struct zk_var one = { ZK_ONE, 0 };
+    struct zk_lc all = v;
+    zk_lc_add_var(&all, zk_of_wide(-(zk_wide)a->v[0]), one);
+    for (unsigned i = 1; i < a->n; i++) {
+        struct zk_lc next = v;
+        zk_lc_add_var(&next, zk_of_wide(-(zk_wide)a->v[i]), one);
+        all = zk_lc_var(zk_cs_multiply(b->cs, &all, &next).output);
+    }
+    return all;
+}
+
 static struct zk_lc atom_bool(const struct builder *b, const struct zk_atom *a) {
     struct zk_lc v = form_lc(b, &a->form), none = zk_lc_zero(), yes = none;
     zk_wide reach = a->bounds.hi > -a->bounds.lo ? a->bounds.hi : -a->bounds.lo;
@@ -109,12 +123,10 @@ static struct zk_lc atom_bool(const struct builder *b, const struct zk_atom *a) 
         yes = zk_gadget_is_zero(b->cs, &v);
         return a->kind == ZK_ATOM_ZERO ? yes : zk_gadget_not(&yes);
     case ZK_ATOM_IN:
-    case ZK_ATOM_NOT_IN: {
-        struct zk_scalar set[ZK_GATES_MAX];
-        for (unsigned i = 0; i < a->n && i < ZK_GATES_MAX; i++) set[i] = zk_of_wide(a->v[i]);
-        yes = zk_gadget_is_member(b->cs, &v, set, a->n);
+    case ZK_ATOM_NOT_IN:
+        v = differences(b, a);
+        yes = zk_gadget_is_zero(b->cs, &v);
         return a->kind == ZK_ATOM_IN ? yes : zk_gadget_not(&yes);
-    }
     }
     return none;
 }
@@ -128,17 +140,7 @@ static struct zk_lc tree_bool(const struct builder *b, unsigned i) {
 
 /* The form is none of the numbers (none but 0 of an inequality): the product of the differences is not 0. */
 static void apart(const struct builder *b, const struct zk_atom *a) {
-    struct zk_lc all = form_lc(b, &a->form);
-    if (a->kind == ZK_ATOM_NOT_IN) {
-        struct zk_var one = { ZK_ONE, 0 };
-        struct zk_lc v = all;
-        zk_lc_add_var(&all, zk_of_wide(-(zk_wide)a->v[0]), one);
-        for (unsigned i = 1; i < a->n; i++) {
-            struct zk_lc next = v;
-            zk_lc_add_var(&next, zk_of_wide(-(zk_wide)a->v[i]), one);
-            all = zk_lc_var(zk_cs_multiply(b->cs, &all, &next).output);
-        }
-    }
+    struct zk_lc all = a->kind == ZK_ATOM_NOT_IN ? differences(b, a) : form_lc(b, &a->form);
     zk_gadget_nonzero(b->cs, &all);
 }
 

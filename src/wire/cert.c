@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define REVOCATION_BYTES 40u
+#define LIST_VERSION 2u
+#define REVOCATION_BYTES 48u
 
 /* One code point of strict UTF-8 (RFC 3629) at s, its length in *ret_n; -1: malformed, overlong or surrogate. */
 static int32_t utf8_next(const uint8_t *s, size_t left, size_t *ret_n) {
@@ -100,7 +101,7 @@ enum vl_err revocations_encode_body(const uint8_t root[32], uint64_t number, vl_
                                     size_t *ret_n) {
     if (number == 0 || count > REVOCATIONS_MAX) return VL_ERANGE;
     struct vl_writer w = vl_writer(dst, cap < CERT_SIGNATURE ? 0 : cap - CERT_SIGNATURE);
-    vl_write_u8(&w, CERT_VERSION);
+    vl_write_u8(&w, LIST_VERSION);
     vl_write_bytes(&w, root, 32);
     vl_write_u64(&w, number);
     vl_write_u64(&w, issued_ms);
@@ -109,6 +110,7 @@ enum vl_err revocations_encode_body(const uint8_t root[32], uint64_t number, vl_
         if (v[i].serial == 0 || (i > 0 && memcmp(v[i - 1].node.b, v[i].node.b, 32) >= 0)) return VL_ERANGE;
         vl_write_bytes(&w, v[i].node.b, sizeof v[i].node.b);
         vl_write_u64(&w, v[i].serial);
+        vl_write_u64(&w, v[i].at_ms);
     }
     if (w.failed) return VL_ELIMIT;
     *ret_n = w.len;
@@ -118,40 +120,46 @@ enum vl_err revocations_encode_body(const uint8_t root[32], uint64_t number, vl_
 enum vl_err revocations_decode(struct vl_span in, struct revocations *ret) {
     struct revocations list = { 0 };
     struct vl_reader r = vl_reader(in.p, in.n);
-    enum vl_err err = version_check(&r);
-    if (err) return err;
+    uint8_t version = vl_read_u8(&r);
+    if (r.failed) return VL_EPARSE;
+    if (version != 1 && version != LIST_VERSION) return VL_EVERSION;
+    list.entry_n = version == 1 ? 40 : REVOCATION_BYTES;
     vl_read_bytes(&r, list.root, sizeof list.root);
     list.number = vl_read_u64(&r);
     list.issued_ms = vl_read_u64(&r);
     list.count = vl_read_u32(&r);
     if (list.count > REVOCATIONS_MAX) return VL_EPARSE;
-    list.entries = vl_read_span(&r, (size_t)REVOCATION_BYTES * list.count).p;
+    list.entries = vl_read_span(&r, (size_t)list.entry_n * list.count).p;
     vl_read_bytes(&r, list.signature, sizeof list.signature);
-    err = vl_reader_end(&r);
+    enum vl_err err = vl_reader_end(&r);
     if (err) return err;
     if (list.number == 0) return VL_EPARSE;
     for (uint32_t i = 0; i < list.count; i++) {
-        const uint8_t *e = list.entries + (size_t)REVOCATION_BYTES * i;
-        if (vl_get_u64(e + 32) == 0 || (i > 0 && memcmp(e - REVOCATION_BYTES, e, 32) >= 0)) return VL_EPARSE;
+        const uint8_t *e = list.entries + (size_t)list.entry_n * i;
+        if (vl_get_u64(e + 32) == 0 || (i > 0 && memcmp(e - list.entry_n, e, 32) >= 0)) return VL_EPARSE;
     }
     *ret = list;
     return VL_OK;
 }
 
 struct revocation revocation_at(const struct revocations *list, uint32_t i) {
-    const uint8_t *e = list->entries + (size_t)REVOCATION_BYTES * i;
-    struct revocation r = { .serial = vl_get_u64(e + 32) };
+    const uint8_t *e = list->entries + (size_t)list->entry_n * i;
+    struct revocation r = { .serial = vl_get_u64(e + 32),
+                            .at_ms = list->entry_n == REVOCATION_BYTES ? vl_get_u64(e + 40) : list->issued_ms };
     memcpy(r.node.b, e, sizeof r.node.b);
     return r;
 }
 
-uint64_t revocations_find(const struct revocations *list, struct vl_node_id node) {
+uint64_t revocations_find(const struct revocations *list, struct vl_node_id node, vl_ms *ret_at_ms) {
     uint32_t low = 0, high = list->count;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        const uint8_t *e = list->entries + (size_t)REVOCATION_BYTES * mid;
-        int order = memcmp(e, node.b, sizeof node.b);
-        if (order == 0) return vl_get_u64(e + 32);
+        int order = memcmp(list->entries + (size_t)list->entry_n * mid, node.b, sizeof node.b);
+        if (order == 0) {
+            struct revocation r = revocation_at(list, mid);
+            if (ret_at_ms) *ret_at_ms = r.at_ms;
+            return r.serial;
+        }
         if (order < 0)
             low = mid + 1;
         else

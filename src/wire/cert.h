@@ -3,9 +3,10 @@
  *
  * certificate: u8 version=1 | root 32 | node 32 | static 32 | u64 serial | u64 issued_ms | u64 expires_ms | u8 roles |
  *              u8 name length | name | signature 64                                             (187 + name bytes)
- * revocations: u8 version=1 | root 32 | u64 number | u64 issued_ms | u32 count | count x (node 32 | u64 serial) |
+ * revocations: u8 version=2 | root 32 | u64 number | u64 issued_ms | u32 count | count x (node 32 | u64 serial | u64 at_ms) |
  *              signature 64, nodes strictly ascending.  An entry revokes every certificate of that node whose serial is
- *              not above the entry's: a node that is admitted again later gets a higher one. */
+ *              not above the entry's: a node that is admitted again later gets a higher one.  What the node signed about
+ *              later than at_ms counts for nothing.  Version 1 (read only) has no at_ms: issued_ms is taken for it. */
 #ifndef VL_WIRE_CERT_H
 #define VL_WIRE_CERT_H
 
@@ -21,8 +22,8 @@
 #define CERT_SIGNATURE 64u
 #define CERT_NAME_MAX (VL_NAME_MAX - 1) /* bytes of UTF-8 */
 #define CERT_BYTES_MAX (123u + CERT_NAME_MAX + CERT_SIGNATURE)
-#define REVOCATIONS_MAX 4096u /* so that a list (40 bytes each) fits into one message of VL_MESSAGE_MAX */
-#define REVOCATIONS_BYTES_MAX (53u + 40u * REVOCATIONS_MAX + CERT_SIGNATURE)
+#define REVOCATIONS_MAX 4096u /* so that a list (48 bytes each) fits into one message of VL_MESSAGE_MAX */
+#define REVOCATIONS_BYTES_MAX (53u + 48u * REVOCATIONS_MAX + CERT_SIGNATURE)
 
 /* BLAKE2b-128 of the root public key: see village_id_of() in trust/roster.h. */
 struct village_id {
@@ -58,6 +59,7 @@ struct vl_span cert_body(struct vl_span encoded);
 struct revocation {
     struct vl_node_id node;
     uint64_t serial; /* > 0; revoked up to and with this one */
+    vl_ms at_ms;     /* when */
 };
 /* Borrows the bytes it was decoded from. */
 struct revocations {
@@ -65,7 +67,8 @@ struct revocations {
     uint64_t number; /* > 0; a higher number replaces a lower */
     vl_ms issued_ms;
     uint32_t count;
-    const uint8_t *entries; /* count x 40 bytes, checked; read with revocation_at() */
+    uint32_t entry_n;       /* bytes of one */
+    const uint8_t *entries; /* count of them, checked; read with revocation_at() */
     uint8_t signature[CERT_SIGNATURE];
 };
 /* Bytes before the signature.  v: strictly ascending by node, count <= REVOCATIONS_MAX (else VL_ERANGE).
@@ -77,7 +80,7 @@ VL_MUST_CHECK enum vl_err revocations_encode_body(const uint8_t root[32], uint64
 VL_MUST_CHECK enum vl_err revocations_decode(struct vl_span in, struct revocations *ret);
 /* i < count. */
 struct revocation revocation_at(const struct revocations *list, uint32_t i);
-/* Highest revoked serial of node, 0 when it is not in the list.  O(log count). */
-uint64_t revocations_find(const struct revocations *list, struct vl_node_id node);
+/* Highest revoked serial of node, 0 when it is not in the list; ret_at_ms (may be NULL) is set only when it is.  O(log count). */
+uint64_t revocations_find(const struct revocations *list, struct vl_node_id node, vl_ms *ret_at_ms);
 
 #endif

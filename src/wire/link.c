@@ -5,8 +5,12 @@
 
 #include <string.h>
 
+static bool known(uint8_t kind) {
+    return (kind >= LINK_HEARTBEAT && kind <= LINK_DRAW) || kind == LINK_SUCCEED || kind == LINK_SUCCEED_REPLY;
+}
+
 enum vl_err link_split(struct vl_span msg, enum link_kind *ret_kind, struct vl_span *ret_body) {
-    if (msg.n == 0 || msg.p[0] < LINK_HEARTBEAT || msg.p[0] > LINK_DRAW) return VL_EPARSE;
+    if (msg.n == 0 || !known(msg.p[0])) return VL_EPARSE;
     *ret_kind = (enum link_kind)msg.p[0];
     *ret_body = vl_span(msg.p + 1, msg.n - 1);
     return VL_OK;

@@ -50,6 +50,19 @@ static int on_reputation(struct cli_reputation *r, char problem[256]) {
     return reputation_false;
 }
 
+static struct cli_chain seen_chain;
+static const char *chain_problem;
+static int on_chain(struct cli_chain *c, char problem[256]) {
+    snprintf(c->account, sizeof c->account, "0x00000000000000000000000000000000000000bb");
+    if (c->deploy) snprintf(c->contract, sizeof c->contract, "0x00000000000000000000000000000000000000aa");
+    c->is_chain = 5;
+    c->block = 9;
+    c->balance_wei = 1234567891234567891ull;
+    seen_chain = *c;
+    if (chain_problem) snprintf(problem, 256, "%s", chain_problem);
+    return chain_problem != NULL;
+}
+
 /* Runs a command with standard output and error in files; what was printed, owned. */
 struct run {
     int code;
@@ -62,7 +75,7 @@ static char *slurp(int fd) {
     return text;
 }
 static struct run village(size_t n, const char *const *words) {
-    static const struct cli_hooks hooks = { .up = on_up, .join = on_join, .runner = on_runner, .reputation = on_reputation };
+    static const struct cli_hooks hooks = { .up = on_up, .join = on_join, .runner = on_runner, .chain = on_chain, .reputation = on_reputation };
     char *argv[32] = { (char *)"village" };
     char a[] = "/tmp/village-out-XXXXXX", b[] = "/tmp/village-err-XXXXXX";
     for (size_t i = 0; i < n; i++) argv[i + 1] = (char *)words[i];
@@ -163,6 +176,104 @@ TEST(village, a_reputation_that_does_not_follow_from_its_evidence_is_said_so) {
     server_free(PLAY(other, CLI_FAILED, "\"matches\":false", "", "reputation", NODE_A, "--check", "--json"));
     server_free(PLAY(other, CLI_FAILED, "", "signature of piece 2", "reputation", NODE_A, "--check"));
     reputation_false = false;
+}
+
+#define CONTRACT "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+static int usage(size_t n, const char *const *words, const char *said) {
+    struct run r = village(n, words);
+    if (strstr(r.err, said) == NULL) fail_msg("'%s' is not said: %s", said, r.err);
+    int code = r.code;
+    run_free(&r);
+    return code;
+}
+#define USAGE(said, ...) CHECK_EQ(CLI_USAGE, usage(N(((const char *const[]){ __VA_ARGS__ })), (const char *const[]){ __VA_ARGS__ }, said))
+
+TEST(village, up_takes_settings_for_anchors_whole_or_not_at_all) {
+    struct run r = village(13, (const char *const[]){ "up", "--anchor-url", "https://rpc.example.org", "--anchor-chain", "5", "--anchor-contract", CONTRACT, "--anchor-fee-max", "7",
+                                                      "--anchor-every", "2h", "--anchor-patience", "9s" });
+    CHECK_EQ(CLI_OK, r.code);
+    CHECK_STR("https://rpc.example.org", seen.anchor.url);
+    CHECK(seen.anchor.key_file == NULL && !seen.anchor.plain);
+    CHECK_EQ(5, seen.anchor.chain);
+    CHECK_EQ(7000000000, seen.anchor.fee_max);
+    CHECK_EQ(12, seen.anchor.depth);
+    CHECK_EQ(7200000, seen.anchor.every);
+    CHECK_EQ(9000, seen.anchor.patience);
+    CHECK_EQ(0x5a, seen.anchor.contract[0]);
+    run_free(&r);
+    r = village(1, (const char *const[]){ "up" });
+    CHECK(r.code == CLI_OK && seen.anchor.url == NULL);
+    run_free(&r);
+    USAGE("needs --anchor-chain", "up", "--anchor-url", "https://rpc.example.org", "--anchor-contract", CONTRACT);
+    USAGE("needs --anchor-chain", "up", "--anchor-url", "https://rpc.example.org", "--anchor-chain", "5");
+    USAGE("says nothing without", "up", "--anchor-chain", "5");
+    USAGE("typing error", "up", "--anchor-url", "https://rpc.example.org", "--anchor-chain", "5", "--anchor-contract", "0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed");
+    USAGE("no address", "up", "--anchor-url", "https://rpc.example.org", "--anchor-chain", "5", "--anchor-contract", "00AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed0");
+}
+
+TEST(village, anchor_says_how_it_stands_and_what_is_wrong) {
+    static const struct answer off[] = { JSON("{\"on\":false,\"log_size\":3}") };
+    server_free(PLAY(off, CLI_OK, "", "anchored nowhere", "anchor"));
+#define ANCHORS(problem, pending) JSON("{\"on\":true,\"log_size\":9,\"state\":\"sent\",\"problem\":" problem ",\"server\":\"https://rpc.example.org\",\"chain\":5,\"contract\":\"" \
+                                       CONTRACT "\",\"account\":\"0xbb\",\"confirmations\":12,\"size\":7,\"block\":70,\"pending\":" pending ",\"reorgs\":1}")
+    static const struct answer sent[] = { ANCHORS("null", "{\"size\":9,\"nonce\":3,\"block\":0,\"tries\":2,\"fee_wei\":1234567891}") };
+    server_free(PLAY(sent, CLI_OK, "9 receipts, nonce 3, transaction 2 of it, at most 1.234 gwei per gas", "", "anchor", "--no-color"));
+    server_free(PLAY(sent, CLI_OK, "7 of 9 receipts, block 70 and 12 on top", "", "anchor", "status", "--no-color"));
+    server_free(PLAY(sent, CLI_OK, "\"fee_wei\":1234567891", "", "anchor", "--json"));
+    static const struct answer bad[] = { ANCHORS("\"the account is empty\"", "null") };
+    server_free(PLAY(bad, CLI_FAILED, "", "no anchor for now: the account is empty", "anchor"));
+    static const struct answer missing[] = { STATUS("404 Not Found") };
+    server_free(PLAY(missing, CLI_NOT_FOUND, "", "because", "anchor", "prove", "7"));
+    static const struct answer proof[] = { JSON("{\"index\":7,\"artefact\":\"-----BEGIN\\nx\\n\"}") };
+    struct server *s = PLAY(proof, CLI_OK, "-----BEGIN\nx\n", "", "anchor", "prove", "7");
+    CHECK(strstr(server_request(s, 0), "GET /v1/fog/anchors/7 ") != NULL);
+    server_free(s);
+    USAGE("is no number of a receipt", "anchor", "prove", "seven");
+    USAGE("takes nothing behind it", "anchor", "status", "7");
+    USAGE("status, account, deploy, prove or verify", "anchor", "nonsense");
+}
+
+TEST(village, anchor_makes_accounts_and_contracts_and_says_what_is_next) {
+    struct run r = village(6, (const char *const[]){ "anchor", "account", "--anchor-key-file", "/tmp/k", "--anchor-url", "https://rpc.example.org" });
+    CHECK_EQ(CLI_OK, r.code);
+    CHECK(strstr(r.out, "1.234567891 ether") != NULL);
+    CHECK_STR("/tmp/k", seen_chain.key_file);
+    CHECK(!seen_chain.deploy && seen_chain.chain == 0);
+    run_free(&r);
+    r = village(8, (const char *const[]){ "anchor", "deploy", "--anchor-key-file", "/tmp/k", "--anchor-url", "https://rpc.example.org", "--anchor-chain", "5" });
+    CHECK_EQ(CLI_OK, r.code);
+    CHECK(strstr(r.err, "--anchor-chain 5 --anchor-contract 0x00000000000000000000000000000000000000aa") != NULL);
+    CHECK(seen_chain.deploy && seen_chain.chain == 5);
+    run_free(&r);
+    chain_problem = "it is sent, and in no block yet";
+    r = village(8, (const char *const[]){ "anchor", "deploy", "--anchor-key-file", "/tmp/k", "--anchor-url", "https://rpc.example.org", "--anchor-chain", "5" });
+    chain_problem = NULL;
+    CHECK_EQ(CLI_FAILED, r.code);
+    CHECK(strstr(r.err, "will be at 0x00000000000000000000000000000000000000aa") != NULL);
+    run_free(&r);
+    USAGE("say where", "anchor", "deploy", "--anchor-chain", "5");
+}
+
+TEST(village, anchor_verify_asks_nobody_and_refuses_what_is_no_proof) {
+    char path[] = "/tmp/village-anchor-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && write(fd, "-----BEGIN VILLAGE ANCHOR-----\nYXJ0ZWZhY3Q=\n-----END VILLAGE ANCHOR-----\n", 74) == 74);
+    close(fd);
+    struct run r = village(3, (const char *const[]){ "anchor", "verify", path });
+    CHECK_EQ(CLI_FAILED, r.code);
+    CHECK(strstr(r.err, "not shown: this is no anchor") != NULL && r.out[0] == '\0');
+    run_free(&r);
+    r = village(4, (const char *const[]){ "anchor", "verify", path, "--json" });
+    CHECK_EQ(CLI_FAILED, r.code);
+    CHECK(strstr(r.out, "\"shown\":false") != NULL && strstr(r.out, "\"reason\":\"this is no anchor") != NULL);
+    run_free(&r);
+    USAGE("--block is no hash", "anchor", "verify", path, "--block", "0x00000000000000000000000000000000000000000000000000000000000000g0");
+    USAGE("no whole node id", "anchor", "verify", path, "--signer", "attic");
+    USAGE("name the file", "anchor", "verify");
+    unlink(path);
+    r = village(3, (const char *const[]){ "anchor", "verify", path });
+    CHECK(r.code == CLI_FAILED && strstr(r.err, "cannot read") != NULL);
+    run_free(&r);
 }
 
 TEST(village, every_kind_of_failure_has_its_exit_code) {

@@ -127,3 +127,33 @@ TEST(neighbours, are_shown_with_checks_and_a_promise_names_a_blob_that_is_here) 
     refused(&h, "/v1/fog/kept", "{\"blob\":\"12\"}", 400, "/blob");
     house_close(&h);
 }
+
+TEST(log, shows_how_anchors_stand_and_gives_their_proofs_as_files) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/fog/anchors", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("sent", text_at(&a, "state"));
+    CHECK_STR("the chain cannot be reached", text_at(&a, "problem"));
+    CHECK_STR("https://rpc.example.org", text_at(&a, "server"));
+    const json_t *p = json_object_get(a.json, "pending");
+    CHECK_EQ(9, json_integer_value(json_object_get(p, "size")));
+    CHECK_EQ(1000000007, json_integer_value(json_object_get(p, "fee_wei")));
+    CHECK_EQ(2, json_integer_value(json_object_get(p, "tries")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/anchors/0", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(0, json_integer_value(json_object_get(a.json, "index")));
+    CHECK_STR("-----BEGIN VILLAGE ANCHOR-----\nYXJ0ZWZhY3Q=\n-----END VILLAGE ANCHOR-----\n", text_at(&a, "artefact"));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/anchors/newest", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_object_get(a.json, "index") == NULL);
+    answer_free(&a);
+    expect(&h, "/v1/fog/anchors/1", 404);
+    expect(&h, "/v1/fog/anchors/oldest", 404);
+    expect(&h, "/v1/fog/anchors/1x", 404);
+    expect(&h, "/v1/fog/anchors/18446744073709551615", 404);
+    house_close(&h);
+}

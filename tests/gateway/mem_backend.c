@@ -1,5 +1,7 @@
 #include "mem_backend.h"
 
+#include "wire/cert.h"
+#include "wire/succession.h"
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "fog/market.h"
@@ -393,6 +395,37 @@ static enum vl_err job_cancel(void *self, struct vl_job_id id, backend_done_fn d
     return soon(self, VL_OK, done, arg);
 }
 
+static void keys(void *self, struct view_keys *ret) {
+    (void)self;
+    *ret = (struct view_keys){ .with = "nothing", .since_ms = 1, .age_ms = 2, .replaceable = true };
+}
+static bool succession(void *self, struct vl_node_id id, struct succession *ret) { /* 5, 6, 7 are one line */
+    (void)self;
+    if (id.b[0] != 6 && id.b[0] != 7) return false;
+    *ret = (struct succession){ .old = { { (uint8_t)(id.b[0] - 1) } }, .next = id, .at_ms = id.b[0] };
+    return true;
+}
+static struct vl_span revocations(void *self) { /* node 5, at 77 */
+    static uint8_t list[53 + 48 + CERT_SIGNATURE];
+    const struct revocation one = { .node = { { 5 } }, .serial = 3, .at_ms = 77 };
+    size_t n = 0;
+    (void)self;
+    return revocations_encode_body((const uint8_t[32]){ 1 }, 4, 80, &one, 1, list, sizeof list, &n) ? (struct vl_span){ 0 }
+                                                                                                    : vl_span(list, sizeof list);
+}
+static enum vl_err keys_rotate(void *self, backend_bytes_fn done, void *arg) {
+    static const uint8_t next[32] = { 7 };
+    (void)self;
+    done(arg, VL_OK, NULL, vl_span(next, sizeof next));
+    return VL_OK;
+}
+static enum vl_err key_revoke(void *self, struct vl_node_id id, backend_bytes_fn done, void *arg) {
+    static const uint8_t at[8] = { 0, 0, 0, 0, 0, 0, 0, 9 };
+    if (find_node(self, id) == NULL) return VL_ENOTFOUND;
+    done(arg, VL_OK, NULL, vl_span(at, sizeof at));
+    return VL_OK;
+}
+
 static enum vl_err node_expel(void *self, struct vl_node_id id, backend_done_fn done, void *arg) {
     struct mem_backend *m = self;
     struct mem_node *n = find_node(m, id);
@@ -543,6 +576,8 @@ static enum vl_err log_ask(void *self, const struct backend_log_query *q, backen
     enum vl_err err = merkle_checkpoint_sign(&c, &key, v.text);
     if (err) return err;
     if (q->kind == BACKEND_LOG_LEAF && q->index > 1) return VL_ENOTFOUND;
+    if (q->kind == BACKEND_LOG_ANCHOR && q->index > 0 && q->index != UINT64_MAX) return VL_ENOTFOUND; /* one of the two is on a chain */
+    if (q->kind == BACKEND_LOG_ANCHOR) v.artefact = vl_span_str("artefact");
     if (q->kind == BACKEND_LOG_CONSISTENCY && q->second > 2) return VL_ENOTFOUND;
     v.index = q->index;
     v.proof_n = q->kind == BACKEND_LOG_HEAD ? 0 : 1;
@@ -582,6 +617,14 @@ static enum vl_err prove(void *self, const struct backend_proof_query *q, backen
     if (q->job.b[0] != 0 || q->task != 0) return VL_ENOTFOUND;
     done(arg, VL_OK, NULL, &v);
     return VL_OK;
+}
+
+static void anchor(void *self, struct view_anchor *ret) {
+    (void)self;
+    *ret = (struct view_anchor){ .on = true, .state = "sent", .problem = "the chain cannot be reached", .server = "https://rpc.example.org",
+                                 .contract = "0x00000000000000000000000000000000000000aa", .account = "0x00000000000000000000000000000000000000bb",
+                                 .chain = 5, .log_size = 9, .confirmations = 12, .every_ms = 3600000, .size = 7, .block = 70, .pending_size = 9, .nonce = 3,
+                                 .fee = 1000000007, .tries = 2, .reorgs = 1, .anchored = 4, .sent = 6, .failures = 2 };
 }
 
 static enum vl_err receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg) {
@@ -815,6 +858,11 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .job_submit = job_submit,
         .retry_s = retry_s,
         .job_cancel = job_cancel,
+        .keys = keys,
+        .succession = succession,
+        .revocations = revocations,
+        .keys_rotate = keys_rotate,
+        .key_revoke = key_revoke,
         .node_expel = node_expel,
         .node_maintenance = node_maintenance,
         .harvest = harvest,
@@ -829,6 +877,7 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .agreement = agreement,
         .mix = mix,
         .relays = relays,
+        .anchor = anchor,
         .log = log_ask,
         .prove = prove,
         .neighbours = neighbours,

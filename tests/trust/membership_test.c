@@ -527,3 +527,59 @@ TEST(membership, no_record_holds_the_secret) {
     CHECK(memmem(&w.out, sizeof w.out, secret, 4) == NULL);
     world_end(&w);
 }
+
+static enum vl_err succeed(struct world *w, vl_ms now, uint8_t old, uint8_t node, uint8_t static_key) {
+    struct membership_event ev = { .kind = MEMBERSHIP_SUCCEED,
+                                   .now = now,
+                                   .u.succeed = { .old = { { old } }, .node = { { node } }, .static_key = { static_key } } };
+    return step(w, &ev);
+}
+
+TEST(membership, gives_a_successor_the_same_terms_and_the_same_answer_twice) {
+    struct world w;
+    world_start(&w, 10 * HOUR, 10);
+    CHECK_OK(ticket(&w, T0, 1, 5, HOUR));
+    CHECK_OK(join(&w, T0, 1, 1));
+    struct cert old = w.out.cert;
+    CHECK_EQ(VL_ENOTFOUND, succeed(&w, T0, 9, 2, 7));
+    CHECK_OK(succeed(&w, T0 + 5, 1, 2, 7));
+    struct cert next = w.out.cert;
+    CHECK_EQ(2, next.node.b[0]);
+    CHECK_EQ(7, next.static_key[0]);
+    CHECK_STR(old.name, next.name);
+    CHECK(next.roles == old.roles && next.serial > old.serial && next.issued_ms == T0 + 5);
+    CHECK_EQ(2, membership_count(w.m));
+    CHECK_OK(succeed(&w, T0 + 6, 1, 2, 7)); /* the answer was lost */
+    CHECK_EQ(0, w.out.effects);
+    check_same_cert(&next, &w.out.cert);
+    CHECK_EQ(VL_EEXISTS, succeed(&w, T0 + 6, 1, 2, 8));
+    CHECK_OK(expel(&w, T0 + 7, 1));
+    CHECK_EQ(VL_EDENIED, succeed(&w, T0 + 8, 1, 3, 7)); /* a revoked key has no heir */
+    CHECK_EQ(VL_EDENIED, succeed(&w, T0 + 8, 2, 1, 7)); /* and is none */
+    CHECK_EQ(VL_EEXPIRED, succeed(&w, T0 + 5 + 10 * HOUR, 2, 4, 7));
+    check_copy(&w);
+    world_end(&w);
+}
+
+TEST(membership, tells_in_the_signed_list_when_a_key_was_revoked) {
+    struct world w;
+    static uint8_t raw[REVOCATIONS_BYTES_MAX];
+    size_t n = 0;
+    struct revocations list;
+    vl_ms at = 0;
+    world_start(&w, 10 * HOUR, 10);
+    CHECK_OK(ticket(&w, T0, 1, 5, HOUR));
+    CHECK_OK(join(&w, T0, 1, 1));
+    CHECK_OK(expel(&w, T0 + 77, 1));
+    CHECK_OK(membership_revocations(w.copy, raw, sizeof raw, &n)); /* of what was stored */
+    CHECK_OK(revocations_decode(vl_span(raw, n), &list));
+    CHECK(revocations_find(&list, (struct vl_node_id){ { 1 } }, &at) > 0);
+    CHECK_EQ(T0 + 77, at);
+    struct roster *r = roster_create(membership_village(w.m));
+    CHECK_OK(roster_revoke(r, vl_span(raw, n)));
+    CHECK_OK(roster_signed_at(r, (struct vl_node_id){ { 1 } }, T0 + 77));
+    CHECK_EQ(VL_ESTALE, roster_signed_at(r, (struct vl_node_id){ { 1 } }, T0 + 78));
+    CHECK_OK(roster_signed_at(r, (struct vl_node_id){ { 2 } }, T0 + 78));
+    roster_destroy(r);
+    world_end(&w);
+}

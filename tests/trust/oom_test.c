@@ -3,8 +3,11 @@
 #include "crypto/msm.h"
 #include "crypto/random.h"
 #include "trust/topology.h"
+#include "trust/zk_gadget.h"
+#include "trust/zk_many.h"
 #include "trust/zk_proof.h"
 #include "trust/zk_range.h"
+#include "trust/zk_sigma.h"
 
 #include "check.h"
 
@@ -211,4 +214,60 @@ TEST(oom, predicates_survive_every_refused_allocation) {
     CHECK(refusals > before + 20);
     vl_buf_free(&out);
     zk_program_destroy(p);
+}
+
+/* --- other proofs: a set of 12 through both kinds, a circuit of 128 multipliers, whose generators are folded --- */
+struct proofs {
+    struct zk_gens *g;
+    struct zk_scalar set[12];
+    uint8_t blind[1][32], commitment[1][32], proof[ZK_SET_PROOF_MAX];
+};
+static enum vl_err set_round(struct proofs *s, struct transcript *t, bool prover) {
+    const uint8_t random[32] = { 1 };
+    if (prover) return zk_set_prove(s->g, t, s->set, 12, s->commitment[0], 3, s->blind[0], random, s->proof);
+    return zk_set_verify(s->g, t, s->set, 12, s->commitment[0], vl_span(s->proof, zk_set_size(12)));
+}
+static enum vl_err many_round(struct proofs *s, struct transcript *t, bool prover) {
+    const uint8_t random[32] = { 1 };
+    const struct zk_many_set set = { s->set, 12, 1, 1 };
+    const uint8_t(*v)[32] = (const uint8_t(*)[32])s->commitment;
+    if (prover) return zk_many_prove(s->g, t, &set, v, 3, (const uint8_t(*)[32])s->blind, random, s->proof);
+    return zk_many_verify(s->g, t, &set, v, vl_span(s->proof, zk_many_size(12)));
+}
+static enum vl_err circuit_round(struct proofs *s, struct transcript *t, bool prover) {
+    const uint8_t random[32] = { 1 };
+    const struct zk_opening o = { s->set[3], zk_of_bytes(s->blind[0]) };
+    struct zk_cs *cs = zk_cs_create(s->g, t, prover);
+    if (cs == NULL) return VL_ENOMEM;
+    struct zk_lc v = zk_lc_var(zk_cs_commit(cs, s->commitment[0], prover ? &o : NULL));
+    for (unsigned i = 0; i < 2; i++) zk_gadget_range(cs, &v, 64, NULL);
+    enum vl_err err = prover ? zk_cs_prove(cs, random, s->proof) : zk_cs_verify(cs, vl_span(s->proof, zk_cs_proof_size(128)));
+    zk_cs_destroy(cs);
+    return err;
+}
+
+TEST(oom, other_proofs_survive_every_refused_allocation) {
+    enum vl_err (*const round[])(struct proofs *, struct transcript *, bool) = { set_round, many_round, circuit_round };
+    struct proofs s = { .blind = { { 5 } } };
+    uint32_t refusals = 0;
+    CHECK_OK(crypto_init());
+    CHECK((s.g = zk_gens_create(64, 4)) != NULL);
+    for (unsigned i = 0; i < 12; i++) s.set[i] = zk_of_u64(100 + i);
+    zk_commit_scalar(s.g, &s.set[3], s.blind[0], s.commitment[0]);
+    for (unsigned i = 0; i < 6; i++)
+        for (uint32_t k = 1;; k++) {
+            struct transcript t;
+            transcript_init(&t, "oom");
+            memset(s.proof, i % 2 == 0 ? 0xee : s.proof[0], i % 2 == 0 ? sizeof s.proof : 1);
+            countdown = k;
+            enum vl_err err = round[i / 2](&s, &t, i % 2 == 0);
+            bool done = countdown != 0;
+            countdown = 0;
+            CHECK_EQ(done ? VL_OK : VL_ENOMEM, err);
+            if (done) break;
+            refusals++;
+            for (unsigned j = 0; i % 2 == 0 && j < sizeof s.proof; j++) CHECK_EQ(0xee, s.proof[j]); /* no output */
+        }
+    CHECK(refusals > 60); /* many are of folding generators */
+    zk_gens_destroy(s.g);
 }

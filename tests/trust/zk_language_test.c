@@ -179,6 +179,10 @@ TEST(zk_language, refuses_what_would_take_too_long) {
     struct zk_diag d;
     size_t at = (size_t)snprintf(text, sizeof text, "attribute x : 62 prove ");
     for (unsigned i = 0; i < 60; i++) at += (size_t)snprintf(text + at, sizeof text - at, "%sx > %u", i > 0 ? " or " : "", i + 1000);
+    CHECK_OK(compile(text, &p, &d));
+    zk_program_destroy(p);
+    for (unsigned i = 0; i < 400; i++) at += (size_t)snprintf(text + at, sizeof text - at, "%s%u", i > 0 ? ", " : " or x in {", 2 * i);
+    (void)snprintf(text + at, sizeof text - at, "}");
     CHECK_EQ(VL_ELIMIT, compile(text, &p, &d));
     CHECK(strstr(d.msg.text, "multipliers") != NULL);
     for (unsigned wide = 0; wide < 2; wide++) { /* 64 values and as many comparisons of 62 bits, or of 30 */

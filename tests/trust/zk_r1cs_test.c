@@ -227,17 +227,46 @@ TEST(zk_r1cs, keeps_its_first_error_and_does_nothing_after_it) {
     close_all();
 }
 
+static void many_ranges(struct zk_cs *cs, const struct zk_var *v, uint64_t k) {
+    struct zk_lc a = lc_of(v[0]);
+    for (uint64_t i = 0; i < k; i++) zk_gadget_range(cs, &a, 64, NULL);
+}
+
 TEST(zk_r1cs, refuses_generators_that_are_too_few_or_for_fewer_bits) {
     open_all();
     const struct zk_scalar v[2] = { u64(6), u64(7) };
     struct statement s = of(product_is, 42, 2, v);
     uint8_t p[ZK_R1CS_PROOF_MAX];
     struct vl_span proof = prove(&s, p, VL_OK, false);
-    struct zk_gens *all = gens, *few = zk_gens_create(32, 16);
+    struct zk_gens *all = gens, *few = zk_gens_create(32, 16), *one = zk_gens_create(64, 1);
     gens = few;
     CHECK_EQ(VL_ERANGE, verify(&s, proof));
+    prove(&s, p, VL_ERANGE, false);
+    gens = one;
+    s.build = many_ranges;
+    s.k = 2; /* 128 multipliers */
+    prove(&s, p, VL_ERANGE, false);
+    CHECK_EQ(VL_ERANGE, verify(&s, vl_span(p, zk_cs_proof_size(128))));
     gens = all;
     zk_gens_destroy(few);
+    zk_gens_destroy(one);
+    close_all();
+}
+
+TEST(zk_r1cs, proves_the_largest_circuit) {
+    open_all();
+    struct zk_gens *some = gens;
+    gens = zk_gens_create(64, ZK_GATES_MAX / 64);
+    const struct zk_scalar v[1] = { u64(1ull << 63) };
+    struct statement s = of(many_ranges, ZK_GATES_MAX / 64, 1, v);
+    uint8_t p[ZK_R1CS_PROOF_MAX];
+    struct vl_span proof = prove(&s, p, VL_OK, false);
+    CHECK_EQ(ZK_R1CS_PROOF_MAX, proof.n);
+    CHECK_OK(verify(&s, proof));
+    p[32 * 8] ^= 1;
+    CHECK_EQ(VL_ECRYPTO, verify(&s, proof));
+    zk_gens_destroy(gens);
+    gens = some;
     close_all();
 }
 

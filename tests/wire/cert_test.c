@@ -130,9 +130,9 @@ static size_t list_encode(const struct revocation *v, uint32_t count, uint8_t *d
 
 TEST(revocations, are_found_by_node) {
     struct revocation v[5];
-    uint8_t raw[53 + 5 * 40 + 64];
+    uint8_t raw[53 + 5 * 48 + 64];
     struct revocations list;
-    for (uint8_t i = 0; i < 5; i++) v[i] = (struct revocation){ .node = { { (uint8_t)(10 * i) } }, .serial = 100u + i };
+    for (uint8_t i = 0; i < 5; i++) v[i] = (struct revocation){ .node = { { (uint8_t)(10 * i) } }, .serial = 100u + i, .at_ms = 7u + i };
     size_t n = list_encode(v, 5, raw, sizeof raw);
     CHECK_EQ(sizeof raw, n);
     CHECK_OK(revocations_decode(vl_span(raw, n), &list));
@@ -140,34 +140,36 @@ TEST(revocations, are_found_by_node) {
     CHECK_EQ(77, list.issued_ms);
     CHECK_EQ(5, list.count);
     for (uint8_t i = 0; i < 5; i++) {
-        CHECK_EQ(100 + i, revocations_find(&list, v[i].node));
+        vl_ms at = 0;
+        CHECK_EQ(100 + i, revocations_find(&list, v[i].node, &at));
+        CHECK_EQ(7 + i, at);
         CHECK_EQ(100 + i, revocation_at(&list, i).serial);
-        CHECK_EQ(0, revocations_find(&list, (struct vl_node_id){ { (uint8_t)(10 * i + 1) } }));
+        CHECK_EQ(0, revocations_find(&list, (struct vl_node_id){ { (uint8_t)(10 * i + 1) } }, NULL));
     }
     n = list_encode(v, 0, raw, sizeof raw);
     CHECK_OK(revocations_decode(vl_span(raw, n), &list));
-    CHECK_EQ(0, revocations_find(&list, v[0].node));
+    CHECK_EQ(0, revocations_find(&list, v[0].node, NULL));
 }
 
 TEST(revocations, refuse_disorder_doubles_zero_and_any_other_length) {
     struct revocation v[2] = { { .node = { { 1 } }, .serial = 1 }, { .node = { { 2 } }, .serial = 1 } };
-    uint8_t raw[53 + 2 * 40 + 64 + 1], root[32] = { 9 };
+    uint8_t raw[53 + 2 * 48 + 64 + 1], root[32] = { 9 };
     struct revocations list = { .number = 99 };
     size_t n = list_encode(v, 2, raw, sizeof raw), m = 0;
     for (size_t cut = 0; cut < n; cut++) CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, cut), &list));
     CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n + 1), &list));
-    raw[53 + 40] = 1; /* the same node twice */
+    raw[53 + 48] = 1; /* the same node twice */
     CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n), &list));
-    raw[53 + 40] = 0; /* descending */
+    raw[53 + 48] = 0; /* descending */
     CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n), &list));
-    raw[53 + 40] = 2;
+    raw[53 + 48] = 2;
     raw[53 + 39] = 0; /* serial 0 */
     CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n), &list));
     raw[53 + 39] = 1;
     raw[40] = 0; /* list number 0 */
     CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n), &list));
     raw[40] = 5;
-    raw[0] = 2;
+    raw[0] = 3;
     CHECK_EQ(VL_EVERSION, revocations_decode(vl_span(raw, n), &list));
     CHECK_EQ(99, list.number);
     v[1].node.b[0] = 1;
@@ -179,7 +181,7 @@ TEST(revocations, refuse_disorder_doubles_zero_and_any_other_length) {
 
 TEST(revocations, end_at_their_limit) {
     struct revocation *v = calloc(REVOCATIONS_MAX + 1, sizeof *v);
-    uint8_t *raw = malloc(REVOCATIONS_BYTES_MAX + 40), root[32] = { 0 };
+    uint8_t *raw = malloc(REVOCATIONS_BYTES_MAX + 48), root[32] = { 0 };
     CHECK(v != NULL && raw != NULL);
     size_t n = 0;
     for (uint32_t i = 0; i <= REVOCATIONS_MAX; i++) {
@@ -187,7 +189,7 @@ TEST(revocations, end_at_their_limit) {
         v[i].serial = i + 1;
     }
     CHECK_EQ(VL_ERANGE,
-             revocations_encode_body(root, 1, 1, v, REVOCATIONS_MAX + 1, raw, REVOCATIONS_BYTES_MAX + 40, &n));
+             revocations_encode_body(root, 1, 1, v, REVOCATIONS_MAX + 1, raw, REVOCATIONS_BYTES_MAX + 48, &n));
     CHECK_OK(revocations_encode_body(root, 1, 1, v, REVOCATIONS_MAX, raw, REVOCATIONS_BYTES_MAX, &n));
     CHECK_EQ(REVOCATIONS_BYTES_MAX, n + CERT_SIGNATURE);
     CHECK(REVOCATIONS_BYTES_MAX <= VL_MESSAGE_MAX - 1024); /* fits a message with its heading */
@@ -197,8 +199,27 @@ TEST(revocations, end_at_their_limit) {
     vl_put_u32(raw + 49, REVOCATIONS_MAX + 1); /* one more, well formed */
     memcpy(raw + n, v[REVOCATIONS_MAX].node.b, 32);
     vl_put_u64(raw + n + 32, v[REVOCATIONS_MAX].serial);
-    memset(raw + n + 40, 0, CERT_SIGNATURE);
-    CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n + 40 + CERT_SIGNATURE), &list));
+    vl_put_u64(raw + n + 40, 0);
+    memset(raw + n + 48, 0, CERT_SIGNATURE);
+    CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, n + 48 + CERT_SIGNATURE), &list));
     free(v);
     free(raw);
+}
+
+TEST(revocations, of_the_first_version_are_read_with_the_lists_time) {
+    uint8_t raw[53 + 2 * 40 + 64] = { 1 };
+    struct revocations list;
+    vl_ms at = 0;
+    vl_put_u64(raw + 33, 4);
+    vl_put_u64(raw + 41, 999);
+    vl_put_u32(raw + 49, 2);
+    raw[53] = 1;
+    raw[53 + 39] = 5;
+    raw[93] = 2;
+    raw[93 + 39] = 6;
+    CHECK_OK(revocations_decode(vl_span(raw, sizeof raw), &list));
+    CHECK_EQ(6, revocations_find(&list, (struct vl_node_id){ { 2 } }, &at));
+    CHECK_EQ(999, at);
+    raw[0] = 2; /* the entries of the second are longer */
+    CHECK_EQ(VL_EPARSE, revocations_decode(vl_span(raw, sizeof raw), &list));
 }

@@ -1,8 +1,8 @@
 /* curl_load.h - libcurl, loaded when the first request is made instead of at the start of the program.
  * Why: the same program is the daemon, and linking libcurl with what it pulls in (TLS, Kerberos, LDAP, HTTP/2) costs
- * 6.2 MiB of resident memory and 4 ms at start (measured, Debian 12, 7.88.1) for commands that never use it. */
-#ifndef VL_CLI_CURL_LOAD_H
-#define VL_CLI_CURL_LOAD_H
+ * 6.2 MiB of resident memory and 4 ms at start (measured, Debian 12, 7.88.1) for commands that never use it, and for a daemon that speaks to no chain. */
+#ifndef VL_OS_CURL_LOAD_H
+#define VL_OS_CURL_LOAD_H
 
 #include "base/err.h"
 

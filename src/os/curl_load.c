@@ -1,4 +1,4 @@
-#include "cli/curl_load.h"
+#include "os/curl_load.h"
 
 #include <dlfcn.h>
 #include <stdbool.h>
