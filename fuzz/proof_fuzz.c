@@ -1,7 +1,9 @@
 /* Any artefact from a stranger: a verdict with a reason comes out, never a crash; what decodes encodes to the same bytes. */
+#include "trust/anchor_artefact.h"
 #include "trust/proof_execution.h"
 #include "trust/proof_log.h"
 #include "trust/verify.h"
+#include "trust/zk_proof.h"
 
 #include "wire/armor.h"
 
@@ -37,14 +39,15 @@ static void judge(struct vl_span in) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
-    static const char *const label[] = { PROOF_EXECUTION_LABEL, PROOF_CONSISTENCY_LABEL, PROOF_CONTRADICTION_LABEL, VERIFY_CERTIFICATE_LABEL };
+    static const char *const label[] = { PROOF_EXECUTION_LABEL, PROOF_CONSISTENCY_LABEL, PROOF_CONTRADICTION_LABEL, VERIFY_CERTIFICATE_LABEL,
+                                         ANCHOR_ARTEFACT_LABEL, ZK_ARTEFACT_LABEL, "VILLAGE CAKE", "VILLAGE ANCHORS" };
     struct vl_buf text;
     if (n == 0) return 0;
     struct vl_span in = vl_span(p + 1, n - 1);
     codecs(in);
     judge(in);
     vl_buf_init(&text, 2u << 20);
-    if (armor_write(label[p[0] & 3], in, &text) == VL_OK) judge(vl_span(text.p, text.len));
+    if (armor_write(label[p[0] & 7], in, &text) == VL_OK) judge(vl_span(text.p, text.len));
     vl_buf_free(&text);
     return 0;
 }

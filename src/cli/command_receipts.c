@@ -1,5 +1,6 @@
 /* command_receipts.c - `village receipts`: what workers signed for a job, and whether it is in the log of receipts.  With
  * --check nothing that the gateway says is taken on trust but which key signs the log: it is shown. */
+#include "cli/artefact.h"
 #include "cli/handlers.h"
 #include "cli/session.h"
 #include "cli/term.h"
@@ -133,6 +134,22 @@ static int one(struct cli *cli, const char *job, json_t *item, bool check, struc
     return CLI_OK;
 }
 
+/* One file that proves one task. */
+static int save_proof(struct cli *cli, const char *job, const char *path) {
+    json_t *answer = NULL, *body = json_pack("{s:s,s:s,s:I}", "kind", "execution", "job", job, "task", (json_int_t)args_number(&cli->args, "task"));
+    int code = body ? cli_call(cli, "POST", "/v1/fog/proofs/generate", body, &answer) : cli_fail(cli, CLI_FAILED, "out of memory");
+    json_decref(body);
+    if (code != CLI_OK) return code;
+    uint64_t witnesses = json_count(answer, "witnesses", 0);
+    code = artefact_write(cli, path, vl_span_str(json_text(answer, "artefact", "")));
+    json_decref(answer);
+    if (code != CLI_OK) return code;
+    if (cli->json && strcmp(path, "-") != 0) return cli_print_json(cli, json_pack("{s:s,s:I}", "file", path, "witnesses", (json_int_t)witnesses));
+    cli_note(cli, "%llu witnesses%s; what it proves: village verify %s", (unsigned long long)witnesses,
+             witnesses == 0 ? " so far (members sign within seconds: save it again later for more)" : "", path);
+    return CLI_OK;
+}
+
 int command_receipts(struct cli *cli) {
     static const struct term_column plain[] = { { .title = "TASK", .right = true }, { .title = "RUN", .right = true },
                                                 { .title = "LEAF", .right = true }, { .title = "NODE" },
@@ -143,6 +160,7 @@ int command_receipts(struct cli *cli) {
     json_t *items = NULL;
     int code = cli_find_job(cli, cli->args.operands[0], job);
     if (code != CLI_OK) return code;
+    if (args_has(&cli->args, "save")) return save_proof(cli, job, args_text(&cli->args, "save"));
     snprintf(path, sizeof path, "/v1/fog/jobs/%s/receipts", job);
     code = cli_list(cli, path, RECEIPTS_MAX, &items);
     if (code != CLI_OK) return code;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypto/hash.h"
 #include "crypto/node_id.h"
+#include "crypto/random.h"
 #include "trust/verify.h"
 
 #include <errno.h>
@@ -71,7 +72,7 @@ static int all_named(struct cli *cli, const char *option, struct verify_named li
 static int trust_options(struct cli *cli, struct asked *a) {
     const struct cli_args *args = &cli->args;
     const char *village = args_text(args, "village"), *key = args_text(args, "key"), *at = args_text(args, "at");
-    a->q.at_ms = (vl_ms)time(NULL) * 1000;
+    a->q.at_ms = cli_now();
     a->q.kind = args_text(args, "kind");
     a->q.witnesses = (uint32_t)args_number(args, "witnesses");
     if (at != NULL && !time_parse(at, &a->q.at_ms))
@@ -79,8 +80,15 @@ static int trust_options(struct cli *cli, struct asked *a) {
     a->q.has_village = village != NULL;
     if (village != NULL && (strlen(village) != 32 || vl_hex_decode(village, a->q.village.b, sizeof a->q.village.b)))
         return cli_fail(cli, CLI_USAGE, "--village is the id of 32 hex digits that `village status` shows");
+    const char *block = args_text(args, "block");
+    a->q.has_block = block != NULL;
+    if (block != NULL && vl_hex_decode(strncmp(block, "0x", 2) == 0 ? block + 2 : block, a->q.block.b, sizeof a->q.block.b))
+        return cli_fail(cli, CLI_USAGE, "--block is a hash of 64 hex digits, with or without 0x");
+    a->q.has_seed = true;
+    crypto_random(a->q.seed, sizeof a->q.seed);
     a->q.has_signer = key != NULL;
-    if (key != NULL && node_id_parse(key, &a->q.signer)) return cli_fail(cli, CLI_USAGE, "--key is a whole node id (12D3KooW...)");
+    if (key != NULL && node_id_parse(key, &a->q.signer) && (strlen(key) != 64 || vl_hex_decode(key, a->q.signer.b, sizeof a->q.signer.b)))
+        return cli_fail(cli, CLI_USAGE, "--key is a whole node id (12D3KooW...), or the 64 hex digits of a key");
     for (size_t i = 0; a->q.kind != NULL; i++) {
         if (verify_kind(i) == NULL) return cli_fail(cli, CLI_USAGE, "no kind is called '%s'; see `village help verify`", a->q.kind);
         if (strcmp(verify_kind(i), a->q.kind) == 0) break;

@@ -462,10 +462,7 @@ static const struct cli_option run_options[] = {
     FLAG("detach", 'd', "print the job's id and return"),
 };
 
-static const struct cli_option receipts_options[] = {
-    { .name = "proof", .help = "with --json: add the proof of each receipt and the signed head of the log" },
-    { .name = "check", .help = "verify signatures and proofs on this machine" },
-};
+#include "cli/options_proof.h"
 static const struct cli_option jobs_options[] = {
     { .name = "state",
       .kind = VALUE_CHOICE,
@@ -631,46 +628,15 @@ const struct cli_command commands[] = {
       .least = 1,
       .most = 1,
       ROWS(receipts_options),
-      .json = "{\"items\": [{\"task\", \"epoch\", \"index\", \"leaf\"; with --check \"proved\", \"fault\"; with --proof \"inclusion\"}...]}",
+      .json = "{\"items\": [{\"task\", \"epoch\", \"index\", \"leaf\"; with --check \"proved\", \"fault\"; with --proof \"inclusion\"}...]}; with --save {\"file\", \"witnesses\"}",
       .run = command_receipts,
       .exits = "0 1 2 3 4 5",
       .about = "Run it where the first node is: the coordinator keeps the log.\n"
                "--check verifies here each worker's signature, that each receipt is in the log, and that the log is signed; it "
-               "exits with 1 when one is not.",
-      .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --proof --json" },
-    { .name = "verify",
-      .group = GROUP_RUN,
-      .summary = "check any proof offline, and say what it proves, to whom, as of when",
-      .operands = "FILE",
-      .least = 1,
-      .most = 1,
-      .operand_kind = VALUE_FILE,
-      ROWS(verify_options),
-      .json = "{\"proved\", \"kind\", \"reason\", \"proves\": [text...], \"not_proved\": [text...], \"to_whom\", \"as_of\", \"facts\": [{\"name\", \"value\"}...]}",
-      .run = command_verify,
-      .exits = "0 1 2 3",
-      .about = "Nobody is asked: not a gateway, not the network. FILE may be \"-\". Kinds: execution, contradiction, consistency, certificate, "
-               "checkpoint, neighbours, availability, sla, opentimestamps, timestamp.\n"
-               "Exits with 0 when it is proved, with 1 when it is refuted or something is missing. Without --village it says of which village it "
-               "speaks, and leaves it to you whether that is yours.",
-      .example = "village verify job.proof --village 3f0c1d9e52a84b7796e2d0c4b8a1f5e3 --witnesses 2\n"
-                 "village verify job.proof --program wc.wasm --input book.txt --output stdout=result\n"
-                 "village verify paper.pdf.tsr --file paper.pdf --root authority.pem\n"
-                 "village verify paper.pdf.ots --file paper.pdf --header block" },
-    { .name = "timestamp",
-      .group = GROUP_RUN,
-      .summary = "ask others to witness when a file existed",
-      .operands = "request FILE|attach FILE ANSWER",
-      .least = 2,
-      .most = 3,
-      ROWS(timestamp_options),
-      .json = "{\"file\": what was written}",
-      .run = command_timestamp,
-      .exits = "0 1 2 3",
-      .about = "`request` writes what to send: only a hash of the file leaves your hands. `attach` takes the answer, when it is for this file. "
-               "Check it with `village verify`.",
-      .example = "village timestamp request paper.pdf\nvillage timestamp attach paper.pdf answer.tsr\n"
-                 "village timestamp request paper.pdf --form ots\nvillage timestamp attach paper.pdf answer --form ots" },
+               "exits with 1 when one is not.\n"
+               "--save keeps a proof that needs no village any more. Members cosign within seconds; with more of them it shows more.",
+      .example = "village receipts 9b1e44c2\nvillage receipts 9b1e44c2 --check\nvillage receipts 9b1e44c2 --save job.proof\nvillage receipts 9b1e44c2 --proof --json" },
+    VERIFY_COMMAND, TIMESTAMP_COMMAND,
     { .name = "explain",
       .group = GROUP_RUN,
       .summary = "say why a job's tasks are where they are, or what they wait for",

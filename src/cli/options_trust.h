@@ -81,49 +81,6 @@ static const struct cli_option zk_options[] = {
     FLAG("allow-self-asserted", 0, "with verify: accept attributes that only the prover vouches for"),
 };
 
-static const struct cli_option verify_options[] = {
-    { .name = "village",
-      .kind = VALUE_TEXT,
-      .value = "ID",
-      .min = 1,
-      .max = 64,
-      .help = "the village that it must be of, as `village status` shows it" },
-    { .name = "key", .kind = VALUE_TEXT, .value = "NODE", .min = 1, .max = 64, .help = "whole node id of the key that must have signed a bare head of a log" },
-    { .name = "root",
-      .kind = VALUE_FILE,
-      .value = "FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "certificates (PEM) that authorities for time-stamps must lead to" },
-    { .name = "at", .kind = VALUE_TEXT, .value = "TIME", .min = 1, .max = 32, .help = "judge as of then (2026-11-28T20:00:00Z, or seconds since 1970); default: now" },
-    { .name = "kind", .kind = VALUE_TEXT, .value = "KIND", .min = 1, .max = 24, .help = "the kind that it must be" },
-    { .name = "witnesses", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = 64, .def = "0", .help = "refuse heads of logs that fewer members cosigned" },
-    { .name = "program", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "the module that must have run" },
-    { .name = "input",
-      .kind = VALUE_FILE,
-      .value = "[NAME=]FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "the inputs that it must have had, all of them" },
-    FLAG("no-input", 0, "it must have had no inputs"),
-    { .name = "output",
-      .kind = VALUE_FILE,
-      .value = "[NAME=]FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .repeat = true,
-      .help = "the outputs that it must have made, all of them but stderr (standard output: stdout=FILE)" },
-    { .name = "file", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "the file that a timestamp is for" },
-    { .name = "header", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "header of the Bitcoin block, 80 bytes or their hex digits" },
-};
-
-static const struct cli_option timestamp_options[] = {
-    { .name = "form", .kind = VALUE_CHOICE, .choices = "rfc3161|ots", .def = "rfc3161", .help = "an authority's time-stamp, or OpenTimestamps" },
-    { .name = "output", .letter = 'o', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "where to; default: beside FILE" },
-};
-
 static const struct cli_option neighbours_options[] = { { .name = "certificate", .kind = VALUE_TEXT, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "write the certificate of this epoch's neighbours, for others to check" } };
 
 static const struct cli_option availability_options[] = {

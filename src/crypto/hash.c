@@ -6,30 +6,11 @@
 
 #define HASH_BLOCK_MAX 128u /* of BLAKE2b; SHA-256 has 64 */
 
-/* libsodium asks for 64-byte alignment, but its BLAKE2b state is a packed struct read by unaligned loads; a struct that
- * asked for 64 could not stand in memory from malloc. */
-_Static_assert(sizeof(struct crypto_blake2b) == sizeof(crypto_generichash_state), "state of libsodium");
-
-static crypto_generichash_state *state_of(struct crypto_blake2b *h) { return (void *)h->state; }
-
-void crypto_blake2b256(struct vl_span in, struct vl_hash *ret) {
-    crypto_generichash(ret->b, sizeof ret->b, in.p, in.n, NULL, 0);
-}
-
 void crypto_blake2b_keyed(struct vl_span in, struct vl_span key, const char personal[16], uint8_t *dst, size_t n) {
     assert(n >= 1 && n <= 64 && key.n <= 64);
     static const uint8_t no_salt[16] = { 0 }, no_personal[16] = { 0 };
     crypto_generichash_blake2b_salt_personal(dst, n, in.p, in.n, key.p, key.n, no_salt,
                                              personal ? (const uint8_t *)personal : no_personal);
-}
-
-void crypto_blake2b_init(struct crypto_blake2b *h) { crypto_generichash_init(state_of(h), NULL, 0, 32); }
-void crypto_blake2b_update(struct crypto_blake2b *h, const void *p, size_t n) {
-    if (n > 0) crypto_generichash_update(state_of(h), p, n);
-}
-void crypto_blake2b_final(struct crypto_blake2b *h, struct vl_hash *ret) {
-    crypto_generichash_final(state_of(h), ret->b, sizeof ret->b);
-    sodium_memzero(h, sizeof *h);
 }
 
 void crypto_sha256(struct vl_span in, uint8_t ret[32]) { crypto_hash_sha256(ret, in.p, in.n); }

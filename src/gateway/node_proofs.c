@@ -69,7 +69,7 @@ static enum vl_err inclusion(struct question *c, uint64_t size, struct proof_exe
     enum vl_err err = merkle_inclusion_plan(c->index, size, &plan);
     if (err) return err;
     struct vl_hash proof[MERKLE_PROOF_MAX + 1];
-    err = persist_log_nodes(node_store(c->node), node_brain(c->node), &plan, proof);
+    err = persist_log_nodes(node_store(c->node), node_tiles(c->node), node_brain(c->node), &plan, proof);
     if (err == VL_OK) memcpy(p->proof, proof, plan.items * sizeof proof[0]);
     p->n = plan.items;
     return err;
@@ -99,7 +99,7 @@ static enum vl_err consistency_put(struct question *c, const struct brain_proof_
         *why = "The older head is none that this coordinator signed for its log.";
     }
     if (err == VL_OK) err = merkle_consistency_plan(older->head.size, note->head.size, &plan);
-    if (err == VL_OK) err = persist_log_nodes(node_store(c->node), node_brain(c->node), &plan, p.proof);
+    if (err == VL_OK) err = persist_log_nodes(node_store(c->node), node_tiles(c->node), node_brain(c->node), &plan, p.proof);
     if (err == VL_OK) {
         p.n = plan.items;
         err = proof_consistency_encode(&p, out);

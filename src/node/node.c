@@ -314,10 +314,15 @@ static void note(struct node *n, const struct brain_effect *e) {
            VL_S("error", e->err ? vl_err_text(e->err) : ""));
 }
 
+struct persist_tiles *node_tiles(struct node *n) {
+    if (n->tiles == NULL) n->tiles = persist_tiles_create();
+    return n->tiles;
+}
+
 static void log_prove(struct node *n, struct vl_node_id node, uint64_t first, uint64_t second) {
     struct vl_hash proof[MERKLE_PROOF_MAX + 1];
     uint32_t k = 0;
-    enum vl_err err = persist_log_prove(n->store, n->brain, first, second, proof, &k);
+    enum vl_err err = persist_log_prove(n->store, node_tiles(n), n->brain, first, second, proof, &k);
     brain_log_proved(n->brain, node_now(n), node, first, second, err, proof, k);
 }
 

@@ -128,6 +128,9 @@ void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_don
 /* bytes of `done`: for brain_log_head_open(). */
 void node_log_head(struct node *n, node_done_fn done, void *arg);
 void node_keep(struct node *n, struct vl_hash blob, node_done_fn done, void *arg);
+/* Tiles of the log that were read; NULL: out of memory.  Borrowed. */
+struct persist_tiles;
+struct persist_tiles *node_tiles(struct node *n);
 /* bytes of `done`: for brain_proof_parts_open(). */
 void node_proof_parts(struct node *n, uint64_t index, struct vl_node_id worker, node_done_fn done, void *arg);
 /* VL_ESTATE: not started with `harvest`; VL_ERANGE: the detail says which figure. */

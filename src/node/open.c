@@ -208,6 +208,8 @@ static void node_free(struct node *n) {
     mix_close(n);
     chain_close(n);
     store_close(n->store);
+    persist_tiles_destroy(n->tiles);
+    n->tiles = NULL;
     size_t it = 0;
     for (void *w; (w = vl_map_next(&n->waiting, &it, NULL));) free(w);
     vl_map_free(&n->waiting);

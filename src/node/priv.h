@@ -70,6 +70,7 @@ struct node {
     struct os_machine machine;
 
     struct store *store;
+    struct persist_tiles *tiles; /* made when first needed */
     struct brain *brain;
     enum vl_err health;
     bool coordinator, trimming, stopping, pumping, rebuild, polling_store;

@@ -282,7 +282,7 @@ static void conn_close(struct sim_node *n, uint32_t conn, vl_ms now) {
 static void log_prove(struct sim_node *n, struct vl_node_id node, uint64_t first, uint64_t second, vl_ms now) {
     struct vl_hash proof[MERKLE_PROOF_MAX + 1];
     uint32_t k = 0;
-    enum vl_err err = persist_log_prove(n->disk->store, n->brain, first, second, proof, &k);
+    enum vl_err err = persist_log_prove(n->disk->store, NULL, n->brain, first, second, proof, &k);
     brain_log_proved(n->brain, now, node, first, second, err, proof, k);
 }
 

@@ -186,7 +186,7 @@ void proof_checkpoint_verify(struct vl_span bytes, const struct verify_query *q,
 
 /* ---- contradictions --------------------------------------------------------------------------------------------------- */
 
-static enum vl_err receipt_open(struct vl_span bytes, struct receipt *ret) {
+enum vl_err proof_receipt_open(struct vl_span bytes, struct receipt *ret) {
     struct vl_buf body;
     if (receipt_decode(bytes, ret)) return VL_EPARSE;
     vl_buf_init(&body, RECEIPT_BYTES_MAX);
@@ -206,8 +206,8 @@ static bool says_the_same(const struct receipt *a, const struct receipt *b) {
 
 enum vl_err proof_receipts_clash(struct vl_span first, struct vl_span second, struct receipt *a, struct receipt *b, const char **why) {
     static const struct vl_hash none;
-    enum vl_err err = receipt_open(first, a);
-    if (err == VL_OK) err = receipt_open(second, b);
+    enum vl_err err = proof_receipt_open(first, a);
+    if (err == VL_OK) err = proof_receipt_open(second, b);
     if (err) return err;
     if (!vl_node_eq(a->node, b->node) || says_the_same(a, b)) return VL_ENOTFOUND;
     if (vl_job_eq(a->job, b->job) && a->task == b->task && a->epoch == b->epoch) {

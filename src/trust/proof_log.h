@@ -31,6 +31,8 @@ VL_MUST_CHECK enum vl_err proof_consistency_decode(struct vl_span in, struct pro
 VL_MUST_CHECK enum vl_err proof_contradiction_encode(const struct proof_contradiction *p, struct vl_buf *out);
 VL_MUST_CHECK enum vl_err proof_contradiction_decode(struct vl_span in, struct proof_contradiction *ret);
 
+/* Decoded, and signed by the node it names.  VL_EPARSE, VL_ECRYPTO, VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err proof_receipt_open(struct vl_span bytes, struct receipt *ret);
 /* Whether two encoded receipts cannot both be honest: one node, right signatures, other bytes, and the same slot: the same run of a task,
  * or the same receipt before them.  *why: which, static.  VL_ENOTFOUND: they get on; VL_ECRYPTO: a signature; VL_EPARSE. */
 VL_MUST_CHECK enum vl_err proof_receipts_clash(struct vl_span a, struct vl_span b, struct receipt *ret_a, struct receipt *ret_b, const char **why);

@@ -1,12 +1,15 @@
 #include "trust/verify.h"
 
 #include "crypto/node_id.h"
+#include "trust/anchor_artefact.h"
 #include "trust/challenge.h"
 #include "trust/proof_execution.h"
 #include "trust/proof_log.h"
 #include "trust/sla.h"
 #include "trust/verify_draw.h"
+#include "trust/verify_more.h"
 #include "trust/verify_time.h"
+#include "trust/zk_proof.h"
 #include "wire/armor.h"
 
 #include <inttypes.h>
@@ -53,6 +56,8 @@ static const struct kind {
     { "availability", CHALLENGE_LABEL, NULL, verify_availability },
     { "sla", SLA_LABEL, NULL, verify_sla },
     { "certificate", VERIFY_CERTIFICATE_LABEL, NULL, certificate },
+    { "anchor", ANCHOR_ARTEFACT_LABEL, NULL, verify_anchor },
+    { "predicate", ZK_ARTEFACT_LABEL, NULL, verify_predicate },
     { "checkpoint", NULL, proof_checkpoint_is, proof_checkpoint_verify },
     { "opentimestamps", NULL, verify_ots_is, verify_ots },
     { "timestamp", NULL, verify_rfc3161_is, verify_rfc3161 },

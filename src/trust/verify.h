@@ -27,7 +27,7 @@ struct verify_query {
     bool has_village;
     struct village_id village;  /* expected */
     bool has_signer;
-    struct vl_node_id signer;   /* of a bare head */
+    struct vl_node_id signer;   /* of a bare head, of an anchored one; issuer of a predicate's numbers */
     uint32_t witnesses;         /* least number */
     /* Files to hold it against.  Execution: */
     bool has_program, has_inputs, has_outputs;
@@ -39,6 +39,12 @@ struct verify_query {
     uint8_t sha256[32], sha384[48], sha512[64];
     struct vl_span header; /* of the Bitcoin block, 80 bytes; empty: none */
     struct vl_span ca;     /* PEM: roots of timestamps, issuers of evidence; empty: none */
+    /* Anchors: hash of the block as the caller has it from somebody else. */
+    bool has_block;
+    struct vl_hash block;
+    /* Predicates: 32 bytes that nobody could foresee; without them such proofs are refused. */
+    bool has_seed;
+    uint8_t seed[32];
     struct vl_span nonce, leaf, with[VERIFY_WITH_MAX]; /* of evidence: attest.h */
 };
 

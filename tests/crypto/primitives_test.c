@@ -44,6 +44,24 @@ TEST(random, starts_twice_and_does_not_repeat_itself) {
     CHECK(sodium_is_zero(a, sizeof a));
 }
 
+TEST(hash, blake2b_agrees_with_libsodium_at_every_length_and_cut) {
+    static uint8_t data[1100];
+    struct vl_hash want, got;
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 31 + i / 256);
+    for (size_t n = 0; n <= sizeof data; n++) {
+        CHECK_EQ(0, crypto_generichash(want.b, sizeof want.b, data, n, NULL, 0));
+        crypto_blake2b256(vl_span(data, n), &got);
+        CHECK_MEM(want.b, got.b, 32);
+        for (size_t step = 1; step < 300; step += 61) { /* in pieces */
+            struct crypto_blake2b h;
+            crypto_blake2b_init(&h);
+            for (size_t at = 0; at < n; at += step) crypto_blake2b_update(&h, data + at, n - at < step ? n - at : step);
+            crypto_blake2b_final(&h, &got);
+            CHECK_MEM(want.b, got.b, 32);
+        }
+    }
+}
+
 TEST(hash, blake2b_agrees_with_rfc_7693_and_its_256_bit_form) {
     struct vl_hash h;
     uint8_t d[64];

@@ -188,6 +188,22 @@ TEST(execution, proves_who_ran_what_when_and_says_what_it_does_not_prove) {
     made_free(m);
 }
 
+/* Files that people keep begin so for good. */
+TEST(artefacts, begin_with_their_tag_and_version) {
+    struct made *m = made();
+    struct proof_contradiction two = { .what = PROOF_TWO_HEADS, .first = vl_span_str("a"), .second = vl_span_str("b"), .signer = m->p.coordinator };
+    struct proof_consistency grew = { .older = vl_span_str("a"), .newer = vl_span_str("b"), .coordinator = m->p.coordinator };
+    CHECK_EQ(0x90, m->proof.p[0]);
+    CHECK_EQ(1, m->proof.p[1]);
+    vl_buf_clear(&m->proof);
+    CHECK_OK(proof_consistency_encode(&grew, &m->proof));
+    CHECK_EQ(0x91, m->proof.p[0]);
+    vl_buf_clear(&m->proof);
+    CHECK_OK(proof_contradiction_encode(&two, &m->proof));
+    CHECK_EQ(0x92, m->proof.p[0]);
+    made_free(m);
+}
+
 TEST(execution, a_changed_byte_anywhere_is_refused) {
     struct made *m = made();
     struct verify_query q = query(m);

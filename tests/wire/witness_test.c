@@ -9,6 +9,7 @@ TEST(witness_wire, heads_come_back_as_they_were_and_every_cut_is_refused) {
     for (uint8_t i = 0; i < WITNESS_PROOF_MAX; i++) m.proof[i].b[0] = i;
     vl_buf_init(&out, 4096);
     CHECK_OK(witness_head_encode(&m, &out));
+    CHECK_EQ(0x95, out.p[0]);
     CHECK_OK(witness_head_decode(vl_span(out.p, out.len), &back));
     CHECK_EQ(9, back.old_size);
     CHECK_EQ(WITNESS_PROOF_MAX, back.n);
@@ -29,6 +30,7 @@ TEST(witness_wire, answers_carry_a_signature_only_when_they_sign) {
     struct vl_buf out;
     vl_buf_init(&out, 4096);
     CHECK_OK(witness_answer_encode(&m, &out));
+    CHECK_EQ(0x96, out.p[0]);
     CHECK_OK(witness_answer_decode(vl_span(out.p, out.len), &back));
     CHECK_EQ(WITNESS_SIGNED, back.what);
     CHECK_EQ(5, back.size);
