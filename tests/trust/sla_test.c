@@ -75,6 +75,26 @@ TEST(sla, a_true_claim_is_proved_without_the_numbers_and_a_false_one_cannot_be_m
     close_desk(&d);
 }
 
+TEST(sla, the_head_of_the_file_and_the_predicate_are_fixed) {
+    static const uint8_t head[] = { 0xa8, 1, 0, 0x0f, 0x3e, 0x58, 0, 0, 0, 50, 0, 0, 0, 7 };
+    static const char text[] = "attribute answered : 32\nattribute asked : 32\nattribute latency_ms : 48\n"
+                               "prove answered * 1000000 >= asked * 999000 and asked >= 50 and latency_ms <= answered * 7\n";
+    struct desk d;
+    struct vl_buf file, said;
+    open_desk(&d, 100, 100, 700);
+    CHECK_OK(make(&d, (struct sla_claim){ 999000, 50, 7 }, &file));
+    struct vl_buf raw = opened(&file);
+    CHECK(raw.len > sizeof head && memcmp(raw.p, head, sizeof head) == 0);
+    vl_buf_init(&said, 1024);
+    CHECK_OK(sla_predicate(&(struct sla_claim){ 999000, 50, 7 }, d.r->node[0], &said));
+    CHECK_EQ(72 + sizeof text - 1, said.len); /* "issuer ", 64 digits, a line's end */
+    CHECK(memcmp(said.p + 72, text, sizeof text - 1) == 0);
+    vl_buf_free(&raw);
+    vl_buf_free(&said);
+    vl_buf_free(&file);
+    close_desk(&d);
+}
+
 TEST(sla, every_changed_bit_and_every_cut_is_refused) {
     struct desk d;
     struct vl_buf text;
