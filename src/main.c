@@ -260,6 +260,7 @@ static int daemon_run(const struct cli_up_options *o) {
                                .bench = vl_span(bench_wasm, bench_wasm_n),
                                .heartbeat_ms = o->heartbeat_ms,
                                .lost_ms = o->lost_ms,
+                               .epoch_ms = o->epoch_ms,
                                .rotate_after_ms = o->rotate_after_ms,
                                .keys = { .passphrase_file = o->passphrase_file,
                                          .tcti = o->key_tpm,

@@ -132,7 +132,7 @@ void brain_blob_found(struct brain *b, vl_ms now, struct vl_hash hash, bool comp
 
 void brain_blob_read(struct brain *b, vl_ms now, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes) {
     step_begin(b, now);
-    if (!remote_read(b, req, err, size, bytes))
+    if (!remote_read(b, req, err, size, bytes) && !topo_blob_read(b, req, err, size, bytes))
         blobs_step(b,
                    &(struct blob_event){ .kind = BLOB_READ_DONE,
                                          .now = b->now,

@@ -245,6 +245,7 @@ static const char *config_fault(const struct brain_config *cfg) {
     if (memchr(cfg->name, '\0', sizeof cfg->name) == NULL || cfg->name[0] == '\0') return "name";
     if (cfg->caps.slots > BRAIN_SLOTS_MAX) return "slots";
     if (cfg->certificate.n > HTX_CERT_MAX) return "certificate";
+    if (cfg->epoch_ms != 0 && (cfg->epoch_ms < BRAIN_EPOCH_MIN_MS || cfg->epoch_ms > UINT32_MAX)) return "epoch";
     return NULL;
 }
 
@@ -287,6 +288,7 @@ enum vl_err brain_create(const struct brain_config *cfg, vl_ms now, struct brain
     if (err == VL_OK) err = witness_create(b);
     if (err == VL_OK) err = keys_create(b);
     if (err == VL_OK && cfg->coordinator) err = coordinator_create(b);
+    if (err == VL_OK) err = topo_create(b);
     if (err) {
         brain_destroy(b);
         return err;
@@ -314,6 +316,7 @@ void brain_destroy(struct brain *b) {
     coordinator_destroy(b);
     dispute_destroy(b);
     attest_destroy(b);
+    topo_destroy(b);
     witness_destroy(b);
     keys_destroy(b);
     blob_destroy(b->blob);
@@ -389,6 +392,7 @@ void brain_start(struct brain *b, vl_ms now) {
     mix_start(b);
     remote_start(b);
     harvest_start(b);
+    topo_start(b);
     step_end(b);
 }
 
@@ -398,6 +402,7 @@ vl_ms brain_deadline(const struct brain *b) {
     at = vl_ms_min(at, vl_ms_min(blob_deadline(b->blob), mix_deadline(b)));
     at = vl_ms_min(at, harvest_due(b));
     at = vl_ms_min(at, trade_deadline(b));
+    at = vl_ms_min(at, topo_deadline(b));
     at = vl_ms_min(at, witness_deadline(b));
     at = vl_ms_min(at, keys_deadline(b));
     return b->cfg.coordinator ? vl_ms_min(at, coordinator_deadline(b)) : at;
@@ -414,6 +419,7 @@ void brain_tick(struct brain *b, vl_ms now) {
     harvest_tick(b);
     mix_tick(b);
     trade_tick(b);
+    topo_tick(b);
     keys_tick(b);
     if (b->cfg.coordinator) coordinator_tick(b);
     witness_tick(b);

@@ -35,18 +35,21 @@
 #include "mix/cover.h"
 #include "mix/path.h"
 #include "mix/relay.h"
+#include "trust/challenge.h"
 #include "trust/membership.h"
 #include "trust/merkle_log.h"
 #include "wire/attestation.h"
 #include "wire/contribution.h"
 #include "wire/succession.h"
 #include "trust/reputation.h"
+#include "trust/sla.h"
 #include "wire/task.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define BRAIN_EPOCH_MIN_MS 1000u
 #define BRAIN_SLOTS_MAX 48u /* of a node: below what a runner holds, with those whose outputs are being stored */
 
 struct brain;
@@ -101,6 +104,7 @@ struct brain_config {
     const struct admission *admission;
     struct brain_chain_config chain; /* coordinator */
     uint64_t snapshot_events; /* coordinator: log events between two snapshots of the job book; 0: the default */
+    vl_ms epoch_ms; /* coordinator: of draws; 0: TOPOLOGY_EPOCH_MS; at least BRAIN_EPOCH_MIN_MS.  Members take the coordinator's */
     uint64_t snapshot_bytes;  /* coordinator: of the largest snapshot; beyond it the log just stays; 0: the default */
 };
 
@@ -185,10 +189,6 @@ void brain_log_head(struct brain *b, vl_ms now, uint64_t token);
 VL_MUST_CHECK enum vl_err brain_log_head_open(struct vl_span bytes, struct vl_node_id signer, struct merkle_checkpoint *ret_head,
                                               char ret_text[MERKLE_CHECKPOINT_MAX], struct merkle_log *ret_log);
 
-/* The answer to BRAIN_CHAIN_ASK (brain/chain.h). */
-void brain_chain_answer(struct brain *b, vl_ms now, const struct brain_chain_answer *a);
-/* False: heads are anchored nowhere; then only log_size is filled in. */
-bool brain_chain_view(const struct brain *b, struct brain_chain_view *ret);
 /* What a proof of execution is made of beside the leaf and the way to it: BRAIN_REPLY with bytes for brain_proof_parts_open().  The head is
  * the one with most witnesses that covers the leaf, else one signed now.  VL_EUNSUPPORTED; VL_ENOTFOUND: no such leaf, or no certificate. */
 void brain_proof_parts(struct brain *b, vl_ms now, uint64_t token, uint64_t index, struct vl_node_id worker);
@@ -212,6 +212,10 @@ struct brain_witness_view {
     vl_ms best_time_ms;
 };
 void brain_witness_view(const struct brain *b, struct brain_witness_view *ret);
+/* The answer to BRAIN_CHAIN_ASK (brain/chain.h). */
+void brain_chain_answer(struct brain *b, vl_ms now, const struct brain_chain_answer *a);
+/* False: heads are anchored nowhere; then only log_size is filled in. */
+bool brain_chain_view(const struct brain *b, struct brain_chain_view *ret);
 
 /* Names the directory authorities of the private network; number and signature of `wanted` are filled in here. */
 void brain_mix_charter(struct brain *b, vl_ms now, uint64_t token, const struct mix_charter *wanted);
@@ -439,6 +443,43 @@ struct brain_rate { /* one node */
 };
 /* False: no such node, or not the coordinator. */
 bool brain_rate(const struct brain *b, struct vl_node_id node, struct brain_rate *ret);
+
+/* ---- draws of an epoch (trust/topology.h) and availability (trust/challenge.h) ---- */
+
+struct brain_topology_counters {
+    uint64_t closes, states;     /* epochs whose close this node made or recomputed; states taken as they came */
+    uint64_t refused_rolls, disagreed, left_out; /* of the coordinator: what does not follow; another book; our reveal, taken and not counted */
+    uint64_t reveals;            /* taken, by the coordinator */
+    uint64_t checked, refused;   /* certificates of others, and what else members say: right, false */
+    uint64_t asked, unanswered, answered, answers, statements; /* challenges sent, without and with an answer; own answers; statements kept */
+};
+struct brain_topology {
+    bool known; /* false: nothing from the coordinator yet */
+    uint64_t epoch;
+    vl_ms epoch_ms, began_ms; /* began: by this node's clock */
+    struct vl_hash seed;
+    uint32_t members, weight, missed; /* of the roll; this node's in it, 0: not in it; its silences */
+    uint64_t total;                   /* weight of all */
+    uint32_t n[2];                    /* neighbours of this epoch, and of the next */
+    struct vl_node_id neighbour[2][TOPOLOGY_NEIGHBOURS];
+    uint32_t watched; /* nodes that drew this one as witness for this epoch */
+    uint64_t kept_bytes; /* of the blob that this node promises to keep; 0: none */
+    struct brain_topology_counters counters;
+};
+void brain_topology(const struct brain *b, struct brain_topology *ret);
+/* Own certificate of neighbours of this epoch as a file (trust/topology_roll.h); appends.  VL_ENOTFOUND: no draw in it.  VL_ELIMIT,
+ * VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err brain_neighbours_file(const struct brain *b, struct vl_buf *out);
+/* Proof of availability of the last epoch, of this node; on the coordinator of any.  VL_ENOTFOUND: it drew no neighbours for it.  VL_ELIMIT,
+ * VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err brain_availability_file(const struct brain *b, struct vl_node_id node, struct vl_buf *out);
+/* This node's certificate of membership, encoded; empty: none yet. */
+struct vl_span brain_certificate(const struct brain *b);
+/* What witnesses stated of a node since it was first counted, for trust/sla.h; false: nothing, or not the coordinator. */
+bool brain_service(const struct brain *b, struct vl_node_id node, struct sla_counters *ret);
+/* From now on this node promises to keep that blob, and answers challenges with chunks of it.  BRAIN_REPLY once it has been read: VL_EBUSY;
+ * VL_ENOTFOUND, VL_EIO: not here; VL_ERANGE: empty, or more than CHALLENGE_KEEP_MAX. */
+void brain_keep(struct brain *b, vl_ms now, uint64_t token, struct vl_hash blob);
 
 struct brain_counters {
     uint64_t joins, join_refused, peers_denied, messages_bad, heartbeats, placed, reports, reports_stale;

@@ -19,6 +19,7 @@ static const struct item_kind kinds[] = {
     { ITEM_RATE, bench_restore },
     { ITEM_MARKET, trade_restore },
     { ITEM_ATTESTED, attest_restore },
+    { ITEM_TOPOLOGY, topo_restore },
     { ITEM_WITNESS, witness_restore },
     { ITEM_ANCHOR, chain_restore },
     { ITEM_SUCCESSION, keys_restore },

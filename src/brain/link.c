@@ -199,6 +199,7 @@ static void peer_ready(struct brain *b, struct peer *p) {
         worker_link_up(b);
     }
     mix_peer_up(b, p);
+    topo_peer_up(b, p);
 }
 
 static void peer_forget(struct brain *b, struct peer *p, bool tell) {
@@ -382,6 +383,11 @@ static void member_message(struct brain *b, struct peer *p, enum link_kind kind,
     case LINK_CHARTER:
     case LINK_DIRECTORY:
         mix_message(b, p, kind, body);
+        return;
+    case LINK_ROLL:
+    case LINK_REVEAL:
+    case LINK_DRAW:
+        topo_message(b, p, kind, body);
         return;
     }
 }

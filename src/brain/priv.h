@@ -217,6 +217,7 @@ struct brain {
     struct mix *mix; /* mix.c; NULL: no part in the private network */
     struct remote *remote; /* jobs submitted at members: own ones, or on the coordinator those of members */
 
+    struct topo *topo; /* topo.c */
     struct keys *keys; /* keys.c */
     struct member_harvest *harvest; /* NULL: not harvested */
     struct vl_map accounts;         /* coordinator: contribution sessions, struct account by node */
@@ -652,6 +653,18 @@ uint64_t conduct_limit(const struct brain *b, const struct task_report *r);
 void conduct(struct brain *b, struct vl_node_id node, const struct task_report *r, const struct sched_load *held, uint64_t limit);
 void conduct_put(struct brain *b, struct vl_node_id node);
 enum vl_err conduct_restore(struct brain *b, const struct record *r);
+
+/* ---- topo.c: draws of an epoch, and challenges of availability ---- */
+enum vl_err topo_create(struct brain *b);
+void topo_destroy(struct brain *b);
+enum vl_err topo_restore(struct brain *b, const struct record *r);
+void topo_start(struct brain *b);
+void topo_tick(struct brain *b);
+vl_ms topo_deadline(const struct brain *b);
+void topo_peer_up(struct brain *b, struct peer *p);
+void topo_message(struct brain *b, struct peer *p, enum link_kind kind, struct vl_span body);
+/* Answers to effects: false when req is not one of ours. */
+bool topo_blob_read(struct brain *b, uint64_t req, enum vl_err err, uint64_t size, struct vl_span bytes);
 
 /* ---- coordinator.c, coordinator_members.c ---- */
 /* Rows of the jobs that changed in this step, each once. */

@@ -53,6 +53,7 @@ enum record_item {
     ITEM_STANDING = 9,   /* key: node; circuit breaker and flapping */
     ITEM_UPTIME = 10,    /* key: node; when it was there: fog/uptime.h */
     ITEM_ATTESTED = 14, /* coordinator: key: node; its newest signed result (wire/attestation.h).  Member: its own */
+    ITEM_TOPOLOGY = 12,  /* key: node, or zeros; number: enum topo_row; draws of three epochs and challenges (topo_priv.h) */
     ITEM_WITNESS = 11,   /* key: zeros; number: what it is, witness.c */
     ITEM_ANCHOR = 13,    /* key: zeros; the anchor that is on its way (trust/anchor.h), with chain, contract and account */
     ITEM_SUCCESSION = 20, /* coordinator: key: the new key; what made it one (wire/succession.h) */

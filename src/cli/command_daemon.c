@@ -68,6 +68,7 @@ static int options_of(struct cli *cli, bool up, struct cli_up_options *ret) {
         .gateway = up && args_has(a, "no-gateway") ? NULL : args_text(a, "gateway"),
         .heartbeat_ms = (vl_ms)args_number(a, "heartbeat"),
         .lost_ms = (vl_ms)args_number(a, "lost"),
+        .epoch_ms = up && args_has(a, "epoch") ? (vl_ms)args_number(a, "epoch") : 0,
         .slots = args_has(a, "slots") ? (unsigned)args_number(a, "slots") : 0,
         .mix = args_has(a, "mix"),
         .mix_rate = args_has(a, "mix-rate") ? (unsigned)args_number(a, "mix-rate") : 0,

@@ -5,6 +5,7 @@
 #include "cli/handlers.h"
 #include "cli/options.h"
 #include "cli/options_anchor.h"
+#include "cli/options_trust.h"
 
 /* Codes that every command which asks a gateway may end with. */
 #define ASKS "0 1 2 4 5"
@@ -52,6 +53,13 @@ static const struct cli_option up_options[] = {
       .def = "127.0.0.1:8000",
       .help = "where the REST gateway and dashboard listen" },
     FLAG("no-gateway", 0, "no REST gateway on this node"),
+    { .name = "epoch",
+      .kind = VALUE_DURATION,
+      .value = "TIME",
+      .min = 1000,
+      .max = 24 * HOUR,
+      .def = "1h",
+      .help = "how long draws of neighbours and witnesses live" },
     { .name = "price",
       .kind = VALUE_INTEGER,
       .value = "N",
@@ -84,33 +92,6 @@ static const struct cli_option join_options[] = {
       .max = VL_ADDR_MAX - 1,
       .help = "a REST gateway on this member, to see the private network from here and to send it jobs privately; "
               "default: none" },
-};
-
-static const struct cli_option keys_options[] = {
-    KEY_OPTIONS
-    { .name = "with",
-      .kind = VALUE_CHOICE,
-      .choices = "passphrase|tpm|token",
-      .def = "passphrase",
-      .help = "with seal: what opens the keys again" },
-    { .name = "pcrs",
-      .kind = VALUE_TEXT,
-      .value = "N,N...",
-      .min = 1,
-      .max = 80,
-      .help = "with seal --with tpm: only while these PCRs (SHA-256) are as they are now; default: none" },
-    { .name = "key",
-      .kind = VALUE_TEXT,
-      .value = "URI",
-      .min = 8,
-      .max = 300,
-      .help = "pkcs11:token=NAME;object=NAME; with seal --with token an AES key, with cosign an Ed25519 key; made when it is not there" },
-    { .name = "new-passphrase-file",
-      .kind = VALUE_FILE,
-      .value = "FILE",
-      .min = 1,
-      .max = PATH_BYTES,
-      .help = "with seal: the passphrase to seal with; default: asked for twice" },
 };
 
 static const struct cli_option market_options[] = {
@@ -167,37 +148,6 @@ static const struct cli_option quorum_options[] = {
       .help = "with check: how wide the job is" },
     { .name = "region", .kind = VALUE_TEXT, .value = "NAME", .min = 1, .max = 15, .help = "with check: only nodes in this region" },
 };
-static const struct cli_option tee_options[] = {
-    { .name = "provider",
-      .kind = VALUE_TEXT,
-      .value = "NAME",
-      .min = 1,
-      .max = 32,
-      .def = "auto",
-      .help = "with quote: which one; auto takes the best one that is here" },
-    { .name = "nonce",
-      .kind = VALUE_TEXT,
-      .value = "HEX",
-      .min = 64,
-      .max = 64,
-      .help = "with quote: 32 bytes that the verifier chose; default: random ones" },
-    { .name = "node", .kind = VALUE_TEXT, .value = "NODE", .min = 52, .max = 52, .help = "with quote: whole id of the node it speaks for; default: none" },
-    { .name = "module", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with quote: measure this program and bind to it" },
-    { .name = "tpm",
-      .kind = VALUE_TEXT,
-      .value = "TCTI",
-      .min = 4,
-      .max = 255,
-      .help = "where the TPM is: device:/dev/tpmrm0 (default), swtpm:port=2321, mssim:..., tabrmd:..." },
-    { .name = "ek-cert",
-      .kind = VALUE_FILE,
-      .value = "FILE",
-      .min = 1,
-      .max = 255,
-      .help = "certificate of the TPM's endorsement key, DER or PEM, where the TPM does not carry it" },
-    { .name = "qgs", .kind = VALUE_FILE, .value = "SOCKET", .min = 1, .max = 107, .help = "socket of Intel's quote generation service; default: vsock of the host" },
-    { .name = "device-root", .kind = VALUE_FOLDER, .value = "DIR", .min = 1, .max = 255, .help = "where the machine's /sys and /dev are; for containers" },
-};
 static const struct cli_option mix_options[] = {
     { .name = "epoch",
       .kind = VALUE_DURATION,
@@ -238,25 +188,6 @@ static const struct cli_option mix_options[] = {
       .max = 60,
       .def = "3",
       .help = "with capacity: length of a trial" },
-};
-
-static const struct cli_option zk_options[] = {
-    { .name = "out", .letter = 'o', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with issue: NAME of NAME.credential and NAME.opening; with prove: the proof; default: standard output" },
-    { .name = "key", .letter = 'k', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "signing key of the issuer or holder, as made by `village zk key`; default: that of the node in the data folder" },
-    { .name = "set", .repeat = true, .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "numbers of a set that the predicate names by its hash; may be given again" },
-    { .name = "credential", .letter = 'c', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: what the issuer signed" },
-    { .name = "opening", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: the values behind the credential, a secret of its holder" },
-    { .name = "values", .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with prove: numbers of self-asserted attributes as JSON, - for standard input" },
-    { .name = "predicate", .letter = 'p', .kind = VALUE_FILE, .value = "FILE", .min = 1, .max = PATH_BYTES, .help = "with verify: the predicate demanded, as its file or its id" },
-    { .name = "issuer", .repeat = true, .kind = VALUE_TEXT, .value = "KEY", .min = 64, .max = 64, .help = "with verify: who may have signed the attributes; may be given again" },
-    { .name = "holder", .kind = VALUE_TEXT, .value = "KEY", .min = 64, .max = 64, .help = "with issue: whose key must sign each proof, default: nobody's; with verify: whose it must be" },
-    { .name = "about", .kind = VALUE_TEXT, .value = "TEXT", .min = 0, .max = 63, .help = "what the credential is about" },
-    { .name = "valid", .kind = VALUE_DURATION, .value = "TIME", .min = SECOND, .max = 3650 * DAY, .def = "90d", .help = "with issue: how long the credential is valid" },
-    { .name = "verifier", .kind = VALUE_TEXT, .value = "ID", .min = 64, .max = 64, .help = "to whom something is proved; default: anybody" },
-    { .name = "purpose", .kind = VALUE_TEXT, .value = "TEXT", .min = 1, .max = 63, .help = "what the proof is for" },
-    { .name = "nonce", .kind = VALUE_TEXT, .value = "HEX", .min = 64, .max = 64, .help = "the verifier's, fresh: `village zk nonce`" },
-    { .name = "epoch", .kind = VALUE_INTEGER, .value = "N", .min = 0, .max = INT64_MAX, .help = "the period that it is about" },
-    FLAG("allow-self-asserted", 0, "with verify: accept attributes that only the prover vouches for"),
 };
 
 static const struct cli_option run_options[] = {
@@ -622,6 +553,15 @@ const struct cli_command commands[] = {
                "that was expelled. TRUST is the lower bound of the worst of three promises: results that are right, in time, "
                "honestly metered. Nodes of which little is known are `new`: their results are checked.",
       .example = "village reputation\nvillage reputation attic\nvillage reputation attic --check" },
+    { .name = "neighbours", .group = GROUP_KEEP, .summary = "who was drawn as neighbours of this node, and what was checked", .operands = "", ROWS(neighbours_options), .json = "the answer of GET /v1/fog/neighbours", .run = command_neighbours, .exits = "0 1 2 3 4 5",
+      .about = "Eight members are drawn for each node and epoch, so that nobody chooses them and everybody can check them. They are its witnesses. Rolls are empty in the first four epochs of a village.",
+      .example = "village neighbours\nvillage neighbours --certificate mine.txt && village verify mine.txt" },
+    { .name = "availability", .group = GROUP_KEEP, .summary = "a proof of how a node answered its witnesses in the last epoch", .operands = "[NODE]", .most = 1, ROWS(availability_options), .json = "{\"file\", \"node\"}", .run = command_availability, .exits = "0 1 2 3 4 5",
+      .about = "Of this node; at the first node of any that had drawn its witnesses. `village verify` says what is in it: what was not answered counts, and witnesses that are missing are shown. --issue and --prove: docs/trust.md.",
+      .example = "village availability --output proof.txt\nvillage availability attic --output attic.txt && village verify attic.txt\nvillage availability attic --issue attic\nvillage availability --prove attic --answered 999000 --output attic.sla" },
+    { .name = "keep", .group = GROUP_KEEP, .summary = "promise to keep a blob, and show it to witnesses", .operands = "HASH", .least = 1, .most = 1, .json = "{\"blob\"}", .run = command_keep, .exits = "0 1 2 3 4 5",
+      .about = "The blob has to be on this node, with 1 byte to 256 MiB. Witnesses ask a random chunk with every challenge; the promise survives restarts, and another one replaces it.",
+      .example = "village keep 4a7c0f5e12d3b86a9e01c2d3f4a5b6c7d8e9f00112233445566778899aabbcc0" },
     { .name = "maintenance",
       .group = GROUP_KEEP,
       .summary = "stop or resume giving tasks to a node",

@@ -20,6 +20,7 @@ struct cli_up_options {
     const char *ticket;   /* join: the ticket as typed, at most CLI_TICKET_MAX bytes, "" when none was; up: NULL */
     unsigned slots;       /* tasks at a time, 1..48; 0: one for each CPU */
     vl_ms heartbeat_ms, lost_ms; /* > 0 */
+    vl_ms epoch_ms; /* up: of draws; 0: an hour */
     bool mix;           /* be a mix of the private network */
     unsigned mix_rate;  /* packets per second at most; 0: the default */
     const char *family; /* operator of this node; NULL: not declared */

@@ -76,7 +76,7 @@ static const struct cli_option timestamp_options[] = {
       .run = command_verify, \
       .exits = "0 1 2 3", \
       .about = "Nobody is asked: not a gateway, not the network. FILE may be \"-\". Kinds: execution, contradiction, consistency, certificate, anchor, predicate, attestation, " \
-               "attested, checkpoint, opentimestamps, timestamp.\n" \
+               "attested, neighbours, availability, sla, checkpoint, opentimestamps, timestamp.\n" \
                "Exits with 0 when it is proved, with 1 when it is refuted or something is missing. Without --village it says of which village it " \
                "speaks, and leaves it to you whether that is yours.", \
       .example = "village verify job.proof --village 3f0c1d9e52a84b7796e2d0c4b8a1f5e3 --witnesses 2\n" \

@@ -4,6 +4,7 @@
 #include "crypto/random.h"
 #include "os/file.h"
 #include "wire/armor.h"
+#include "wire/node_keys.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #define JSON_MAX (256u << 10)
-#define NODE_KEYS 98u /* version, kind, then the signing seed (node/open.c) */
 
 static enum vl_err read_input(struct vl_buf *out) {
     for (;;) {
@@ -88,10 +88,12 @@ int zk_file_key(struct cli *cli, struct crypto_sign_key *ret) {
         if (seed.p != NULL) crypto_wipe(seed.p, seed.cap);
         vl_buf_free(&seed);
     } else if (code == CLI_OK) {
-        if (b.len != NODE_KEYS || b.p[0] != 1)
-            code = cli_fail(cli, CLI_FAILED, "%s is neither a key of `village zk key` nor the keys of a node", path);
+        struct node_keys keys;
+        if (node_keys_get(vl_span(b.p, b.len), &keys) != VL_OK)
+            code = cli_fail(cli, CLI_FAILED, "%s is neither a key of `village zk key` nor the keys of a node in the clear; sealed ones are not opened here", path);
         else
-            crypto_sign_key_from_seed(b.p + 2, ret);
+            crypto_sign_key_from_seed(keys.sign_seed, ret);
+        crypto_wipe(&keys, sizeof keys);
     }
     if (b.p != NULL) crypto_wipe(b.p, b.cap);
     vl_buf_free(&b);

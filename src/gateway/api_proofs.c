@@ -87,7 +87,7 @@ static bool consistency(const json_t *body, struct http_req *r, struct backend_p
     return false;
 }
 
-static bool checkpoint(const json_t *body, struct http_req *r, struct backend_proof_query *q) {
+static bool nothing(const json_t *body, struct http_req *r, struct backend_proof_query *q) {
     (void)body, (void)r, (void)q;
     return true;
 }
@@ -100,16 +100,17 @@ static const struct maker {
 } makers[] = {
     { "execution", BACKEND_PROOF_EXECUTION, execution },       { "certificate", BACKEND_PROOF_CERTIFICATE, certificate },
     { "contradiction", BACKEND_PROOF_CONTRADICTION, contradiction }, { "consistency", BACKEND_PROOF_CONSISTENCY, consistency },
-    { "checkpoint", BACKEND_PROOF_CHECKPOINT, checkpoint },
+    { "checkpoint", BACKEND_PROOF_CHECKPOINT, nothing },
+    { "neighbours", BACKEND_PROOF_NEIGHBOURS, nothing }, { "availability", BACKEND_PROOF_AVAILABILITY, certificate },
 };
-static const char *const proof_kinds[] = { "execution", "certificate", "contradiction", "consistency", "checkpoint", NULL };
+static const char *const proof_kinds[] = { "execution", "certificate", "contradiction", "consistency", "checkpoint", "neighbours", "availability", NULL };
 
 const struct schema_row proof_generate_rows[] = {
     { .name = "kind", .type = SCHEMA_ENUM, .required = true, .values = proof_kinds, .doc = "What is to be proved." },
     { .name = "job", .type = SCHEMA_STRING, .min = 1, .max = 64, .doc = "Execution: the job." },
     { .name = "task", .type = SCHEMA_INT, .min = 0, .max = TASK_INDEX_MAX - 1, .fallback = "0", .doc = "Execution: the task." },
     { .name = "epoch", .type = SCHEMA_INT, .min = 0, .max = 281474976710655, .fallback = "0", .doc = "Execution: the run; 0: the last that has a receipt." },
-    { .name = "node", .type = SCHEMA_STRING, .min = 1, .max = 64, .doc = "Certificate: the member." },
+    { .name = "node", .type = SCHEMA_STRING, .min = 1, .max = 64, .doc = "Certificate, availability: the member." },
     { .name = "first", .type = SCHEMA_INT, .min = 0, .max = 281474976710655, .fallback = "0", .doc = "Contradiction: index of a leaf of the log." },
     { .name = "second", .type = SCHEMA_INT, .min = 0, .max = 281474976710655, .fallback = "0", .doc = "Contradiction: index of the other." },
     { .name = "older", .type = SCHEMA_TEXT, .min = 1, .max = 32768, .doc = "Consistency: a signed head, as it was got." },

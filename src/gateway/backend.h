@@ -25,6 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct brain_topology; /* brain/brain.h */
+struct sla_counters;   /* trust/sla.h */
 struct market; /* fog/market.h */
 struct market_order;
 struct price_series; /* fog/price.h */
@@ -468,13 +470,15 @@ enum backend_proof_kind {
     BACKEND_PROOF_CONTRADICTION,
     BACKEND_PROOF_CONSISTENCY,
     BACKEND_PROOF_CHECKPOINT,
+    BACKEND_PROOF_NEIGHBOURS,   /* of this node */
+    BACKEND_PROOF_AVAILABILITY, /* of node in the last epoch */
 };
 struct backend_proof_query {
     enum backend_proof_kind kind;
     struct vl_job_id job; /* EXECUTION; epoch 0: the last run that has a receipt */
     uint32_t task;
     uint64_t epoch;
-    struct vl_node_id node; /* CERTIFICATE */
+    struct vl_node_id node; /* CERTIFICATE, AVAILABILITY */
     uint64_t first, second; /* CONTRADICTION: leaves */
     struct vl_span older;   /* CONSISTENCY: text of a head */
 };
@@ -603,6 +607,12 @@ struct backend_ops {
     /* VL_EUNSUPPORTED: only the coordinator has it; VL_ENOTFOUND: beyond its end, or anchored nowhere; VL_ERANGE: sizes. */
     enum vl_err (*log)(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
     /* An error is returned, or told to `done`, never both. */
+    /* Draws of this epoch; ret_self: this node. */
+    void (*neighbours)(void *self, struct brain_topology *ret, struct vl_node_id *ret_self);
+    /* What witnesses stated of a node; false: nothing, or not at the coordinator. */
+    bool (*service)(void *self, struct vl_node_id id, struct sla_counters *ret, struct vl_span *ret_cert /* of this node; borrowed */);
+    /* VL_ENOTFOUND, VL_EIO: the blob is not here; VL_ERANGE: empty, or too large to be kept so; VL_EBUSY. */
+    enum vl_err (*keep)(void *self, struct vl_hash blob, backend_done_fn done, void *arg);
     enum vl_err (*prove)(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
     /* Where the receipts of a job are in the log.  VL_ENOTFOUND: no such job. */
     enum vl_err (*receipts)(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);

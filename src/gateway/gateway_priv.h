@@ -153,6 +153,9 @@ void api_anchor_proof(struct gateway *g, struct http_req *r, const struct call *
 void api_log(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_leaf(struct gateway *g, struct http_req *r, const struct call *k);
 void api_log_consistency(struct gateway *g, struct http_req *r, const struct call *k);
+void api_neighbours(struct gateway *g, struct http_req *r, const struct call *k);
+void api_service(struct gateway *g, struct http_req *r, const struct call *k);
+void api_keep(struct gateway *g, struct http_req *r, const struct call *k);
 void api_proof_generate(struct gateway *g, struct http_req *r, const struct call *k);
 void api_proof_verify(struct gateway *g, struct http_req *r, const struct call *k);
 /* No artefact that is still on the pool will be answered. */

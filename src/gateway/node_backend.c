@@ -78,6 +78,8 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
     struct node_stats s;
     struct store_metrics st;
     struct job_stats jobs = { 0 };
+    struct brain_topology draws;
+    brain_topology(node_brain(n), &draws);
     node_stats(n, &s);
     store_metrics_get(node_store(n), &st);
     if (brain_jobs(node_brain(n))) job_book_stats(brain_jobs(node_brain(n)), &jobs);
@@ -87,6 +89,14 @@ static void be_metrics(void *self, view_metric_fn sink, void *arg) {
           (double)(node_now(n) - node_started(n)) / 1000 },
         { "village_resident_bytes", "Resident memory of the daemon.", VIEW_GAUGE, (double)os_rss() },
         { "village_nodes", "Nodes of the village.", VIEW_GAUGE, reg ? registry_count(reg) : 0 },
+        { "village_draw_epoch", "Epoch of draws.", VIEW_GAUGE, (double)draws.epoch },
+        { "village_draw_members", "Members of the roll of this epoch.", VIEW_GAUGE, draws.members },
+        { "village_draw_refused_total", "Certificates, reveals and answers that were false.", VIEW_COUNTER, (double)draws.counters.refused },
+        { "village_draw_disputed_total", "Rolls refused, books that differed, own reveals left out.", VIEW_COUNTER,
+          (double)(draws.counters.refused_rolls + draws.counters.disagreed + draws.counters.left_out) },
+        { "village_challenges_sent_total", "Challenges sent as witness.", VIEW_COUNTER, (double)draws.counters.asked },
+        { "village_challenges_unanswered_total", "Of those, without an answer in time.", VIEW_COUNTER, (double)draws.counters.unanswered },
+        { "village_challenges_answered_total", "Challenges of others that this node answered.", VIEW_COUNTER, (double)draws.counters.answers },
         { "village_links", "Open connections to other nodes.", VIEW_GAUGE, s.links },
         { "village_link_received_bytes_total", "Bytes read from links.", VIEW_COUNTER, (double)s.bytes_in },
         { "village_link_sent_bytes_total", "Bytes written to links.", VIEW_COUNTER, (double)s.bytes_out },
@@ -733,6 +743,9 @@ struct backend node_backend(struct node_backend *b) {
         .anchor = node_backend_anchor,
         .log = node_backend_log,
         .prove = node_backend_prove,
+        .neighbours = node_backend_neighbours,
+        .keep = node_backend_keep,
+        .service = node_backend_service,
         .receipts = node_backend_receipts,
         .ticket_create = be_ticket_create,
         .ticket_revoke = be_ticket_revoke,

@@ -22,14 +22,19 @@ void node_backend_job_changed(void *arg, struct vl_job_id id);
 void node_backend_task_changed(void *arg, struct vl_job_id id, uint32_t task);
 void node_backend_node_changed(void *arg, struct vl_node_id id);
 
+/* node_proofs.c */
+enum vl_err node_backend_prove(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
+/* node_neighbours.c */
+void node_backend_neighbours(void *self, struct brain_topology *ret, struct vl_node_id *ret_self);
+bool node_backend_service(void *self, struct vl_node_id id, struct sla_counters *ret, struct vl_span *ret_cert);
+enum vl_err node_backend_keep(void *self, struct vl_hash blob, backend_done_fn done, void *arg);
+enum vl_err node_backend_draw_file(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
 /* node_anchor.c */
 void node_backend_anchor(void *self, struct view_anchor *ret);
 void node_backend_anchor_metrics(void *self, view_metric_fn sink, void *arg);
 /* The head with this leaf (UINT64_MAX: the newest) that is on a chain, as an artefact.  VL_ENOTFOUND. */
 enum vl_err node_backend_anchored(struct store *s, uint64_t index, struct vl_buf *ret);
 
-/* node_proofs.c */
-enum vl_err node_backend_prove(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg);
 /* node_log.c */
 enum vl_err node_backend_log(void *self, const struct backend_log_query *q, backend_log_fn done, void *arg);
 enum vl_err node_backend_receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg);

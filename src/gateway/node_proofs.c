@@ -147,6 +147,10 @@ static enum vl_err put(struct question *c, const struct brain_proof_parts *parts
         case BACKEND_PROOF_CHECKPOINT:
             err = vl_buf_append(out, parts->note.p, parts->note.n);
             break;
+        case BACKEND_PROOF_NEIGHBOURS:
+        case BACKEND_PROOF_AVAILABILITY:
+            err = VL_EINTERNAL; /* made elsewhere: node_neighbours.c */
+            break;
         }
     }
     free(note);
@@ -187,6 +191,7 @@ static enum vl_err leaves(struct question *c, struct vl_node_id *ret_node) {
 
 enum vl_err node_backend_prove(void *self, const struct backend_proof_query *q, backend_proof_fn done, void *arg) {
     struct vl_node_id node;
+    if (q->kind == BACKEND_PROOF_NEIGHBOURS || q->kind == BACKEND_PROOF_AVAILABILITY) return node_backend_draw_file(self, q, done, arg);
     struct question *c = calloc(1, sizeof *c);
     if (c == NULL) return VL_ENOMEM;
     c->node = ((struct node_backend *)self)->node;

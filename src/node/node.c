@@ -209,6 +209,13 @@ void node_log_head(struct node *n, node_done_fn done, void *arg) {
     node_pump(n);
 }
 
+void node_keep(struct node *n, struct vl_hash blob, node_done_fn done, void *arg) {
+    uint64_t token = command(n, done, arg);
+    if (token == 0) return;
+    brain_keep(n->brain, node_now(n), token, blob);
+    node_pump(n);
+}
+
 void node_proof_parts(struct node *n, uint64_t index, struct vl_node_id worker, node_done_fn done, void *arg) {
     uint64_t token = command(n, done, arg);
     if (token == 0) return;

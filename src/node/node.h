@@ -59,6 +59,7 @@ struct node_config {
     const char *tpm, *ek, *qgs, *device_root; /* as in struct tee_config of os/tee.h; NULL: the machine's own */
     struct node_anchor anchor;
     vl_ms heartbeat_ms, lost_ms; /* 0: defaults */
+    vl_ms epoch_ms;              /* founder: of draws; 0: an hour */
     uint64_t cache_bytes; /* blobs a member keeps; 0: 10 GiB.  The coordinator keeps all */
     struct keyfile_ways keys;    /* how node.keys is opened when it is sealed; strings borrowed until node_create() returns */
     uint64_t rotate_after_ms;    /* member: keys of this age are replaced without being asked to; 0: never */
@@ -129,6 +130,7 @@ void node_mix_ping(struct node *n, struct vl_node_id to, enum mix_level level, n
 void node_mix_charter(struct node *n, const struct mix_charter *wanted, node_done_fn done, void *arg);
 /* bytes of `done`: for brain_log_head_open(). */
 void node_log_head(struct node *n, node_done_fn done, void *arg);
+void node_keep(struct node *n, struct vl_hash blob, node_done_fn done, void *arg);
 /* Tiles of the log that were read; NULL: out of memory.  Borrowed. */
 struct persist_tiles;
 struct persist_tiles *node_tiles(struct node *n);

@@ -125,6 +125,7 @@ static void brain_config_fill(struct node *n) {
     c->heartbeat_ms = n->cfg.heartbeat_ms;
     c->harvest = n->cfg.harvest;
     c->lost_ms = n->cfg.lost_ms;
+    c->epoch_ms = n->cfg.epoch_ms;
     uint32_t slots = n->cfg.slots == NODE_NO_SLOTS ? 0 : n->cfg.slots ? n->cfg.slots : n->machine.cpus;
     c->caps = (struct node_caps){ .cpus = n->machine.cpus,
                                   .slots = slots < BRAIN_SLOTS_MAX ? slots : BRAIN_SLOTS_MAX,

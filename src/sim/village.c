@@ -503,12 +503,36 @@ static void destroy(void *self) {
     free(n);
 }
 
+static struct vl_node_id id_of_seed(const uint8_t seed[32]) {
+    struct crypto_sign_key key;
+    crypto_sign_key_from_seed(seed, &key);
+    return crypto_sign_node_id(&key);
+}
+
+/* Of the key that a node lives with.  Who chooses its own tries many, and keeps the one whose id is nearest behind the last node's. */
+static void identity_seed(struct sim_village *v, uint32_t index, uint8_t dst[32]) {
+    sim_seed(v, index, 1, dst);
+    if (index == 0 || index > v->cfg.chosen) return;
+    uint8_t victim[32], one[32];
+    uint32_t best = UINT32_MAX;
+    sim_seed(v, v->cfg.world.nodes - 1, 1, victim);
+    uint32_t beside = vl_get_u32(id_of_seed(victim).b);
+    for (uint64_t k = 0; k < 256; k++) {
+        sim_seed(v, index, 1000000 + k, one);
+        uint32_t away = vl_get_u32(id_of_seed(one).b) - beside;
+        if (away >= best) continue;
+        best = away;
+        memcpy(dst, one, 32);
+    }
+}
+
 static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
     struct sim_village *v = user;
     struct sim_node *n = calloc(1, sizeof *n);
     struct brain_config cfg = { .coordinator = index == 0,
                                 .heartbeat_ms = v->cfg.heartbeat_ms,
                                 .lost_ms = v->cfg.lost_ms,
+                                .epoch_ms = v->cfg.epoch_ms,
                                 .caps = { .cpus = 2,
                                           .slots = index == 0               ? 0
                                                    : index <= v->cfg.liars ? v->cfg.liar_slots
@@ -529,7 +553,7 @@ static void *create(void *user, struct world *w, uint32_t index, vl_ms now) {
     };
     vl_map_init(&n->parts, sizeof(struct vl_hash), 65536, 1);
     cfg.boot_epoch = ++n->disk->boots;
-    sim_seed(v, index, 1, cfg.sign_seed);
+    identity_seed(v, index, cfg.sign_seed);
     sim_seed(v, index, 2, cfg.static_secret);
     sim_seed(v, index, 100 + cfg.boot_epoch, cfg.seed);
     snprintf(cfg.name, sizeof cfg.name, "node-%u", index);
@@ -673,7 +697,7 @@ enum vl_err sim_village_create(const struct sim_village_cfg *cfg, struct sim_vil
     for (uint32_t i = 0; err == VL_OK && i < cfg->world.nodes; i++) {
         uint8_t seed[32];
         struct crypto_sign_key key;
-        sim_seed(v, i, 1, seed);
+        identity_seed(v, i, seed);
         crypto_sign_key_from_seed(seed, &key);
         v->ids[i] = crypto_sign_node_id(&key);
         vl_map_init(&v->disks[i].blobs, sizeof(struct vl_hash), 1u << 20, 1);
@@ -714,6 +738,13 @@ const struct brain *sim_village_coordinator(const struct sim_village *v) {
     const struct sim_node *n = world_node(v->world, 0);
     return n ? n->brain : NULL;
 }
+
+struct brain *sim_village_brain(const struct sim_village *v, uint32_t node) {
+    const struct sim_node *n = world_node(v->world, node);
+    return n ? n->brain : NULL;
+}
+
+struct vl_node_id sim_village_id(const struct sim_village *v, uint32_t node) { return v->ids[node]; }
 
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret) {
     *ret = v->stats;

@@ -38,6 +38,8 @@ struct sim_village_cfg {
     uint32_t private_percent;       /* of the jobs */
     uint32_t owners;                /* nodes 1..owners are harvested, and people come and go */
     uint32_t market_percent;        /* of the jobs submitted at the coordinator: auctioned */
+    vl_ms epoch_ms;                 /* of draws; 0: the default */
+    uint32_t chosen;                /* nodes 1..chosen chose their ids next to that of the last node, out of 256 keys each */
     bool forger;                    /* the last node makes up the results that are compared with others' */
 };
 struct sim_village_cfg sim_village_cfg_default(void);
@@ -55,6 +57,9 @@ struct sim_village_stats {
 void sim_village_stats(struct sim_village *v, struct sim_village_stats *ret);
 /* The coordinator's, for figures; NULL while it is down. */
 const struct brain *sim_village_coordinator(const struct sim_village *v);
+/* Any node's, to look at, or for tests that make it a liar (brain/priv.h); NULL while it is down. */
+struct brain *sim_village_brain(const struct sim_village *v, uint32_t node);
+struct vl_node_id sim_village_id(const struct sim_village *v, uint32_t node);
 /* All nodes are members, every acknowledged job has ended, and every link that is wanted is up.  For world_run_until(). */
 bool sim_village_settled(void *user, struct world *w);
 /* What has not ended, and why: for a person who looks at a seed. */

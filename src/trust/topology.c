@@ -119,6 +119,29 @@ const struct topology_entry *topology_entry_of(const struct topology_roll *r, st
     return NULL;
 }
 
+bool topology_book(const struct topology *t, struct vl_node_id node, struct crypto_vrf_public *ret_vrf, uint32_t *ret_weight) {
+    bool found;
+    uint32_t at = place_of(t, node, &found);
+    if (!found) return false;
+    *ret_vrf = t->member[at].vrf;
+    *ret_weight = t->member[at].weight;
+    return true;
+}
+
+bool topology_has_revealed(const struct topology *t, struct vl_node_id node) {
+    const struct topology_roll *r = topology_roll_of(t, t->epoch);
+    const struct topology_entry *e = topology_entry_of(r, node);
+    return e != NULL && t->reveal[e - r->entry].given;
+}
+
+uint32_t topology_roll_size(const struct topology *t, uint64_t epoch, struct vl_node_id node, uint32_t *ret_weight, uint64_t *ret_total) {
+    const struct topology_roll *r = topology_roll_of(t, epoch);
+    const struct topology_entry *e = r ? topology_entry_of(r, node) : NULL;
+    if (ret_weight) *ret_weight = e ? e->weight : 0;
+    if (ret_total) *ret_total = r ? r->total : 0;
+    return r ? r->n : 0;
+}
+
 enum vl_err topology_reveal(struct topology *t, struct vl_span cert) {
     struct topology_cert c;
     enum vl_err err = topology_check(t, cert, &c, NULL);

@@ -42,7 +42,7 @@
 #define TOPOLOGY_CERT_BYTES 191u
 
 /* Part of what is signed: never renumber.  Other numbers are fine, each draws on its own. */
-enum topology_role { TOPOLOGY_BEACON = 1, TOPOLOGY_NEIGHBOUR = 2, TOPOLOGY_COMMITTEE = 3 };
+enum topology_role { TOPOLOGY_BEACON = 1, TOPOLOGY_NEIGHBOUR = 2, TOPOLOGY_COMMITTEE = 3, TOPOLOGY_CHALLENGE = 4 };
 
 struct topology_cert {
     uint64_t epoch;
@@ -73,6 +73,13 @@ VL_MUST_CHECK enum vl_err topology_member(struct topology *t, struct vl_node_id 
 VL_MUST_CHECK enum vl_err topology_leave(struct topology *t, struct vl_node_id node);
 /* The counter of silences, 0 .. TOPOLOGY_MISSED_MAX; 0 for who is no member. */
 unsigned topology_missed(const struct topology *t, struct vl_node_id node);
+/* What the book has of a member now; false: it is none. */
+bool topology_book(const struct topology *t, struct vl_node_id node, struct crypto_vrf_public *ret_vrf, uint32_t *ret_weight);
+/* Whether its reveal for the current epoch is here. */
+bool topology_has_revealed(const struct topology *t, struct vl_node_id node);
+/* Members of the roll of the last, the current or the next epoch; 0: another one.  ret_weight: of that node, ret_total: of all; either
+ * may be NULL. */
+uint32_t topology_roll_size(const struct topology *t, uint64_t epoch, struct vl_node_id node, uint32_t *ret_weight, uint64_t *ret_total);
 
 /* Takes a reveal for the current epoch: a certificate of role BEACON.  Errors of topology_check(); VL_EXISTS: has
  * revealed already; VL_EDENIED: another role; VL_ESTALE: another epoch than the current one. */

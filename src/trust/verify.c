@@ -2,9 +2,12 @@
 
 #include "crypto/node_id.h"
 #include "trust/anchor_artefact.h"
+#include "trust/challenge.h"
 #include "trust/proof_execution.h"
 #include "trust/proof_log.h"
+#include "trust/sla.h"
 #include "trust/verify_attest.h"
+#include "trust/verify_draw.h"
 #include "trust/verify_more.h"
 #include "trust/verify_time.h"
 #include "trust/zk_proof.h"
@@ -51,6 +54,9 @@ static const struct kind {
     { "execution", PROOF_EXECUTION_LABEL, NULL, proof_execution_verify },
     { "contradiction", PROOF_CONTRADICTION_LABEL, NULL, proof_contradiction_verify },
     { "consistency", PROOF_CONSISTENCY_LABEL, NULL, proof_consistency_verify },
+    { "neighbours", TOPOLOGY_FILE_LABEL, NULL, verify_neighbours },
+    { "availability", CHALLENGE_LABEL, NULL, verify_availability },
+    { "sla", SLA_LABEL, NULL, verify_sla },
     { "certificate", VERIFY_CERTIFICATE_LABEL, NULL, certificate },
     { "anchor", ANCHOR_ARTEFACT_LABEL, NULL, verify_anchor },
     { "predicate", ZK_ARTEFACT_LABEL, NULL, verify_predicate },

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static bool known(uint8_t kind) {
-    return (kind >= LINK_HEARTBEAT && kind <= LINK_DIRECTORY) || (kind >= LINK_ATTEST_ASK && kind <= LINK_ATTEST_SECRET) ||
+    return (kind >= LINK_HEARTBEAT && kind <= LINK_DRAW) || (kind >= LINK_ATTEST_ASK && kind <= LINK_ATTEST_SECRET) ||
            kind == LINK_SUCCEED || kind == LINK_SUCCEED_REPLY;
 }
 

@@ -29,6 +29,10 @@ enum link_kind { /* on the wire: never renumber */
                  LINK_ATTEST_PART = 25,
                  LINK_ATTEST_CREDENTIAL = 26,
                  LINK_ATTEST_SECRET = 27,
+                 /* between coordinator and member: draws of an epoch (src/brain/topo.c) */
+                 LINK_ROLL = 16,   /* body: kind byte, then what the coordinator says of an epoch, in parts */
+                 LINK_REVEAL = 17, /* body: kind byte, then a key, a certificate for the beacon, or what was taken */
+                 LINK_DRAW = 18,   /* body: kind byte, then a certificate, a challenge, an answer or a statement */
                  /* between coordinator and member */
                  LINK_SUCCEED = 30,       /* body: wire/succession.h */
                  LINK_SUCCEED_REPLY = 31, /* body: as of LINK_JOIN_REPLY, with the new key's certificate */

@@ -565,7 +565,7 @@ TEST(trade, a_failed_auction_cancels_its_job_and_holds_nothing) {
     CHECK(bid_at(r, 1, &v) != NULL);
     CHECK_EQ(MARKET_FAIL_PROVIDERS, v.failure);
     for (size_t k = 0; k < r->side[1].rows_n; k++) /* the bidder has forgotten its bid */
-        CHECK(!r->side[1].rows[k].used || r->side[1].rows[k].r.kind != RECORD_ITEM);
+        CHECK(!r->side[1].rows[k].used || r->side[1].rows[k].r.kind != RECORD_ITEM || r->side[1].rows[k].r.state != ITEM_MARKET);
     CHECK_EQ(JOB_CANCELLED, job_now(r));
     CHECK_EQ(0, r->ran[1] + r->ran[2] + r->ran[3] + r->ran[4]);
     CHECK_EQ(0, money(r).now);

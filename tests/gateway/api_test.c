@@ -113,7 +113,7 @@ TEST(api, answers_on_every_route_of_the_table) {
         call_api(&h, http_method_text(r->method), path, NULL, body, &a);
         int want = open ? 404 : r->success;
         if (strcmp(r->name, "openSocket") == 0) want = 426;
-        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter", "checkQuorum", "setHarvestPolicy", "openAuction", "proveLogConsistency", "generateProof" };
+        static const char *const need_fields[] = { "submitJob", "setMaintenance", "pingPrivately", "setCharter", "checkQuorum", "setHarvestPolicy", "openAuction", "proveLogConsistency", "generateProof", "keepBlob" };
         for (size_t k = 0; k < sizeof need_fields / sizeof need_fields[0]; k++)
             if (strcmp(r->name, need_fields[k]) == 0) want = 400;
         if (strcmp(r->name, "putBlob") == 0) want = 411;

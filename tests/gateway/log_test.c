@@ -53,36 +53,6 @@ TEST(log, shows_the_log_of_receipts_with_proofs_that_hold) {
     house_close(&h);
 }
 
-TEST(log, shows_how_anchors_stand_and_gives_their_proofs_as_files) {
-    struct house h;
-    struct answer a;
-    house_open(&h, NULL);
-    call_api(&h, "GET", "/v1/fog/anchors", NULL, NULL, &a);
-    CHECK_EQ(200, a.status);
-    CHECK_STR("sent", text_at(&a, "state"));
-    CHECK_STR("the chain cannot be reached", text_at(&a, "problem"));
-    CHECK_STR("https://rpc.example.org", text_at(&a, "server"));
-    const json_t *p = json_object_get(a.json, "pending");
-    CHECK_EQ(9, json_integer_value(json_object_get(p, "size")));
-    CHECK_EQ(1000000007, json_integer_value(json_object_get(p, "fee_wei")));
-    CHECK_EQ(2, json_integer_value(json_object_get(p, "tries")));
-    answer_free(&a);
-    call_api(&h, "GET", "/v1/fog/anchors/0", NULL, NULL, &a);
-    CHECK_EQ(200, a.status);
-    CHECK_EQ(0, json_integer_value(json_object_get(a.json, "index")));
-    CHECK_STR("-----BEGIN VILLAGE ANCHOR-----\nYXJ0ZWZhY3Q=\n-----END VILLAGE ANCHOR-----\n", text_at(&a, "artefact"));
-    answer_free(&a);
-    call_api(&h, "GET", "/v1/fog/anchors/newest", NULL, NULL, &a);
-    CHECK_EQ(200, a.status);
-    CHECK(json_object_get(a.json, "index") == NULL);
-    answer_free(&a);
-    expect(&h, "/v1/fog/anchors/1", 404);
-    expect(&h, "/v1/fog/anchors/oldest", 404);
-    expect(&h, "/v1/fog/anchors/1x", 404);
-    expect(&h, "/v1/fog/anchors/18446744073709551615", 404);
-    house_close(&h);
-}
-
 static void refused(struct house *h, const char *target, const char *body, int status, const char *field) {
     struct answer a;
     call_api(h, "POST", target, NULL, body, &a);
@@ -133,5 +103,57 @@ TEST(proofs, are_checked_and_a_false_one_is_an_answer) {
     refused(&h, "/v1/fog/proofs/verify", "{\"artefact\":\"a\",\"base64\":\"AAAA\"}", 422, "/artefact");
     refused(&h, "/v1/fog/proofs/verify", "{\"base64\":\"*\"}", 422, "/base64");
     refused(&h, "/v1/fog/proofs/verify", "{\"artefact\":\"a\",\"key\":\"x\"}", 422, "/key");
+    house_close(&h);
+}
+
+TEST(neighbours, are_shown_with_checks_and_a_promise_names_a_blob_that_is_here) {
+    struct house h;
+    struct answer a;
+    char body[128];
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/fog/neighbours", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(7, json_integer_value(json_object_get(a.json, "epoch")));
+    CHECK_EQ(1, json_array_size(json_object_get(a.json, "neighbours")));
+    CHECK_EQ(0, json_array_size(json_object_get(a.json, "next")));
+    CHECK_EQ(5, json_integer_value(json_object_get(json_object_get(a.json, "challenges"), "asked")));
+    answer_free(&a);
+    for (unsigned first = 0; first < 3; first++) {
+        snprintf(body, sizeof body, "{\"blob\":\"%02x%062d\"}", first, 0);
+        call_api(&h, "POST", "/v1/fog/kept", NULL, body, &a);
+        CHECK_EQ(first == 0 ? 404 : first == 1 ? 204 : 422, a.status);
+        answer_free(&a);
+    }
+    refused(&h, "/v1/fog/kept", "{\"blob\":\"12\"}", 400, "/blob");
+    house_close(&h);
+}
+
+TEST(log, shows_how_anchors_stand_and_gives_their_proofs_as_files) {
+    struct house h;
+    struct answer a;
+    house_open(&h, NULL);
+    call_api(&h, "GET", "/v1/fog/anchors", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_STR("sent", text_at(&a, "state"));
+    CHECK_STR("the chain cannot be reached", text_at(&a, "problem"));
+    CHECK_STR("https://rpc.example.org", text_at(&a, "server"));
+    const json_t *p = json_object_get(a.json, "pending");
+    CHECK_EQ(9, json_integer_value(json_object_get(p, "size")));
+    CHECK_EQ(1000000007, json_integer_value(json_object_get(p, "fee_wei")));
+    CHECK_EQ(2, json_integer_value(json_object_get(p, "tries")));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/anchors/0", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK_EQ(0, json_integer_value(json_object_get(a.json, "index")));
+    CHECK_STR("-----BEGIN VILLAGE ANCHOR-----\nYXJ0ZWZhY3Q=\n-----END VILLAGE ANCHOR-----\n", text_at(&a, "artefact"));
+    answer_free(&a);
+    call_api(&h, "GET", "/v1/fog/anchors/newest", NULL, NULL, &a);
+    CHECK_EQ(200, a.status);
+    CHECK(json_object_get(a.json, "index") == NULL);
+    answer_free(&a);
+    expect(&h, "/v1/fog/anchors/1", 404);
+    expect(&h, "/v1/fog/anchors/oldest", 404);
+    expect(&h, "/v1/fog/anchors/1x", 404);
+    expect(&h, "/v1/fog/anchors/18446744073709551615", 404);
     house_close(&h);
 }

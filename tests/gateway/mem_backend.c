@@ -7,6 +7,7 @@
 #include "fog/market.h"
 #include "fog/price.h"
 #include "fog/plan_record.h"
+#include "brain/brain.h"
 #include "trust/reputation.h"
 #include "wire/job.h"
 
@@ -476,14 +477,14 @@ static void reputations(void *self, const struct vl_node_id *after, uint32_t max
     }
 }
 
-static enum vl_err harvest_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
+static enum vl_err owner_policy(void *self, const char *const *names, const char *const *values, size_t n, struct vl_errmsg *why,
                                   backend_done_fn done, void *arg) {
     (void)values;
     if (n != 1 || strcmp(names[0], "cpu") != 0) return vl_errmsg_set(why, VL_ENOTFOUND, "there is no policy '%s'", names[0]);
     return soon(self, VL_OK, done, arg);
 }
 
-static enum vl_err harvest_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg) {
+static enum vl_err owner_pause(void *self, bool pause, vl_ms duration, backend_done_fn done, void *arg) {
     if (!pause) return VL_ESTATE;
     return duration == VL_MS_NEVER || duration == 5000 ? soon(self, VL_OK, done, arg) : VL_ERANGE;
 }
@@ -585,12 +586,26 @@ static enum vl_err log_ask(void *self, const struct backend_log_query *q, backen
     return VL_OK;
 }
 
-static void anchor(void *self, struct view_anchor *ret) {
+static void neighbours(void *self, struct brain_topology *ret, struct vl_node_id *ret_self) {
     (void)self;
-    *ret = (struct view_anchor){ .on = true, .state = "sent", .problem = "the chain cannot be reached", .server = "https://rpc.example.org",
-                                 .contract = "0x00000000000000000000000000000000000000aa", .account = "0x00000000000000000000000000000000000000bb",
-                                 .chain = 5, .log_size = 9, .confirmations = 12, .every_ms = 3600000, .size = 7, .block = 70, .pending_size = 9, .nonce = 3,
-                                 .fee = 1000000007, .tries = 2, .reorgs = 1, .anchored = 4, .sent = 6, .failures = 2 };
+    *ret = (struct brain_topology){ .known = true, .epoch = 7, .epoch_ms = 1000, .members = 2, .weight = 3, .n = { 1, 0 }, .counters = { .asked = 5 } };
+    ret->neighbour[0][0].b[0] = 9;
+    *ret_self = (struct vl_node_id){ { 8 } };
+}
+
+static bool service(void *self, struct vl_node_id id, struct sla_counters *ret, struct vl_span *ret_cert) {
+    struct mem_backend *m = self;
+    *ret_cert = vl_span_str("cert");
+    *ret = (struct sla_counters){ .answered = 9, .asked = 10, .epochs = 3 };
+    return vl_node_eq(id, m->nodes[0].id);
+}
+
+/* There is one blob: the one of ones. */
+static enum vl_err keep(void *self, struct vl_hash blob, backend_done_fn done, void *arg) {
+    (void)self;
+    if (blob.b[0] == 2) return VL_ERANGE;
+    done(arg, blob.b[0] == 1 ? VL_OK : VL_ENOTFOUND, NULL);
+    return VL_OK;
 }
 
 /* The bytes 1 2 3 as an execution of task 0 of any job that begins with a zero. */
@@ -602,6 +617,14 @@ static enum vl_err prove(void *self, const struct backend_proof_query *q, backen
     if (q->job.b[0] != 0 || q->task != 0) return VL_ENOTFOUND;
     done(arg, VL_OK, NULL, &v);
     return VL_OK;
+}
+
+static void anchor(void *self, struct view_anchor *ret) {
+    (void)self;
+    *ret = (struct view_anchor){ .on = true, .state = "sent", .problem = "the chain cannot be reached", .server = "https://rpc.example.org",
+                                 .contract = "0x00000000000000000000000000000000000000aa", .account = "0x00000000000000000000000000000000000000bb",
+                                 .chain = 5, .log_size = 9, .confirmations = 12, .every_ms = 3600000, .size = 7, .block = 70, .pending_size = 9, .nonce = 3,
+                                 .fee = 1000000007, .tries = 2, .reorgs = 1, .anchored = 4, .sent = 6, .failures = 2 };
 }
 
 static enum vl_err receipts(void *self, struct vl_job_id id, uint64_t after_run, uint32_t max, view_receipt_fn sink, void *arg) {
@@ -892,8 +915,8 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .node_maintenance = node_maintenance,
         .harvest = harvest,
         .contributions = contributions,
-        .harvest_policy = harvest_policy,
-        .harvest_pause = harvest_pause,
+        .harvest_policy = owner_policy,
+        .harvest_pause = owner_pause,
         .reputations = reputations,
         .reputation = reputation,
         .explain = explain,
@@ -905,6 +928,9 @@ struct backend mem_as_backend(struct mem_backend *m) {
         .anchor = anchor,
         .log = log_ask,
         .prove = prove,
+        .neighbours = neighbours,
+        .keep = keep,
+        .service = service,
         .receipts = receipts,
         .mix_ping = mix_ping,
         .node_attest = node_attest,

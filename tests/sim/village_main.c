@@ -73,6 +73,20 @@ static double wall(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Honest members and an honest coordinator: whatever broke between them, no book differs and no reveal that was taken is left out. */
+static bool draws_agree(struct sim_village *v, uint32_t nodes, char why[256]) {
+    for (uint32_t i = 0; i < nodes; i++) {
+        struct brain_topology t;
+        if (sim_village_brain(v, i) == NULL) continue;
+        brain_topology(sim_village_brain(v, i), &t);
+        if (t.counters.disagreed + t.counters.refused_rolls + t.counters.left_out == 0) continue;
+        snprintf(why, 256, "draws: node %u: %" PRIu64 " books differed, %" PRIu64 " rolls refused, %" PRIu64 " reveals left out", i, t.counters.disagreed,
+                 t.counters.refused_rolls, t.counters.left_out);
+        return false;
+    }
+    return true;
+}
+
 /* Faults while jobs come in, then a quiet world in which everything must end. */
 static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_village_stats *ret, char why[256]) {
     struct sim_village_cfg cfg = sim_village_cfg_default();
@@ -85,6 +99,7 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
     cfg.mix = o->mix;
     cfg.owners = o->owners ? o->nodes / 2 : 0;
     cfg.market_percent = o->market ? 50 : 0;
+    cfg.epoch_ms = o->json ? 0 : 15000; /* draws meet every fault, too */
     cfg.mix_charters = 3;
     cfg.mix_charter_ms = (vl_ms)(o->hours * (double)hour * 0.35);
     cfg.tiers = !o->json;
@@ -124,6 +139,7 @@ static enum vl_err scenario(const struct options *o, uint64_t seed, struct sim_v
         err = VL_EINTERNAL;
         snprintf(why, 256, "%u jobs failed although nothing was broken", ret->failed);
     }
+    if (err == VL_OK && !draws_agree(v, o->nodes, why)) err = VL_EINTERNAL;
     sim_village_destroy(v);
     return err;
 }

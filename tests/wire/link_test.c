@@ -10,7 +10,7 @@ TEST(link, splits_kind_and_body_and_refuses_what_it_does_not_know) {
     struct vl_span body;
     CHECK_EQ(VL_EPARSE, link_split(vl_span(NULL, 0), &kind, &body));
     CHECK_EQ(VL_EPARSE, link_split(vl_span("\0x", 2), &kind, &body));
-    CHECK_EQ(VL_EPARSE, link_split(vl_span((const uint8_t[]){ LINK_DIRECTORY + 1, 'x' }, 2), &kind, &body));
+    CHECK_EQ(VL_EPARSE, link_split(vl_span((const uint8_t[]){ LINK_DRAW + 1, 'x' }, 2), &kind, &body));
     CHECK_EQ(LINK_ACK, kind);
     CHECK_OK(link_split(vl_span("\x01xy", 3), &kind, &body));
     CHECK_EQ(LINK_HEARTBEAT, kind);
