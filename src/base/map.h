@@ -27,7 +27,8 @@ void *vl_map_get(const struct vl_map *m, const void *key);
 VL_MUST_CHECK enum vl_err vl_map_put(struct vl_map *m, const void *key, void *value);
 /* Returns the value taken out, NULL when absent. */
 void *vl_map_del(struct vl_map *m, const void *key);
-/* Walks all entries: start with *it = 0, ends with NULL.  Do not put or delete while walking. */
+/* Walks all entries: start with *it = 0, ends with NULL.  Do not put while walking, and delete only
+ * the entry given last, stepping back then (--*it): what moves into its place was behind it, or comes a second time. */
 void *vl_map_next(const struct vl_map *m, size_t *it, const void **ret_key);
 
 /* The keyed hash itself, for tables built elsewhere. */

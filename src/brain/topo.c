@@ -241,16 +241,13 @@ struct topo_draw *topo_draw_add(struct brain *b, const struct topology_cert *c) 
 static void draws_sweep(struct brain *b) {
     struct topo *t = b->topo;
     uint8_t key[33];
-    for (bool again = true; again;) {
-        size_t it = 0;
-        const void *at;
-        again = false;
-        for (struct topo_draw *d; !again && (d = vl_map_next(&t->draws, &it, &at));) {
-            if (d->cert.epoch + 1 >= topology_epoch(t->t)) continue;
-            memcpy(key, at, sizeof key);
-            again = true;
-        }
-        if (again) draw_drop(b, key);
+    size_t it = 0;
+    const void *at;
+    for (struct topo_draw *d; (d = vl_map_next(&t->draws, &it, &at));) {
+        if (d->cert.epoch + 1 >= topology_epoch(t->t)) continue;
+        memcpy(key, at, sizeof key);
+        draw_drop(b, key);
+        it--;
     }
 }
 

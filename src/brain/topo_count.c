@@ -7,7 +7,11 @@
 #define SMALL_MAX UINT32_MAX
 #define LATENCY_MAX ((1ull << 48) - 1)
 
-static uint64_t sum(uint64_t a, uint64_t b, uint64_t most) { return a > most - b ? most : a + b; }
+/* All of them stop together: a share must not grow because only what it is a share of has come to its end. */
+static bool full(const struct sla_counters *n, const struct challenge_count *c) {
+    return n->asked + c->answered + c->unanswered > SMALL_MAX || n->stored + c->stored > SMALL_MAX || n->epochs >= SMALL_MAX ||
+           c->latency_ms > LATENCY_MAX - n->latency_ms;
+}
 
 /* With the commit that keeps the statement: counted once, whatever falls in between. */
 void topo_count_add(struct brain *b, struct vl_node_id node, uint64_t epoch, const struct challenge_count *c) {
@@ -23,12 +27,13 @@ void topo_count_add(struct brain *b, struct vl_node_id node, uint64_t epoch, con
         }
         n->first_epoch = epoch;
     }
+    if (full(n, c)) return;
     n->last_epoch = epoch;
-    n->answered = sum(n->answered, c->answered, SMALL_MAX);
-    n->asked = sum(n->asked, (uint64_t)c->answered + c->unanswered, SMALL_MAX);
-    n->epochs = sum(n->epochs, 1, SMALL_MAX);
-    n->stored = sum(n->stored, c->stored, SMALL_MAX);
-    n->latency_ms = sum(n->latency_ms, c->latency_ms < LATENCY_MAX ? c->latency_ms : LATENCY_MAX, LATENCY_MAX);
+    n->answered += c->answered;
+    n->asked += (uint64_t)c->answered + c->unanswered;
+    n->epochs++;
+    n->stored += c->stored;
+    n->latency_ms += c->latency_ms;
     const uint64_t v[] = { n->answered, n->asked, n->epochs, n->stored, n->latency_ms, n->first_epoch, n->last_epoch };
     for (unsigned i = 0; i < 7; i++) vl_write_u64(&w, v[i]);
     topo_row(b, node, ROW_COUNT, vl_span(row, sizeof row));
@@ -45,7 +50,7 @@ enum vl_err topo_count_restore(struct brain *b, struct vl_node_id node, struct v
     n->latency_ms = vl_read_u64(&r);
     n->first_epoch = vl_read_u64(&r);
     n->last_epoch = vl_read_u64(&r);
-    bool bad = vl_reader_end(&r) != VL_OK || n->answered > n->asked || n->asked > SMALL_MAX || n->latency_ms > LATENCY_MAX;
+    bool bad = vl_reader_end(&r) != VL_OK || n->answered > n->asked || n->asked > SMALL_MAX || n->epochs > SMALL_MAX || n->stored > n->answered || n->latency_ms > LATENCY_MAX || n->first_epoch > n->last_epoch;
     if (bad || vl_map_get(&b->topo->counts, node.b) || vl_map_put(&b->topo->counts, node.b, n)) {
         free(n);
         return bad ? VL_ECORRUPT : VL_ENOMEM;

@@ -6,6 +6,7 @@
 
 #define READ_BYTES 131072u /* at a time while the tree is made */
 #define READS_MAX 64u      /* challenges that wait for their chunk */
+#define READS_EACH (READS_MAX / TOPOLOGY_NEIGHBOURS) /* of one witness: none can make us look empty to the others */
 
 static const uint8_t zeros[32];
 
@@ -105,6 +106,8 @@ static void promised(struct brain *b, uint64_t size) {
 static void piece(struct brain *b, enum vl_err err, uint64_t size, struct vl_span bytes) {
     struct topo_keep *k = &b->topo->keep;
     uint64_t left = size > k->offset ? size - k->offset : 0;
+    if (k->offset == 0) k->size = size;
+    if (err == VL_OK && size != k->size) err = VL_EIO; /* the leaves have room for the size that was said first */
     if (err == VL_OK && (size == 0 || size > CHALLENGE_KEEP_MAX)) err = VL_ERANGE;
     if (err == VL_OK && bytes.n != (left < READ_BYTES ? left : READ_BYTES)) err = VL_EIO;
     if (err == VL_OK && k->growing.levels == 0) {
@@ -158,7 +161,9 @@ bool topo_blob_read(struct brain *b, uint64_t req, enum vl_err err, uint64_t siz
 
 bool topo_keep_ask(struct brain *b, const struct challenge_ask *ask) {
     struct topo_keep *k = &b->topo->keep;
-    if (!k->ready || k->reads_n >= READS_MAX) return false;
+    uint32_t of_it = 0;
+    for (const struct topo_read *r = k->reads; r; r = r->next) of_it += vl_node_eq(r->ask.witness, ask->witness);
+    if (!k->ready || k->reads_n >= READS_MAX || of_it >= READS_EACH) return false;
     struct topo_read *r = calloc(1, sizeof *r);
     if (r == NULL) return false;
     uint64_t at = challenge_chunk(&ask->nonce, k->promise.size) * CHALLENGE_CHUNK;
@@ -177,6 +182,9 @@ enum vl_err topo_keep_restore(struct brain *b, struct vl_span bytes) {
     struct topo_keep *k = &b->topo->keep;
     if (bytes.n != 72) return VL_ECORRUPT;
     memcpy(k->blob.b, bytes.p, 32);
+    k->promise.size = vl_get_u64(bytes.p + 32);
+    memcpy(k->promise.root.b, bytes.p + 40, 32);
+    if (k->promise.size == 0 || k->promise.size > CHALLENGE_KEEP_MAX) return VL_ECORRUPT;
     k->has = true;
     return VL_OK;
 }

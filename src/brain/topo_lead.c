@@ -31,6 +31,13 @@ bool topo_lead_settling(const struct brain *b) {
 
 /* ---- what members say ------------------------------------------------------------------------------------------------ */
 
+/* What a member may make us do in an epoch has an end. */
+static bool allowed(struct topo_key *k) {
+    if (k->passed >= TOPO_KEPT) return false;
+    k->passed++;
+    return true;
+}
+
 void topo_lead_key(struct brain *b, struct vl_node_id node, struct crypto_vrf_public vrf) {
     struct topo *t = b->topo;
     struct topo_key *k = vl_map_get(&t->keys, node.b);
@@ -39,6 +46,7 @@ void topo_lead_key(struct brain *b, struct vl_node_id node, struct crypto_vrf_pu
         return;
     }
     if (k && k->vrf.suite == vrf.suite && memcmp(k->vrf.key, vrf.key, 32) == 0) return;
+    if (k && !allowed(k)) return; /* each change is a row */
     if (k == NULL) {
         k = calloc(1, sizeof *k);
         if (k == NULL || vl_map_put(&t->keys, node.b, k)) { /* a village of more members: the others draw without it */
@@ -107,10 +115,12 @@ static void draw_send(struct brain *b, struct vl_node_id to, const struct topolo
 void topo_lead_draw(struct brain *b, struct vl_node_id from, struct vl_span cert) {
     struct topo *t = b->topo;
     struct topology_cert c;
+    struct topo_key *k = vl_map_get(&t->keys, from.b);
     if (!vl_node_eq(node_in(cert), from)) {
         t->counters.refused++;
         return;
     }
+    if (k == NULL || !allowed(k)) return; /* it is checked, and goes to eight others */
     enum vl_err err = topology_check(t->t, cert, &c, NULL);
     if (err == VL_OK && c.role != TOPOLOGY_NEIGHBOUR) err = VL_EDENIED;
     if (err || c.epoch < topology_epoch(t->t)) {
@@ -142,8 +152,11 @@ void topo_lead_route(struct brain *b, struct vl_node_id from, struct vl_span mes
         b->counters.messages_bad++;
         return;
     }
-    if (k->passed >= TOPO_KEPT) return;
-    k->passed++;
+    if (!allowed(k)) return;
+    if (what == DRAW_ASK ? rest.n != TOPO_ASK_BYTES : rest.n > TOPO_ANSWER_MAX) { /* a statement is not longer, either */
+        b->counters.messages_bad++;
+        return;
+    }
     if (what == DRAW_STATEMENT) {
         topo_statement(b, from, rest);
         return;
@@ -217,26 +230,22 @@ static void change(struct pack *w, uint32_t *n, unsigned op, const uint8_t node[
 static enum vl_err changes(struct brain *b, struct pack *w, uint32_t *n) {
     struct topo *t = b->topo;
     struct vl_node_id gone;
-    bool any = true;
-    while (any) { /* first those who left: the map must not change while it is walked */
-        size_t it = 0;
-        any = false;
-        for (struct topo_key *k; !any && (k = vl_map_next(&t->keys, &it, NULL));) {
-            memcpy(gone.b, k->node, 32);
-            any = membership_get(b->membership, gone) == NULL;
-        }
-        if (!any) break;
+    size_t it = 0;
+    for (struct topo_key *k; (k = vl_map_next(&t->keys, &it, NULL));) { /* first those who left */
+        memcpy(gone.b, k->node, 32);
+        if (membership_get(b->membership, gone)) continue;
         free(vl_map_del(&t->keys, gone.b));
+        it--;
         topo_row(b, gone, ROW_KEY, (struct vl_span){ 0 });
         if (topology_leave(t->t, gone) == VL_OK) change(w, n, CHANGE_LEAVE, gone.b, NULL, 0);
     }
-    size_t it = 0;
+    it = 0;
     for (struct topo_key *k; (k = vl_map_next(&t->keys, &it, NULL));) {
         struct vl_node_id node;
         struct crypto_vrf_public vrf;
         uint32_t weight;
         memcpy(node.b, k->node, 32);
-        k->passed = 0;
+        k->passed = k->wants = 0;
         uint32_t now = weight_of(b, node);
         if (topology_book(t->t, node, &vrf, &weight) && weight == now && vrf.suite == k->vrf.suite && memcmp(vrf.key, k->vrf.key, 32) == 0) continue;
         enum vl_err err = topology_member(t->t, node, &k->vrf, now);
@@ -248,13 +257,13 @@ static enum vl_err changes(struct brain *b, struct pack *w, uint32_t *n) {
 
 static void reveals_forget(struct brain *b) {
     struct topo *t = b->topo;
-    for (;;) {
-        size_t it = 0;
-        const void *at;
+    size_t it = 0;
+    const void *at;
+    while (vl_map_next(&t->reveals, &it, &at)) {
         struct vl_node_id node;
-        if (vl_map_next(&t->reveals, &it, &at) == NULL) return;
         memcpy(node.b, at, 32);
         free(vl_map_del(&t->reveals, node.b));
+        it--;
         topo_row(b, node, ROW_REVEAL, (struct vl_span){ 0 });
     }
 }
@@ -305,7 +314,10 @@ void topo_lead_tick(struct brain *b) {
 
 void topo_lead_want(struct brain *b, struct vl_node_id from) {
     struct topo *t = b->topo;
+    struct topo_key *k = vl_map_get(&t->keys, from.b);
     struct vl_buf doc;
+    if (k == NULL || k->wants >= TOPO_WANTS) return;
+    k->wants++;
     vl_buf_init(&doc, TOPO_DOC_MAX);
     struct pack w = pack_message(&doc, TAG_STATE_DOC, DOC_VERSION);
     pack_u64(&w, t->epoch_ms);

@@ -12,6 +12,9 @@
 #define TOPO_PART 65536u       /* bytes of a roll document in one message */
 #define TOPO_DOC_MAX (16u << 20)
 #define TOPO_REQ (1ull << 62)  /* of our reads of blobs: those of jobs have bit 63 (remote_priv.h) */
+#define TOPO_ASK_BYTES 41u    /* epoch, slot, nonce */
+#define TOPO_ANSWER_MAX 5120u /* a chunk and its path, with what is said of them */
+#define TOPO_WANTS 8u         /* states, megabytes each, that one member may have sent in an epoch */
 #define TOPO_KEPT 1024u        /* messages that one member may have passed on in an epoch: sixteen times what is due */
 
 /* First byte of LINK_ROLL: on the wire, never renumber. */
@@ -43,7 +46,8 @@ struct topo_draw {
 struct topo_key {
     uint8_t node[32];
     struct crypto_vrf_public vrf;
-    uint32_t passed; /* messages of it that were passed on in this epoch */
+    uint32_t passed; /* messages of it that were passed on in this epoch, or made work otherwise */
+    uint32_t wants;
 };
 struct topo_tree { /* of the blob that is kept, once it has been read */
     struct vl_hash *level[20];
@@ -56,6 +60,7 @@ struct topo_read {
 };
 struct topo_keep {
     bool has, ready, reading;
+    uint64_t size; /* of the one that is read, by its first piece */
     struct vl_hash blob, coming; /* coming: being read; it takes the place of the other when that went well */
     struct challenge_promise promise;
     struct topo_tree tree, growing;

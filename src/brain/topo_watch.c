@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define DEADLINE_MIN_MS 250u
-#define DEADLINE_MAX_MS 10000u
+#define DEADLINE_MAX_MS CHALLENGE_LATE_MS
 #define CHUNK_PATH_MAX 20u /* of CHALLENGE_KEEP_MAX */
 
 /* A sixteenth of an epoch, so that an answer is decided long before the next challenge is likely. */
@@ -39,9 +39,8 @@ void topo_watch_save(struct brain *b, const struct topo_draw *d) {
     vl_buf_free(&buf);
 }
 
-#define ASK_BYTES 41u
 static void ask_send(struct brain *b, const struct challenge_ask *a) {
-    uint8_t body[ASK_BYTES];
+    uint8_t body[TOPO_ASK_BYTES];
     struct vl_writer w = vl_writer(body, sizeof body);
     vl_write_u64(&w, a->epoch);
     vl_write_u8(&w, a->slot);
@@ -64,7 +63,7 @@ void topo_watch_lost(struct brain *b) {
 
 void topo_unsent(struct brain *b, struct vl_node_id subject, struct vl_span bytes) {
     struct topo *t = b->topo;
-    if (bytes.n != ASK_BYTES) {
+    if (bytes.n != TOPO_ASK_BYTES) {
         b->counters.messages_bad++;
         return;
     }
@@ -120,11 +119,11 @@ void topo_asked(struct brain *b, struct vl_node_id from, struct vl_span bytes) {
 void topo_answer(struct brain *b, const struct challenge_ask *ask, struct vl_span chunk, const struct vl_hash *path, uint32_t path_n) {
     static const struct challenge_promise nothing;
     const struct topo_keep *k = &b->topo->keep;
-    const struct challenge_promise *promise = k->ready ? &k->promise : &nothing;
+    const struct challenge_promise *promise = k->has ? &k->promise : &nothing; /* also while it is read again after a start */
     uint8_t signature[CRYPTO_SIGNATURE];
     struct vl_buf buf;
     if (challenge_answer_sign(&b->key, ask, promise, signature)) return;
-    vl_buf_init(&buf, 8192);
+    vl_buf_init(&buf, TOPO_ANSWER_MAX);
     struct pack w = pack_begin(&buf);
     pack_u64(&w, ask->epoch);
     pack_u8(&w, ask->slot);
@@ -176,18 +175,17 @@ void topo_answered(struct brain *b, struct vl_node_id from, struct vl_span bytes
 void topo_statement(struct brain *b, struct vl_node_id from, struct vl_span bytes) {
     struct topo *t = b->topo;
     struct challenge_statement s;
-    struct vl_node_id subject;
+    struct vl_node_id subject, witness;
     (void)from; /* the witness has signed it, whoever brings it */
-    if (t->t == NULL || topology_epoch(t->t) == 0 || bytes.n < 34) return;
-    memcpy(subject.b, bytes.p + 2, 32);
+    if (t->t == NULL || topology_epoch(t->t) == 0 || !challenge_statement_names(bytes, &subject, &witness)) return;
     struct topo_draw *d = topo_draw_of(t, subject, topology_epoch(t->t) - 1);
     if (d == NULL) return;
-    if (challenge_statement_check(t->t, &d->cert, bytes, &s, NULL)) {
+    int at = topo_place(d, witness);
+    if (at >= 0 && d->statement[at].len) return; /* said already: before the work of checking it again */
+    if (at < 0 || challenge_statement_check(t->t, &d->cert, bytes, &s, NULL)) {
         t->counters.refused++;
         return;
     }
-    int at = topo_place(d, s.witness);
-    if (at < 0 || d->statement[at].len) return;
     if (vl_buf_append(&d->statement[at], bytes.p, bytes.n)) return;
     t->counters.statements++;
     topo_row(b, subject, ROW_STATEMENT + 8 * (d->cert.epoch % TOPO_LIVE) + (unsigned)at, bytes);

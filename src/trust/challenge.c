@@ -74,8 +74,13 @@ void challenge_watch_begin(struct challenge_watch *w, const struct topology_cert
     memcpy(w->output, own->beta, sizeof w->output);
 }
 
+/* Late is what comes after the deadline, and no deadline is longer than what a statement may say. */
+static bool late(const struct challenge_watch *w, vl_ms now, vl_ms deadline_ms) {
+    return now >= vl_ms_add(w->asked_ms, deadline_ms < CHALLENGE_LATE_MS ? deadline_ms : CHALLENGE_LATE_MS);
+}
+
 bool challenge_watch_go(struct challenge_watch *w, vl_ms now, unsigned slot, vl_ms deadline_ms, struct challenge_ask *ret_ask) {
-    if (w->asked_ms != 0 && now >= w->asked_ms + deadline_ms) {
+    if (w->asked_ms != 0 && late(w, now, deadline_ms)) {
         w->slot[w->asked].state = CHALLENGE_UNANSWERED;
         w->asked_ms = 0;
     }
@@ -95,7 +100,7 @@ static bool promise_eq(const struct challenge_promise *a, const struct challenge
 enum vl_err challenge_watch_answer(struct challenge_watch *w, vl_ms now, vl_ms deadline_ms, uint8_t slot,
                                    const struct challenge_promise *promise, const uint8_t signature[CRYPTO_SIGNATURE],
                                    struct vl_span chunk, const struct vl_hash *path, uint32_t path_n) {
-    if (w->asked_ms == 0 || slot != w->asked || now >= w->asked_ms + deadline_ms) return VL_ESTALE;
+    if (w->asked_ms == 0 || slot != w->asked || late(w, now, deadline_ms)) return VL_ESTALE;
     if (promise->size > CHALLENGE_KEEP_MAX) return VL_ERANGE;
     if (w->has_promise && !promise_eq(promise, &w->promise)) return VL_EDENIED;
     struct challenge_ask ask = { .epoch = w->epoch, .witness = w->witness, .subject = w->subject, .slot = slot,
@@ -143,7 +148,7 @@ static void slots_unpack(struct vl_reader *r, const uint8_t *output, struct vl_n
         ret[i].state = unpack_u8_in(r, closed ? CHALLENGE_ANSWERED : CHALLENGE_OPEN, CHALLENGE_NOT_ASKED);
         if (ret[i].state != CHALLENGE_ANSWERED) continue;
         ret[i].stored = unpack_bool(r);
-        ret[i].latency_ms = vl_read_u32(r);
+        ret[i].latency_ms = unpack_u32_in(r, 0, CHALLENGE_LATE_MS - 1);
         vl_read_bytes(r, ret[i].signature, sizeof ret[i].signature);
     }
 }
@@ -207,6 +212,15 @@ enum vl_err challenge_statement_make(const struct challenge_watch *w, const stru
         pack_bytes(&p, signature, sizeof signature);
     }
     return pack_end(&p);
+}
+
+#define SUBJECT_AT 2u                             /* behind tag and version */
+#define WITNESS_AT (SUBJECT_AT + 32u + 1u + 2u + 8u) /* version, role and epoch of its certificate before it */
+bool challenge_statement_names(struct vl_span in, struct vl_node_id *ret_subject, struct vl_node_id *ret_witness) {
+    if (in.n < WITNESS_AT + sizeof ret_witness->b) return false;
+    memcpy(ret_subject->b, in.p + SUBJECT_AT, sizeof ret_subject->b);
+    memcpy(ret_witness->b, in.p + WITNESS_AT, sizeof ret_witness->b);
+    return true;
 }
 
 static enum vl_err slots_count(const struct challenge_slot *slot, const struct challenge_ask *ask, const uint8_t *output, bool has_promise,

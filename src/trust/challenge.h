@@ -30,6 +30,7 @@
 #define CHALLENGE_CHUNK 4096u
 #define CHALLENGE_KEEP_MAX (256u << 20) /* bytes of a promise: 65,536 chunks */
 #define CHALLENGE_STATEMENT_MAX 5120u
+#define CHALLENGE_LATE_MS 10000u /* no deadline is longer: one witness that lies must not spoil a mean for good */
 #define CHALLENGE_LABEL "VILLAGE AVAILABILITY"
 
 /* What a node promises to keep: root of the Merkle tree (crypto/merkle.h) over the chunks.  size 0: nothing. */
@@ -64,7 +65,7 @@ VL_MUST_CHECK enum vl_err challenge_chunk_check(const struct challenge_promise *
 enum challenge_state { CHALLENGE_OPEN = 0 /* never in a statement */, CHALLENGE_ANSWERED = 1, CHALLENGE_UNANSWERED = 2, CHALLENGE_NOT_ASKED = 3 };
 struct challenge_slot {
     uint8_t state, stored; /* stored: the chunk came and is right */
-    uint32_t latency_ms;   /* of an answer */
+    uint32_t latency_ms;   /* of an answer; below CHALLENGE_LATE_MS */
     uint8_t signature[CRYPTO_SIGNATURE];
 };
 
@@ -80,7 +81,7 @@ struct challenge_watch {
     struct challenge_slot slot[CHALLENGE_SLOTS];
 };
 void challenge_watch_begin(struct challenge_watch *w, const struct topology_cert *own, struct vl_node_id subject);
-/* Time has come to `slot` (below CHALLENGE_SLOTS): what waits longer than deadline_ms is unanswered.  True: send *ret_ask now.  Each slot
+/* Time has come to `slot` (below CHALLENGE_SLOTS): what waits longer than deadline_ms (CHALLENGE_LATE_MS at most) is unanswered.  True: send *ret_ask now.  Each slot
  * once, whatever order; a slot that was passed over stays not asked. */
 bool challenge_watch_go(struct challenge_watch *w, vl_ms now, unsigned slot, vl_ms deadline_ms, struct challenge_ask *ret_ask);
 /* An answer came.  VL_ESTALE: nothing waits for it, or too late.  VL_EDENIED: another promise than before.  VL_ECRYPTO: the signature,
@@ -98,6 +99,9 @@ VL_MUST_CHECK enum vl_err challenge_watch_restore(struct vl_span in, struct chal
 /* The epoch is over: own is the certificate that the output is from.  Appends to out.  Errors of signing and appending. */
 VL_MUST_CHECK enum vl_err challenge_statement_make(const struct challenge_watch *w, const struct topology_cert *own,
                                                    const struct crypto_sign_key *key, struct vl_buf *out);
+
+/* Whom it says to be about and by, unchecked: for leaving out early what is known already.  False: too short. */
+bool challenge_statement_names(struct vl_span in, struct vl_node_id *ret_subject, struct vl_node_id *ret_witness);
 
 struct challenge_count {
     uint32_t due, answered, unanswered, not_asked, stored; /* due: the sum of the three behind it */
@@ -120,7 +124,8 @@ struct availability_verdict {
     struct vl_node_id node, coordinator;
     uint64_t epoch;
     uint32_t drawn, witnesses; /* of those drawn, who stated something */
-    bool enough;               /* CHALLENGE_WITNESSES or more */
+    uint32_t asking;           /* of those, who asked at least once: a witness that asked nothing has seen nothing */
+    bool enough;               /* asking is CHALLENGE_WITNESSES or more */
     struct challenge_count sum;
     uint32_t answered_ppm; /* of those asked; 0 when none was */
     uint32_t at_least_ppm; /* as if every witness that is missing had asked CHALLENGE_MEAN times and heard nothing */

@@ -54,6 +54,7 @@ static enum vl_err statements_read(struct vl_reader *r, const struct topology_pr
             if (vl_node_eq(v->by[k].witness, v->by[i].witness)) return vl_errmsg_set(why, VL_EEXISTS, "a witness is counted twice");
         add(&v->sum, &v->by[i].count);
         v->witnesses++;
+        v->asking += v->by[i].count.answered + v->by[i].count.unanswered > 0;
     }
     return vl_reader_end(r) ? vl_errmsg_set(why, VL_EPARSE, "the statements are cut off, or something follows them") : VL_OK;
 }
@@ -74,7 +75,7 @@ enum vl_err availability_artefact_check(struct vl_span bytes, struct availabilit
     topology_proof_free(&p);
     if (err) return err;
     uint32_t asked = v.sum.answered + v.sum.unanswered;
-    v.enough = v.witnesses >= CHALLENGE_WITNESSES;
+    v.enough = v.asking >= CHALLENGE_WITNESSES;
     v.answered_ppm = ppm(v.sum.answered, asked);
     v.at_least_ppm = ppm(v.sum.answered, asked + (uint64_t)(v.drawn - v.witnesses) * CHALLENGE_MEAN);
     v.promised = promise_of_most(&v);

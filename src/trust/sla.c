@@ -14,6 +14,7 @@
 enum { TAG_SLA = 0xa8, VERSION = 1 };
 enum { ANSWERED, ASKED, EPOCHS, LATENCY, STORED };
 #define PURPOSE "service level"
+#define ABOUT "availability, epochs "
 
 static const struct {
     const char *name;
@@ -33,7 +34,7 @@ enum vl_err sla_credential_issue(struct zk_credential *c, const struct crypto_si
                                  const uint8_t (*blind)[32]) {
     uint64_t value[SLA_ATTRS];
     *c = (struct zk_credential){ .holder = holder, .from_ms = from_ms, .until_ms = until_ms, .n = SLA_ATTRS };
-    (void)snprintf(c->about, sizeof c->about, "availability, epochs %" PRIu64 "-%" PRIu64, n->first_epoch, n->last_epoch);
+    (void)snprintf(c->about, sizeof c->about, ABOUT "%" PRIu64 "-%" PRIu64, n->first_epoch, n->last_epoch);
     for (unsigned i = 0; i < SLA_ATTRS; i++) {
         (void)snprintf(c->attr[i].name, sizeof c->attr[i].name, "%s", attrs[i].name);
         c->attr[i].bits = attrs[i].bits;
@@ -116,19 +117,21 @@ static enum vl_err issuer_of(struct vl_span encoded, struct sla_verdict *v, stru
     return VL_OK;
 }
 
-static enum vl_err proof_check(struct vl_span proof, vl_ms at_ms, const struct vl_hash *program, struct sla_verdict *v, struct vl_errmsg *why) {
+static enum vl_err proof_check(struct zk_kit *kept, struct vl_span proof, vl_ms at_ms, const struct vl_hash *program, struct sla_verdict *v, struct vl_errmsg *why) {
     struct zk_policy policy = { .program = program, .issuer = &v->coordinator, .n_issuers = 1, .at_ms = at_ms };
     struct zk_context any = { .purpose = PURPOSE };
     struct zk_verdict said;
     struct vl_hash seed;
     /* weights of the check follow from the bytes that are checked: whoever changes these changes them */
     crypto_blake2b256(proof, &seed);
-    struct zk_kit *kit = zk_kit_create(seed.b);
+    struct zk_kit *kit = kept ? kept : zk_kit_create(seed.b);
     if (kit == NULL) return VL_ENOMEM;
     policy.context = &any;
     enum vl_err err = zk_verify(kit, proof, &policy, &said);
-    zk_kit_destroy(kit);
+    if (kept == NULL) zk_kit_destroy(kit);
     if (err) return vl_errmsg_set(why, err, "%s", said.reason.text);
+    /* a village's coordinator may sign counters of other kinds under the same names */
+    if (strncmp(said.about, ABOUT, sizeof ABOUT - 1) != 0) return vl_errmsg_set(why, VL_EDENIED, "what was signed are no counters of availability");
     struct vl_node_id nobody = { { 0 } };
     if (vl_node_eq(said.holder, nobody)) return vl_errmsg_set(why, VL_EDENIED, "the counters were signed for nobody");
     v->node = said.holder;
@@ -139,6 +142,10 @@ static enum vl_err proof_check(struct vl_span proof, vl_ms at_ms, const struct v
 }
 
 enum vl_err sla_artefact_check(struct vl_span bytes, vl_ms at_ms, struct sla_verdict *ret, struct vl_errmsg *why) {
+    return sla_artefact_check_with(NULL, bytes, at_ms, ret, why);
+}
+
+enum vl_err sla_artefact_check_with(struct zk_kit *kit, struct vl_span bytes, vl_ms at_ms, struct sla_verdict *ret, struct vl_errmsg *why) {
     struct vl_reader r = vl_reader(bytes.p, bytes.n);
     struct sla_verdict v = { .from_ms = 0 };
     struct zk_program *program = NULL;
@@ -154,7 +161,7 @@ enum vl_err sla_artefact_check(struct vl_span bytes, vl_ms at_ms, struct sla_ver
     if (err == VL_OK) err = program_of(&v.claim, v.coordinator, &program, why);
     if (err) return err;
     struct vl_hash id = zk_program_id(program);
-    err = proof_check(proof, at_ms, &id, &v, why);
+    err = proof_check(kit, proof, at_ms, &id, &v, why);
     zk_program_destroy(program);
     if (err == VL_OK) *ret = v;
     return err;

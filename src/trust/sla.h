@@ -57,8 +57,10 @@ struct sla_verdict {
     char about[ZK_ABOUT_SIZE];
     vl_ms from_ms, until_ms;
 };
-/* The bytes inside of the armour, judged at at_ms.  VL_EPARSE, VL_EVERSION; VL_EDENIED: not of the village's coordinator, or held by nobody;
+/* The bytes inside of the armour, judged at at_ms; kit (NULL: one made for this) keeps generators from one check to the next, its seed must
+ * be unknown to who made the file.  VL_EPARSE, VL_EVERSION; VL_EDENIED: not of the village's coordinator, or held by nobody;
  * VL_EEXPIRED, VL_EAGAIN: the credential's time; VL_ECRYPTO; VL_ENOMEM. */
+VL_MUST_CHECK enum vl_err sla_artefact_check_with(struct zk_kit *kit, struct vl_span bytes, vl_ms at_ms, struct sla_verdict *ret, struct vl_errmsg *why);
 VL_MUST_CHECK enum vl_err sla_artefact_check(struct vl_span bytes, vl_ms at_ms, struct sla_verdict *ret, struct vl_errmsg *why);
 
 #endif

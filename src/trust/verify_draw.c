@@ -70,11 +70,11 @@ void verify_availability(struct vl_span bytes, const struct verify_query *q, str
         node_id_format(a.by[i].witness, other);
         verdict_fact(v, "witness", "%s: %u of %u", other, c->answered, c->answered + c->unanswered);
     }
-    if (a.witnesses < least) {
-        verdict_refuse(v, "%u witnesses speak in it, and %u are needed", a.witnesses, least);
+    if (a.asking < least) {
+        verdict_refuse(v, "%u witnesses that asked anything speak in it, and %u are needed", a.asking, least);
         return;
     }
-    verdict_proves(v, "%u witnesses that %s did not choose challenged it %u times at times that it could not foresee; it answered %u in time.", a.witnesses,
+    verdict_proves(v, "%u witnesses that %s did not choose challenged it %u times at times that it could not foresee; it answered %u in time.", a.asking,
                    node, a.sum.answered + a.sum.unanswered, a.sum.answered);
     verdict_not(v, "That a challenge without an answer reached it: that is the word of its witness, and of the coordinator that carries them.");
     verdict_not(v, "That witnesses and node were not in league; what each of them counted is shown.");

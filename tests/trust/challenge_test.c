@@ -338,3 +338,79 @@ TEST(challenge, a_chunk_is_what_was_promised_or_is_not_counted_as_kept) {
     p.size = (uint64_t)CHALLENGE_KEEP_MAX + 1;
     CHECK_EQ(VL_ERANGE, challenge_chunk_check(&p, &nonce, vl_span(blob, 4096), first, 3));
 }
+
+/* Three who were drawn and asked nothing have seen nothing: that is no proof of anything. */
+TEST(availability, witnesses_that_asked_nothing_do_not_count_as_three) {
+    CHECK_OK(crypto_init());
+    struct draw_rig *r = rig_make();
+    struct topology_cert c = rig_draw(r, 5, TOPOLOGY_NEIGHBOUR);
+    struct vl_node_id drawn[TOPOLOGY_NEIGHBOURS];
+    struct vl_buf one[4];
+    struct vl_span list[4];
+    CHECK_EQ(8, topology_neighbours(r->t, &c, drawn));
+    for (unsigned quiet = 0; quiet < 3; quiet++) {
+        struct vl_buf text = text_new();
+        for (unsigned i = 0; i < 4; i++) {
+            unsigned k = rig_index(r, drawn[i]);
+            struct challenge_watch w = watched(r, k, 5);
+            struct topology_cert own = rig_draw(r, k, TOPOLOGY_CHALLENGE);
+            vl_buf_init(&one[i], CHALLENGE_STATEMENT_MAX);
+            if (i < quiet)
+                CHECK_OK(challenge_statement_make(&w, &own, &r->sign[k], &one[i]));
+            else
+                rig_statement(r, k, 5, CHALLENGE_SLOTS, &one[i]);
+            list[i] = vl_span(one[i].p, one[i].len);
+        }
+        CHECK_OK(availability_artefact_make(r->t, r->village, &c, &r->seal, list, 4, &text));
+        struct vl_buf raw = opened(&text);
+        struct availability_verdict v;
+        CHECK_OK(availability_artefact_check(vl_span(raw.p, raw.len), &v, NULL));
+        CHECK_EQ(4, v.witnesses);
+        CHECK_EQ(4 - quiet, v.asking);
+        CHECK_EQ(quiet < 2, v.enough);
+        struct verdict *say = judge(vl_span(text.p, text.len), NULL);
+        CHECK_EQ(quiet < 2, say->proved);
+        free(say);
+        for (unsigned i = 0; i < 4; i++) vl_buf_free(&one[i]);
+        vl_buf_free(&raw);
+        vl_buf_free(&text);
+    }
+    rig_free(r);
+}
+
+/* One answer said to have taken weeks would spoil the mean of a node for good. */
+TEST(challenge, no_answer_takes_longer_than_the_longest_deadline) {
+    CHECK_OK(crypto_init());
+    struct draw_rig *r = rig_make();
+    struct topology_cert subject = rig_draw(r, 5, TOPOLOGY_NEIGHBOUR);
+    struct vl_node_id drawn[TOPOLOGY_NEIGHBOURS], about, by;
+    struct challenge_promise none = { .size = 0 };
+    struct challenge_statement s;
+    struct challenge_ask ask;
+    struct vl_buf buf = text_new();
+    CHECK_EQ(8, topology_neighbours(r->t, &subject, drawn));
+    unsigned first = rig_index(r, drawn[0]);
+    struct topology_cert own = rig_draw(r, first, TOPOLOGY_CHALLENGE);
+    struct challenge_watch w = watched(r, first, 5);
+    uint8_t signature[CRYPTO_SIGNATURE];
+    unsigned slot = first_due(&w);
+    CHECK(challenge_watch_go(&w, 1000, slot, UINT64_MAX, &ask));
+    CHECK_OK(challenge_answer_sign(&r->sign[5], &ask, &none, signature));
+    struct challenge_watch longer = w;
+    CHECK_EQ(VL_ESTALE, challenge_watch_answer(&longer, 1000 + CHALLENGE_LATE_MS, UINT64_MAX, ask.slot, &none, signature, (struct vl_span){ 0 }, NULL, 0));
+    CHECK(!challenge_watch_go(&longer, 1000 + CHALLENGE_LATE_MS, CHALLENGE_SLOTS, UINT64_MAX, &ask));
+    CHECK_EQ(CHALLENGE_UNANSWERED, longer.slot[slot].state);
+    CHECK_OK(challenge_watch_answer(&w, 999 + CHALLENGE_LATE_MS, UINT64_MAX, (uint8_t)slot, &none, signature, (struct vl_span){ 0 }, NULL, 0));
+    CHECK_OK(challenge_statement_make(&w, &own, &r->sign[first], &buf));
+    CHECK_OK(challenge_statement_check(r->t, &subject, vl_span(buf.p, buf.len), &s, NULL));
+    CHECK_EQ(CHALLENGE_LATE_MS - 1, s.count.latency_ms);
+    CHECK(challenge_statement_names(vl_span(buf.p, buf.len), &about, &by));
+    CHECK(vl_node_eq(about, r->node[5]) && vl_node_eq(by, drawn[0]));
+    for (size_t n = 0; n < 77; n++) CHECK(!challenge_statement_names(vl_span(buf.p, n), &about, &by));
+    vl_buf_clear(&buf);
+    w.slot[slot].latency_ms = CHALLENGE_LATE_MS;
+    CHECK_OK(challenge_statement_make(&w, &own, &r->sign[first], &buf));
+    CHECK_EQ(VL_EPARSE, challenge_statement_check(r->t, &subject, vl_span(buf.p, buf.len), &s, NULL));
+    vl_buf_free(&buf);
+    rig_free(r);
+}

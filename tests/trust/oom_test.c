@@ -2,12 +2,16 @@
  * leaks, and the same call succeeds afterwards. */
 #include "crypto/msm.h"
 #include "crypto/random.h"
+#include "trust/sla.h"
 #include "trust/topology.h"
 #include "trust/zk_gadget.h"
 #include "trust/zk_many.h"
 #include "trust/zk_proof.h"
 #include "trust/zk_range.h"
 #include "trust/zk_sigma.h"
+
+#include "draw_rig.h"
+#include "wire/armor.h"
 
 #include "check.h"
 
@@ -270,4 +274,116 @@ TEST(oom, other_proofs_survive_every_refused_allocation) {
         }
     CHECK(refusals > 60); /* many are of folding generators */
     zk_gens_destroy(s.g);
+}
+
+static struct vl_buf opened(const struct vl_buf *text) {
+    char label[ARMOR_LABEL_MAX + 1];
+    struct vl_buf raw;
+    vl_buf_init(&raw, ARMOR_BYTES_MAX);
+    CHECK_OK(armor_read(vl_span(text->p, text->len), label, &raw));
+    return raw;
+}
+
+TEST(oom, files_of_draws_and_availability_survive_every_refused_allocation) {
+    CHECK_OK(crypto_init());
+    struct draw_rig *r = rig_make();
+    struct topology_cert c = rig_draw(r, 5, TOPOLOGY_NEIGHBOUR), own;
+    struct vl_node_id drawn[TOPOLOGY_NEIGHBOURS];
+    struct challenge_watch w;
+    struct vl_buf text, one[3], row;
+    struct vl_span list[3];
+    uint32_t refusals = 0, before;
+    CHECK_EQ(8, topology_neighbours(r->t, &c, drawn));
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned witness = rig_index(r, drawn[i]);
+        own = rig_draw(r, witness, TOPOLOGY_CHALLENGE);
+        challenge_watch_begin(&w, &own, r->node[5]);
+        vl_buf_init(&row, 8192);
+        for (uint32_t k = 1;; k++) {
+            countdown = k;
+            if (got_through(k, challenge_watch_save(&w, &row), &refusals)) break;
+            CHECK_EQ(0, row.len);
+        }
+        vl_buf_free(&row);
+        vl_buf_init(&one[i], CHALLENGE_STATEMENT_MAX);
+        for (uint32_t k = 1;; k++) {
+            countdown = k;
+            if (got_through(k, challenge_statement_make(&w, &own, &r->sign[witness], &one[i]), &refusals)) break;
+            CHECK_EQ(0, one[i].len);
+        }
+        list[i] = vl_span(one[i].p, one[i].len);
+    }
+    CHECK(refusals > 6);
+    for (unsigned kind = 0; kind < 2; kind++) {
+        struct topology_proof p;
+        struct availability_verdict v;
+        vl_buf_init(&text, 2u << 20);
+        before = refusals;
+        for (uint32_t k = 1;; k++) {
+            countdown = k;
+            enum vl_err err = kind ? availability_artefact_make(r->t, r->village, &c, &r->seal, list, 3, &text)
+                                   : neighbours_artefact_make(r->t, r->village, &c, &r->seal, &text);
+            if (got_through(k, err, &refusals)) break;
+            CHECK_EQ(0, text.len);
+        }
+        CHECK(refusals > before + 4);
+        struct vl_buf raw = opened(&text);
+        before = refusals;
+        for (uint32_t k = 1;; k++) {
+            countdown = k;
+            enum vl_err err = kind ? availability_artefact_check(vl_span(raw.p, raw.len), &v, NULL)
+                                   : neighbours_artefact_check(vl_span(raw.p, raw.len), &p, NULL);
+            bool through = got_through(k, err, &refusals);
+            if (kind == 0 && through) topology_proof_free(&p);
+            if (kind == 1) CHECK_EQ(through ? 3 : 0, v.witnesses); /* no half of a verdict */
+            if (through) break;
+        }
+        CHECK_EQ(before + 4, refusals);
+        vl_buf_free(&raw);
+        vl_buf_free(&text);
+    }
+    for (unsigned i = 0; i < 3; i++) vl_buf_free(&one[i]);
+    rig_free(r);
+}
+
+TEST(oom, service_levels_survive_every_refused_allocation) {
+    const struct sla_counters n = { .answered = 99, .asked = 100, .epochs = 8, .latency_ms = 990, .first_epoch = 1, .last_epoch = 2 };
+    const struct sla_claim claim = { 990000, 100, 10 };
+    uint8_t blind[SLA_ATTRS][32] = { { 1 }, { 2 }, { 3 }, { 4 }, { 5 } }, random[32] = { 1 };
+    uint64_t value[SLA_ATTRS];
+    struct zk_credential c;
+    struct sla_verdict v;
+    struct vl_buf text;
+    uint32_t refusals = 0, before;
+    CHECK_OK(crypto_init());
+    struct draw_rig *r = rig_make();
+    struct zk_kit *kit = zk_kit_create(random);
+    CHECK(kit != NULL && zk_kit_gens(kit, 1) != NULL);
+    sla_values(&n, value);
+    CHECK_OK(sla_credential_issue(&c, &r->sign[0], zk_kit_gens(kit, 1), &n, r->node[5], 1000, 5000, (const uint8_t(*)[32])blind));
+    zk_kit_destroy(kit);
+    struct sla_making in = { .credential = &c, .value = value, .blind = (const uint8_t(*)[32])blind, .holder = &r->sign[5],
+                             .issuer_cert = vl_span(r->cert, r->cert_n), .random = random };
+    vl_buf_init(&text, 2u << 20);
+    for (uint32_t k = 1;; k++) {
+        CHECK((kit = zk_kit_create(random)) != NULL);
+        countdown = k;
+        bool through = got_through(k, sla_artefact_make(kit, &claim, &in, &text, NULL), &refusals);
+        zk_kit_destroy(kit);
+        if (through) break;
+        CHECK_EQ(0, text.len);
+    }
+    CHECK(refusals > 20);
+    before = refusals;
+    struct vl_buf raw = opened(&text);
+    for (uint32_t k = 1;; k++) {
+        countdown = k;
+        bool through = got_through(k, sla_artefact_check(vl_span(raw.p, raw.len), 2000, &v, NULL), &refusals);
+        CHECK_EQ(through ? 100 : 0, v.claim.least_asked);
+        if (through) break;
+    }
+    CHECK(refusals > before + 20);
+    vl_buf_free(&raw);
+    vl_buf_free(&text);
+    rig_free(r);
 }

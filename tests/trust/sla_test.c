@@ -145,3 +145,21 @@ TEST(sla, counters_signed_by_another_than_the_coordinator_or_for_nobody_are_refu
     vl_buf_free(&text);
     close_desk(&d);
 }
+
+TEST(sla, counters_of_another_kind_are_refused_though_the_coordinator_signed_them) {
+    struct desk d;
+    struct vl_buf text;
+    struct sla_verdict v;
+    open_desk(&d, 100, 100, 100);
+    for (unsigned kind = 0; kind < 2; kind++) {
+        (void)snprintf(d.c.about, sizeof d.c.about, "%s", kind ? "availability, epochs 1-2" : "results of an examination");
+        CHECK_OK(zk_credential_issue(&d.c, &d.r->sign[0], zk_kit_gens(d.kit, 1), d.value, (const uint8_t(*)[32])d.blind));
+        CHECK_OK(make(&d, (struct sla_claim){ 999000, 50, 0 }, &text));
+        struct vl_buf raw = opened(&text);
+        CHECK_EQ(kind ? VL_OK : VL_EDENIED, sla_artefact_check(vl_span(raw.p, raw.len), 2000, &v, NULL));
+        CHECK_EQ(kind ? VL_OK : VL_EDENIED, sla_artefact_check_with(d.kit, vl_span(raw.p, raw.len), 2000, &v, NULL));
+        vl_buf_free(&raw);
+        vl_buf_free(&text);
+    }
+    close_desk(&d);
+}
