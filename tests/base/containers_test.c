@@ -37,6 +37,31 @@ TEST(map, agrees_with_a_plain_array_over_a_random_history) {
     vl_map_free(&m);
 }
 
+TEST(map, loses_no_entry_when_the_one_given_last_is_deleted_and_the_walk_steps_back) {
+    enum { KEYS = 700 };
+    static int values[KEYS];
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct vl_map m;
+        size_t it = 0, kept = 0;
+        const void *key;
+        vl_map_init(&m, sizeof(uint32_t), KEYS, seed);
+        for (uint32_t k = 0; k < KEYS; k++) CHECK_OK(vl_map_put(&m, &k, &values[k]));
+        for (int *v; (v = vl_map_next(&m, &it, &key));) {
+            uint32_t k = *(const uint32_t *)key;
+            if ((k * 2654435761u ^ (uint32_t)seed) % 4 == 0) continue; /* these stay */
+            CHECK(vl_map_del(&m, &k) == v);
+            it--;
+        }
+        for (uint32_t k = 0; k < KEYS; k++) {
+            bool stays = (k * 2654435761u ^ (uint32_t)seed) % 4 == 0;
+            CHECK_EQ(stays, vl_map_get(&m, &k) != NULL);
+            kept += stays;
+        }
+        CHECK_EQ(kept, m.len);
+        vl_map_free(&m);
+    }
+}
+
 TEST(map, refuses_the_entry_above_its_limit_but_replaces_at_it) {
     int v = 0, w = 0;
     uint8_t a = 1, b = 2;

@@ -1,6 +1,6 @@
 /* Draws and challenges in whole villages of real members, in virtual time: that they agree, that others can check, that crashes change
  * nothing, what a proof of availability says of a node that was off, and what a league of 30 % gets by each thing it can try. */
-#include "brain/priv.h"
+#include "brain/topo_priv.h"
 #include "crypto/random.h"
 #include "sim/village.h"
 #include "trust/challenge.h"
@@ -147,6 +147,31 @@ TEST(topology_village, who_was_off_catches_up_with_a_state_and_goes_on_by_recomp
     sim_village_destroy(v);
 }
 
+/* What a witness has said already is neither counted nor checked again, right or not. */
+static void repeats(void *self, void *arg, vl_ms now) {
+    struct sim_village *v = arg;
+    struct brain *b = sim_village_brain(v, 0);
+    struct topo_draw *d = topo_draw_of(b->topo, sim_village_id(v, 3), topology_epoch(b->topo->t) - 1);
+    struct brain_topology_counters before = b->topo->counters;
+    struct sla_counters one, two;
+    struct vl_buf said;
+    (void)self;
+    CHECK(d != NULL && d->n == 8 && d->statement[2].len > 0 && brain_service(b, sim_village_id(v, 3), &one));
+    vl_buf_init(&said, CHALLENGE_STATEMENT_MAX);
+    CHECK_OK(vl_buf_append(&said, d->statement[2].p, d->statement[2].len));
+    step_begin(b, now);
+    topo_statement(b, sim_village_id(v, 4), vl_span(said.p, said.len));
+    said.p[said.len - 1] ^= 1;
+    topo_statement(b, sim_village_id(v, 4), vl_span(said.p, said.len));
+    step_end(b);
+    CHECK(brain_service(b, sim_village_id(v, 3), &two) && memcmp(&one, &two, sizeof one) == 0);
+    CHECK(memcmp(&before, &b->topo->counters, sizeof before) == 0);
+    said.p[2 + 32 + 11] ^= 1; /* of nobody that was drawn */
+    topo_statement(b, sim_village_id(v, 4), vl_span(said.p, said.len));
+    CHECK_EQ(before.refused + 1, b->topo->counters.refused);
+    vl_buf_free(&said);
+}
+
 TEST(availability_village, witnesses_prove_who_was_there_and_who_was_off) {
     struct sim_village *v = drawn(10, 0, 4);
     struct world *w = sim_village_world(v);
@@ -161,6 +186,7 @@ TEST(availability_village, witnesses_prove_who_was_there_and_who_was_off) {
         struct availability_verdict own = availability_of(v, i, i); /* the node has it as well */
         CHECK(own.witnesses == 8 && own.sum.answered == a.sum.answered);
     }
+    world_call(w, 0, repeats, v);
     world_crash(w, 5); /* it has drawn for this epoch already */
     next_epoch(v);
     struct availability_verdict off = availability_of(v, 0, 5), on = availability_of(v, 0, 6);
@@ -192,10 +218,25 @@ TEST(availability_village, a_crash_of_the_coordinator_in_between_invents_no_abse
 
 #define NODES 20u
 #define LEAGUE 6u /* nodes 1..6 */
-enum attempt { HONEST, CHOSEN_IDS, SILENCE, FALSE_CERTIFICATES };
+enum attempt { HONEST, CHOSEN_IDS, SILENCE, FALSE_CERTIFICATES, MANY_KEYS };
 
-static bool in_league(struct sim_village *v, struct vl_node_id id) {
-    for (uint32_t i = 1; i <= LEAGUE; i++)
+/* With many keys the league brings 18 members into a village of 36, all of them newcomers. */
+static uint32_t nodes_of(enum attempt how) { return how == MANY_KEYS ? 36u : NODES; }
+static uint32_t league_of(enum attempt how) { return how == MANY_KEYS ? 18u : LEAGUE; }
+
+/* The coordinator saw the others work well for a while. */
+static void trusts(void *self, void *arg, vl_ms now) {
+    struct sim_village *v = arg;
+    struct brain *b = sim_village_brain(v, 0);
+    (void)self;
+    step_begin(b, now);
+    for (uint32_t i = 0; i < nodes_of(MANY_KEYS); i += i == 0 ? league_of(MANY_KEYS) + 1 : 1)
+        for (unsigned k = 0; k < 100; k++) standing_verdict(b, &(struct job_effect){ .node = sim_village_id(v, i), .verdict = VERDICT_AGREED });
+    step_end(b);
+}
+
+static bool in_league(struct sim_village *v, uint32_t league, struct vl_node_id id) {
+    for (uint32_t i = 1; i <= league; i++)
         if (vl_node_eq(sim_village_id(v, i), id)) return true;
     return false;
 }
@@ -228,28 +269,30 @@ struct outcome {
     unsigned draws, owned, places, places_of_league, refused; /* owned: five or more of eight are the league's */
 };
 static struct outcome siege(enum attempt how, uint64_t seed) {
-    struct sim_village *v = village(NODES, how == CHOSEN_IDS ? LEAGUE : 0, seed);
+    const uint32_t nodes = nodes_of(how), league = league_of(how);
+    struct sim_village *v = village(nodes, how == CHOSEN_IDS ? LEAGUE : 0, seed);
     struct world *w = sim_village_world(v);
     struct outcome o = { 0 };
     for (unsigned e = 0; e < 13; e++) {
         next_epoch(v);
+        if (how == MANY_KEYS && e == 0) world_call(w, 0, trusts, v);
         if (how == FALSE_CERTIFICATES)
             for (uint32_t i = 1; i <= LEAGUE; i++)
                 if (sim_village_brain(v, i)) world_call(w, i, lie, sim_village_brain(v, i));
         if (how == SILENCE && e >= 5) /* half of them keep their reveal back, and hope for another seed */
             for (uint32_t i = 1; i <= LEAGUE / 2; i++) world_group_set(w, i, (e & 1) ? 7 : 0);
-        if (e < 5) continue;
-        for (uint32_t i = LEAGUE + 1; i < NODES; i++) {
+        if (e < 5 + (how == MANY_KEYS)) continue;
+        for (uint32_t i = league + 1; i < nodes; i++) {
             struct brain_topology t = look(v, i);
             unsigned theirs = 0;
-            for (uint32_t k = 0; k < t.n[0]; k++) theirs += in_league(v, t.neighbour[0][k]);
+            for (uint32_t k = 0; k < t.n[0]; k++) theirs += in_league(v, league, t.neighbour[0][k]);
             o.draws++;
             o.owned += theirs >= 5;
             o.places += t.n[0];
             o.places_of_league += theirs;
         }
     }
-    for (uint32_t i = 0; i < NODES; i++) o.refused += (unsigned)look(v, i).counters.refused;
+    for (uint32_t i = 0; i < nodes; i++) o.refused += (unsigned)look(v, i).counters.refused;
     print_message("# attempt %d: league has %u of %u places (%.1f %%), five or more of eight at %u of %u draws (%.1f %%), %u refused\n", (int)how,
                   o.places_of_league, o.places, 100.0 * o.places_of_league / o.places, o.owned, o.draws, 100.0 * o.owned / o.draws, o.refused);
     sim_village_destroy(v);
@@ -276,3 +319,12 @@ TEST(eclipse_village, chosen_ids_give_a_league_no_more) { withstands(CHOSEN_IDS,
 TEST(eclipse_village, silence_gives_a_league_no_more) { withstands(SILENCE, 13); }
 TEST(eclipse_village, false_certificates_are_refused_and_change_nothing) { withstands(FALSE_CERTIFICATES, 14); }
 
+
+/* 18 of the 35 others would be 51 % of the places, were keys what counts.  Each weighs 1 against 1 + 1000 times the trust of the others. */
+TEST(eclipse_village, many_keys_of_newcomers_give_a_league_next_to_nothing) {
+    struct outcome o = siege(MANY_KEYS, 15);
+    CHECK(o.draws == 17 * 7 && o.places > 7 * o.draws);
+    CHECK(o.places_of_league * 100 < o.places * 6);
+    CHECK_EQ(0, o.owned);
+    CHECK_EQ(0, o.refused);
+}
