@@ -99,7 +99,7 @@ static struct vl_hash number_of(const struct topology_cert *c, unsigned i) {
 unsigned topology_neighbours(const struct topology *t, const struct topology_cert *c,
                              struct vl_node_id ret[TOPOLOGY_NEIGHBOURS]) {
     const struct topology_roll *roll = topology_roll_of(t, c->epoch);
-    uint32_t out[TOPOLOGY_NEIGHBOURS + 1]; /* places no longer in the draw: the node itself and who was drawn */
+    uint32_t out[TOPOLOGY_NEIGHBOURS + 1]; /* ascending places no longer in the draw: the node itself and who was drawn */
     unsigned outs = 0, n = 0;
     if (roll == NULL || c->role != TOPOLOGY_NEIGHBOUR) return 0;
     const struct topology_entry *self = topology_entry_of(roll, c->node);
@@ -112,14 +112,18 @@ unsigned topology_neighbours(const struct topology *t, const struct topology_cer
         struct vl_hash r = number_of(c, n);
         uint64_t left = topology_share(r.b, total);
         uint32_t at = 0;
+        unsigned next = 0, i = outs;
         for (;; at++) { /* ends: left is below the sum of the weights that are still in */
-            bool gone = false;
-            for (unsigned i = 0; i < outs && !gone; i++) gone = out[i] == at;
-            if (gone) continue;
+            if (next < outs && out[next] == at) {
+                next++;
+                continue;
+            }
             if (left < roll->entry[at].weight) break;
             left -= roll->entry[at].weight;
         }
-        out[outs++] = at;
+        for (; i > next; i--) out[i] = out[i - 1];
+        out[next] = at;
+        outs++;
         total -= roll->entry[at].weight;
         ret[n++] = roll->entry[at].node;
     }
