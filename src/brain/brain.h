@@ -191,6 +191,7 @@ VL_MUST_CHECK enum vl_err brain_log_head_open(struct vl_span bytes, struct vl_no
 
 /* What a proof of execution is made of beside the leaf and the way to it: BRAIN_REPLY with bytes for brain_proof_parts_open().  The head is
  * the one with most witnesses that covers the leaf, else one signed now.  VL_EUNSUPPORTED; VL_ENOTFOUND: no such leaf, or no certificate. */
+#define BRAIN_PROOF_NO_LEAF UINT64_MAX /* as `index`: for certificates alone, which an empty log has, too */
 void brain_proof_parts(struct brain *b, vl_ms now, uint64_t token, uint64_t index, struct vl_node_id worker);
 #define BRAIN_WITNESSES_MAX 16u
 struct brain_proof_parts {

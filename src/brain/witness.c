@@ -441,10 +441,11 @@ void brain_proof_parts(struct brain *b, vl_ms now, uint64_t token, uint64_t inde
     const struct signed_head *h = NULL;
     enum vl_err err = b->receipts ? VL_OK : VL_EUNSUPPORTED;
     if (err) why = "the coordinator keeps the log of receipts: ask there";
-    if (err == VL_OK && index >= b->receipts->size) err = VL_ENOTFOUND;
-    if (err == VL_OK && b->witness->best.head.size > index && b->witness->best.n > 0)
+    bool leaf = index != BRAIN_PROOF_NO_LEAF;
+    if (err == VL_OK && leaf && index >= b->receipts->size) err = VL_ENOTFOUND;
+    if (err == VL_OK && leaf && b->witness->best.head.size > index && b->witness->best.n > 0)
         h = &b->witness->best;
-    else if (err == VL_OK && b->witness->asked.head.size > index)
+    else if (err == VL_OK && leaf && b->witness->asked.head.size > index)
         h = &b->witness->asked;
     else if (err == VL_OK && (err = head_sign(b, &fresh)) == VL_OK)
         h = &fresh;

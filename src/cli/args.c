@@ -121,6 +121,7 @@ enum vl_err option_check(const struct cli_option *o, const char *text, struct cl
     case VALUE_FILE:
     case VALUE_FOLDER: {
         size_t n = strlen(text);
+        if (o->min == o->max && n != (size_t)o->min) return vl_errmsg_set(msg, VL_ERANGE, "--%s takes %lld characters", o->name, (long long)o->min);
         if (n < (size_t)o->min || n > (size_t)o->max)
             return vl_errmsg_set(msg, VL_ERANGE, "--%s takes %lld to %lld bytes of text", o->name, (long long)o->min,
                                  (long long)o->max);
@@ -272,7 +273,7 @@ enum vl_err args_parse(int argc, char **argv, struct cli_args *ret, struct vl_er
     enum vl_err err = parse_all(argc, argv, ret, msg);
     const struct cli_command *c = ret->command;
     if (err == VL_OK && c != NULL && !args_has(ret, "help") && ret->n_operands < c->least)
-        err = vl_errmsg_set(msg, VL_EPARSE, "something is missing: village %s %s", c->name, c->operands);
+        err = vl_errmsg_set(msg, VL_EPARSE, "an argument is missing; usage: village %s %s; `village help %s` shows examples", c->name, c->operands, c->name);
     return err;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "crypto/random.h"
+#include "crypto/sealed.h"
 #include "os/file.h"
 #include "wire/armor.h"
 #include "wire/node_keys.h"
@@ -89,8 +90,11 @@ int zk_file_key(struct cli *cli, struct crypto_sign_key *ret) {
         vl_buf_free(&seed);
     } else if (code == CLI_OK) {
         struct node_keys keys;
-        if (node_keys_get(vl_span(b.p, b.len), &keys) != VL_OK)
-            code = cli_fail(cli, CLI_FAILED, "%s is neither a key of `village zk key` nor the keys of a node in the clear; sealed ones are not opened here", path);
+        memset(&keys, 0, sizeof keys);
+        if (sealed_is(vl_span(b.p, b.len)))
+            code = cli_fail(cli, CLI_FAILED, "%s is sealed, and not opened here: make a key with `village zk key FILE` and name it with --key FILE", path);
+        else if (node_keys_get(vl_span(b.p, b.len), &keys) != VL_OK)
+            code = cli_fail(cli, CLI_FAILED, "%s is neither a key of `village zk key` nor the keys of a node", path);
         else
             crypto_sign_key_from_seed(keys.sign_seed, ret);
         crypto_wipe(&keys, sizeof keys);

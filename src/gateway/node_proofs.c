@@ -121,6 +121,10 @@ static enum vl_err contradiction_put(struct question *c, const struct brain_proo
 }
 
 static enum vl_err put(struct question *c, const struct brain_proof_parts *parts, struct vl_buf *out, struct view_proof *v, const char **why) {
+    if (c->q.kind == BACKEND_PROOF_CERTIFICATE) { /* no head is needed: the log may be empty */
+        v->label = VERIFY_CERTIFICATE_LABEL;
+        return vl_buf_append(out, parts->worker.p, parts->worker.n);
+    }
     struct cosign_note *note = malloc(sizeof *note);
     enum vl_err err = note ? cosign_open(parts->note, brain_node_id(node_brain(c->node)).b, note) : VL_ENOMEM;
     if (err == VL_OK) {
@@ -139,17 +143,13 @@ static enum vl_err put(struct question *c, const struct brain_proof_parts *parts
             v->witnesses = 0;
             err = contradiction_put(c, parts, out, why);
             break;
-        case BACKEND_PROOF_CERTIFICATE:
-            v->label = VERIFY_CERTIFICATE_LABEL;
-            v->witnesses = 0;
-            err = vl_buf_append(out, parts->worker.p, parts->worker.n);
-            break;
         case BACKEND_PROOF_CHECKPOINT:
             err = vl_buf_append(out, parts->note.p, parts->note.n);
             break;
-        case BACKEND_PROOF_NEIGHBOURS:
+        case BACKEND_PROOF_CERTIFICATE:  /* made above */
+        case BACKEND_PROOF_NEIGHBOURS:   /* made elsewhere: node_neighbours.c */
         case BACKEND_PROOF_AVAILABILITY:
-            err = VL_EINTERNAL; /* made elsewhere: node_neighbours.c */
+            err = VL_EINTERNAL;
             break;
         }
     }
@@ -178,7 +178,10 @@ static enum vl_err leaves(struct question *c, struct vl_node_id *ret_node) {
     struct receipt r;
     enum vl_err err = VL_OK;
     *ret_node = brain_node_id(node_brain(c->node));
-    if (c->q.kind == BACKEND_PROOF_CERTIFICATE) *ret_node = c->q.node;
+    if (c->q.kind == BACKEND_PROOF_CERTIFICATE) {
+        *ret_node = c->q.node;
+        c->index = BRAIN_PROOF_NO_LEAF;
+    }
     if (c->q.kind != BACKEND_PROOF_EXECUTION && c->q.kind != BACKEND_PROOF_CONTRADICTION) return VL_OK;
     c->index = c->q.first;
     if (c->q.kind == BACKEND_PROOF_EXECUTION) err = index_find(s, &c->q, &c->index);

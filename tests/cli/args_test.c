@@ -59,7 +59,8 @@ TEST(args, mistakes_are_named_with_what_was_meant) {
     REFUSES(VL_EPARSE, "given twice", W("run"), W("--name"), W("a"), W("--name"), W("b"));
     REFUSES(VL_EPARSE, "one argument too many", W("expel"), W("a"), W("b"));
     REFUSES(VL_EPARSE, "in quotes", W("run"), W("x.wasm"), W("--input"), W("a.txt"), W("b.txt"));
-    REFUSES(VL_EPARSE, "something is missing", W("expel"));
+    REFUSES(VL_EPARSE, "usage: village expel ", W("expel"));
+    REFUSES(VL_ERANGE, "--nonce takes 64 characters", W("zk"), W("prove"), W("p"), W("--nonce"), W("ab"));
     REFUSES(VL_EPARSE, "none of on|off", W("maintenance"), W("n"), W("perhaps"));
     REFUSES(VL_EPARSE, "none of bash|zsh", W("completion"), W("fish"));
     REFUSES(VL_EPARSE, "none of critical|high", W("run"), W("x"), W("--priority"), W("urgent"));

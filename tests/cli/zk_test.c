@@ -191,6 +191,8 @@ TEST(zk_command, says_what_is_missing) {
     says(CLI_USAGE, zk("issue quarter.json --key issuer.key"), "--out NAME");
     says(CLI_NOT_FOUND, zk("issue quarter.json --out x"), "village zk key FILE");
     says(CLI_FAILED, zk("issue quarter.json --key sla.zk --out x"), "neither a key");
+    write_file("sealed.keys", "VLSEALED and so on");
+    says(CLI_FAILED, zk("issue quarter.json --key sealed.keys --out x"), "is sealed, and not opened here");
     says(CLI_FAILED, zk("issue quarter.json --key issuer.key --out quarter"), "choose another --out");
     write_file("bad.json", "{\"a\": 5}");
     says(CLI_USAGE, zk("issue bad.json --key issuer.key --out x"), "\"bits\": 1 to 64");

@@ -80,6 +80,19 @@ def test_a_proof_of_a_real_job_holds_offline_and_breaks_when_a_byte_changes(prog
         v.down()
 
 
+def test_certificates_are_given_before_the_first_receipt(program, wasm, examples):
+    v = Village(program, workers=1)
+    try:
+        v.ready(2)
+        check(v.raw("POST", "/v1/fog/proofs/generate", {"kind": "checkpoint"})[0] == 404, "the log is empty")
+        for n in v.call("GET", "/v1/fog/nodes")["items"]:
+            a = v.call("POST", "/v1/fog/proofs/generate", {"kind": "certificate", "node": n["id"]})
+            r = offline(v, a["artefact"], "--json")
+            check(r.returncode == 0 and json.loads(r.stdout)["kind"] == "certificate", f"{r.stdout} {r.stderr}")
+    finally:
+        v.down()
+
+
 def test_the_log_and_its_witnesses_go_on_after_kill_9_of_the_coordinator(program, wasm, examples):
     v = Village(program, workers=2)
     try:
