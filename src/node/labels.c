@@ -27,7 +27,12 @@ static struct vl_span trimmed(const struct vl_buf *b) {
 static void host_label(char label[LABEL_MAX]) {
     struct vl_buf b;
     vl_buf_init(&b, 256);
-    if (os_file_read("/etc/machine-id", &b) == VL_OK && trimmed(&b).n > 0) digest(label, trimmed(&b));
+    /* Without an id, as in bare containers: that of the kernel's start, which nodes of one machine share as well. */
+    if (os_file_read("/etc/machine-id", &b) != VL_OK || trimmed(&b).n == 0) {
+        vl_buf_clear(&b);
+        vl_ignore(os_file_read("/proc/sys/kernel/random/boot_id", &b));
+    }
+    if (trimmed(&b).n > 0) digest(label, trimmed(&b));
     vl_buf_free(&b);
 }
 

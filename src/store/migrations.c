@@ -1,6 +1,6 @@
 #include "store/migrate.h"
 
-/* Tables are STRICT, because loose types hide errors here that PostgreSQL would refuse later, and WITHOUT ROWID (long rows: see the last),
+/* Tables are STRICT, because loose types hide errors here that PostgreSQL would refuse later, and WITHOUT ROWID (but for long rows: `items`),
  * because each is read in the order of its key.  The catalogue (tables.h) is what they must agree with. */
 const struct store_migration store_migrations[] = {
     { "first tables",

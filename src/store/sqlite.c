@@ -145,18 +145,38 @@ static enum vl_err sync_dir(const char *dir, struct vl_errmsg *msg) {
     return err;
 }
 
+#define LOCK_TRIES 40u
+#define LOCK_WAIT_NS 50000000L /* 2 s in all */
+
+/* Whose lock it is by its file; 0: not said. */
+static long lock_owner(int fd) {
+    char text[24] = "";
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    return n > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+/* An owner that was killed between fork and exec leaves its lock to the child for an instant: that is waited for. */
+static bool lock_waited(int fd) {
+    const struct timespec pause = { .tv_nsec = LOCK_WAIT_NS };
+    for (unsigned i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+        long pid = lock_owner(fd);
+        if (errno != EWOULDBLOCK || pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH) break;
+        (void)nanosleep(&pause, NULL);
+    }
+    return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 /* flock() belongs to the open file, so a second store in this process is refused as well. */
 static enum vl_err take_lock(struct sqlite_store *s, const char *dir, struct vl_errmsg *msg) {
     char path[STORE_PATH_MAX + 16], owner[24] = "";
     (void)snprintf(path, sizeof path, "%s/store.lock", dir);
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->lock_fd < 0) return say_errno(msg, path, "cannot open");
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_waited(s->lock_fd)) {
         if (errno != EWOULDBLOCK) return say_errno(msg, path, "cannot lock");
-        ssize_t n = pread(s->lock_fd, owner, sizeof owner - 1, 0);
-        long pid = n > 0 ? strtol(owner, NULL, 10) : 0;
-        return vl_errmsg_set(msg, VL_EBUSY, "%s is in use by process %ld; stop it or choose another data directory",
-                             dir, pid);
+        return vl_errmsg_set(msg, VL_EBUSY, "%s is in use by process %ld; stop it or choose another data directory", dir,
+                             lock_owner(s->lock_fd));
     }
     int n = snprintf(owner, sizeof owner, "%ld\n", (long)getpid());
     /* Only for the message above: on a full disk the store must still open. */

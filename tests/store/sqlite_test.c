@@ -232,6 +232,22 @@ TEST(migrations, are_refused_when_an_old_one_was_altered) {
     (void)sqlite3_close(db);
 }
 
+/* The whole of an older store comes over: each item as it was, in the order of its key. */
+TEST(migrations, keep_the_items_of_an_older_store) {
+    sqlite3 *db = NULL;
+    struct vl_errmsg msg = { "" };
+    CHECK_EQ(SQLITE_OK, sqlite3_open(":memory:", &db));
+    CHECK_OK(store_migrate(db, store_migrations, store_migrations_n - 1, &msg));
+    run_raw(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+                " INSERT INTO items SELECT i % 7, randomblob(32), i, 1000 + i, randomblob(i % 3000) FROM n");
+    run_raw(db, "CREATE TABLE was AS SELECT * FROM items");
+    CHECK_OK(store_migrate(db, store_migrations, store_migrations_n, &msg));
+    CHECK_EQ(5000, ask_raw(db, "SELECT count(*) FROM items"));
+    CHECK_EQ(0, ask_raw(db, "SELECT count(*) FROM (SELECT * FROM was EXCEPT SELECT * FROM items)"));
+    CHECK_EQ(0, ask_raw(db, "SELECT count(*) FROM sqlite_schema WHERE name='items_by_key'"));
+    (void)sqlite3_close(db);
+}
+
 TEST(migrations, leave_nothing_when_one_fails) {
     static const struct store_migration list[] = { { "one", "CREATE TABLE a(x INTEGER) STRICT" },
                                                    { "two", "CREATE TABLE b(x INTEGER) STRICT; CREATE TABLE a(x)" } };

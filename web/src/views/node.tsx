@@ -69,12 +69,13 @@ export function NodePage({ id }: { id: string }) {
         <Fact name="Kind">{node.kind.replaceAll("_", " ")}</Fact>
         <Fact name="Runs">{node.features.join(", ") || "–"}</Fact>
         <Fact name="Trust"><Trust node={node} /></Fact>
-        {node.attestation && <Fact name="Evidence"><Evidence node={node} /> {node.attestation}</Fact>}
+        {node.attestation && <Fact name="Evidence"><Evidence node={node} />{node.attestation_milli === 300 && !node.quarantined ? "its own word" : ""}</Fact>}
         <Fact name="Speed of a slot"><Speed rate={rate} />{rate?.rate_nh ? <span class="faint"> of the median</span> : ""}</Fact>
         <Fact name="Hour of a slot"><HourPrice rate={rate} /></Fact>
         {Object.entries(node.labels ?? {}).map(([k, v]) => <Fact key={k} name={k.charAt(0).toUpperCase() + k.slice(1).replaceAll("_", " ")}>{v}</Fact>)}
         <Fact name="Address"><span class="mono">{node.addr || "–"}</span></Fact>
       </dl>
+      {node.attestation && <p class="faint">Where it runs: {node.attestation}.</p>}
       {score && <Promises score={score} node={node} />}
       <p class="id-line"><span class="faint">Id</span> <span class="mono wrap">{node.id}</span> <Copy text={node.id} what="the node's id" /></p>
     </>
