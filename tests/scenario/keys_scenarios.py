@@ -43,6 +43,14 @@ def member(v, name, *args, gateway=False):
     return Gateway(node, port) if gateway else node
 
 
+def again(v, w):
+    """Starts a node that was killed, and waits for it: until it is missed, the coordinator still takes it to be there."""
+    before = w.log_text().count(" is up")
+    w.start()
+    wait(f"{w.name} to come up", 60, lambda: w.log_text().count(" is up") > before)
+    v.ready(len(v.nodes))
+
+
 def named(v, name):
     return [n["id"] for n in v.call("GET", "/v1/fog/nodes")["items"] if n["name"] == name]
 
@@ -69,16 +77,14 @@ def test_a_sealed_node_restarts_with_its_passphrase_and_says_what_it_needs_witho
                                   stdin=subprocess.DEVNULL, start_new_session=True, timeout=60)
             check(done.returncode != 0 and text in done.stderr, f"{extra}: {done.returncode} {done.stderr[-400:]}")
         w.args = args + ("--passphrase-file", good)
-        w.start()
-        v.ready(2)
+        again(v, w)
         check(serves(v, node_id), "the sealed node is not back as itself")
         check("stop it first" in keys(v, w, "unseal", "--passphrase-file", good, fails=1), "a running node's keys were touched")
         w.kill()
         check("wrong passphrase" in keys(v, w, "unseal", "--passphrase-file", bad, fails=4), "opened with a wrong passphrase")
         check(not keys(v, w, "unseal", "--passphrase-file", good)["sealed"], "still sealed")
         w.args = args
-        w.start()
-        v.ready(2)
+        again(v, w)
         check(serves(v, node_id), "the unsealed node is not back as itself")
     finally:
         v.down()
