@@ -1,5 +1,7 @@
 /* anchor_bench.c - anchor.sign_ms: the transaction of an anchor built, hashed, signed, encoded and named, on one core; the peer is the
  * signature of libsecp256k1 alone.  Rounds of the two alternate; medians. */
+#include "bench.h"
+
 #include "crypto/keccak.h"
 #include "crypto/secp256k1.h"
 #include "trust/anchor_artefact.h"
@@ -8,20 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS 31
 #define EACH 200u
 
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 static _Noreturn void die(void) {
     (void)fprintf(stderr, "anchor_bench: a signature failed\n");
     exit(1);
@@ -53,18 +45,18 @@ int main(void) {
     if (c == NULL) die();
     vl_buf_init(&out, 4096);
     for (unsigned r = 0; r < ROUNDS; r++) {
-        double began = now_s();
+        double began = bench_cpu_s();
         for (unsigned i = 0; i < EACH; i++) whole(c, secret, i + 1, &out);
-        built[r] = (now_s() - began) / EACH;
-        began = now_s();
+        built[r] = (bench_cpu_s() - began) / EACH;
+        began = bench_cpu_s();
         for (unsigned i = 0; i < EACH; i++) {
             digest[0] = (uint8_t)i;
             if (secp_sign(c, secret, digest, &s) != VL_OK) die();
         }
-        alone[r] = (now_s() - began) / EACH;
+        alone[r] = (bench_cpu_s() - began) / EACH;
     }
-    qsort(built, ROUNDS, sizeof built[0], by_value);
-    qsort(alone, ROUNDS, sizeof alone[0], by_value);
+    qsort(built, ROUNDS, sizeof built[0], bench_by_value);
+    qsort(alone, ROUNDS, sizeof alone[0], bench_by_value);
     printf("{\"name\":\"anchor.sign_ms\",\"value\":%.4f,\"unit\":\"ms\",\"peer\":\"libsecp256k1, the signature alone\",\"ratio\":%.3f}\n", built[ROUNDS / 2] * 1e3,
            built[ROUNDS / 2] / alone[ROUNDS / 2]);
     vl_buf_free(&out);

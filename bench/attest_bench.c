@@ -2,27 +2,19 @@
  * certificates: an SEV-SNP report under its VCEK, ASK and ARK; a TDX quote with TCB info, QE identity and both
  * revocation lists. The caller's certificates are parsed once, nothing else is kept between two.  The peer is the
  * target, 500 a second. Without the vectors it says so and prints nothing. */
+#include "bench.h"
+
 #include "trust/attest.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS 21
 #define EACH 25u
 #define TARGET 500.0
 
-static double now_s(void) { /* of this thread alone: others build on the same machine */
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 static _Noreturn void die(const char *what) {
     (void)fprintf(stderr, "attest_bench: %s\n", what);
     exit(1);
@@ -74,14 +66,14 @@ static double measure(const char *name, const struct attest_input *in) {
     double rate[ROUNDS];
     struct attest_result r;
     for (unsigned i = 0; i < ROUNDS; i++) {
-        double began = now_s();
+        double began = bench_cpu_s();
         for (unsigned j = 0; j < EACH; j++) {
             attest_verify(in, &r);
             if (!r.accepted) die(r.reason);
         }
-        rate[i] = EACH / (now_s() - began);
+        rate[i] = EACH / (bench_cpu_s() - began);
     }
-    qsort(rate, ROUNDS, sizeof *rate, by_value);
+    qsort(rate, ROUNDS, sizeof *rate, bench_by_value);
     print(name, rate[ROUNDS / 2]);
     return rate[ROUNDS / 2];
 }

@@ -7,6 +7,8 @@
  *   log.append_rate     leaves a second with the hash of an encoded receipt; the peer is the budget, 50,000
  *   log.inclusion_us    an inclusion proof at 10^7 leaves out of SQLite; the peer is the budget, 50 us
  * Rounds of a pair alternate; medians of processor time.  Usage: proof_bench [LEAVES [DIRECTORY]] */
+#include "bench.h"
+
 #include "crypto/cosign.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
@@ -24,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS 15
@@ -34,19 +35,7 @@
 #define ASKED 20000u
 #define TILES_A_BATCH 1000u
 
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* of this thread alone: others build on the same machine */
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-static double median(double *v) {
-    qsort(v, ROUNDS, sizeof *v, by_value);
-    return v[ROUNDS / 2];
-}
+static double median(double *v) { return bench_median(v, ROUNDS); }
 static _Noreturn void die(const char *what) {
     (void)fprintf(stderr, "proof_bench: %s\n", what);
     exit(1);
@@ -161,21 +150,21 @@ static void bench_proofs(void) {
     crypto_sign_keypair(pk, sk);
     crypto_sign_detached(signature, NULL, message, sizeof message, sk);
     for (int round = 0; round < ROUNDS; round++) {
-        double began = now_s();
+        double began = bench_cpu_s();
         for (uint32_t i = 0; i < AT; i++) {
             vl_buf_clear(&text);
             one_proof(i, false, &text);
         }
-        make[round] = (now_s() - began) * 1e3 / AT;
-        began = now_s();
+        make[round] = (bench_cpu_s() - began) * 1e3 / AT;
+        began = bench_cpu_s();
         for (uint32_t i = 0; i < AT; i++) {
             verify_artefact(vl_span(good.p, good.len), &q, &v);
             if (!v.proved) die(v.reason);
         }
-        check[round] = (now_s() - began) * 1e3 / AT;
-        began = now_s(); /* receipt, head, two cosignatures, four certificates */
+        check[round] = (bench_cpu_s() - began) * 1e3 / AT;
+        began = bench_cpu_s(); /* receipt, head, two cosignatures, four certificates */
         for (uint32_t i = 0; i < 8 * AT; i++) bad |= crypto_sign_verify_detached(signature, message, sizeof message, pk);
-        peer[round] = (now_s() - began) * 1e3 / AT;
+        peer[round] = (bench_cpu_s() - began) * 1e3 / AT;
     }
     if (bad != 0) die("libsodium");
     print("proof.execution_ms", median(make), "ms", "budget of 1 ms", 1.0);
@@ -191,12 +180,12 @@ static void bench_hash(void) {
     if (p == NULL) die("memory");
     memset(p, 5, HASHED);
     for (int round = 0; round < ROUNDS; round++) {
-        double began = now_s();
+        double began = bench_cpu_s();
         crypto_blake2b256(vl_span(p, HASHED), &h);
-        own[round] = HASHED / (now_s() - began) / 1e9;
-        began = now_s();
+        own[round] = HASHED / (bench_cpu_s() - began) / 1e9;
+        began = bench_cpu_s();
         if (EVP_Digest(p, HASHED, md, NULL, EVP_blake2b512(), NULL) != 1) die("libcrypto");
-        peer[round] = HASHED / (now_s() - began) / 1e9;
+        peer[round] = HASHED / (bench_cpu_s() - began) / 1e9;
     }
     print("proof.hash_gbps", median(own), "GB/s", "libcrypto blake2b512", median(peer));
     free(p);
@@ -212,13 +201,13 @@ static void bench_append(void) {
     for (int round = 0; round < ROUNDS; round++) {
         struct merkle_log log;
         merkle_log_init(&log);
-        double began = now_s();
+        double began = bench_cpu_s();
         for (uint32_t i = 0; i < APPENDS; i++) {
             vl_put_u32(receipt, i);
             struct vl_hash h = merkle_leaf(vl_span(receipt, sizeof receipt));
             ok(merkle_log_append(&log, &h, full, &n), "append");
         }
-        rate[round] = APPENDS / (now_s() - began);
+        rate[round] = APPENDS / (bench_cpu_s() - began);
     }
     print("log.append_rate", median(rate), "leaves/s", "budget of 50,000", 50000.0);
 }
@@ -292,12 +281,12 @@ static void bench_inclusion(uint64_t leaves, const char *dir) {
     }
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t x = 88172645463325252u + (uint64_t)round;
-        double began = now_s();
+        double began = bench_cpu_s();
         for (uint32_t i = 0; i < ASKED / ROUNDS; i++) {
             x ^= x << 13, x ^= x >> 7, x ^= x << 17;
             prove(s, tiles, &log, x % leaves, NULL, NULL);
         }
-        us[round] = (now_s() - began) * 1e6 / (ASKED / ROUNDS);
+        us[round] = (bench_cpu_s() - began) * 1e6 / (ASKED / ROUNDS);
     }
     print("log.inclusion_us", median(us), "us", "budget of 50 us", 50.0);
     store_close(s);

@@ -1,6 +1,8 @@
 /* tee_bench.c - tee.create_ms: opening a context of trusted execution, measuring a program into it and one quote over a challenge, on a
  * TPM made by swtpm.  Elapsed time, since the work is the TPM's and not ours; the peer is the target, 100 ms.  tee.activate_ms: a
  * credential that the verifier makes and the TPM opens, without a peer.  Without swtpm it says so and prints nothing. */
+#include "bench.h"
+
 #include "crypto/random.h"
 #include "node/tee.h"
 #include "swtpm.h"
@@ -20,10 +22,6 @@ static double now_ms(void) {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 static void must(enum vl_err err, const struct vl_errmsg *msg) {
     if (err == VL_OK) return;
@@ -81,8 +79,8 @@ int main(void) {
     }
     tees_destroy(t);
     swtpm_end(&tpm);
-    qsort(created, ROUNDS, sizeof *created, by_value);
-    qsort(activated, ROUNDS, sizeof *activated, by_value);
+    qsort(created, ROUNDS, sizeof *created, bench_by_value);
+    qsort(activated, ROUNDS, sizeof *activated, bench_by_value);
     printf("{\"name\":\"tee.create_ms\",\"value\":%.1f,\"unit\":\"ms\",\"peer\":\"target of 100 ms\",\"ratio\":%.2f}\n", created[ROUNDS / 2],
            created[ROUNDS / 2] / TARGET_MS);
     printf("{\"name\":\"tee.activate_ms\",\"value\":%.1f,\"unit\":\"ms\",\"peer\":null,\"ratio\":null}\n", activated[ROUNDS / 2]);

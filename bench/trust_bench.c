@@ -3,6 +3,8 @@
  * with the public interface of libsodium alone: the multiplications and sums of one proof or one check, nothing else.
  * msm.1024: terms a second in sums of 1,024 products; the peer is libsodium, one product and one sum a term.
  * Rounds of the two alternate; medians. */
+#include "bench.h"
+
 #include "crypto/msm.h"
 #include "crypto/random.h"
 #include "crypto/vrf.h"
@@ -11,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS 31
 #define PROOFS 20u
@@ -19,19 +20,7 @@
 #define SINGLES 64u
 
 /* Of this thread alone: others build on the same machine. */
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-static double median(double *v) {
-    qsort(v, ROUNDS, sizeof *v, by_value);
-    return v[ROUNDS / 2];
-}
+static double median(double *v) { return bench_median(v, ROUNDS); }
 static _Noreturn void die(const char *what) {
     (void)fprintf(stderr, "trust_bench: %s\n", what);
     exit(1);
@@ -54,14 +43,14 @@ static double on_sodium(unsigned products, unsigned bases, unsigned sums) {
     int bad = 0;
     draw_scalar(k);
     crypto_core_ed25519_random(p);
-    double began = now_s();
+    double began = bench_cpu_s();
     for (unsigned i = 0; i < PROOFS; i++) {
         for (unsigned j = 0; j < products; j++) bad |= crypto_scalarmult_ed25519_noclamp(r, k, p);
         for (unsigned j = 0; j < bases; j++) bad |= crypto_scalarmult_ed25519_base_noclamp(r, k);
         for (unsigned j = 0; j < sums; j++) bad |= crypto_core_ed25519_add(r, r, p);
     }
     if (bad != 0) die("libsodium");
-    return (now_s() - began) * 1e3 / PROOFS;
+    return (bench_cpu_s() - began) * 1e3 / PROOFS;
 }
 
 static void bench_vrf(void) {
@@ -73,20 +62,20 @@ static void bench_vrf(void) {
     if (crypto_vrf_key_make(CRYPTO_VRF_ELL2, seed, &key) != VL_OK) die("key");
     struct crypto_vrf_public public = crypto_vrf_public_of(&key);
     for (int round = 0; round < ROUNDS; round++) {
-        double began = now_s();
+        double began = bench_cpu_s();
         for (unsigned i = 0; i < PROOFS; i++) {
             input[0] = (uint8_t)i;
             if (crypto_vrf_prove(&key, vl_span(input, sizeof input), proof[i]) != VL_OK) die("prove");
         }
-        prove[round] = (now_s() - began) * 1e3 / PROOFS;
-        began = now_s();
+        prove[round] = (bench_cpu_s() - began) * 1e3 / PROOFS;
+        began = bench_cpu_s();
         for (unsigned i = 0; i < PROOFS; i++) {
             input[0] = (uint8_t)i;
             if (crypto_vrf_check(&public, vl_span(input, sizeof input), vl_span(proof[i], sizeof proof[i]), NULL) !=
                 VL_OK)
                 die("verify");
         }
-        verify[round] = (now_s() - began) * 1e3 / PROOFS;
+        verify[round] = (bench_cpu_s() - began) * 1e3 / PROOFS;
         prove_peer[round] = on_sodium(2, 1, 3);  /* Gamma, kH; kB; the cofactor */
         verify_peer[round] = on_sodium(3, 1, 5); /* cY, sH, cGamma; sB; U, V and the cofactor */
     }
@@ -107,15 +96,15 @@ static void bench_msm(void) {
     }
     for (int round = 0; round < ROUNDS; round++) {
         uint8_t product[32], total[32] = { 0 };
-        double began = now_s();
+        double began = bench_cpu_s();
         if (msm_vartime((const uint8_t(*)[32])scalar, point, TERMS, &sum) != VL_OK) die("msm");
-        ours[round] = TERMS / (now_s() - began);
-        began = now_s();
+        ours[round] = TERMS / (bench_cpu_s() - began);
+        began = bench_cpu_s();
         for (unsigned i = 0; i < SINGLES; i++)
             if (crypto_scalarmult_ristretto255(product, scalar[i], encoded[i]) != 0 ||
                 crypto_core_ristretto255_add(total, total, product) != 0)
                 die("libsodium");
-        peer[round] = SINGLES / (now_s() - began);
+        peer[round] = SINGLES / (bench_cpu_s() - began);
     }
     print("msm.1024", median(ours), "terms/s", "libsodium, one product and one sum a term", median(peer));
 }

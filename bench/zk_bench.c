@@ -5,6 +5,8 @@
  * zk.many1000_prove_ms, zk.many1000_verify_ms: membership in a public set of 1,000.
  * zk.r1cs_prove_ms, zk.r1cs_verify_ms: circuits that take numbers of 64 bits apart, 1,024 multipliers;
  * zk.r1cs_max_prove_ms, zk.r1cs_max_verify_ms: as many as there may be. */
+#include "bench.h"
+
 #include "crypto/random.h"
 #include "trust/zk_gadget.h"
 #include "trust/zk_many.h"
@@ -14,24 +16,12 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define ROUNDS 15
 #define BATCH 32u
 
-static double now_ms(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-static double median(double *v) {
-    qsort(v, ROUNDS, sizeof *v, by_value);
-    return v[ROUNDS / 2];
-}
+static double now_ms(void) { return bench_cpu_s() * 1e3; }
+static double median(double *v) { return bench_median(v, ROUNDS); }
 static _Noreturn void die(const char *what) {
     (void)fprintf(stderr, "zk_bench: %s\n", what);
     exit(1);

@@ -5,6 +5,8 @@
  * zk.worst_check_verify_ms: the costliest to check (eight gaps in sets of 8,191); the slowest of all rounds.
  * zk.batch32_reference_ms: each of 32 reference proofs in a batch; the peer is one by one.  zk.compile_us: the reference
  * predicate, its set hashed before; median. */
+#include "bench.h"
+
 #include "crypto/random.h"
 #include "base/text.h"
 #include "trust/zk_proof.h"
@@ -12,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS 15
 #define BATCH 32u
@@ -20,19 +21,7 @@
 static struct zk_kit *kit;
 static struct crypto_sign_key issuer;
 
-static double now_ms(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-static double at(double *v, unsigned n, unsigned i) {
-    qsort(v, n, sizeof *v, by_value);
-    return v[i];
-}
+static double now_ms(void) { return bench_cpu_s() * 1e3; }
 static _Noreturn void die(const char *what) {
     (void)fprintf(stderr, "zk_predicate_bench: %s\n", what);
     exit(1);
@@ -126,11 +115,11 @@ static void reference(void) {
         ve[i] = verify(vl_span(b.p, b.len));
         ba[i] = batch(vl_span(b.p, b.len));
     }
-    double alone = at(ve, ROUNDS, ROUNDS / 2);
-    print("zk.reference_prove_ms", at(pr, ROUNDS, ROUNDS / 2), "ms", "200 ms", 200);
+    double alone = bench_at(ve, ROUNDS, ROUNDS / 2);
+    print("zk.reference_prove_ms", bench_at(pr, ROUNDS, ROUNDS / 2), "ms", "200 ms", 200);
     print("zk.reference_verify_ms", alone, "ms", "25 ms", 25);
-    print("zk.batch32_reference_ms", at(ba, ROUNDS, ROUNDS / 2), "ms", "one by one", alone);
-    print("zk.compile_us", at(co, ROUNDS, ROUNDS / 2), "us", "1 ms", 1000);
+    print("zk.batch32_reference_ms", bench_at(ba, ROUNDS, ROUNDS / 2), "ms", "one by one", alone);
+    print("zk.compile_us", bench_at(co, ROUNDS, ROUNDS / 2), "us", "1 ms", 1000);
     vl_buf_free(&b);
     zk_program_destroy(p);
     zk_set_destroy(set);
@@ -187,8 +176,8 @@ static void slowest(struct zk_program *p, const char *prove_name, const char *ve
         pr[i] = prove(&s, &b);
         ve[i] = verify(vl_span(b.p, b.len));
     }
-    print(prove_name, at(pr, ROUNDS, ROUNDS - 1), "ms", "1 s", 1000);
-    print(verify_name, at(ve, ROUNDS, ROUNDS - 1), "ms", "500 ms", 500);
+    print(prove_name, bench_at(pr, ROUNDS, ROUNDS - 1), "ms", "1 s", 1000);
+    print(verify_name, bench_at(ve, ROUNDS, ROUNDS - 1), "ms", "500 ms", 500);
     vl_buf_free(&b);
     zk_program_destroy(p);
 }
