@@ -158,9 +158,9 @@ static enum vl_err token_open(struct token *t, const char *module, const char *n
     return rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN ? VL_OK : fault(rv, "logging in", msg);
 }
 
-static enum vl_err object_find(struct token *t, const char *name, CK_OBJECT_HANDLE *ret, struct vl_errmsg *msg) {
-    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-    CK_KEY_TYPE type = CKK_AES;
+/* The one key of that class, type and name; `what` in messages. */
+static enum vl_err object_find(struct token *t, const char *name, CK_OBJECT_CLASS class, CK_KEY_TYPE type, const char *what,
+                               CK_OBJECT_HANDLE *ret, struct vl_errmsg *msg) {
     CK_ATTRIBUTE want[] = { { CKA_CLASS, &class, sizeof class },
                             { CKA_KEY_TYPE, &type, sizeof type },
                             { CKA_LABEL, (void *)(uintptr_t)name, strlen(name) } };
@@ -172,8 +172,8 @@ static enum vl_err object_find(struct token *t, const char *name, CK_OBJECT_HAND
         t->f->C_FindObjectsFinal(t->session);
     }
     if (rv != CKR_OK) return fault(rv, "looking for the key", msg);
-    if (n == 0) return vl_errmsg_set(msg, VL_ENOTFOUND, "the token has no AES key called '%s' that this PIN shows", name);
-    if (n > 1) return vl_errmsg_set(msg, VL_EEXISTS, "the token has several AES keys called '%s'", name);
+    if (n == 0) return vl_errmsg_set(msg, VL_ENOTFOUND, "the token has no %s key called '%s' that this PIN shows", what, name);
+    if (n > 1) return vl_errmsg_set(msg, VL_EEXISTS, "the token has several %s keys called '%s'", what, name);
     *ret = found[0];
     return VL_OK;
 }
@@ -211,7 +211,7 @@ enum vl_err pkcs11_wrap(const char *module, const struct pkcs11_uri *uri, struct
     crypto_random(iv, sizeof iv);
     CK_MECHANISM mechanism = gcm(&p, iv);
     enum vl_err err = token_open(&t, module, uri->token, pin, msg);
-    if (err == VL_OK) err = object_find(&t, uri->object, &object, msg);
+    if (err == VL_OK) err = object_find(&t, uri->object, CKO_SECRET_KEY, CKK_AES, "AES", &object, msg);
     if (err == VL_ENOTFOUND && t.open && create) err = object_make(&t, uri->object, &object, msg);
     if (err == VL_OK) {
         CK_RV rv = t.f->C_EncryptInit(t.session, &mechanism, object);
@@ -244,7 +244,7 @@ enum vl_err pkcs11_unwrap(const char *module, struct vl_span params, struct vl_s
     memcpy(wrapped, in.wrapped, WRAPPED);
     CK_MECHANISM mechanism = gcm(&p, iv);
     err = token_open(&t, module, in.uri.token, pin, msg);
-    if (err == VL_OK) err = object_find(&t, in.uri.object, &object, msg);
+    if (err == VL_OK) err = object_find(&t, in.uri.object, CKO_SECRET_KEY, CKK_AES, "AES", &object, msg);
     if (err == VL_OK) {
         CK_RV rv = t.f->C_DecryptInit(t.session, &mechanism, object);
         if (rv != CKR_OK)
@@ -260,24 +260,8 @@ enum vl_err pkcs11_unwrap(const char *module, struct vl_span params, struct vl_s
 
 /* ---- signing ---- */
 
-
 static enum vl_err pair_find(struct token *t, const char *name, CK_OBJECT_CLASS class, CK_OBJECT_HANDLE *ret, struct vl_errmsg *msg) {
-    CK_KEY_TYPE type = CKK_EC_EDWARDS;
-    CK_ATTRIBUTE want[] = { { CKA_CLASS, &class, sizeof class },
-                            { CKA_KEY_TYPE, &type, sizeof type },
-                            { CKA_LABEL, (void *)(uintptr_t)name, strlen(name) } };
-    CK_OBJECT_HANDLE found[2];
-    CK_ULONG n = 0;
-    CK_RV rv = t->f->C_FindObjectsInit(t->session, want, 3);
-    if (rv == CKR_OK) {
-        rv = t->f->C_FindObjects(t->session, found, 2, &n);
-        t->f->C_FindObjectsFinal(t->session);
-    }
-    if (rv != CKR_OK) return fault(rv, "looking for the key", msg);
-    if (n != 1)
-        return vl_errmsg_set(msg, n ? VL_EEXISTS : VL_ENOTFOUND, n ? "the token has several Ed25519 keys called '%s'" : "the token has no Ed25519 key called '%s' that this PIN shows", name);
-    *ret = found[0];
-    return VL_OK;
+    return object_find(t, name, class, CKK_EC_EDWARDS, "Ed25519", ret, msg);
 }
 
 static enum vl_err pair_make(struct token *t, const char *name, struct vl_errmsg *msg) {
