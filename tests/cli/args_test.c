@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/pages.h"
 #include "cli/units.h"
+#include "trust/verify.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,4 +240,19 @@ TEST(man, the_manual_page_is_clean_roff) {
     CHECK_STR("", out);
     CHECK_EQ(0, run_on(page_man, "groff -man -Tascii -P-c -P-b -P-u %s | grep -c 'village run wc.wasm --input'", out,
                        sizeof out));
+}
+
+/* The help is a sentence, the kinds are a table: neither may know one that the other lacks. */
+TEST(commands, verify_names_every_kind_of_artefact) {
+    const char *about = NULL;
+    for (size_t i = 0; i < commands_n; i++)
+        if (strcmp(commands[i].name, "verify") == 0) about = commands[i].about;
+    CHECK(about != NULL);
+    const char *list = strstr(about, "Kinds: ");
+    CHECK(list != NULL);
+    size_t named = 1, kinds = 0;
+    for (const char *p = list; *p != '\n' && *p != '\0'; p++) named += *p == ',';
+    for (const char *kind; (kind = verify_kind(kinds)) != NULL; kinds++)
+        if (strstr(list, kind) == NULL) fail_msg("the help of verify does not name '%s'", kind);
+    CHECK_EQ(kinds, named);
 }
