@@ -1,7 +1,6 @@
 """The command line against real villages: the newcomer's first minutes, wrong words, Ctrl-C."""
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -17,9 +16,12 @@ def cli(v, *args, **kw):
 
 def test_the_demonstration_counts_words_on_four_nodes_and_ends_well(program, wasm, examples):
     demo = os.path.join(os.path.dirname(__file__), "../../tools/demo")
-    r = subprocess.run([demo, program, examples, "--once"], capture_output=True, text=True, env=ENV, timeout=180)
-    # Eight short tasks need not reach all four: a node that is started last, or whose machine is busy, may get none.
-    check(r.returncode == 0 and re.search(r"by 8 tasks on [234] nodes: equal to an independent count", r.stdout), r.stdout[-800:] + r.stderr[-1500:])
+    for _ in range(3):  # a node that is being measured at that moment takes no task, and the others are quick
+        r = subprocess.run([demo, program, examples, "--once"], capture_output=True, text=True, env=ENV, timeout=180)
+        check(r.returncode == 0 and "equal to an independent count" in r.stdout, r.stdout[-800:] + r.stderr[-1500:])
+        if "on 4 nodes" in r.stdout:
+            return
+    check(False, f"never on all four nodes: {r.stdout[-800:]}")
 
 
 def test_wrong_words_get_help_and_the_documented_exit_codes(program, wasm, examples):

@@ -28,13 +28,23 @@ def facts_of(v, text, *args):
     return r.returncode, a, [(x["name"], x["value"]) for x in a["facts"]]
 
 
-def availability(v, node):
-    text = v.call("POST", "/v1/fog/proofs/generate", {"kind": "availability", "node": node})["artefact"]
+def availability(v, node, at=None):
+    text = (at or v).call("POST", "/v1/fog/proofs/generate", {"kind": "availability", "node": node})["artefact"]
     code, a, facts = facts_of(v, text)
     counted = dict(facts)
     asked, answered = counted["challenges"].split(" asked, ")
     return {"proved": code == 0, "asked": int(asked), "answered": int(answered.split()[0]), "witnesses": int(counted["witnesses"].split()[0]),
             "shown": int(counted["kept"].split(", ")[1].split()[0]), "text": text, "reason": a["reason"]}
+
+
+def proof(v, node, at=None, epochs=4):
+    """One that holds.  A witness asks four times in an epoch, by chance not at all in one of fifty: then another epoch is asked."""
+    for _ in range(epochs):
+        a = availability(v, node, at)
+        if a["proved"]:
+            break
+        epoch_after(v, 1)
+    return a
 
 
 def village(program):
@@ -66,11 +76,9 @@ def test_neighbours_are_drawn_checked_and_witness_who_is_there(program, wasm, ex
         for i in range(1, len(lines) - 1, 4):
             bad = lines[i][:9] + ("B" if lines[i][9] != "B" else "C") + lines[i][10:]
             check(offline(v, "\n".join(lines[:i] + [bad] + lines[i + 1:]) + "\n").returncode == 1, f"line {i} changed")
-        proofs = 0
         for name, id in id_of.items():
-            a = availability(v, id)
-            proofs += a["proved"]
-            check(a["witnesses"] >= 3 and a["asked"] > 0, f"{name}: {a}")
+            a = proof(v, id)
+            check(a["proved"] and a["witnesses"] >= 3 and a["asked"] > 0, f"{name}: {a}")
             check(a["answered"] >= a["asked"] - 2, f"{name}: {a}")  # a busy machine may be late once
         check(proofs >= len(id_of) - 1, f"{proofs} proofs hold: by chance two of four witnesses may have asked nothing, but not often")
         own = v.member.call("POST", "/v1/fog/proofs/generate", {"kind": "availability", "node": id_of["m"]})["artefact"]
@@ -79,8 +87,8 @@ def test_neighbours_are_drawn_checked_and_witness_who_is_there(program, wasm, ex
         v.member.call("POST", "/v1/fog/kept", {"blob": blob["hash"]})
         check(v.member.raw("POST", "/v1/fog/kept", {"blob": "0" * 64})[0] == 404, "a blob that is not here")
         epoch_after(v, 2)
-        a = availability(v, id_of["m"])
-        check(a["witnesses"] >= 3 and a["shown"] > 0 and a["shown"] >= a["answered"] - 2, str(a))
+        a = proof(v, id_of["m"])
+        check(a["proved"] and a["shown"] > 0 and a["shown"] >= a["answered"] - 2, str(a))
     finally:
         v.down()
 
@@ -129,10 +137,9 @@ def test_a_node_that_was_killed_shows_in_its_proof_and_the_coordinators_fall_doe
         epoch_after(v, 1)
         v.nodes[1].kill()  # w0; it has shown its draws for this epoch and the next, in all of which it is off
         epoch_after(v, 2)
-        gone, there = availability(v, id_of["w0"]), availability(v, id_of["w1"])
+        gone, there = availability(v, id_of["w0"]), proof(v, id_of["w1"])
         check(gone["proved"] and gone["witnesses"] >= 3 and gone["asked"] > 0 and gone["answered"] == 0, str(gone))
-        # Three witnesses are left, and one in twenty of such epochs has one that asked nothing: then it proves nothing.
-        check((there["proved"] or there["asked"] < 24) and there["witnesses"] >= 3 and there["answered"] >= there["asked"] - 2, str(there))
+        check(there["proved"] and there["answered"] >= there["asked"] - 2, str(there))
         before = neighbours(v)
         v.head.kill()
         time.sleep(1)
@@ -142,8 +149,8 @@ def test_a_node_that_was_killed_shows_in_its_proof_and_the_coordinators_fall_doe
         check(after["epoch"] == before["epoch"] and after["seed"] == before["seed"] and after["neighbours"] == before["neighbours"], f"{before} {after}")
         epoch_after(v, 1)
         for name in ("w1", "w2", "m"):
-            a = availability(v, id_of[name])
-            check(a["witnesses"] >= 3 and a["answered"] >= a["asked"] - 2, f"{name}: {a}")
+            a = proof(v, id_of[name])
+            check(a["proved"] and a["answered"] >= a["asked"] - 2, f"{name}: {a}")
             check(neighbours(v.member)["silences"] == 0, "the coordinator's absence is nobody's silence")
         m = neighbours(v.member)
         check(m["checks"]["reveals_left_out"] == 0 and m["checks"]["books_differed"] == 0 and m["seed"] == neighbours(v)["seed"], str(m))
