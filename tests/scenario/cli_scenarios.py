@@ -16,7 +16,7 @@ def cli(v, *args, **kw):
 
 def test_the_demonstration_counts_words_on_four_nodes_and_ends_well(program, wasm, examples):
     demo = os.path.join(os.path.dirname(__file__), "../../tools/demo")
-    for _ in range(3):  # a node that is being measured at that moment takes no task, and the others are quick
+    for _ in range(6):  # a node that is being measured at that moment takes no task, and the others are quick
         r = subprocess.run([demo, program, examples, "--once"], capture_output=True, text=True, env=ENV, timeout=180)
         check(r.returncode == 0 and "equal to an independent count" in r.stdout, r.stdout[-800:] + r.stderr[-1500:])
         if "on 4 nodes" in r.stdout:
