@@ -397,6 +397,18 @@ TEST(verify_attest, a_file_of_evidence_says_what_it_proves_and_what_not) {
     end(&s);
 }
 
+/* A member's words go into a signed result and onto terminals. */
+TEST(admission, shows_a_node_s_reason_as_printable_text_alone) {
+    struct vl_errmsg why;
+    struct admission *a = NULL;
+    struct admission_verdict v;
+    CHECK_OK(admission_create((struct vl_span){ 0 }, NULL, 0, &a, &why));
+    const struct admission_case c = { .when = 1000, .number = 1, .why = " a~b\x7f\x1b[1m\xc3\xa9\n" };
+    admission_judge(a, &c, &v);
+    CHECK_STR(" a~b??[1m???", v.result.why);
+    admission_destroy(a);
+}
+
 TEST(verify_attest, no_changed_or_cut_file_is_taken) {
     struct scene s;
     struct verdict v;
