@@ -7,11 +7,13 @@
 #include "check.h"
 #include "swtpm.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -185,6 +187,39 @@ TEST(keyfile, seals_with_a_tpm_and_writes_again_without_asking_it) {
     CHECK_OK(keyfile_read(path, &ways, &f, &msg));
     CHECK_EQ(5, f.keys.since_ms);
     swtpm_end(&s);
+    end();
+}
+
+/* No room for the new file: the old one stays, and what was begun beside it is gone. */
+TEST(keyfile, stays_as_it_was_when_the_disk_is_full) {
+    struct keyfile got, f = fresh(true);
+    struct keyfile_ways ways;
+    struct vl_errmsg msg = { "" };
+    begin();
+    ways = with("p");
+    CHECK_OK(keyfile_write(path, &f, &msg));
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        const struct rlimit none = { 16, 16 }; /* bytes of a file: fewer than there is to write */
+        struct keyfile other = f;
+        seal_fast(&other, "p");
+        signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &none) != 0) _exit(2);
+        _exit(keyfile_write(path, &other, &msg) == VL_ENOSPC ? 0 : 1);
+    }
+    int status;
+    CHECK_EQ(pid, waitpid(pid, &status, 0));
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_OK(keyfile_read(path, &ways, &got, &msg));
+    CHECK_MEM(&f.keys, &got.keys, sizeof f.keys);
+    CHECK(!got.sealed);
+    unsigned files = 0;
+    DIR *d = opendir(dir);
+    CHECK(d != NULL);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) files += e->d_name[0] != '.';
+    closedir(d);
+    CHECK_EQ(2, files); /* the keys, and the passphrase of this test */
     end();
 }
 
