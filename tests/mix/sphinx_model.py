@@ -260,7 +260,7 @@ def build(hops, end, rng):
     phi = b""
     for i in range(n - 1):
         phi = xor(phi + bytes(SLOT), keys[i].stream[BETA - SLOT * i:])
-    plain = end_slot(end, hops[-1]["delay"]) + padding
+    gamma, plain = b"", end_slot(end, hops[-1]["delay"]) + padding
     beta = xor(plain, keys[-1].stream[:len(plain)]) + phi
     for i in range(n - 1, -1, -1):
         if i < n - 1:
@@ -357,7 +357,7 @@ def main():
     drop = {"command": DROP, "flags": 0}
     rng = Drbg(seed("vectors forward"))
     body = frame(9, bytes(i * 7 & 255 for i in range(1000)))
-    doors, okms, lasts, full = [], [], [], None
+    doors, okms, full = [], [], None
     for n in range(1, HOPS + 1):
         header, keys = build(hops[:n], deliver, rng)
         d, o, delta = walk(seal(header, keys, body), hops[:n])

@@ -3,7 +3,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 from harness import Village, check, wait
 

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import Failure, Village, check, wait
+from harness import Village, check, wait
 
 _village = {}
 

@@ -80,7 +80,6 @@ def test_neighbours_are_drawn_checked_and_witness_who_is_there(program, wasm, ex
             a = proof(v, id)
             check(a["proved"] and a["witnesses"] >= 3 and a["asked"] > 0, f"{name}: {a}")
             check(a["answered"] >= a["asked"] - 2, f"{name}: {a}")  # a busy machine may be late once
-        check(proofs >= len(id_of) - 1, f"{proofs} proofs hold: by chance two of four witnesses may have asked nothing, but not often")
         own = v.member.call("POST", "/v1/fog/proofs/generate", {"kind": "availability", "node": id_of["m"]})["artefact"]
         check(facts_of(v, own)[1]["kind"] == "availability", "the node has its own proof")
         blob = v.member.blob(os.urandom(300000))

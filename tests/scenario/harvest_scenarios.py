@@ -1,5 +1,6 @@
 """Idle machines: real nodes with real tasks on machines made of files, where people come, batteries drain and processors get hot."""
 import functools
+import importlib.util
 import json
 import os
 import shutil
@@ -429,9 +430,10 @@ def test_caps_on_processors_and_bandwidth_hold(program, wasm, examples):
 
 def test_services_tell_of_people_and_prices(program, wasm, examples):
     try:
-        import dbusmock  # noqa: F401
         import dbus
     except ImportError:
+        return "python3-dbusmock is missing"
+    if importlib.util.find_spec("dbusmock") is None:
         return "python3-dbusmock is missing"
     if shutil.which("dbus-daemon") is None:
         return "dbus-daemon is missing"

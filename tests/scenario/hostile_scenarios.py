@@ -3,8 +3,6 @@ import json
 import os
 import random
 import socket
-import threading
-import time
 
 from harness import Node, Village, check, wait
 

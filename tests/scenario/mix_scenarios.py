@@ -2,7 +2,7 @@
 import os
 import time
 
-from harness import Failure, Node, Village, check, free_port, wait
+from harness import Node, Village, check, free_port, wait
 
 EPOCH_MS = 12000
 INPUTS = [f"line {i} of the text\n".encode() for i in range(6)]

@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 
-from harness import FINAL, Failure, Gateway, Node, Village, check, free_port, wait
+from harness import FINAL, Gateway, Node, Village, check, free_port, wait
 from mix_scenarios import MixVillage
 
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1", NO_COLOR="1")
