@@ -216,20 +216,21 @@ static bool says(struct vl_span document, const char *object, const char *name, 
 
 /* The operator's collateral for this machine takes the place of what the node sent: a node would choose the kindest. */
 static bool collateral_ours(const struct admission *a, const struct attest_result *r, struct attest_input *in) {
-    char fmspc[13];
-    bool tdx = in->kind == ATTEST_TDX, found = false;
-    if ((in->kind != ATTEST_SGX && !tdx) || r->device_n != 6) return false;
-    for (unsigned i = 0; i < 6; i++) snprintf(fmspc + 2 * i, 3, "%02X", r->device[i]);
+    char fmspc[2 * ATTEST_FMSPC + 1];
+    bool tdx = in->kind != ATTEST_SGX, found = false;
+    struct vl_span *at = in->collateral + (in->kind == ATTEST_AZURE ? ATTEST_AZURE_TCB : 0);
+    if (!r->has_fmspc) return false;
+    for (unsigned i = 0; i < ATTEST_FMSPC; i++) snprintf(fmspc + 2 * i, 3, "%02X", r->fmspc[i]);
     for (size_t i = 0; i < a->ntcb && !found; i++) {
         struct vl_span id, machine;
         found = says(a->tcb[i], "tcbInfo", "id", &id) && says(a->tcb[i], "tcbInfo", "fmspc", &machine) &&
                 vl_span_eq(id, vl_span_str(tdx ? "TDX" : "SGX")) && vl_span_eq(machine, vl_span_str(fmspc));
-        if (found) in->collateral[0] = a->tcb[i];
+        if (found) at[0] = a->tcb[i];
     }
     for (size_t i = 0; found && i < a->nidentity; i++) {
         struct vl_span id;
         if (says(a->identity[i], "enclaveIdentity", "id", &id) && vl_span_eq(id, vl_span_str(tdx ? "TD_QE" : "QE")))
-            in->collateral[1] = a->identity[i];
+            at[1] = a->identity[i];
     }
     return found;
 }

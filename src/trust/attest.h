@@ -19,6 +19,8 @@
 
 #define ATTEST_EVIDENCE_MAX 262144u /* bytes of evidence */
 #define ATTEST_COLLATERAL 8u        /* pieces of collateral */
+#define ATTEST_AZURE_TCB 4u         /* of an Azure vTPM over TDX: TCB info here, QE identity behind it */
+#define ATTEST_FMSPC 6u             /* bytes that name family, model and stepping in a PCK certificate */
 #define ATTEST_ROOTS 32u            /* pinned roots of one kind, ours and the caller's */
 #define ATTEST_REGISTERS 192u       /* bytes */
 #define ATTEST_DATA 64u             /* report data, nonce, measurement: bytes */
@@ -138,6 +140,8 @@ struct attest_result {
     enum attest_state secure_boot; /* where the evidence speaks of it */
     bool with_tpm;                 /* a TEE's evidence that carries a vTPM's quote under it */
     uint8_t measurement[ATTEST_DATA], report_data[ATTEST_DATA], device[ATTEST_DATA];
+    uint8_t fmspc[ATTEST_FMSPC]; /* Intel: which collateral is this machine's; only with has_fmspc */
+    bool has_fmspc;
     uint8_t registers[ATTEST_REGISTERS]; /* what was measured at run time: RTMR0..3 of a TD */
     size_t registers_n;
     size_t measurement_n, report_data_n, device_n; /* device: chip id, FMSPC, unique id: what names the machine */

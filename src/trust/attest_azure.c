@@ -159,8 +159,8 @@ static bool tee(const struct attest_input *in, const struct hcl *h, const uint8_
         if (!attest_snp_report(&snp, h->hardware, r)) return false;
     } else if (h->type == TYPE_TDX) {
         struct attest_input td = *in;
-        td.collateral[0] = in->collateral[4];
-        td.collateral[1] = in->collateral[5];
+        td.collateral[0] = in->collateral[ATTEST_AZURE_TCB];
+        td.collateral[1] = in->collateral[ATTEST_AZURE_TCB + 1];
         if (!attest_dcap_quote(&td, in->collateral[3], true, r)) return false;
         /* The local report has no signature that we could check; it must say what the quote says. */
         const uint8_t *local = h->hardware.p;

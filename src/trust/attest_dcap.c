@@ -244,6 +244,8 @@ static const char *verify(const struct attest_input *in, struct dcap_quote *q, c
     attest_copy(r->device, &r->device_n, vl_span(q->pck.ppid, sizeof q->pck.ppid));
     memcpy(r->device + r->device_n, q->pck.fmspc, sizeof q->pck.fmspc);
     r->device_n += sizeof q->pck.fmspc;
+    memcpy(r->fmspc, q->pck.fmspc, sizeof r->fmspc);
+    r->has_fmspc = true;
     const char *why = q->tdx ? td_body(q, r) : sgx_body(q, r);
     if (why != NULL) return why;
     return dcap_judge(in, q, r) ? NULL : "the quoting enclave is not the one of Intel's identity";

@@ -21,7 +21,7 @@
 struct dcap_pck {
     uint8_t component[DCAP_COMPONENTS];
     uint32_t pcesvn;
-    uint8_t ppid[16], pceid[2], fmspc[6];
+    uint8_t ppid[16], pceid[2], fmspc[ATTEST_FMSPC];
 };
 
 struct dcap_quote {

@@ -74,15 +74,6 @@ static void add_crl_hex(struct crypto_x509_pool *pool, const json_t *o, const ch
     size_t n = vectors_bytes(o, key, der, sizeof der);
     CHECK_OK(crypto_x509_pool_add_crl(pool, vl_span(der, n)));
 }
-static char *document(const json_t *o, const char *name, const char *key, const char *signature) {
-    const char *inner = vectors_text(o, key), *sig = vectors_text(o, signature);
-    size_t n = strlen(inner) + strlen(sig) + 64;
-    char *text = malloc(n);
-    CHECK(text != NULL);
-    (void)snprintf(text, n, "{\"%s\":%s,\"signature\":\"%s\"}", name, inner, sig);
-    return text;
-}
-
 /* One file with everything in it. */
 static void collateral_and(struct scene *s, const char *name, bool lists) {
     char path[128];
@@ -93,8 +84,8 @@ static void collateral_and(struct scene *s, const char *name, bool lists) {
     add_text(s->pool, o, "tcb_info_issuer_chain");
     if (lists) add_crl_hex(s->pool, o, "root_ca_crl");
     if (lists) add_crl_hex(s->pool, o, "pck_crl");
-    s->info = document(o, "tcbInfo", "tcb_info", "tcb_info_signature");
-    s->identity = document(o, "enclaveIdentity", "qe_identity", "qe_identity_signature");
+    s->info = attest_document(o, "tcbInfo", "tcb_info", "tcb_info_signature");
+    s->identity = attest_document(o, "enclaveIdentity", "qe_identity", "qe_identity_signature");
     s->in.collateral[0] = vl_span_str(s->info);
     s->in.collateral[1] = vl_span_str(s->identity);
     json_decref(o);

@@ -36,6 +36,15 @@ struct crypto_x509_pool *attest_pool(struct attest_files *f, const char *const *
     return p;
 }
 
+char *attest_document(const json_t *o, const char *name, const char *key, const char *signature) {
+    const char *inner = vectors_text(o, key), *sig = vectors_text(o, signature);
+    size_t n = strlen(inner) + strlen(sig) + 64;
+    char *text = malloc(n);
+    CHECK(text != NULL);
+    (void)snprintf(text, n, "{\"%s\":%s,\"signature\":\"%s\"}", name, inner, sig);
+    return text;
+}
+
 vl_ms attest_date(const char *text) {
     unsigned y, m, d, hour = 0, minute = 0;
     CHECK(sscanf(text, "%4u-%2u-%2uT%2u:%2u", &y, &m, &d, &hour, &minute) >= 3);

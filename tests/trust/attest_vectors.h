@@ -5,6 +5,7 @@
 
 #include "trust/attest.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ struct vl_span attest_file(struct attest_files *f, const char *name);
 void attest_files_free(struct attest_files *f);
 /* A pool of these certificates (NULL ends the list). */
 struct crypto_x509_pool *attest_pool(struct attest_files *f, const char *const *names);
+
+/* Collateral as Intel's service gives it, {"tcbInfo":{...},"signature":"..."}, out of a file that has its parts; free() it. */
+char *attest_document(const json_t *o, const char *name, const char *key, const char *signature);
 
 /* Milliseconds of midnight UTC, "2025-07-01", or of "2022-11-09T23:00". */
 vl_ms attest_date(const char *text);
