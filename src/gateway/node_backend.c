@@ -559,10 +559,10 @@ static enum vl_err be_node_maintenance(void *self, struct vl_node_id id, bool on
 
 static void ticket_done(void *arg, enum vl_err err, const char *detail, struct vl_span bytes) {
     struct call *c = arg;
-    const struct membership *m = brain_members(node_brain(node_of(c->self)));
+    const struct membership *m = err == VL_OK ? brain_members(node_brain(node_of(c->self))) : NULL;
     struct view_ticket v = { 0 };
     char id[17] = "";
-    for (size_t i = 0; err == VL_OK && m && bytes.n == 8 && i < membership_ticket_count(m); i++) {
+    for (size_t i = 0; m && bytes.n == 8 && i < membership_ticket_count(m); i++) {
         const struct ticket_record *r = membership_ticket_at(m, i);
         if (memcmp(r->secret_hash, bytes.p, 8) == 0) ticket_view(r, id, &v);
     }

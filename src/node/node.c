@@ -41,8 +41,7 @@ static void waiter_answer(struct node *n, uint64_t token, enum vl_err err, const
     copy.done(copy.arg, err, detail, bytes);
 }
 
-/* Everybody who waits for a commit that will not come is told so: nothing was acknowledged. */
-static void waiters_fail(struct node *n, enum vl_err err, const char *why) {
+void node_waiters_fail(struct node *n, enum vl_err err, const char *why) {
     for (;;) {
         size_t it = 0;
         const void *key;
@@ -438,10 +437,10 @@ static void reopen(struct node *n, enum vl_err err, const char *why) {
     brain_destroy(old);
     mix_close(n);
     store_flush(n->store);
-    waiters_fail(n, err, why);
     struct vl_errmsg msg = { "" };
-    err = node_brain_open(n, &msg);
-    if (err) node_fail(n, err, msg.text);
+    enum vl_err opened = node_brain_open(n, &msg);
+    node_waiters_fail(n, err, why); /* only now: who is told so may read from the brain */
+    if (opened) node_fail(n, opened, msg.text);
 }
 
 /* The brain's memory is worth nothing once a commit failed. */

@@ -213,8 +213,6 @@ static void node_free(struct node *n) {
     store_close(n->store);
     persist_tiles_destroy(n->tiles);
     n->tiles = NULL;
-    size_t it = 0;
-    for (void *w; (w = vl_map_next(&n->waiting, &it, NULL));) free(w);
     vl_map_free(&n->waiting);
     vl_map_free(&n->by_conn);
     free(n->out_buffer);
@@ -247,6 +245,7 @@ void node_stop(struct node *n, void (*done)(void *arg), void *arg) {
     close_handle((uv_handle_t *)&n->slow);
     if (n->polling_store) close_handle((uv_handle_t *)&n->store_poll);
     if (n->store) store_flush(n->store);
+    node_waiters_fail(n, VL_ECLOSED, "this node is stopping: look whether it was done once it runs again");
     node_handle_closed(n);
 }
 

@@ -135,6 +135,8 @@ struct node {
 
 /* node.c */
 void node_pump(struct node *n); /* after every call into the brain */
+/* Everybody who waits for a commit that will not come is told so: nothing was acknowledged. */
+void node_waiters_fail(struct node *n, enum vl_err err, const char *why);
 void node_fail(struct node *n, enum vl_err err, const char *why);
 void node_handle_closed(struct node *n);
 enum vl_err node_brain_open(struct node *n, struct vl_errmsg *msg); /* from the store */
