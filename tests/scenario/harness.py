@@ -3,6 +3,7 @@ import hashlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 import time
 
+PORTS = random.SystemRandom()  # not of the seed that a scenario may set
 FINAL = ("done", "failed", "cancelled", "expired")
 
 
@@ -37,9 +39,14 @@ def wait(what, seconds, probe, every=0.05):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the system gives to outgoing connections: while a node is down, one of those could take its port."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", PORTS.randrange(10000, 32000)))
+                return s.getsockname()[1]
+            except OSError:
+                pass
 
 
 class Node:
