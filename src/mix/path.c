@@ -193,23 +193,9 @@ static enum vl_err make(struct paths *p, vl_ms now, const struct want *w, struct
     return VL_OK;
 }
 
-static const struct mix_client *find_client(const struct mix_consensus *c, struct vl_node_id node) {
-    uint32_t low = 0, high = c->clients_n;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        int order = memcmp(c->clients[mid].node.b, node.b, sizeof node.b);
-        if (order == 0) return &c->clients[mid];
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
-}
-
 /* Where a recipient's mailbox is.  Not listed or without a provider: VL_ENOTFOUND. */
 static enum vl_err find_provider(const struct topo *t, struct vl_node_id node, uint16_t *ret, struct vl_errmsg *msg) {
-    const struct mix_client *client = find_client(t->c, node);
+    const struct mix_client *client = mix_client_by_node(t->c, node);
     if (client == NULL) return vl_errmsg_set(msg, VL_ENOTFOUND, "the recipient is not in the consensus");
     uint16_t at = client->provider == 0 ? SPOT_NONE : topo_find(t, client->provider);
     if (at == SPOT_NONE) return vl_errmsg_set(msg, VL_ENOTFOUND, "the recipient's provider is not in the consensus");
@@ -251,7 +237,7 @@ enum vl_err paths_to_client(struct paths *p, vl_ms now, enum mix_level level, st
  * not listed yet has named, or will name, its guard. */
 static enum vl_err find_mailbox(struct paths *p, vl_ms now, enum mix_level level, uint16_t *ret,
                                 struct vl_errmsg *msg) {
-    if (find_client(p->topo.c, p->self) != NULL) {
+    if (mix_client_by_node(p->topo.c, p->self) != NULL) {
         enum vl_err err = find_provider(&p->topo, p->self, ret, msg);
         return err ? err : check_provider(&p->topo, *ret, level, msg);
     }
