@@ -68,7 +68,7 @@ static enum vl_err step_submit(struct job_book *b, const struct job_event *ev, s
         return err;
     }
     b->next_seq++;
-    fx_history(fx, j, UINT32_MAX, JOB_H_SUBMITTED, "%u tasks", j->n_tasks);
+    fx_history(fx, j, UINT32_MAX, JOB_H_SUBMITTED, "%u task%s", j->n_tasks, j->n_tasks == 1 ? "" : "s");
     job_set_state(b, j, JOB_PRICED);
     fx_history(fx, j, UINT32_MAX, JOB_H_PRICED, "no price yet");
     fx_job(b, fx, j);
@@ -151,7 +151,7 @@ static enum vl_err step_placed(struct job_book *b, const struct job_event *ev, s
     copy_link(b, c);
     j->placed = true;
     fx_assign(fx, c);
-    fx_history(fx, j, ev->task, JOB_H_PLACED, "epoch %llu", (unsigned long long)c->epoch);
+    fx_history_of(fx, c, JOB_H_PLACED, (struct vl_span){ 0 });
     task_settle(b, t, ev->now, fx);
     job_settle(b, j, ev->now, fx);
     return VL_OK;
@@ -195,7 +195,7 @@ static enum vl_err step_status(struct job_book *b, const struct job_event *ev, s
     if (to == COPY_STARTED) {
         c->started_ms = ev->now;
         if (t->job->started_ms == 0) t->job->started_ms = ev->now;
-        fx_history(fx, t->job, ev->task, JOB_H_STARTED, "epoch %llu", (unsigned long long)ev->epoch);
+        fx_history_of(fx, c, JOB_H_STARTED, (struct vl_span){ 0 });
     }
     task_settle(b, t, ev->now, fx);
     job_settle(b, t->job, ev->now, fx);
@@ -355,14 +355,13 @@ static enum vl_err step_report(struct job_book *b, const struct job_event *ev, s
         t->report = kept;
         t->report_len = kept_len;
         const char *why = vl_err_text((enum vl_err)r->error);
-        task_failed(b, t, ev->now, r->error, r->detail.n ? r->detail : vl_span_str(why), fx);
+        task_failed(b, c, ev->now, r->error, r->detail.n ? r->detail : vl_span_str(why), fx);
     } else {
         free(kept);
         fx_verdict(fx, c, r->outcome == TASK_REFUSED ? VERDICT_HANDED_BACK : VERDICT_LOST);
         copy_set(b, c, COPY_GONE);
         t->error = r->error;
-        fx_history(fx, j, r->task, r->outcome == TASK_REFUSED ? JOB_H_TASK_REFUSED : JOB_H_NODE_LOST, "%.*s",
-                   (int)r->detail.n, r->detail.n ? (const char *)r->detail.p : "");
+        fx_history_of(fx, c, r->outcome == TASK_REFUSED ? JOB_H_TASK_REFUSED : JOB_H_NODE_LOST, r->detail);
         if (r->outcome == TASK_REFUSED && r->error == TASK_HANDED_BACK)
             task_handed_back(b, t, ev->now, fx);
         else if (r->outcome == TASK_REFUSED)
@@ -407,7 +406,7 @@ static enum vl_err step_node_lost(struct job_book *b, const struct job_event *ev
         struct job *j = t->job;
         fx->changed = true;
         copy_set(b, c, COPY_AWAY);
-        fx_history(fx, j, task_index(t), JOB_H_NODE_LOST, "epoch %llu", (unsigned long long)c->epoch);
+        fx_history_of(fx, c, JOB_H_NODE_LOST, (struct vl_span){ 0 });
         task_lost(b, t, ev->now, fx);
         const struct copy *next = copy_above(n, at);
         if (next == NULL || next->task->job != j) job_settle(b, j, ev->now, fx);
@@ -454,12 +453,11 @@ static bool known_run(const struct job_book *b, struct vl_node_id node, const st
 
 static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, bool restarted, vl_ms now, struct job_effects *fx) {
     struct task *t = c->task;
-    struct job *j = t->job;
     switch (v) {
     case KEEP:
         return;
     case REVIVE:
-        fx_history(fx, j, task_index(t), JOB_H_RECONNECTED, "epoch %llu", (unsigned long long)c->epoch);
+        fx_history_of(fx, c, JOB_H_RECONNECTED, (struct vl_span){ 0 });
         copy_set(b, c, c->started_ms || c->committed ? COPY_STARTED : COPY_ACCEPTED);
         c->touched_ms = now;
         c->deadline_ms = copy_deadline(b, c, now);
@@ -472,8 +470,7 @@ static void apply_verdict(struct job_book *b, struct copy *c, enum verdict v, bo
         task_settle(b, t, now, fx);
         break;
     case LOSE:
-        fx_history(fx, j, task_index(t), JOB_H_NODE_LOST, "epoch %llu: the node has it no more",
-                   (unsigned long long)c->epoch);
+        fx_history_of(fx, c, JOB_H_NODE_LOST, vl_span_str("the node has it no more"));
         if (c->asked && !restarted) { /* it had a result, and the process that had it still lives */
             task_cheated(b, t, c, VERDICT_SILENT, "it committed to a result and has it no more", now, fx);
             break;
@@ -567,8 +564,7 @@ static void tick_task(struct job_book *b, struct task *t, vl_ms now, struct job_
             continue;
         }
         fx_revoke(fx, c->node->id, j->id, task_index(t), c->epoch);
-        fx_history(fx, j, task_index(t), JOB_H_TIMEOUT, "epoch %llu: %s", (unsigned long long)c->epoch,
-                   silent ? "not accepted" : "ran too long");
+        fx_history_of(fx, c, JOB_H_TIMEOUT, vl_span_str(silent ? "not accepted" : "ran too long"));
         fx_verdict(fx, c, VERDICT_LATE);
         copy_set(b, c, silent ? COPY_GONE : COPY_FAILED);
         if (silent) {
@@ -578,7 +574,7 @@ static void tick_task(struct job_book *b, struct task *t, vl_ms now, struct job_
         free(t->report); /* of an earlier failure: it would explain this one wrongly */
         t->report = NULL;
         t->report_len = 0;
-        task_failed(b, t, now, VL_ETIMEOUT, vl_span_str(vl_err_text(VL_ETIMEOUT)), fx);
+        task_failed(b, c, now, VL_ETIMEOUT, vl_span_str(vl_err_text(VL_ETIMEOUT)), fx);
     }
     if (t->until != 0 && t->until <= now && t->live == 0 && t->state < JOB_TASK_DONE) {
         t->rule = JOB_RULE_ACCEPT; /* nobody could be had to repeat it */

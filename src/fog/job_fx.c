@@ -206,12 +206,13 @@ void text_trim(char *s) {
     for (size_t n = strlen(s); n > 0 && !task_text_ok(vl_span(s, n), n); n--) s[n - 1] = 0;
 }
 
-void fx_history_of(struct job_effects *fx, const struct copy *c, enum job_history what, const char *text) {
+void fx_history_of(struct job_effects *fx, const struct copy *c, enum job_history what, struct vl_span text) {
     struct job_effect *f = emit(fx, JOB_FX_HISTORY, c->task->job->id, task_index(c->task));
     if (f == NULL) return;
     f->history = what;
     f->node = c->node->id;
-    snprintf(f->detail, sizeof f->detail, "epoch %llu: %s", (unsigned long long)c->epoch, text);
+    snprintf(f->detail, sizeof f->detail, "epoch %llu%s%.*s", (unsigned long long)c->epoch, text.n ? ": " : "", (int)text.n,
+             text.n ? (const char *)text.p : "");
     text_trim(f->detail);
 }
 

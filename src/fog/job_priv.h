@@ -140,7 +140,7 @@ void fx_revoke(struct job_effects *fx, struct vl_node_id node, struct vl_job_id 
 void fx_job(struct job_book *b, struct job_effects *fx, struct job *j);
 void fx_task(struct job_effects *fx, const struct task *t);
 /* A line about one copy and its node. */
-void fx_history_of(struct job_effects *fx, const struct copy *c, enum job_history what, const char *text);
+void fx_history_of(struct job_effects *fx, const struct copy *c, enum job_history what, struct vl_span text);
 void fx_history(struct job_effects *fx, const struct job *j, uint32_t task, enum job_history what, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 /* What the copy says of its node: once per copy, when it leaves the state of being open. */
@@ -170,7 +170,7 @@ void task_settle(struct job_book *b, struct task *t, vl_ms now, struct job_effec
 void task_timer(struct job_book *b, struct task *t);
 void task_queue(struct job_book *b, struct task *t, bool queued);
 /* One run ended without a result: back-off, another try, or the end of the job. */
-void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, struct vl_span why,
+void task_failed(struct job_book *b, const struct copy *c, vl_ms now, int32_t error, struct vl_span why,
                  struct job_effects *fx);
 void task_handed_back(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);
 void task_refused(struct job_book *b, struct task *t, vl_ms now, struct job_effects *fx);

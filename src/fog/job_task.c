@@ -331,16 +331,16 @@ static uint64_t backoff(uint32_t failures, uint64_t limit) {
     return wait < limit ? wait : limit;
 }
 
-void task_failed(struct job_book *b, struct task *t, vl_ms now, int32_t error, struct vl_span why,
+void task_failed(struct job_book *b, const struct copy *c, vl_ms now, int32_t error, struct vl_span why,
                  struct job_effects *fx) {
+    struct task *t = c->task;
     t->duplicate = false;
     t->error = error;
     t->failures++;
     t->job->attempts++;
     t->not_before = vl_ms_add(now, backoff(t->failures, JOB_RETRY_MAX_MS));
     task_queue(b, t, false);
-    fx_history(fx, t->job, task_index(t), JOB_H_TASK_FAILED, "attempt %u: %.*s", t->failures, (int)why.n,
-               (const char *)why.p);
+    fx_history_of(fx, c, JOB_H_TASK_FAILED, why);
     if (error == VL_EUNSUPPORTED && t->failures < t->job->max_attempts)
         t->failures = t->job->max_attempts; /* the program cannot run in this sandbox at all: trying again only costs time */
     task_settle(b, t, now, fx);
@@ -390,7 +390,7 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
         if (c->state == COPY_AWAY) fx_verdict(fx, c, VERDICT_LOST);
         bool equal = c->state == COPY_VOTE && vl_hash_eq(c->root, winner->root);
         if (c->state == COPY_VOTE) fx_verdict(fx, c, equal ? VERDICT_AGREED : VERDICT_WRONG);
-        if (c->state == COPY_VOTE && !equal) fx_history_of(fx, c, JOB_H_WRONG, "its result is not the accepted one");
+        if (c->state == COPY_VOTE && !equal) fx_history_of(fx, c, JOB_H_WRONG, vl_span_str("its result is not the accepted one"));
         copy_free(b, c);
     }
     free(t->report);
@@ -407,7 +407,7 @@ static void task_done(struct job_book *b, struct task *t, struct copy *winner, v
     order_del(&b->task_timers, &t->timer);
     task_set_state(t, JOB_TASK_DONE);
     fx_task(fx, t);
-    fx_history(fx, j, i, JOB_H_TASK_DONE, "epoch %llu", (unsigned long long)winner->epoch);
+    fx_history_of(fx, winner, JOB_H_TASK_DONE, (struct vl_span){ 0 });
     uint32_t parent = merge_parent(j, i);
     if (parent == UINT32_MAX || --j->tasks[parent].pending > 0) return;
     uint32_t inputs = merge_inputs(j, parent, NULL, NULL);
@@ -430,7 +430,7 @@ bool task_revealing(const struct task *t) {
 void task_cheated(struct job_book *b, struct task *t, struct copy *c, enum job_verdict verdict, const char *why, vl_ms now,
                   struct job_effects *fx) {
     fx_verdict(fx, c, verdict);
-    fx_history_of(fx, c, JOB_H_WRONG, why);
+    fx_history_of(fx, c, JOB_H_WRONG, vl_span_str(why));
     copy_set(b, c, COPY_FAILED);
     task_lost(b, t, now, fx); /* bounds how often; the program is not at fault */
 }

@@ -147,6 +147,12 @@ static void check_runs(const struct world *w) {
     }
 }
 
+/* What happens to a run of a task says where. */
+static bool of_a_run(enum job_history h) {
+    return h == JOB_H_PLACED || h == JOB_H_STARTED || h == JOB_H_TASK_DONE || h == JOB_H_TASK_FAILED || h == JOB_H_TASK_REFUSED ||
+           h == JOB_H_NODE_LOST || h == JOB_H_RECONNECTED || h == JOB_H_TIMEOUT || h == JOB_H_WRONG;
+}
+
 static void absorb(struct world *w) {
     const struct job_effects *fx = &w->d.fx;
     for (uint32_t i = 0; i < fx->n; i++) {
@@ -177,6 +183,7 @@ static void absorb(struct world *w) {
         }
         if (f->kind == JOB_FX_REVOKE) forget_run(w, f->job, f->task, f->epoch);
         if (f->kind == JOB_FX_HISTORY) w->seen[f->history]++;
+        if (f->kind == JOB_FX_HISTORY && of_a_run(f->history)) CHECK(!vl_node_eq(f->node, (struct vl_node_id){ { 0 } }));
         if (f->kind == JOB_FX_HISTORY && f->history == JOB_H_TASK_DONE) CHECK_EQ(1, ++w->done[j][f->task]);
     }
 }
