@@ -38,20 +38,22 @@ static void value_text(const json_t *s, char ret[64]) {
     }
 }
 
+/* NULL: not harvested, and that was said. */
 static int get(struct cli *cli, json_t **ret) {
     int code = cli_call(cli, "GET", "/v1/fog/harvest", NULL, ret);
     if (code != CLI_OK || json_flag(*ret, "harvested")) return code;
     if (cli->json) return CLI_OK;
     json_decref(*ret);
     *ret = NULL;
-    return cli_fail(cli, CLI_FAILED, "this node is not harvested: start it with --harvest");
+    cli_note(cli, "this node is not harvested: start it with --harvest");
+    return CLI_OK;
 }
 
 static int status(struct cli *cli) {
     json_t *h = NULL;
     char text[256], took[UNITS_TEXT];
     int code = get(cli, &h);
-    if (code != CLI_OK) return code;
+    if (code != CLI_OK || h == NULL) return code;
     if (cli->json) return cli_print_json(cli, h);
     uint64_t since = json_count(h, "since_ms", 0), now = now_ms();
     const char *why = json_text(json_object_get(h, "reason"), "text", "");
@@ -83,7 +85,7 @@ static int show_policy(struct cli *cli) {
     static const struct term_column columns[] = { { .title = "NAME" }, { .title = "VALUE", .right = true }, { .title = "MEANING", .trim = true } };
     json_t *h = NULL;
     int code = get(cli, &h);
-    if (code != CLI_OK) return code;
+    if (code != CLI_OK || h == NULL) return code;
     if (cli->json) return cli_print_json(cli, h);
     struct term_table *table = term_table_create(columns, sizeof columns / sizeof columns[0]);
     size_t i = 0;

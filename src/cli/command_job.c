@@ -236,7 +236,7 @@ int command_job(struct cli *cli) {
     if (code == CLI_OK && cli->json)
         code = cli_print_json(cli, json_pack("{s:O,s:O}", "job", job, "files", files));
     else if (code == CLI_OK)
-        cli_note(cli, "%zu files in %s", json_array_size(files), dir);
+        cli_note(cli, "%zu file%s in %s", json_array_size(files), json_array_size(files) == 1 ? "" : "s", dir);
     json_decref(files);
     json_decref(job);
     return code;

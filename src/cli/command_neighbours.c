@@ -103,13 +103,11 @@ int command_availability(struct cli *cli) {
 int command_keep(struct cli *cli) {
     const char *hash = cli->args.operands[0];
     uint8_t blob[32];
-    json_t *answer = NULL;
     if (strlen(hash) != 64 || vl_hex_decode(hash, blob, sizeof blob))
         return cli_fail(cli, CLI_USAGE, "'%s' is no hash of a blob, which has 64 hex digits; `village job ID --json` shows those of its inputs and outputs", hash);
     json_t *body = json_pack("{s:s}", "blob", hash);
-    int code = cli_call(cli, "POST", "/v1/fog/kept", body, &answer);
+    int code = cli_call(cli, "POST", "/v1/fog/kept", body, NULL);
     json_decref(body);
-    json_decref(answer);
     if (code != CLI_OK) return code;
     if (cli->json) return cli_print_json(cli, json_pack("{s:s}", "blob", hash));
     cli_note(cli, "this node promises to keep it: witnesses ask a random chunk of it with every challenge");

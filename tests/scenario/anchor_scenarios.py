@@ -110,6 +110,11 @@ def test_a_receipt_is_anchored_and_proved_offline_and_a_changed_byte_is_refused(
         got = json.loads(out)
         check(got["shown"] and got["size"] == size and got["root"] == root and got["index"] == 0 and got["account"] == r.account and got["chain"] == 31337, out)
         check("job " in r.cli("anchor", "verify", file, "--block", block)[1], "it names the receipt's job")
+        code, out, _ = r.cli("verify", file, "--block", block, "--json")
+        got_again = json.loads(out)
+        check(got_again["kind"] == "anchor" and got_again["proved"] and any(f["value"] == block[2:] for f in got_again["facts"]), out)
+        for words in ((), ("--block", "0x" + "00" * 32), ("--block", block, "--kind", "execution"), ("--block", block, "--village", "00" * 16)):
+            check(not json.loads(r.cli("verify", file, *words, "--json", code=1)[1])["proved"], str(words))
         text = open(file).read()
         begin, *lines, end = text.strip().split("\n")
         body = "".join(lines)

@@ -130,9 +130,9 @@ def compiled(program, wasm):
 class Lent(Gateway):
     """A harvested member on such a machine, with a gateway of its own.  The coordinator takes no work."""
 
-    def __init__(self, program, wasm, policy=EAGER, slots="1"):
+    def __init__(self, program, wasm, policy=EAGER, slots="1", head=()):
         kept = compiled(program, wasm) if wasm else None
-        self.village = Village(program, workers=0)
+        self.village = Village(program, workers=0, head=head)
         v = self.village
         self.machine = Machine(os.path.join(v.dir, "machine"))
         head = v.call("GET", "/v1/fog/nodes")["items"][0]["id"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """scenario.py VILLAGE WASM_DIR EXAMPLES_DIR PART: scenarios over real processes, as TAP.
 
-Parts: crash, contain, hostile, cli, mix, mix_hostile, remote, quorum, overload, harvest, market, verify, anchor, keys, proof, attest, draw."""
+Parts: crash, contain, hostile, cli, commands, mix, mix_hostile, remote, quorum, overload, harvest, market, verify, anchor, keys, proof, attest, draw."""
 import importlib
 import os
 import sys
