@@ -226,3 +226,42 @@ def test_opentimestamps_files_made_here_are_those_of_the_reference(program, wasm
         with open(os.path.join(d, "other"), "wb") as f:
             f.write(b"other")
         run("timestamp", "attach", "other", "paper.ots", "--form", "ots", code=1)
+
+
+def test_a_member_that_was_set_back_and_signs_another_past_is_convicted_by_its_own_receipts(program, wasm, examples):
+    v = Village(program, workers=1)
+    try:
+        worker, slow = v.nodes[1], os.path.join(wasm, "slow.wasm")
+        head = next(n["id"] for n in v.call("GET", "/v1/fog/nodes")["items"] if n["name"] == "head")
+        v.call("POST", f"/v1/fog/nodes/{head}/maintenance", {"on": True})
+
+        def leaf():
+            job = v.job(slow, TEXT[:1], args=["1"])
+            check(v.ended(job, 60)["state"] == "done", "a job")
+            return v.call("GET", f"/v1/fog/jobs/{job}/receipts")["items"][0]["index"]
+
+        def started():
+            worker.start()
+            wait("the worker", 30, lambda: [n for n in v.call("GET", "/v1/fog/nodes")["items"] if n["name"] == "w0" and n["state"] in ("idle", "active") and n["features"]])
+        first, kept = leaf(), worker.data + ".kept"
+        worker.stop()
+        shutil.copytree(worker.data, kept)
+        started()
+        second = leaf()
+        worker.kill()
+        shutil.rmtree(worker.data)
+        os.rename(kept, worker.data)
+        started()
+        third = leaf()
+        for other in (first, 10**6):
+            check(v.raw("POST", "/v1/fog/proofs/generate", {"kind": "contradiction", "first": other, "second": third})[0] == 404, "these get on, or are not there")
+        proof = v.call("POST", "/v1/fog/proofs/generate", {"kind": "contradiction", "first": second, "second": third})["artefact"]
+        r = offline(v, proof, "--village", v.call("GET", "/v1/system/info")["village_id"], "--json")
+        a = json.loads(r.stdout)
+        check(r.returncode == 0 and a["kind"] == "contradiction" and "both as the next one after the same receipt" in a["proves"][0], f"{r.stdout} {r.stderr}")
+        lines = proof.splitlines()
+        for i in range(1, len(lines) - 1, 3):
+            bad = lines[i][:9] + ("B" if lines[i][9] != "B" else "C") + lines[i][10:]
+            check(offline(v, "\n".join(lines[:i] + [bad] + lines[i + 1:]) + "\n").returncode == 1, f"line {i} changed")
+    finally:
+        v.down()
