@@ -73,7 +73,7 @@ def key_hash(pem):
 class Scene:
     """A coordinator whose policy may accept the CA of this test's TPM, in words, as a test root."""
 
-    def __init__(self, program, accepted, **policy):
+    def __init__(self, program, accepted, at_head=False, **policy):
         self.dir = os.path.join("/var/tmp", f"village-attest-{os.getpid()}-{time.monotonic_ns()}")
         os.makedirs(self.dir)
         self.nowhere = os.path.join(self.dir, "nowhere")
@@ -93,13 +93,15 @@ class Scene:
             json.dump(text, f, indent=1)
         self.v = Village(program, workers=0, timing=("--heartbeat", "500ms", "--lost", "2s", "--device-root", self.nowhere))
         self.v.head.stop()  # the first start founded; the policy is of this one
-        self.v.head.args = [*self.v.head.args, "--attest-policy", self.policy, "--attest-dir", self.vendors]
+        self.v.head.args = [*self.v.head.args, "--attest-policy", self.policy, "--attest-dir", self.vendors,
+                            *(("--tpm", self.tpm.tcti) if at_head else ())]
         self.v.head.start()
         wait("the gateway", 30, lambda: self.v.call("GET", "/v1/system/health"))
         self.gateways = {}
-        self.join("proven", "--tpm", self.tpm.tcti)
+        if not at_head:
+            self.join("proven", "--tpm", self.tpm.tcti)
         self.join("plain")
-        self.v.ready(3)
+        self.v.ready(2 if at_head else 3)
 
     def join(self, name, *args):
         port = free_port()
@@ -166,6 +168,27 @@ def test_a_node_with_a_tpm_is_worth_700_and_gets_the_jobs_that_ask_for_it(progra
         check(own.returncode == 0 and "level" in own.stdout, own.stdout + own.stderr)
         bad = s.cli("run", "--min-attestation", "7", os.path.join(wasm, "slow.wasm"))
         check(bad.returncode == 2 and "0.7" in bad.stderr, bad.stderr)
+    finally:
+        s.down()
+
+
+def test_the_coordinator_judges_its_own_tpm_as_it_does_those_of_others(program, wasm, examples):
+    if not tools():
+        return ABSENT
+    s = Scene(program, True, at_head=True)
+    try:
+        head = s.shown("head", 700)
+        check(head["attestation"] == "tpm: accepted", str(head))
+        job = s.v.job(os.path.join(wasm, "slow.wasm"), [b"x\n"], args=["0"], require={"min_attestation": 700})
+        check(s.v.ended(job, 60)["state"] == "done" and {t["node"] for t in s.v.tasks(job)} == {head["id"]}, f"{s.v.tasks(job)}")
+        s.v.head.kill()
+        s.v.head.start()
+        wait("the gateway", 30, lambda: s.v.call("GET", "/v1/system/health"))
+        check(s.node("head")["attestation_milli"] == 700, "the verdict is kept")
+        s.tpm.stop()
+        check(s.cli("attest", "ask", "head").returncode == 0, "it is asked again")
+        gone = s.shown("head", 300)
+        check("accepted" not in gone["attestation"], str(gone))
     finally:
         s.down()
 
