@@ -308,3 +308,60 @@ TEST(tpm_eventlog, a_short_log_is_refused_and_so_is_every_cut_inside_an_event) {
     CHECK_EQ(26, whole); /* after the header, and after each event but the last */
     attest_files_free(&f);
 }
+
+/* --- a log made here --- */
+
+struct log {
+    uint8_t b[512];
+    size_t n;
+};
+static void le(struct log *l, uint32_t v, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) l->b[l->n++] = (uint8_t)(v >> 8 * i);
+}
+static void bytes(struct log *l, const void *p, size_t n) {
+    memcpy(l->b + l->n, p, n);
+    l->n += n;
+}
+/* An event with a digest of 32 bytes `of`. */
+static void event(struct log *l, uint32_t pcr, uint32_t type, uint8_t of, const void *data, size_t n) {
+    uint8_t digest[32];
+    memset(digest, of, sizeof digest);
+    le(l, pcr, 4), le(l, type, 4), le(l, 1, 4), le(l, TPM_SHA256, 2);
+    bytes(l, digest, sizeof digest);
+    le(l, (uint32_t)n, 4);
+    bytes(l, data, n);
+}
+static struct log only_sha256(void) {
+    struct log l = { .n = 0 };
+    static const uint8_t none[20], versions[8] = { 0, 0, 0, 0, 0, 2, 0, 2 };
+    le(&l, 0, 4), le(&l, 3, 4);
+    bytes(&l, none, 20);
+    le(&l, 16 + 8 + 4 + 4 + 1, 4);
+    bytes(&l, "Spec ID Event03", 16);
+    bytes(&l, versions, 8);
+    le(&l, 1, 4), le(&l, TPM_SHA256, 2), le(&l, 32, 2), le(&l, 0, 1);
+    return l;
+}
+
+TEST(tpm_eventlog, a_start_from_another_locality_is_where_pcr_0_begins) {
+    uint8_t locality[17] = "StartupLocality", both[64] = { 0 }, want[TPM_DIGEST];
+    struct tpm_replay r;
+    for (uint8_t is = 0; is < 6; is++) {
+        struct log l = only_sha256();
+        locality[16] = is;
+        event(&l, 0, 3, 0, locality, sizeof locality);
+        event(&l, 0, 8, 0x77, "v", 1);
+        bool taken = tpm_eventlog_replay(vl_span(l.b, l.n), TPM_SHA256, &r);
+        CHECK(taken == (is <= 4));
+        if (!taken) continue;
+        both[31] = is;
+        memset(both + 32, 0x77, 32);
+        tpm_digest(TPM_SHA256, vl_span(both, 64), want);
+        CHECK_MEM(want, r.pcr[0], 32);
+    }
+    struct log late = only_sha256(); /* after something was measured, it cannot have begun elsewhere */
+    locality[16] = 3;
+    event(&late, 0, 8, 0x77, "v", 1);
+    event(&late, 0, 3, 0, locality, sizeof locality);
+    CHECK(!tpm_eventlog_replay(vl_span(late.b, late.n), TPM_SHA256, &r));
+}

@@ -59,6 +59,18 @@ TEST(ots, computes_every_message_as_the_reference_does) {
     attests(&o.at[3], OTS_ETHEREUM, 42, "4939758961b713d61ed39d9542d7fe84953caa4e36711a50e04d3939a3bf3876");
 }
 
+TEST(ots, reverses_a_message) {
+    static struct ots o;
+    static const uint8_t tail[] = { 0xf2, 0x00, 0x05, 0x88, 0x96, 0x0d, 0x73, 0xd7, 0x19, 0x01, 0x01, 0x05 };
+    uint8_t in[HEAD + sizeof tail], digest[32];
+    load_head(in);
+    memcpy(in + HEAD, tail, sizeof tail);
+    CHECK_OK(ots_parse(vl_span(in, sizeof in), &o));
+    crypto_sha256(vl_span_str("village"), digest);
+    CHECK(o.n == 1 && o.at[0].computed && o.at[0].height == 5 && o.at[0].message_n == 32);
+    for (size_t k = 0; k < 32; k++) CHECK_EQ(digest[31 - k], o.at[0].message[k]);
+}
+
 TEST(ots, knows_an_attestation_of_litecoin) {
     static struct ots o;
     uint8_t in[HEAD + 12];
