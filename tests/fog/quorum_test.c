@@ -481,3 +481,24 @@ TEST(quorum, of_equal_nodes_the_one_with_fewest_promises_is_chosen) {
     CHECK_OK(quorum_choose(&ask, v, 20, &c));
     CHECK(c.ok && c.n == 1 && c.node[0] == 13);
 }
+
+TEST(quorum, a_cheap_owners_hundred_machines_do_not_hide_the_others_from_a_wide_job) {
+    enum { CHEAP = 150, DEAR = 30, ALL = CHEAP + DEAR };
+    struct quorum_node v[ALL];
+    struct quorum_ask ask = ask_of(TIER_PLATINUM);
+    struct quorum_choice c;
+    struct quorum_groups g;
+    spread(v, ALL, ALL, 995000000);
+    for (uint32_t i = 0; i < ALL; i++) {
+        bool cheap = i < CHEAP;
+        v[i].price = cheap ? 1 : 1000;
+        v[i].domain[DOMAIN_OWNER] = cheap ? 1 : 2 + i % 5;
+        v[i].domain[DOMAIN_REGION] = cheap ? 1 : 2 + i % 2;
+        v[i].domain[DOMAIN_INFRA] = cheap ? 1 : 2;
+    }
+    CHECK_OK(quorum_choose(&ask, v, ALL, &c));
+    CHECK(c.ok);
+    CHECK_OK(quorum_widen(&ask, v, ALL, &c, 6, &g));
+    CHECK_EQ(6, g.groups); /* each owner has six, and each group wants one of every owner */
+    for (uint32_t k = 0; k < g.groups; k++) CHECK(quorum_keeps(&ask, v, g.node + k * g.size, g.size, NULL));
+}
