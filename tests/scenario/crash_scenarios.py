@@ -128,3 +128,22 @@ def test_an_idempotent_submit_survives_the_coordinators_death(program, wasm, exa
         check(len(v.call("GET", "/v1/fog/jobs")["items"]) == 1, "one job")
     finally:
         v.down()
+
+
+def test_an_input_that_was_lost_is_named_and_the_job_ends_once_it_is_sent_again(program, wasm, examples):
+    v = Village(program, workers=1)
+    try:
+        head = next(n["id"] for n in v.call("GET", "/v1/fog/nodes")["items"] if n["name"] == "head")
+        v.call("POST", f"/v1/fog/nodes/{head}/maintenance", {"on": True})
+        v.nodes[1].stop()
+        text = b"%d lines\n" % os.getpid() + b"x" * 100000 + b"\n"
+        job = v.job(os.path.join(wasm, "slow.wasm"), [text], args=["1"])
+        hash = v.call("GET", "/v1/fog/jobs/" + job)["spec"]["inputs"][0]["hash"]
+        os.unlink(os.path.join(v.head.data, "blobs", hash[:2], hash))
+        v.nodes[1].start()
+        refused = wait("the refusal", 30, lambda: [e for e in v.events(job) if e["kind"] == "task_refused"])
+        check("cannot be fetched" in refused[0]["detail"] and refused[0]["node"], f"{refused}")
+        v.blob(text)
+        check(v.ended(job, 60)["state"] == "done" and v.output(job) == text.upper(), f"{v.events(job)}")
+    finally:
+        v.down()
