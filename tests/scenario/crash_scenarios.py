@@ -126,6 +126,15 @@ def test_an_idempotent_submit_survives_the_coordinators_death(program, wasm, exa
         check(first["id"].encode() in raw and head.get("Idempotent-Replayed") == "true", f"{status} {head} {raw[:200]}")
         check(v.raw("POST", "/v1/fog/jobs", {**body, "name": "other"}, {"Idempotency-Key": "k1"})[0] == 422, "another body is refused")
         check(len(v.call("GET", "/v1/fog/jobs")["items"]) == 1, "one job")
+        others = (("/v1/tickets", {"uses": 2}), ("/v1/fog/market/quote", {"tier": "gold", "work_nh": 1000}),
+                  ("/v1/fog/market/auctions", {"tier": "gold", "work_nh": 1000, "reserve": 1000, "duration_ms": 60000}))
+        first = [v.raw("POST", path, body, {"Idempotency-Key": "k" + path}) for path, body in others]
+        v.head.kill()
+        v.head.start()
+        wait("the gateway", 30, lambda: v.call("GET", "/v1/system/health"))
+        for (path, body), (status, _, raw) in zip(others, first):
+            again = v.raw("POST", path, body, {"Idempotency-Key": "k" + path})
+            check(status in (200, 201) and (status, raw) == (again[0], again[2]) and again[1].get("Idempotent-Replayed") == "true", f"{path}: {again}")
     finally:
         v.down()
 
