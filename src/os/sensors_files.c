@@ -288,14 +288,18 @@ static void read_pressure(struct sensors_files *f, struct machine_reading *r) {
 /* ---- screen and network --------------------------------------------------------------------------------------------- */
 
 struct screen {
-    bool lit, any, unknown;
+    bool lit, unknown;
+};
+struct screens {
+    struct screen panel, other; /* built in, and not */
+    bool dark;                  /* a backlight is off */
 };
 
 static void connector(void *arg, const char *dir, const char *name) {
-    struct screen *s = arg;
+    struct screens *all = arg;
     if (strchr(name, '-') == NULL) return; /* a card, no connector */
+    struct screen *s = strstr(name, "-eDP-") || strstr(name, "-LVDS-") || strstr(name, "-DSI-") ? &all->panel : &all->other;
     if (is(dir, name, "status", "disconnected")) return;
-    s->any = true;
     if (is(dir, name, "dpms", "Off") || is(dir, name, "enabled", "disabled")) return;
     if (is(dir, name, "dpms", "On") || is(dir, name, "dpms", "Standby") || is(dir, name, "dpms", "Suspend"))
         s->lit = true;
@@ -305,19 +309,20 @@ static void connector(void *arg, const char *dir, const char *name) {
 
 static void backlight(void *arg, const char *dir, const char *name) {
     int64_t power = 0;
-    if (number(dir, name, "bl_power", 0, 4, &power) && power == 4) ((struct screen *)arg)->any = true; /* FB_BLANK_POWERDOWN */
+    if (number(dir, name, "bl_power", 0, 4, &power) && power == 4) ((struct screens *)arg)->dark = true; /* FB_BLANK_POWERDOWN */
 }
 
 static void read_screen(struct sensors_files *f, struct machine_reading *r) {
-    struct screen s = { 0 }, dark = { 0 };
+    struct screens s = { .dark = false };
     char path[PATH_BYTES];
     bool drm = entries(f, "/sys/class/drm", connector, &s);
     /* no class drm in a kernel that has sysfs at all: no graphics, so nothing is lit */
     if (!drm && (!join(path, f->root, "/sys/class", "", "") || access(path, R_OK) != 0)) return;
-    entries(f, "/sys/class/backlight", backlight, &dark);
-    if (s.unknown && !s.lit) return;
-    /* a panel whose backlight is off is dark, whatever its connector says; another screen may still be lit */
-    r->signal[SIGNAL_SCREEN] = (struct signal_value){ .known = true, .v = s.lit && !dark.any };
+    entries(f, "/sys/class/backlight", backlight, &s);
+    if (s.dark) s.panel = (struct screen){ .lit = false }; /* whatever its connector says; another screen may still be lit */
+    bool lit = s.panel.lit || s.other.lit;
+    if (!lit && (s.panel.unknown || s.other.unknown)) return;
+    r->signal[SIGNAL_SCREEN] = (struct signal_value){ .known = true, .v = lit };
 }
 
 struct routes {

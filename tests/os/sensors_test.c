@@ -279,6 +279,26 @@ TEST(sensors, tell_lit_screens_from_dark_and_absent_ones) {
     drop(&t);
 }
 
+TEST(sensors, take_a_panel_without_its_backlight_for_dark_and_another_screen_for_lit) {
+    struct tree t = tree();
+    put(&t, "/sys/class/drm/card0-eDP-1/status", "connected\n");
+    put(&t, "/sys/class/drm/card0-eDP-1/dpms", "On\n");
+    put(&t, "/sys/class/backlight/intel_backlight/bl_power", "0\n");
+    struct machine_reading r = reading(&t);
+    KNOWN(r, SIGNAL_SCREEN, 1);
+    put(&t, "/sys/class/backlight/intel_backlight/bl_power", "4\n");
+    r = reading(&t);
+    KNOWN(r, SIGNAL_SCREEN, 0);
+    put(&t, "/sys/class/drm/card0-eDP-1/dpms", "?\n");
+    r = reading(&t);
+    KNOWN(r, SIGNAL_SCREEN, 0);
+    put(&t, "/sys/class/drm/card0-HDMI-A-1/status", "connected\n"); /* the lid is closed, and somebody works at a monitor */
+    put(&t, "/sys/class/drm/card0-HDMI-A-1/dpms", "On\n");
+    r = reading(&t);
+    KNOWN(r, SIGNAL_SCREEN, 1);
+    drop(&t);
+}
+
 TEST(sensors, know_the_price_of_a_modem_and_of_a_cable_only) {
     static const char head[] = "Iface\tDestination\tGateway\n";
     struct tree t = tree();
