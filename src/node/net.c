@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LISTEN_BACKLOG 128
+#define UNREACHABLE_MS 60000u /* between two lines about it */
 
 struct lookup {
     uv_getaddrinfo_t req;
@@ -204,9 +205,21 @@ enum vl_err net_listen(struct node *n, const char *addr, struct vl_errmsg *msg) 
     return VL_OK;
 }
 
-static void dial_failed(struct link_conn *c) {
+/* At once, then once a minute: who joins with a wrong address must not wait in silence. */
+static void unreachable(struct link_conn *c, int status) {
+    struct node *n = c->node;
+    vl_ms now = node_now(n);
+    if (n->unreachable_at != 0 && now < n->unreachable_at + UNREACHABLE_MS) return;
+    n->unreachable_at = now;
+    vl_log(n->cfg.log, now, VL_WARN, "a node cannot be reached; trying again", VL_S("address", c->addr),
+           VL_S("error", status ? uv_strerror(status) : "no such address"),
+           VL_S("look", "does it run, is its port open, and is that the address it was given with --advertise?"));
+}
+
+static void dial_failed(struct link_conn *c, int status) {
     struct node *n = c->node;
     n->stats.dials_failed++;
+    unreachable(c, status);
     if (n->brain) brain_dial_failed(n->brain, node_now(n), c->dial);
     conn_end(c, false);
     node_pump(n);
@@ -217,7 +230,7 @@ static void connected(uv_connect_t *req, int status) {
     struct node *n = c->node;
     if (c->closing) return;
     if (status < 0) {
-        dial_failed(c);
+        dial_failed(c, status);
         return;
     }
     if (brain_dialled(n->brain, node_now(n), c->dial, &c->conn) != VL_OK || !conn_begin(c)) conn_end(c, true);
@@ -228,9 +241,10 @@ static void looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *res) {
     struct lookup *l = req->data;
     struct link_conn *c = l->conn;
     if (c) c->lookup = NULL;
-    if (c && !c->closing &&
-        (status < 0 || res == NULL || uv_tcp_connect(&c->connect, &c->tcp, res->ai_addr, connected) != 0))
-        dial_failed(c);
+    if (c && !c->closing) {
+        if (status == 0 && res) status = uv_tcp_connect(&c->connect, &c->tcp, res->ai_addr, connected);
+        if (status < 0 || res == NULL) dial_failed(c, status);
+    }
     uv_freeaddrinfo(res);
     free(l);
 }
@@ -247,23 +261,26 @@ void net_dial(struct node *n, uint32_t dial, const char *addr) {
     }
     c->dial = dial;
     c->connect.data = c;
+    snprintf(c->addr, sizeof c->addr, "%s", addr);
     if (kind == 1) {
-        if (uv_tcp_connect(&c->connect, &c->tcp, (struct sockaddr *)&ss, connected) != 0) dial_failed(c);
+        int status = uv_tcp_connect(&c->connect, &c->tcp, (struct sockaddr *)&ss, connected);
+        if (status != 0) dial_failed(c, status);
         return;
     }
     struct lookup *l = kind == 0 ? calloc(1, sizeof *l) : NULL;
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     if (l == NULL) {
-        dial_failed(c);
+        dial_failed(c, kind == 0 ? UV_ENOMEM : 0);
         return;
     }
     l->conn = c;
     c->lookup = l;
     l->req.data = l;
-    if (uv_getaddrinfo(n->loop, &l->req, looked_up, host, port, &hints) != 0) {
+    int status = uv_getaddrinfo(n->loop, &l->req, looked_up, host, port, &hints);
+    if (status != 0) {
         c->lookup = NULL;
         free(l);
-        dial_failed(c);
+        dial_failed(c, status);
     }
 }
 

@@ -28,6 +28,7 @@ struct link_conn { /* one TCP connection */
     struct node *node;
     struct link_conn *next;
     uint32_t conn, dial; /* conn 0: not yet, or no longer, the brain's */
+    char addr[VL_ADDR_MAX]; /* that was dialled */
     bool writing, closing, draining;
     uint8_t *rest;         /* being written */
     struct lookup *lookup; /* a name being resolved for this dial */
@@ -87,6 +88,7 @@ struct node {
     bool listening;
     struct link_conn *conns;
     uint32_t conns_n;
+    vl_ms unreachable_at; /* when it was last said that a node cannot be reached */
     struct vl_map by_conn; /* the same, by the brain's number: asked for every flush */
     uint8_t read_buffer[NODE_READ_BUFFER];
     uint8_t *out_buffer;

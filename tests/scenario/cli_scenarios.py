@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from harness import Village, check, wait
+from harness import Node, Village, check, wait
 
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1", NO_COLOR="1")
 
@@ -87,5 +87,30 @@ def test_a_member_started_again_without_its_ticket_comes_back(program, wasm, exa
         wait("it to be offline", 20, lambda: [n for n in v.call("GET", "/v1/fog/nodes")["items"] if n["name"] == "w0" and n["state"] == "offline"])
         w.start()
         v.ready(2)
+    finally:
+        v.down()
+
+
+def test_a_member_joins_by_a_name_and_says_when_it_can_reach_nobody(program, wasm, examples):
+    v = Village(program, workers=0)
+    try:
+        plain = v.head.args
+
+        def advertise(host):
+            v.head.stop()
+            v.head.args = [*plain, "--advertise", f"{host}:{v.links}"]
+            v.head.start()
+            wait("the gateway", 20, lambda: v.call("GET", "/v1/system/health"))
+            return v.call("POST", "/v1/tickets", {"uses": 2})["ticket"]
+        ticket = advertise("localhost")
+        v.nodes.append(Node(v, "named", "join", ticket, "--listen", "127.0.0.1:0", *v.timing))
+        v.ready(2)
+        lost = Node(v, "lost", "join", advertise("no-such-host.invalid"), "--listen", "127.0.0.1:0", *v.timing)
+        v.nodes.append(lost)
+        wait("what is wrong", 30, lambda: f"no-such-host.invalid:{v.links}" in lost.log_text() and "cannot be reached" in lost.log_text())
+        v.head.stop()
+        alone = Node(v, "alone", "join", ticket, "--listen", "127.0.0.1:0", *v.timing)
+        v.nodes.append(alone)
+        wait("what is wrong", 30, lambda: "connection refused" in alone.log_text() and "--advertise" in alone.log_text())
     finally:
         v.down()
