@@ -113,10 +113,17 @@ def harvest(r):
     r.says("harvest", "policy", "cpu=30", word="stored", node=lent)
     r.says("harvest", "policy", "cpu=300", word="1 to 100", node=lent, code=1)
     r.says("harvest", "policy", "nothing=1", word="no policy", node=lent, code=1)
+    others = ("head", "w0", "w1")
+    for name in others:
+        r.run("maintenance", name, "on", only="text")
+    r.says("run", r.slow, "--input", "a.txt", "--", "300", word="HELLO", only="text")
+    for name in others:
+        r.run("maintenance", name, "off", only="text")
     r.says("harvest", "pause", "2h", word="", node=lent)
     check(r.says("harvest", word="paused by its owner", node=lent)["state"] == "off", "paused")
     r.says("harvest", "resume", word="works again", node=lent)
-    r.says("contributions", word="", node=lent)
+    r.says("contributions", word=r.ids["lent"][-8:])  # at the head, while the session is open
+    r.says("contributions", word="no machine", node=lent)
     check(not r.says("harvest", word="--harvest")["harvested"], "the head is not one")
 
 
@@ -156,6 +163,10 @@ def members(r):
     r.says("keys", "rotate", word="coordinator", code=1)
     next_id = r.run("keys", "rotate", node=lent, only="json")[1]["next"]
     wait("the new keys", 30, lambda: r.run("keys", node=lent, only="json")[1]["node"] == next_id, 0.3)
+    lent.kill()
+    lent.start()
+    given = wait("what was given under the old keys", 30, lambda: r.items("contributions", node=lent), 0.5)
+    check([c["tasks_done"] for c in given] == [1] and not given[0]["open"], f"{given}")
     a = r.run("ticket", "--uses", "3")[1]
     check(a["ticket"].startswith("vl1"), "ticket")
     r.run("revoke", a["id"], only="text")

@@ -88,6 +88,12 @@ def test_neighbours_are_drawn_checked_and_witness_who_is_there(program, wasm, ex
         epoch_after(v, 2)
         a = proof(v, id_of["m"])
         check(a["proved"] and a["shown"] > 0 and a["shown"] >= a["answered"] - 2, str(a))
+        v.call("DELETE", "/v1/fog/nodes/" + id_of["w2"])
+        left = wait("a roll without it", 12 * EPOCH, lambda: neighbours(v.member)["members"] == 4 and neighbours(v.member), 0.2)
+        check(id_of["w2"] not in left["neighbours"] and left["checks"]["rolls_refused"] == left["checks"]["books_differed"] == 0, str(left))
+        epoch_after(v, 1)
+        m, h = neighbours(v.member), neighbours(v)
+        check(m["members"] == h["members"] == 4 and m["seed"] == h["seed"] and m["checks"]["books_differed"] == 0, f"{m} {h}")
     finally:
         v.down()
 
