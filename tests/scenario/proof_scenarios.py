@@ -265,3 +265,52 @@ def test_a_member_that_was_set_back_and_signs_another_past_is_convicted_by_its_o
             check(offline(v, "\n".join(lines[:i] + [bad] + lines[i + 1:]) + "\n").returncode == 1, f"line {i} changed")
     finally:
         v.down()
+
+
+TSA = """[tsa]
+default_tsa = one
+[one]
+serial = {0}/serial
+default_policy = 1.2.3.4
+digests = sha256, sha512
+signer_digest = sha256
+ess_cert_id_alg = sha256
+[v3]
+extendedKeyUsage = critical,timeStamping
+[ca]
+basicConstraints = critical,CA:true
+"""
+
+
+def test_an_authoritys_time_stamp_is_asked_for_attached_and_checked_offline(program, wasm, examples):
+    dir = tempfile.mkdtemp(prefix="village-tsa-", dir="/var/tmp")
+
+    def ssl(*args):
+        r = subprocess.run(["openssl", *args], cwd=dir, capture_output=True, text=True, timeout=60)
+        check(r.returncode == 0, f"openssl {args}: {r.stderr}")
+
+    def run(*args, code=0):
+        r = subprocess.run([os.path.abspath(program), *args], cwd=dir, capture_output=True, text=True, timeout=60, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=1"))
+        check(r.returncode == code, f"{args}: {r.returncode} {r.stdout} {r.stderr}")
+        return r.stdout
+    try:
+        with open(dir + "/tsa.cnf", "w") as f:
+            f.write(TSA.format(dir) + "[req]\ndistinguished_name = dn\n[dn]\n")
+        for name, text in (("serial", "01\n"), ("paper", "who wrote what, and when\n"), ("other", "another\n")):
+            with open(os.path.join(dir, name), "w") as f:
+                f.write(text)
+        ssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Root of a test", "-days", "30", "-config", "tsa.cnf",
+            "-extensions", "ca")
+        ssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=Authority of a test", "-config", "tsa.cnf")
+        ssl("x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "tsa.pem", "-days", "30", "-extfile", "tsa.cnf", "-extensions", "v3")
+        asked = json.loads(run("timestamp", "request", "paper", "--json"))["file"]
+        ssl("ts", "-reply", "-config", "tsa.cnf", "-queryfile", asked, "-signer", "tsa.pem", "-inkey", "tsa.key", "-chain", "ca.pem", "-out", "answer.tsr")
+        run("timestamp", "attach", "other", "answer.tsr", code=1)
+        kept = json.loads(run("timestamp", "attach", "paper", "answer.tsr", "--json"))["file"]
+        a = json.loads(run("verify", kept, "--file", "paper", "--root", "ca.pem", "--json"))
+        check(a["proved"] and a["kind"] == "timestamp" and "existed" in a["proves"][0], str(a))
+        for words in (("--file", "other", "--root", "ca.pem"), ("--file", "paper", "--root", "tsa.pem"), ("--file", "paper")):
+            check(not json.loads(run("verify", kept, *words, "--json", code=1))["proved"], str(words))
+        ssl("ts", "-verify", "-queryfile", asked, "-in", kept, "-CAfile", "ca.pem")
+    finally:
+        shutil.rmtree(dir)
