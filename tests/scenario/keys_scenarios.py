@@ -6,9 +6,12 @@ import os
 import pty
 import random
 import shutil
+import socket
+import struct
 import subprocess
 import time
 
+import attest_scenarios as machine
 from harness import Gateway, Node, Village, check, free_port, wait
 
 INPUTS = [f"line {i} of the text\n".encode() for i in range(12)]
@@ -87,6 +90,52 @@ def test_a_sealed_node_restarts_with_its_passphrase_and_says_what_it_needs_witho
         again(v, w)
         check(serves(v, node_id), "the unsealed node is not back as itself")
     finally:
+        v.down()
+
+
+def extend(tpm, pcr):
+    """TPM2_PCR_Extend (TPM 2.0 part 3, 22.2), with the empty password."""
+    body = struct.pack(">IIIHBHIHI", pcr, 9, 0x40000009, 0, 0, 0, 1, 0x000b, 0)[:-4] + b"\x55" * 32
+    command = struct.pack(">HII", 0x8002, 10 + len(body), 0x182) + body
+    with socket.create_connection(("127.0.0.1", int(tpm.tcti.split("port=")[1])), 10) as s:
+        s.sendall(command)
+        answer = s.recv(4096)
+    check(struct.unpack(">I", answer[6:10])[0] == 0, f"the TPM answers {answer.hex()}")
+
+
+def test_a_tpm_opens_a_node_while_the_machine_is_as_it_was(program, wasm, examples):
+    if not machine.tools():
+        return machine.ABSENT
+    v = Village(program, workers=1)
+    os.makedirs(os.path.join(v.dir, "tpm"))
+    tpm = machine.Tpm(os.path.join(v.dir, "tpm"))
+    try:
+        w = v.nodes[1]
+        plain, node_id = w.args, keys(v, w)["node"]
+        w.stop()
+        check("0 to 23" in keys(v, w, "seal", "--with", "tpm", "--key-tpm", tpm.tcti, "--pcrs", "16,24", fails=2), "a PCR that there is not")
+        sealed = keys(v, w, "seal", "--with", "tpm", "--key-tpm", tpm.tcti, "--pcrs", "7,16")
+        check(sealed["sealed"] and sealed["with"] == "tpm" and sealed["pcrs"] == [7, 16], f"{sealed}")
+        w.args = (*plain, "--key-tpm", tpm.tcti)
+        again(v, w)
+        check(serves(v, node_id), "the sealed node is not back as itself")
+        w.stop()
+        extend(tpm, 16)
+        done = subprocess.run([v.program, *w.args, "--data", w.data, "--name", w.name], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+        check(done.returncode != 0 and "PCR" in done.stderr, f"{done.returncode} {done.stderr[-600:]}")
+        check("PCR" in keys(v, w, "unseal", "--key-tpm", tpm.tcti, fails=4), "opened although a PCR has changed")
+        tpm.stop()
+        tpm.start()  # a new start of the machine: the PCRs are as they were
+        w.args = (*plain, "--key-tpm", tpm.tcti)
+        again(v, w)
+        check(serves(v, node_id), "the machine is as it was, and the node is not")
+        w.stop()
+        check(not keys(v, w, "unseal", "--key-tpm", tpm.tcti)["sealed"], "still sealed")
+        w.args = plain
+        again(v, w)
+        check(serves(v, node_id), "the unsealed node is not back as itself")
+    finally:
+        tpm.stop()
         v.down()
 
 
