@@ -398,12 +398,12 @@ TEST(village, outputs_are_saved_by_safe_names_checked_and_not_fetched_twice) {
     };
     char dir[] = "/tmp/village-save-XXXXXX", path[128];
     CHECK(mkdtemp(dir) != NULL);
-    struct server *s = PLAY(script, CLI_OK, "", "1 files in", "job", JOB, "--output", dir);
+    struct server *s = PLAY(script, CLI_OK, "", "1 file in", "job", JOB, "--output", dir);
     CHECK_EQ(4, server_requests(s));
     server_free(s);
     snprintf(path, sizeof path, "%s/0000-_._x/_._.._up", dir);
     CHECK_OK(access(path, R_OK));
-    s = play(script, 2, CLI_OK, "", "1 files in", 4, (const char *const[]){ "job", JOB, "--output", dir });
+    s = play(script, 2, CLI_OK, "", "1 file in", 4, (const char *const[]){ "job", JOB, "--output", dir });
     CHECK_EQ(2, server_requests(s)); /* it is there and right: no blob is asked for */
     server_free(s);
     unlink(path);
@@ -425,7 +425,7 @@ TEST(village, a_broken_off_output_goes_on_where_it_stopped) {
     CHECK_OK(mkdir(folder, 0700));
     int fd = open(part, O_WRONLY | O_CREAT | O_EXCL, 0600);
     CHECK(write(fd, "ab", 2) == 2 && close(fd) == 0);
-    struct server *s = PLAY(script, CLI_OK, "", "1 files in", "job", JOB, "--output", dir);
+    struct server *s = PLAY(script, CLI_OK, "", "1 file in", "job", JOB, "--output", dir);
     CHECK(strstr(server_request(s, 2), "Range: bytes=2-\r\n") != NULL);
     server_free(s);
     CHECK_OK(unlink(done));
