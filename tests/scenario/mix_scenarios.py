@@ -1,5 +1,7 @@
 """The private network over real processes: consensus, private jobs, relays and authorities that die."""
+import http.client
 import os
+import threading
 import time
 
 from harness import Node, Village, check, free_port, wait
@@ -114,5 +116,28 @@ def test_the_directory_goes_on_with_two_of_three_authorities_and_stops_with_one(
         v.nodes[1].start()
         v.nodes[2].start()
         wait("a new consensus", 100, lambda: v.level("private")["available"], 0.5)
+    finally:
+        v.down()
+
+
+def test_a_request_that_still_waits_ends_with_its_node(program, wasm, examples):
+    v = MixVillage(program)
+    try:
+        v.consensus()
+        v.nodes[4].kill()  # who is pinged
+        ended = []
+
+        def ask():
+            try:
+                ended.append(v.raw("POST", "/v1/mix/ping", {"node": v.ids["p0"]}, timeout=60)[0])
+            except (OSError, http.client.HTTPException) as e:
+                ended.append(e)
+        asked = threading.Thread(target=ask)
+        asked.start()
+        time.sleep(1)
+        check(asked.is_alive(), f"it waits: {ended}")
+        check(v.head.stop() == 0, "with the sanitizer's leaks")
+        asked.join(20)
+        check(len(ended) == 1, "nobody waits for a node that is gone")
     finally:
         v.down()
